@@ -1,0 +1,31 @@
+# make demo   install what runs Mayo, and evaluate the two shipped networks on the shipped test images
+# make test   install what the tests need, and run them all
+# make lint   linter and type checker
+PYTHON ?= python3.11
+BIN := .venv/bin
+FASHION := datasets/fashion_mnist.yaml
+
+.PHONY: .venv demo test lint
+.DEFAULT_GOAL := demo
+
+.venv: .venv/runtime.stamp
+
+.venv/runtime.stamp: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	touch $@
+
+.venv/dev.stamp: .venv/runtime.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	touch $@
+
+demo: .venv/runtime.stamp
+	./my models/cifarnet.yaml $(FASHION) system.checkpoint.load=pretrained eval info
+	./my models/gate/cifarnet.yaml $(FASHION) _gate.density=0.5 system.checkpoint.load=gate50 eval info
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/mypy

@@ -1,0 +1,100 @@
+"""TensorFlow bundles (`name.index`, `name.data-00000-of-00001`): NumPy arrays in, NumPy arrays out, whole or not at all."""
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+
+import numpy as np
+
+from mayo.util.errors import UserError
+from mayo.util.files import flush, shown
+from mayo.util.lazy import lazy
+
+tf = lazy('tensorflow')
+
+Prefix = str | os.PathLike[str]
+_LFS = b'version https://git-lfs'
+
+
+def write(prefix: Prefix, tensors: Mapping[str, np.ndarray | str]) -> None:
+    """Write all of `tensors` as one bundle: in a temporary folder, flushed to disk, then renamed, index last."""
+    prefix = pathlib.Path(prefix)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    names = sorted(tensors)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f'.{prefix.name}.', suffix='.tmp', dir=prefix.parent))
+    try:
+        with tf.device('/cpu:0'):
+            tf.raw_ops.SaveV2(prefix=str(folder / prefix.name), tensor_names=names, shape_and_slices=[''] * len(names),
+                              tensors=[tf.constant(tensors[name]) for name in names])
+        for file in sorted(folder.iterdir(), key=lambda file: file.suffix == '.index'):
+            flush(file)
+            file.replace(prefix.parent / file.name)
+        flush(prefix.parent)
+    finally:
+        shutil.rmtree(folder)
+
+
+def delete(prefix: Prefix) -> None:
+    """Remove a bundle, index first; nothing happens if it is not there."""
+    prefix = pathlib.Path(prefix)
+    index_file(prefix).unlink(missing_ok=True)
+    for file in data_files(prefix):
+        file.unlink(missing_ok=True)
+
+
+def read(prefix: Prefix) -> dict[str, np.ndarray]:
+    """Every tensor of a bundle, each verified against its checksum."""
+    reader = _open(prefix)
+    try:
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    except _unreadable() as error:
+        raise _corrupt(prefix, error) from error
+
+
+def shapes(prefix: Prefix) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every tensor, reading the index alone."""
+    return {name: tuple(shape) for name, shape in _open(prefix).get_variable_to_shape_map().items()}
+
+
+def index_file(prefix: Prefix) -> pathlib.Path:
+    """`name.index` of the bundle `name`."""
+    return pathlib.Path(f'{os.fspath(prefix)}.index')
+
+
+def data_files(prefix: Prefix) -> list[pathlib.Path]:
+    """`name.data-*` of the bundle `name`, sorted."""
+    prefix = pathlib.Path(prefix)
+    return sorted(file for file in prefix.parent.glob('*.data-*-of-*') if file.name.startswith(f'{prefix.name}.data-'))
+
+
+def check(prefix: Prefix) -> None:
+    """Raise a `UserError` if the files of a bundle are not there or only Git-LFS pointers; needs no TensorFlow."""
+    data = data_files(prefix)
+    if not index_file(prefix).is_file():
+        raise UserError(f'{shown(prefix)}: no such checkpoint, {shown(index_file(prefix))} does not exist.')
+    if not data:
+        raise UserError(f'{shown(prefix)}: the checkpoint has an index but no data, '
+                        f'expected {shown(prefix)}.data-00000-of-00001 beside it.')
+    for file in [index_file(prefix), *data]:
+        with file.open('rb') as stream:
+            if stream.read(len(_LFS)) == _LFS:
+                raise UserError(f'{shown(file)}: a Git-LFS pointer, not the file itself; `git lfs pull` fetches it.')
+
+
+def _open(prefix: Prefix):
+    check(prefix)
+    try:
+        return tf.train.load_checkpoint(os.fspath(prefix))
+    except _unreadable() as error:
+        raise _corrupt(prefix, error) from error
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What TensorFlow's reader raises on damaged files."""
+    return tf.errors.OpError, IndexError, ValueError, RuntimeError
+
+
+def _corrupt(prefix: Prefix, error: Exception) -> UserError:
+    reason = str(getattr(error, 'message', error)).splitlines()[0]
+    return UserError(f'{shown(prefix)}: the checkpoint is truncated or corrupt ({reason}).')

@@ -1,0 +1,109 @@
+"""Between the variables of a network and the names in a file.
+
+    MODEL/LAYER/weights      convolutions and fully connected layers (biases, depthwise_weights likewise; modules add /MODULE)
+    MODEL/LAYER/BatchNorm/{gamma,beta,moving_mean,moving_variance}
+    MODEL/LAYER/gate/{weights,biases,shift}                    the gate's phi, rho and b
+    imgs_seen, mayo/...                                        not of the network
+"""
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mayo.util.errors import UserError, did_you_mean
+
+IMAGES_SEEN = 'imgs_seen'
+CONFIG = 'mayo/config'
+TRAINING = 'mayo/training/'
+_MASK = '.mask'
+
+
+@dataclass(frozen=True)
+class Match:
+    """What became of a file's tensors: names loaded, missing in the file, unused of it, and (name, file's, ours) shapes."""
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unused: tuple[str, ...]
+    differing: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+
+    def __str__(self) -> str:
+        shapes = [f'{name} is {list(theirs)} in the file, {list(ours)} in the network' for name, theirs, ours in self.differing]
+        parts = {'missing in the file': self.missing, 'unused in the file': self.unused, 'of another shape': shapes}
+        return '\n'.join(f'  {len(items)} {what}: {_some(items)}' for what, items in parts.items() if items)
+
+
+def prefixed(model: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """`variables` of a network under their names in a file.
+
+    >>> prefixed('cifarnet', {'conv0/weights': 1})
+    {'cifarnet/conv0/weights': 1}
+    """
+    return {f'{model}/{name}': variable for name, variable in variables.items()}
+
+
+def adapt(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`tensors` of a file as a network has them: pruning masks multiplied into their weights.
+
+    The original Mayo stored the mask of `LAYER/weights` beside it, as `LAYER/weights/DynamicNetworkSurgeryPruner.mask`.
+    """
+    tensors = dict(tensors)
+    for name in [name for name in tensors if name.endswith(_MASK)]:
+        weights = name.rpartition('/')[0]
+        if weights in tensors:
+            mask = tensors.pop(name)
+            tensors[weights] = tensors[weights] * mask.astype(tensors[weights].dtype)
+    return tensors
+
+
+def match(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Match:
+    """Compare by name and shape; `variables`' values need only a `shape`. What is not of the network is not unused."""
+    both = [name for name in variables if name in tensors]
+    differing = [(name, tuple(tensors[name].shape), tuple(variables[name].shape)) for name in both
+                 if tuple(tensors[name].shape) != tuple(variables[name].shape)]
+    wrong = {name for name, _, _ in differing}
+    unused = [name for name in tensors
+              if name not in variables and name not in (IMAGES_SEEN, 'global_step') and not name.startswith('mayo/')]
+    return Match(loaded=tuple(name for name in both if name not in wrong),
+                 missing=tuple(name for name in variables if name not in tensors),
+                 unused=tuple(sorted(unused)), differing=tuple(differing))
+
+
+def load_into(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], strict: bool = True, where: str = 'checkpoint',
+              optional: Callable[[str], bool] = lambda name: False) -> Match:
+    """Assign every tensor to the variable of its name.
+
+    strict: a variable that the file lacks or has in another shape is an error, except where `optional(name)`;
+    otherwise it keeps its value. A file that shares nothing with the network is always an error.
+    """
+    result = match(variables, tensors)
+    needed = [name for name in (*result.missing, *(name for name, _, _ in result.differing)) if not optional(name)]
+    if (strict and needed) or (variables and not result.loaded):
+        raise UserError(_mismatch(result, variables, tensors, where))
+    for name in result.loaded:
+        variables[name].assign(np.asarray(tensors[name]).astype(_dtype(variables[name])))
+    return result
+
+
+def _mismatch(result: Match, variables: Mapping[str, Any], tensors: Iterable[str], where: str) -> str:
+    ours, theirs = _model(variables), _model(result.unused)
+    other = '' if result.loaded or not theirs else f' It is a checkpoint of `{theirs}`, the network is `{ours}`.'
+    return (f'{where}: the checkpoint is of another network, {len(result.loaded)} of {len(variables)} variables match.{other}\n'
+            f'{result}\n  system.checkpoint.strict=false loads what matches.')
+
+
+def _model(names: Iterable[str]) -> str:
+    """The first part of the first name."""
+    return next((name.partition('/')[0] for name in names), '')
+
+
+def _dtype(variable: Any) -> np.dtype:
+    """A Keras variable has its type as text, others as an object."""
+    dtype = variable.dtype
+    return np.dtype(dtype if isinstance(dtype, str) else getattr(dtype, 'as_numpy_dtype', dtype))
+
+
+def _some(items: Iterable[str], limit: int = 12) -> str:
+    items = list(items)
+    rest = f' and {len(items) - limit} more' if len(items) > limit else ''
+    return ', '.join(items[:limit]) + rest

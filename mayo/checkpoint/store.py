@@ -1,0 +1,112 @@
+"""The folder of one network on one dataset, `checkpoints/MODEL/DATASET/`: what is there, which is the latest, which stay.
+
+`checkpoint` in it is TensorFlow's manifest in its text form: the latest of all, and those that training keeps, oldest
+first. Needs no TensorFlow, so that `check` and `ls` are quick.
+"""
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterable
+
+from mayo.checkpoint import bundle
+from mayo.util.errors import UserError, did_you_mean
+from mayo.util.files import SHIPPED, home, shown, whole_file
+
+_MANIFEST = 'checkpoint'
+_LINE = re.compile(r'^\s*(model_checkpoint_path|all_model_checkpoint_paths)\s*:\s*(".*")\s*$')
+
+
+class Store:
+    """The checkpoints of `model` on `dataset` below the folder `root`: written there, read also from the shipped ones."""
+
+    def __init__(self, root: str | os.PathLike[str], model: str, dataset: str) -> None:
+        below = pathlib.Path(os.path.expanduser(root)) / model / dataset
+        self.folder = home() / below
+        self.folders = list(dict.fromkeys([self.folder, pathlib.Path.cwd() / below, SHIPPED / below]))
+
+    def names(self) -> list[str]:
+        """Every checkpoint there is, sorted with numbers by value: epoch-2 before epoch-10."""
+        found = {file.name.removesuffix('.index') for folder in self.folders for file in folder.glob('*.index')}
+        return sorted(found, key=_by_number)
+
+    def latest(self, run: str = '') -> str | None:
+        """The newest checkpoint of training, of all or of the one `run`; None if there is none."""
+        latest, kept = self._manifest()
+        if not run:
+            return latest
+        mine = [name for name in kept if is_of(name, run)]
+        return mine[-1] if mine else None
+
+    def resolve(self, load: str, run: str = '') -> pathlib.Path:
+        """The bundle that `load` means: `latest` (of `run`), a name in the folder, or a path; UserError saying what exists."""
+        name = self.latest(run) if load == 'latest' else load
+        for folder in [*self.folders, pathlib.Path.cwd(), home(), SHIPPED] if name else []:
+            prefix = folder / os.path.expanduser(str(name).removesuffix('.index'))
+            if bundle.index_file(prefix).exists() or bundle.data_files(prefix):
+                bundle.check(prefix)
+                return prefix
+        raise UserError(self._nothing(load))
+
+    def record(self, name: str, keep: int) -> None:
+        """Make `name` the latest; of its run (`NAME-epoch-`, `NAME-step-`) only the last `keep` stay."""
+        _, kept = self._manifest()
+        kept = [other for other in kept if other != name and bundle.index_file(self.folder / other).exists()] + [name]
+        mine = [other for other in kept if is_of(other, run_of(name))]
+        gone = mine[:-keep] if keep else []
+        lines = [f'model_checkpoint_path: {json.dumps(name)}']
+        lines += [f'all_model_checkpoint_paths: {json.dumps(other)}' for other in kept if other not in gone]
+        with whole_file(self.folder / _MANIFEST) as file:
+            file.write_text('\n'.join(lines) + '\n')
+        for other in gone:
+            bundle.delete(self.folder / other)
+
+    def _manifest(self) -> tuple[str | None, list[str]]:
+        """The latest and all recorded names; original files may hold absolute paths, of which the last part counts."""
+        latest, kept = None, []
+        file = self.folder / _MANIFEST
+        for line in file.read_text().splitlines() if file.exists() else []:
+            if match := _LINE.match(line):
+                name = pathlib.PurePath(json.loads(match[2])).name
+                if match[1] == 'model_checkpoint_path':
+                    latest = name
+                else:
+                    kept.append(name)
+        return latest, kept
+
+    def _nothing(self, load: str) -> str:
+        names = self.names()
+        there = f'there are {", ".join(names)}' if names else 'it holds none'
+        hint = did_you_mean(load, ['latest', *names])
+        return f'system.checkpoint.load={load}: no such checkpoint in {shown(self.folder)}, {there}{hint or "."}'
+
+
+def run_of(name: str) -> str:
+    """The run that a training checkpoint belongs to, '' for one without a name.
+
+    >>> run_of('gate50-epoch-12'), run_of('epoch-12')
+    ('gate50', '')
+    """
+    return re.sub(r'(^|-)epoch-[0-9.]+$', '', name)
+
+
+def is_of(name: str, run: str) -> bool:
+    """Whether `name` was written by training the run `run`.
+
+    >>> is_of('gate50-epoch-12', 'gate50'), is_of('gate50-epoch-12', '')
+    (True, False)
+    """
+    prefix = f'{run}-' if run else ''
+    return re.fullmatch(rf'{re.escape(prefix)}epoch-[0-9.]+', name) is not None
+
+
+def all_names(root: str | os.PathLike[str]) -> Iterable[pathlib.Path]:
+    """Every bundle below a checkpoint folder here, at home or shipped, by MODEL/DATASET/NAME."""
+    bases = dict.fromkeys([pathlib.Path.cwd() / root, home() / root, SHIPPED / root])
+    for base in bases:
+        for file in sorted(base.glob('*/*/*.index')):
+            yield file.with_suffix('')
+
+
+def _by_number(name: str) -> list[tuple[float, str]]:
+    return [(float(part), '') if part.isdigit() else (float('inf'), part) for part in re.split(r'(\d+)', name)]

@@ -1,0 +1,159 @@
+"""The actions: one function each, entered under its name. Its docstring is its line in `--help`."""
+import logging
+import shutil
+import typing
+from collections.abc import Callable, Sequence
+
+from mayo.cli.start import start_tensorflow
+from mayo.util.registry import Registry
+
+if typing.TYPE_CHECKING:
+    from mayo.config import Config
+    from mayo.session.base import Session
+    from mayo.session.evaluate import Evaluation
+
+_log = logging.getLogger(__name__)
+_SHOWING = ('config', 'info', 'eval')       # how to show results: sections that change no session
+
+
+class Run:
+    """What the actions of one line share: the configuration at this point, and one session while that holds."""
+
+    def __init__(self, config: 'Config') -> None:
+        self.config = config
+        self.evaluation: Evaluation | None = None
+        self._session: Session | None = None
+
+    def at(self, config: 'Config') -> 'Run':
+        """Go on with `config`; a session of a different configuration is dropped, with what it measured."""
+        if config is not self.config:
+            if _substance(config) != _substance(self.config):
+                self._session = self.evaluation = None
+            self.config = config
+        return self
+
+    @property
+    def session(self) -> 'Session':
+        """The network, data and checkpoint of the configuration; the first use starts TensorFlow."""
+        start_tensorflow()
+        from mayo.session.base import Session
+        if self._session is None:
+            self._session = Session(self.config)
+        self._session.config = self.config
+        return self._session
+
+
+actions: Registry[Callable[[Run], None]] = Registry('action')
+
+
+def run(words: Sequence[str]) -> None:
+    """Check the whole line, then carry out its actions in order."""
+    from mayo.cli.words import plan
+    from mayo.session import check
+    line = plan(words, list(actions), check.problems)
+    state = Run(line.steps[0].config)
+    for step in line.steps:
+        actions[step.action](state.at(step.config))
+    if line.trailing:
+        _log.warning('after the last action, so without effect: %s', ' '.join(line.trailing))
+
+
+def _substance(config: 'Config') -> dict:
+    """The resolved configuration without what only says how or where to put results."""
+    whole = config.to_dict(scratch=False)
+    for section in _SHOWING:
+        whole.pop(section, None)
+    whole['system'] = {**whole['system'], 'log': None,
+                       'checkpoint': {**whole['system']['checkpoint'], 'save': None}}
+    return whole
+
+
+@actions.register('ls')
+def ls(run: Run) -> None:
+    """List models, gates, datasets, trainers and checkpoints."""
+    from mayo.cli import shelf
+    print(shelf.listing(run.config.get('system.checkpoint.path'), _width()))
+
+
+@actions.register('config')
+def config(run: Run) -> None:
+    """Print the configuration (config.origin=true: and its origins)."""
+    print(run.config.to_yaml(origin=run.config.get('config.origin')), end='')
+
+
+@actions.register('check')
+def check(run: Run) -> None:
+    """Validate everything that an action would need, run nothing."""
+    from mayo.session.check import readiness
+    for action, missing in readiness(run.config).items():
+        print(f'{action:<10}{"needs " + ", ".join(missing) if missing else "ready"}')
+
+
+@actions.register('prepare')
+def prepare(run: Run) -> None:
+    """Turn a raw dataset (URL, archive or folder) into TFRecords."""
+    start_tensorflow()
+    from mayo.session import data
+    data.prepare(run.config)
+
+
+@actions.register('info')
+def info(run: Run) -> None:
+    """Layers table: shapes, parameters, MACs, densities, memory."""
+    from mayo.session import info as table
+    counts = run.evaluation.counts if run.evaluation else None
+    record = table.info(run.config, counts)
+    _write(table.render(record, run.config.get('info.format'), _width()), run.config.get('info.path'))
+
+
+@actions.register('train')
+def train(run: Run) -> None:
+    """Train the network, saving checkpoints."""
+    session = run.session
+    from mayo.session.train import train
+    run.evaluation = None
+    train(session)
+
+
+@actions.register('eval')
+def evaluate(run: Run) -> None:
+    """Top-1, top-5, measured density and images/s."""
+    session = run.session
+    from mayo.session.evaluate import evaluate
+    run.evaluation = evaluate(session)
+    print(run.evaluation.render())
+
+
+@actions.register('eval-all')
+def evaluate_all(run: Run) -> None:
+    """Evaluate every checkpoint of the model and dataset into a CSV."""
+    session = run.session
+    from mayo.session.evaluate import evaluate_all
+    _write(evaluate_all(session), run.config.get('eval.path'))
+
+
+@actions.register('reset-num-epochs')
+def reset_num_epochs(run: Run) -> None:
+    """Count training epochs from zero again, keeping the weights."""
+    run.session.reset_num_epochs()
+
+
+@actions.register('save')
+def save(run: Run) -> None:
+    """Write the weights as checkpoint system.checkpoint.save."""
+    run.session.save()
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def _write(text: str, path: str | None) -> None:
+    """Print `text`, or put it into the file `path` as a whole."""
+    if path is None:
+        print(text.rstrip('\n'))
+        return
+    from mayo.util.files import whole_file
+    with whole_file(path) as temporary:
+        temporary.write_text(text.rstrip('\n') + '\n', encoding='utf-8')
+    _log.info('written: %s', path)

@@ -1,0 +1,46 @@
+"""`--help`: one screen that says what this is, the words, every action, and what to paste first."""
+from collections.abc import Callable
+
+from mayo.util import files
+from mayo.util.registry import Registry
+
+_SCREEN = '''\
+Mayo trains and evaluates image networks with Feature Boosting and Suppression
+(FBS), which skip the channels that an image does not need, from YAML.
+
+Usage: {my} WORD...     words act strictly left to right
+  FILE.yaml            merge this file over the configuration so far
+  KEY.PATH=VALUE       set one value; KEY+=[VALUE] appends, ~KEY removes
+  ACTION               act on the configuration so far
+
+Actions:
+{actions}
+
+Examples:
+  {my} models/cifarnet.yaml datasets/fashion_mnist.yaml info
+  {my} models/gate/cifarnet.yaml datasets/fashion_mnist.yaml \\
+      _gate.density=0.5 system.checkpoint.load=gate50 eval info
+  {my} models/vgg16.yaml datasets/imagenet.yaml info info.format=csv info
+  {my} datasets/fashion_mnist.yaml prepare models/lenet5.yaml \\
+      trainers/lenet5.yaml train eval
+  {my} models/gate/cifarnet.yaml datasets/cifar10.yaml config.origin=true config
+
+The whole line is checked before anything runs.  -h, --help; --version
+Exit status: 0 done, 1 the run failed, 2 a mistake in words or files,
+130 interrupted.'''
+
+
+def program() -> str:
+    """The command as the user types it: `./my` in a checkout, `my` when installed."""
+    return './my' if files.IS_CHECKOUT else 'my'
+
+
+def screen(actions: Registry[Callable[..., None]]) -> str:
+    """The text of `--help`: at most 40 lines of 80 columns."""
+    lines = (f'  {name:<17}{summary(actions[name])}' for name in actions)
+    return _SCREEN.format(my=program(), actions='\n'.join(lines))
+
+
+def summary(action: Callable[..., object]) -> str:
+    """The first line of the action's docstring, without its full stop."""
+    return (action.__doc__ or '').strip().partition('\n')[0].rstrip('.')

@@ -1,0 +1,104 @@
+"""The words of a command line: which is a file, an override or an action, and whether the whole line holds.
+
+    models/cifarnet.yaml  system.seed=1  info  system.seed=2  train
+    file                  override       |     override       |
+                                         Step('info', configuration so far)
+                                                              Step('train', configuration so far)
+"""
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from mayo.config import Config
+from mayo.util import files
+from mayo.util.errors import Problems, UserError, did_you_mean, nearest
+
+_SUFFIXES = ('.yaml', '.yml')
+
+# (configuration so far, action, the actions before it on the line) -> what is wrong, a line each
+Check = Callable[[Config, str, Collection[str]], Iterable[str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """An action and the configuration that the words before it make."""
+    action: str
+    config: Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The checked line: its steps, and the words after the last action, which change nothing."""
+    steps: tuple[Step, ...]
+    trailing: tuple[str, ...]
+
+
+def kind(word: str) -> str:
+    """'file', 'override' or 'action'; with `=` it is an override, unless a `/` before that says path.
+
+    >>> [kind(word) for word in ('models/lenet5.yaml', 'a.b=c.yaml', 'a+=[1]', '~a.b', 'eval')]
+    ['file', 'override', 'override', 'override', 'action']
+    """
+    key, equals, _ = word.partition('=')
+    if equals and '/' not in key and not word.startswith('-'):
+        return 'override'
+    if word.lower().endswith(_SUFFIXES):
+        return 'file'
+    return 'override' if word.startswith('~') else 'action'
+
+
+def yaml_files() -> list[str]:
+    """Every YAML file that a user could have meant, as they would type it."""
+    folders = ('', 'models', 'models/gate', 'datasets', 'trainers')
+    found = (path for base in (pathlib.Path.cwd(), files.SHIPPED) for folder in folders
+             for path in sorted((base / folder).glob('*.y*ml')) if path.suffix in _SUFFIXES)
+    return list(dict.fromkeys(files.shown(path) for path in found))
+
+
+def plan(words: Sequence[str], actions: Collection[str], check: Check) -> Plan:
+    """Read the whole line before anything runs; one `UserError` tells every problem of it.
+
+    After a word that is wrong but near a known one, reading goes on as if that one had been meant: so a misspelt
+    dataset is one problem, and not also a dozen settings that are missing without it.
+    """
+    config, steps, trailing = Config.default(), [], []
+    problems = Problems()
+    for word in words:
+        if kind(word) == 'action':
+            action = _action(word, actions, problems)
+            if action:
+                problems += check(config, action, {step.action for step in steps})
+                steps.append(Step(action, config))
+            trailing = []
+        else:
+            trailing.append(word)
+            config = config.copy()
+            _merge(word, config, problems)
+    if not steps and not problems:
+        problems.append('these words name no action, so there is nothing to do; end with one, e.g. `info`, '
+                        '`eval` or `train` (`--help` lists them).')
+    problems.raise_any()
+    return Plan(tuple(steps), tuple(trailing))
+
+
+def _action(word: str, actions: Collection[str], problems: Problems) -> str | None:
+    if word in actions:
+        return word
+    known = [*actions, '--help', '--version', *yaml_files()]
+    hint = did_you_mean(word, known) or f'. Known: {", ".join(actions)}.'
+    problems.append(f'command line: unknown action `{word}`{hint}')
+    return nearest(word, actions)
+
+
+def _merge(word: str, config: Config, problems: Problems) -> None:
+    with problems.collecting():
+        if kind(word) == 'override':
+            config.merge_word(word)
+        else:
+            config.merge_file(word)
+        return
+    guess = nearest(word, yaml_files()) if kind(word) == 'file' and files.find(word) is None else None
+    if guess:
+        with contextlib.suppress(UserError):
+            config.merge_file(guess)

@@ -1,0 +1,201 @@
+"""The configuration: files and words merged from left to right, values resolved when they are asked for."""
+import functools
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+from mayo.config.dump import dump
+from mayo.config.imports import trees_of_file, trees_of_text
+from mayo.config.interpolate import Missing, Resolver
+from mayo.config.load import load
+from mayo.config.merge import merge
+from mayo.config.node import List, Map, Node, Origin, Path, join_key, limited, plain, split_key
+from mayo.config.override import tree_of_word
+from mayo.util.errors import UserError, nearest
+
+REQUIRED: Any = object()
+_SYSTEM = pathlib.Path(__file__).with_name('system.yaml')
+_HINTS = {'dataset': 'name a dataset before it, e.g. datasets/cifar10.yaml',
+          'model': 'name a model before it, e.g. models/cifarnet.yaml',
+          'train': 'name a trainer before it, e.g. trainers/exponential.yaml'}
+
+
+class Unknown(NamedTuple):
+    """A key that nothing reads: who set it, and the known key it looks like."""
+    key: str
+    origin: str
+    nearest: str | None
+
+    def __str__(self) -> str:
+        hint = f'; did you mean {self.nearest}?' if self.nearest else '.'
+        return f'{self.origin}: nothing reads the key {self.key}{hint} Keys of your own start with _.'
+
+
+class Config:
+    """What the files and words so far say. Merging makes a new tree and leaves the old one, so copies are cheap.
+
+    >>> config = Config()
+    >>> config.merge_text('{a: {b: 2, c: $(.b)}, d: !arith $(a.c) + 1}', 'x.yaml')
+    >>> config.merge_word('a.b=4')
+    >>> config.get('d'), config.origin('a.b'), config.origin('d')
+    (5, 'command line', 'x.yaml:1')
+    """
+
+    def __init__(self, root: Map | None = None) -> None:
+        self._root = root or Map(Origin('defaults'), {})
+
+    @classmethod
+    def default(cls) -> 'Config':
+        """The defaults of every key that the framework reads: system.yaml."""
+        return cls(_defaults())
+
+    def copy(self) -> 'Config':
+        """Another configuration that starts with the same values."""
+        return Config(self._root)
+
+    # ---- merging
+
+    def merge_file(self, path: str | os.PathLike[str]) -> None:
+        """Merge a YAML file and what it imports; nothing is merged if anything is wrong."""
+        self._merge(trees_of_file(path))
+
+    def merge_text(self, text: str, name: str) -> None:
+        """Merge YAML text; `name` says in messages where it is from."""
+        self._merge(trees_of_text(text, name))
+
+    def merge_word(self, word: str) -> None:
+        """Merge `key=value`, `key+=[item, ...]` or `~key`; the value is YAML, all after the first `=`."""
+        self._merge([tree_of_word(word)])
+
+    def _merge(self, trees: list[Node]) -> None:
+        root: Node = self._root
+        for tree in trees:
+            root = limited(merge(root, tree))
+        assert isinstance(root, Map)
+        self._root = root
+        self.__dict__.pop('_resolver', None)
+
+    @functools.cached_property
+    def _resolver(self) -> Resolver:
+        return Resolver(self._root)
+
+    # ---- reading
+
+    def get(self, key: str, default: Any = REQUIRED) -> Any:
+        """The resolved value of a dotted key. UserError: it is wrong, or not there and without a default."""
+        try:
+            return plain(self._resolver.resolve(split_key(key)))
+        except Missing as error:
+            if default is not REQUIRED:
+                return default
+            raise UserError(f'{key} is not in the configuration{error.hint}') from None
+
+    def require(self, key: str, by: str) -> Any:
+        """The value of a key that `by` cannot do without: UserError if it is missing or null."""
+        value = self.get(key, None)
+        if value is None:
+            hint = _HINTS.get(split_key(key)[0], f'set it, e.g. {key}=VALUE')
+            raise UserError(f'{by} needs {key}, which nothing so far sets; {hint}.')
+        return value
+
+    def __contains__(self, key: str) -> bool:
+        try:
+            self._resolver.find(split_key(key))
+        except Missing:
+            return False
+        return True
+
+    def origin(self, key: str) -> str:
+        """Who set a key, or the nearest one above it that exists: `file:line`, `command line` or `defaults`."""
+        path = split_key(key)
+        for end in range(len(path), 0, -1):
+            try:
+                return str(self._resolver.find(path[:end])[0].origin)
+            except UserError:
+                continue
+        return str(self._root.origin)
+
+    def to_dict(self, scratch: bool = True) -> dict[str, Any]:
+        """Everything, resolved; without `scratch`, no keys that start with _."""
+        resolved = self._resolver.resolve(())
+        value: Any = plain(resolved if scratch else _without_scratch(resolved))
+        return value
+
+    def to_yaml(self, origin: bool = False) -> str:
+        """Everything, resolved, as YAML; with `origin`, a comment on each value says who set it."""
+        return dump(self._resolver.resolve(()), origin)
+
+    def unknown(self) -> list[Unknown]:
+        """The keys that nothing reads: those beside the keys of system.yaml, where it lists keys at all.
+
+        What system.yaml leaves open (null, a list, an empty mapping) its owner checks; keys with _ are scratch.
+        """
+        found: list[Unknown] = []
+        self._collect_unknown(_defaults(), (), found)
+        return found
+
+    def problems(self) -> list[str]:
+        """What is wrong whatever it is used for: references that fail, or else keys that nothing reads."""
+        try:
+            self._resolver.resolve(())
+        except UserError as error:
+            return str(error).splitlines()
+        return [str(key) for key in self.unknown()]
+
+    def _collect_unknown(self, known: Map, path: Path, found: list[Unknown]) -> None:
+        node, _ = self._resolver.find(path)
+        if not isinstance(node, Map):
+            found.append(Unknown(join_key(path), f'{node.origin}', None))
+            return
+        for key in node.items:
+            where = join_key((*path, key))
+            if key.startswith('_'):
+                continue
+            declared = known.items.get(key)
+            if declared is None:
+                found.append(Unknown(where, self.origin(where), _nearest_key(path, key, known)))
+            elif isinstance(declared, Map) and declared.items:
+                self._collect_unknown(declared, (*path, key), found)
+
+
+def _nearest_key(path: Path, key: str, known: Map) -> str | None:
+    """The known key that a wrong one looks like: one beside it, else one of the same name elsewhere."""
+    beside = nearest(key, known.items)
+    if beside:
+        return join_key((*path, beside))
+    return next((join_key(other) for other in _paths(_defaults()) if other[-1] == key), None)
+
+
+def _paths(tree: Map, above: Path = ()) -> list[Path]:
+    paths: list[Path] = []
+    for key, child in tree.items.items():
+        paths.append((*above, key))
+        if isinstance(child, Map):
+            paths += _paths(child, (*above, key))
+    return paths
+
+
+@functools.cache
+def _defaults() -> Map:
+    tree = _of_defaults(load(_SYSTEM.read_text(encoding='utf-8'), 'mayo/config/system.yaml'))
+    assert isinstance(tree, Map)
+    return tree
+
+
+def _of_defaults(node: Node) -> Node:
+    """The same tree, set by the defaults."""
+    node = node.at(Origin('defaults'))
+    if isinstance(node, Map):
+        return Map(node.origin, {key: _of_defaults(child) for key, child in node.items.items()})
+    if isinstance(node, List):
+        return List(node.origin, tuple(map(_of_defaults, node.items)))
+    return node
+
+
+def _without_scratch(node: Node) -> Node:
+    if isinstance(node, Map):
+        kept = {key: _without_scratch(child) for key, child in node.items.items() if not key.startswith('_')}
+        return Map(node.origin, kept)
+    if isinstance(node, List):
+        return List(node.origin, tuple(map(_without_scratch, node.items)))
+    return node

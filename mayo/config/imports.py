@@ -1,0 +1,92 @@
+"""YAML files and the files that they import, as trees in the order in which they merge."""
+import os
+import pathlib
+
+from mayo.config.load import load
+from mayo.config.node import List, Map, Node, Scalar
+from mayo.util import files
+from mayo.util.errors import UserError, did_you_mean
+
+_IMPORT = '_import'
+
+
+def trees_of_file(path: str | os.PathLike[str]) -> list[Node]:
+    """The trees of a file: those that it imports, in order, and then its own. UserError: missing, unreadable, wrong."""
+    found = files.find(path)
+    if found is None:
+        raise UserError(f'{path} does not exist{did_you_mean(str(path), _known_files(path)) or "."}')
+    return _imported(found, ())
+
+
+def trees_of_text(text: str, name: str) -> list[Node]:
+    """The same for text, whose imports are found from the current folder."""
+    return _with_imports(load(text, name), pathlib.Path.cwd(), (), name)
+
+
+def _imported(path: pathlib.Path, chain: tuple[pathlib.Path, ...]) -> list[Node]:
+    name, path = _name(path), path.resolve()
+    if path in chain:
+        names = ' -> '.join(map(_name, (*chain[chain.index(path):], path)))
+        raise UserError(f'{name} imports itself: {names}.')
+    return _with_imports(load(_text(path, name), name), path.parent, (*chain, path), name)
+
+
+def _name(path: pathlib.Path) -> str:
+    return files.shown(os.path.normpath(path.absolute()))
+
+
+def _text(path: pathlib.Path, name: str) -> str:
+    try:
+        return path.read_text(encoding='utf-8')
+    except OSError as error:
+        raise UserError(f'{name} cannot be read: {error.strerror}.') from None
+    except UnicodeDecodeError as error:
+        raise UserError(f'{name} is not UTF-8 text: {error.reason} at byte {error.start}.') from None
+
+
+def _with_imports(tree: Node, folder: pathlib.Path, chain: tuple[pathlib.Path, ...], name: str) -> list[Node]:
+    """chain: the files that led here, each importing the next."""
+    if isinstance(tree, Scalar) and tree.value is None:
+        return []
+    if not isinstance(tree, Map):
+        raise UserError(f'{tree.origin}: {name} holds no mapping; a configuration is `key: value` lines.')
+    items = dict(tree.items)
+    wanted = items.pop(_IMPORT, None)
+    trees: list[Node] = []
+    for item in wanted.items if isinstance(wanted, List) else [wanted] if wanted else []:
+        trees += _imported(_import_path(item, folder, chain), chain)
+    _refuse_inner_imports(items)
+    return [*trees, Map(tree.origin, items)]
+
+
+def _import_path(item: Node, folder: pathlib.Path, chain: tuple[pathlib.Path, ...]) -> pathlib.Path:
+    """From the importing file's folder, or else as a word of the command line would be found."""
+    if not (isinstance(item, Scalar) and isinstance(item.value, str)):
+        raise UserError(f'{item.origin}: _import takes the path of a file or a list of them.')
+    path = folder / os.path.expanduser(item.value)
+    found = path if path.exists() else files.find(item.value)
+    if found is None:
+        through = f' (through {" -> ".join(map(_name, chain))})' if len(chain) > 1 else ''
+        hint = did_you_mean(item.value, _siblings(path, item.value)) or '.'
+        raise UserError(f'{item.origin}: _import: {_name(path)} does not exist{through}{hint}')
+    return found
+
+
+def _refuse_inner_imports(items: dict[str, Node]) -> None:
+    for child in items.values():
+        if isinstance(child, Map):
+            if _IMPORT in child.items:
+                raise UserError(f'{child.items[_IMPORT].origin}: _import stands at the top of a file only.')
+            _refuse_inner_imports(child.items)
+
+
+def _known_files(path: str | os.PathLike[str]) -> list[str]:
+    """YAML files that a user could have meant by `path`."""
+    shipped = [str(file.relative_to(files.SHIPPED)) for shelf in ('models', 'datasets', 'trainers')
+               for file in sorted((files.SHIPPED / shelf).rglob('*.yaml'))]
+    return _siblings(pathlib.Path(path), str(path)) + shipped
+
+
+def _siblings(path: pathlib.Path, written: str) -> list[str]:
+    """The YAML files in the folder of `path`, spelled like `written`."""
+    return [os.path.join(os.path.dirname(written), file.name) for file in sorted(path.parent.glob('*.y*ml'))]

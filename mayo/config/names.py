@@ -1,0 +1,235 @@
+"""Objects named in YAML: today's names and their arguments; what older YAML calls them is in old_names.py.
+
+    relu      keras.regularizers.L2      {type: keras.initializers.TruncatedNormal, stddev: 0.05}
+
+Nothing outside these tables can be named, and nothing is imported by name here: a Spec is data, which others make
+into an object.
+"""
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from mayo.config.old_names import MACHINERY, OLD_NAMES
+from mayo.util.errors import Problems, UserError, did_you_mean
+
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """An object to make: `name` is today's dotted name (a schedule's is short), `kwargs` its checked arguments."""
+    name: str
+    kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Initializer(str):
+    """The default of an argument that itself names an initializer."""
+    __slots__ = ()
+
+
+# A default says what an argument takes: a number; true or false; one of a tuple, whose first is the default; a mapping;
+# another object. None: a number or null. REQUIRED: a number, or the list of numbers that _LISTS says.
+Arguments = Mapping[str, Any]
+_LISTS = ('boundaries', 'values')
+_SEED: Arguments = {'seed': None}
+_BETAS: Arguments = {'beta_1': 0.9, 'beta_2': 0.999, 'epsilon': 1e-7}
+
+KNOWN: dict[str, Arguments] = {
+    'keras.activations.relu': {'negative_slope': 0.0, 'max_value': None, 'threshold': 0.0},
+    'keras.activations.relu6': {},
+    'keras.activations.elu': {'alpha': 1.0},
+    'keras.activations.selu': {},
+    'keras.activations.gelu': {'approximate': False},
+    'keras.activations.sigmoid': {},
+    'keras.activations.hard_sigmoid': {},
+    'keras.activations.tanh': {},
+    'keras.activations.leaky_relu': {'negative_slope': 0.2},
+    'keras.activations.silu': {},
+    'keras.activations.hard_silu': {},
+    'keras.activations.softmax': {'axis': -1},
+    'keras.activations.softplus': {},
+    'keras.activations.softsign': {},
+    'keras.activations.linear': {},
+
+    'keras.initializers.Zeros': {},
+    'keras.initializers.Ones': {},
+    'keras.initializers.Constant': {'value': 0.0},
+    'keras.initializers.TruncatedNormal': {'mean': 0.0, 'stddev': 0.05, **_SEED},
+    'keras.initializers.RandomNormal': {'mean': 0.0, 'stddev': 0.05, **_SEED},
+    'keras.initializers.RandomUniform': {'minval': -0.05, 'maxval': 0.05, **_SEED},
+    'keras.initializers.VarianceScaling': {
+        'scale': 1.0, 'mode': ('fan_in', 'fan_out', 'fan_avg'),
+        'distribution': ('truncated_normal', 'untruncated_normal', 'uniform'), **_SEED},
+    'keras.initializers.GlorotNormal': _SEED,
+    'keras.initializers.GlorotUniform': _SEED,
+    'keras.initializers.HeNormal': _SEED,
+    'keras.initializers.HeUniform': _SEED,
+    'keras.initializers.LecunNormal': _SEED,
+    'keras.initializers.LecunUniform': _SEED,
+    'keras.initializers.Orthogonal': {'gain': 1.0, **_SEED},
+
+    'keras.regularizers.L1': {'l1': 0.01},
+    'keras.regularizers.L2': {'l2': 0.01},
+    'keras.regularizers.L1L2': {'l1': 0.0, 'l2': 0.0},
+
+    'keras.layers.BatchNormalization': {
+        'momentum': 0.99, 'epsilon': 0.001, 'center': True, 'scale': True,
+        'beta_initializer': Initializer('zeros'), 'gamma_initializer': Initializer('ones'),
+        'moving_mean_initializer': Initializer('zeros'), 'moving_variance_initializer': Initializer('ones')},
+
+    # Their learning rate, weight decay (but AdamW's) and clipping stand in `train`.
+    'keras.optimizers.SGD': {'momentum': 0.0, 'nesterov': False},
+    'keras.optimizers.RMSprop': {'rho': 0.9, 'momentum': 0.0, 'epsilon': 1e-7, 'centered': False},
+    'keras.optimizers.Adam': {**_BETAS, 'amsgrad': False},
+    'keras.optimizers.AdamW': {'weight_decay': 0.004, **_BETAS, 'amsgrad': False},
+    'keras.optimizers.Adamax': _BETAS,
+    'keras.optimizers.Nadam': _BETAS,
+    'keras.optimizers.Lamb': _BETAS,
+    'keras.optimizers.Lion': {'beta_1': 0.9, 'beta_2': 0.99},
+    'keras.optimizers.Adagrad': {'initial_accumulator_value': 0.1, 'epsilon': 1e-7},
+    'keras.optimizers.Adadelta': {'rho': 0.95, 'epsilon': 1e-7},
+    'mayo.train.RMSProp1': {'rho': 0.9, 'momentum': 0.0, 'epsilon': 1e-10, 'centered': False},
+
+    # mayo/session/schedule.py
+    'constant': {'learning_rate': REQUIRED},
+    'exponential': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'decay_rate': REQUIRED, 'staircase': False},
+    'piecewise': {'boundaries': REQUIRED, 'values': REQUIRED},
+    'polynomial': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'end_learning_rate': 0.0001, 'power': 1.0,
+                   'cycle': False},
+    'cosine': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'alpha': 0.0},
+    'one_cycle': {'learning_rate': REQUIRED, 'epochs': None, 'warm_up': 0.25, 'start': 0.04, 'end': 0.0},
+}
+
+# Other spellings of the same thing.
+_SHORT = {name.rpartition('.')[2]: name for name in KNOWN if name.startswith('keras.activations.')} | {
+    'swish': 'keras.activations.silu',
+    'hard_swish': 'keras.activations.hard_silu',
+    'identity': 'keras.activations.linear',
+}
+_SAME = {
+    **_SHORT,
+    **{f'keras.activations.{name}': today for name, today in _SHORT.items()},
+    **{f'tensorflow.nn.{name}': today for name, today in _SHORT.items() if name != 'leaky_relu'},
+    **{f'tensorflow.{name}': _SHORT[name] for name in ('sigmoid', 'tanh', 'identity')},
+    **{f'tensorflow.{spelling.format(kind.lower(), name.lower())}': f'keras.initializers.{kind}{name}'
+       for spelling in ('{}_{}_initializer', 'initializers.{}_{}')
+       for kind in ('Glorot', 'He', 'Lecun') for name in ('Normal', 'Uniform')},
+    **{f'keras.{module}.{spelling}': f'keras.{module}.{today}' for module, spelling, today in (
+        ('regularizers', 'l1_l2', 'L1L2'), ('regularizers', 'l1', 'L1'), ('regularizers', 'l2', 'L2'),
+        ('initializers', 'zeros', 'Zeros'), ('initializers', 'ones', 'Ones'),
+        ('initializers', 'constant', 'Constant'), ('initializers', 'orthogonal', 'Orthogonal'),
+        ('initializers', 'truncated_normal', 'TruncatedNormal'), ('initializers', 'random_normal', 'RandomNormal'),
+        ('initializers', 'random_uniform', 'RandomUniform'), ('initializers', 'variance_scaling', 'VarianceScaling'),
+        ('initializers', 'glorot_normal', 'GlorotNormal'), ('initializers', 'glorot_uniform', 'GlorotUniform'),
+        ('initializers', 'he_normal', 'HeNormal'), ('initializers', 'he_uniform', 'HeUniform'),
+        ('initializers', 'lecun_normal', 'LecunNormal'), ('initializers', 'lecun_uniform', 'LecunUniform'))},
+}
+_PREFIXES = {'tf.': 'tensorflow.', 'tensorflow.keras.': 'keras.',
+             'tensorflow.contrib.slim.': 'tensorflow.contrib.layers.'}
+_PACKAGES = ('keras', 'tensorflow', 'tf', 'mayo')
+
+
+def object_spec(value: object, where: str) -> Spec:
+    """The object that `value` names: a name, or {type: name, argument: value, ...}; keys with _ are left out.
+
+    where: file, line and key, the start of messages. UserError: unknown names; unknown, missing or unfit arguments.
+
+    >>> object_spec({'type': 'tensorflow.contrib.layers.l2_regularizer', 'scale': 0.004}, 'x.yaml:1: regularizer')
+    Spec(name='keras.regularizers.L2', kwargs={'l2': 0.002})
+    """
+    name, given = _name_and_arguments(value, where)
+    name = _current(name)
+    if name in OLD_NAMES:
+        name, given = _translated(name, given, where)
+    if name not in KNOWN:
+        raise UserError(f'{where}: {_unknown(name)}')
+    return Spec(name, _checked(name, KNOWN[name], given, where))
+
+
+def _name_and_arguments(value: object, where: str) -> tuple[str, dict[str, Any]]:
+    given = dict(value) if isinstance(value, Mapping) else {'type': value}
+    name = given.pop('type', None)
+    if not isinstance(name, str):
+        raise UserError(f'{where}: expected a name, or {{type: name, ...}}, not {value!r}.')
+    return name, {str(key): argument for key, argument in given.items() if not str(key).startswith('_')}
+
+
+def _current(name: str) -> str:
+    """`name` with other spellings of the same thing put aside."""
+    for before, after in _PREFIXES.items():
+        if name.startswith(before):
+            name = after + name.removeprefix(before)
+    return _SAME.get(name, name)
+
+
+def _translated(name: str, given: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
+    """Today's name and arguments for those of TensorFlow 1."""
+    function = OLD_NAMES[name]
+    arguments = {parameter.name: parameter.default for parameter in inspect.signature(function).parameters.values()}
+    used = {key: value for key, value in given.items() if key in arguments or key not in MACHINERY}
+    return function(**_checked(name, arguments, used, where))
+
+
+def _unknown(name: str) -> str:
+    if '.' in name and name.partition('.')[0] not in _PACKAGES:
+        return f'the name {name} is refused: names are those of keras, or of TensorFlow where older YAML has them.'
+    hint = did_you_mean(name, [*KNOWN, *_SAME, *OLD_NAMES])
+    return f'the name {name} is not known{hint or "; mayo/config/names.py lists those that are."}'
+
+
+def _checked(name: str, arguments: Arguments, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The given arguments, if they fit the declared ones."""
+    problems = Problems()
+    checked = {}
+    for key, value in given.items():
+        if key not in arguments:
+            problems.append(f'{where}: {name} takes no {key}{did_you_mean(key, arguments) or _listed(arguments)}')
+            continue
+        with problems.collecting():
+            checked[key] = _fitting(value, key, arguments[key], f'{where}: {key} of {name}')
+    problems += [f'{where}: {name} needs {key}.' for key, default in arguments.items()
+                 if default is REQUIRED and key not in given]
+    problems.raise_any()
+    return checked
+
+
+def _listed(arguments: Arguments) -> str:
+    return f'; it takes {", ".join(arguments)}.' if arguments else '; it takes no arguments.'
+
+
+def _fitting(value: Any, key: str, default: Any, where: str) -> Any:
+    """`value`, in the form that the object wants, if it is what `default` says."""
+    if isinstance(default, Initializer):
+        return _as_keras(value, where)
+    if key in _LISTS:
+        fits, expected = isinstance(value, list) and all(map(_is_number, value)), 'a list of numbers'
+    elif isinstance(default, bool):
+        fits, expected = isinstance(value, bool), 'true or false'
+    elif isinstance(default, tuple):
+        fits, expected = value in default, f'one of {", ".join(default)}'
+    elif isinstance(default, str):
+        fits, expected = isinstance(value, str), 'text'
+    elif isinstance(default, Mapping):
+        fits, expected = isinstance(value, Mapping), 'a mapping'
+    elif default is None:
+        fits, expected = value is None or _is_number(value), 'a number or null'
+    else:
+        fits, expected = _is_number(value), 'a number'
+    if not fits:
+        raise UserError(f'{where} is {value!r}, expected {expected}.')
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _as_keras(value: Any, where: str) -> Any:
+    """An initializer as the configuration that Keras itself reads."""
+    spec = object_spec(value, where)
+    module, _, name = spec.name.rpartition('.')
+    if module != 'keras.initializers':
+        raise UserError(f'{where}: {spec.name} is no initializer.')
+    return {'module': module, 'class_name': name, 'config': spec.kwargs, 'registered_name': None}

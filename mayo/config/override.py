@@ -1,0 +1,36 @@
+"""A word of the command line that sets, appends to or removes one value: `a.b=1`, `a+=[x]`, `~a`."""
+from mayo.config.load import check_key, load
+from mayo.config.merge import nest
+from mayo.config.node import Append, List, Node, Origin, Path, Remove, Scalar, split_key
+from mayo.util.errors import UserError
+
+
+def tree_of_word(word: str) -> Node:
+    """The tree that does what `word` says once it is merged. UserError: it is no override, or its value no YAML."""
+    origin = Origin('command line', word=word)
+    if word.startswith('~'):
+        return nest(_path(word[1:], origin), Remove(origin))
+    key, equals, text = word.partition('=')
+    if not equals:
+        raise UserError(f'{origin}: `{word}` is no override; those are key=value, key+=[item] and ~key.')
+    path = _path(key.removesuffix('+'), origin)
+    value = _value(text, origin)
+    if key.endswith('+'):
+        value = Append(origin, value.items if isinstance(value, List) else (value,))
+    return nest(path, value)
+
+
+def _path(key: str, origin: Origin) -> Path:
+    path = split_key(key.strip())
+    check_key(path, key, origin)
+    return path
+
+
+def _value(text: str, origin: Origin) -> Node:
+    """The value as YAML, except that a leading * is text: a word has no anchors, but often a file pattern."""
+    if text.lstrip().startswith('*'):
+        return Scalar(origin, text.strip())
+    try:
+        return load(text, origin.name, origin.word)
+    except UserError as error:
+        raise UserError(f'{error} In `{origin.word}`.') from None

@@ -1,0 +1,203 @@
+"""Preprocessing: one decoded image in, one image out, one function for each `type` in `dataset.task.preprocess`
+
+    step(image [H, W, C] float32, shape, seed [2] int64, *, keys) -> image
+
+`shape` is (height, width, channels) of what the network reads. The keyword-only arguments of a step are the keys that
+it takes in YAML. Pixels are 0..255 until a step says otherwise. All randomness comes from `seed`: the same seed gives the
+same image, on any machine and in any thread.
+"""
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+from mayo.util.errors import Problems, UserError, did_you_mean
+from mayo.util.lazy import lazy
+from mayo.util.registry import Registry
+
+tf = lazy('tensorflow')
+
+Shape = tuple[int, int, int]
+Step = Callable[..., Any]
+steps: Registry[Step] = Registry('preprocessing step')
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _is_range(value: Any) -> bool:
+    return _are_numbers(value) and len(value) == 2 and 0 <= value[0] <= value[1]
+
+
+# What a key may hold: (its type, what to tell the user, the test of a value)
+Number = Annotated[float, 'a number', _is_number]
+Fraction = Annotated[float, 'a number in (0, 1]', lambda v: _is_number(v) and 0 < v <= 1]
+Amount = Annotated[float, 'a number from 0 up', lambda v: _is_number(v) and v >= 0]
+Whole = Annotated[int, 'a whole number from 0 up', lambda v: type(v) is int and v >= 0]
+Size = Annotated[int | None, 'a whole number above 0, or null', lambda v: v is None or (type(v) is int and v > 0)]
+Flag = Annotated[bool, 'true or false', lambda v: isinstance(v, bool)]
+Numbers = Annotated[Sequence[float], 'a list with a number for each channel', _are_numbers]
+Range = Annotated[Sequence[float], 'a list of two numbers [least, most] from 0 up', _is_range]
+Order = Annotated[Sequence[int], 'a list of channel numbers, each once',
+                  lambda v: isinstance(v, list) and sorted(v, key=repr) == list(range(len(v)))]
+METHODS = ('area', 'bicubic', 'bilinear', 'gaussian', 'lanczos3', 'lanczos5', 'mitchellcubic', 'nearest')
+Method = Annotated[str, f'one of {", ".join(METHODS)}', METHODS.__contains__]
+
+
+def apply(image: Any, shape: Shape, seed: Any, actions: Sequence[Mapping[str, Any]]) -> Any:
+    """`image` after all `actions`, mappings with `type` and its keys; each draws numbers of its own from `seed`."""
+    for index, action in enumerate(actions):
+        keys = {key: value for key, value in action.items() if key != 'type' and not key.startswith('_')}
+        own_seed = seed + tf.constant([0, index << 40], 'int64')
+        image = steps[action['type']](image, shape, own_seed, **keys)
+    return image
+
+
+@steps.register('crop_or_pad')
+def crop_or_pad(image: Any, shape: Shape, seed: Any, *, height: Size = None, width: Size = None) -> Any:
+    """The middle of the image, or the image amid zeros: `height` x `width`, by default what the network reads."""
+    return tf.image.resize_with_crop_or_pad(image, height or shape[0], width or shape[1])
+
+
+@steps.register('central_crop')
+def central_crop(image: Any, shape: Shape, seed: Any, *, fraction: Fraction = 0.875) -> Any:
+    """The middle `fraction` of the height and of the width."""
+    return tf.image.central_crop(image, fraction)
+
+
+@steps.register('random_crop')
+def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0,
+                height: Size = None, width: Size = None) -> Any:
+    """Any part of the image padded with zeros all round: `height` x `width`, by default what the network reads."""
+    size = height or shape[0], width or shape[1]
+    if padding:
+        image = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]])
+    return tf.image.stateless_random_crop(image, [*size, image.shape[-1]], seed)
+
+
+@steps.register('resize')
+def resize(image: Any, shape: Shape, seed: Any, *, height: Size = None, width: Size = None,
+           shorter_side: Size = None, method: Method = 'bilinear', antialias: Flag = False) -> Any:
+    """The image stretched to `height` x `width`, by default what the network reads, or in proportion to `shorter_side`."""
+    size: Any = height or shape[0], width or shape[1]
+    if shorter_side:
+        now = tf.shape(image)[:2]
+        size = tf.cast(tf.math.round(now * shorter_side / tf.reduce_min(now)), 'int32')
+    return tf.image.resize(image, size, method, antialias=antialias)
+
+
+@steps.register('distort_bbox')
+def distort_bbox(image: Any, shape: Shape, seed: Any, *, area_range: Range = (0.05, 1.0),
+                 aspect_ratio_range: Range = (0.75, 1.33), max_attempts: Whole = 100,
+                 method: Method = 'bilinear') -> Any:
+    """A part with a random share of the area and a random aspect ratio, resized to what the network reads."""
+    begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        tf.shape(image), tf.zeros([1, 0, 4]), seed, min_object_covered=0.1, area_range=area_range,
+        aspect_ratio_range=aspect_ratio_range, max_attempts=max_attempts, use_image_if_no_bounding_boxes=True)
+    part = tf.ensure_shape(tf.slice(image, begin, size), [None, None, image.shape[-1]])
+    return tf.image.resize(part, shape[:2], method)
+
+
+@steps.register('random_flip')
+def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True,
+                vertical: Flag = False) -> Any:
+    """The image or, half of the time, its mirror image: left to right, upside down, or each by its own chance."""
+    if horizontal:
+        image = tf.image.stateless_random_flip_left_right(image, seed)
+    if vertical:
+        image = tf.image.stateless_random_flip_up_down(image, seed + tf.constant([0, 1 << 39], 'int64'))
+    return image
+
+
+@steps.register('distort_color')
+def distort_color(image: Any, shape: Shape, seed: Any, *, brightness: Amount = 32.0, saturation: Range = (0.5, 1.5),
+                  hue: Amount = 0.2, contrast: Range = (0.5, 1.5)) -> Any:
+    """Shift brightness and hue by up to so much either way, scale saturation and contrast; then clip to 0..255.
+
+    brightness is in pixel levels, hue in turns of the colour circle; in the order of the arguments.
+    """
+    shift, saturate, turn, contrasted = tf.unstack(tf.random.stateless_uniform([4], seed))
+    image = image + brightness * (2 * shift - 1)
+    image = tf.image.adjust_saturation(image, _between(saturation, saturate))
+    image = tf.image.adjust_hue(image, hue * (2 * turn - 1))
+    image = tf.image.adjust_contrast(image, _between(contrast, contrasted))
+    return tf.clip_by_value(image, 0.0, 255.0)
+
+
+def _between(limits: Sequence[float], share: Any) -> Any:
+    return limits[0] + (limits[1] - limits[0]) * share
+
+
+@steps.register('linear_map')
+def linear_map(image: Any, shape: Shape, seed: Any, *, scale: Number = 1.0, shift: Number = 0.0) -> Any:
+    """image * scale + shift"""
+    return image * scale + shift
+
+
+@steps.register('subtract_channel_means')
+def subtract_channel_means(image: Any, shape: Shape, seed: Any, *, means: Numbers) -> Any:
+    """image - means, a number for each channel."""
+    return image - means
+
+
+@steps.register('normalize_channels')
+def normalize_channels(image: Any, shape: Shape, seed: Any, *, means: Numbers, stds: Numbers) -> Any:
+    """(image - means) / stds, a number for each channel."""
+    return (image - means) / stds
+
+
+@steps.register('subtract_image_mean')
+def subtract_image_mean(image: Any, shape: Shape, seed: Any) -> Any:
+    """image - the mean of all its values."""
+    return image - tf.reduce_mean(image)
+
+
+@steps.register('standardize_image')
+def standardize_image(image: Any, shape: Shape, seed: Any) -> Any:
+    """(image - mean) / max(deviation, 1 / sqrt(number of values)), both over all values of the image."""
+    return tf.image.per_image_standardization(image)
+
+
+@steps.register('permute_channels')
+def permute_channels(image: Any, shape: Shape, seed: Any, *, order: Order = (2, 1, 0)) -> Any:
+    """Channel n of the result is channel order[n] of the image; the default turns RGB into BGR."""
+    return tf.gather(image, order, axis=-1)
+
+
+def check_steps(actions: object, where: str) -> list[str]:
+    """Everything wrong with a list of steps, a line each; empty if nothing is. Needs no TensorFlow."""
+    if not isinstance(actions, list):
+        return [f'{where} is {actions!r}, expected a list of steps such as {{type: random_flip}}.']
+    problems = Problems()
+    for index, action in enumerate(actions):
+        with problems.collecting():
+            _check_step(action, f'{where}.{index}')
+    return list(problems)
+
+
+def _check_step(action: object, where: str) -> None:
+    if not isinstance(action, Mapping) or not isinstance(action.get('type'), str):
+        raise UserError(f'{where} is {action!r}, expected a mapping such as {{type: random_flip}}.')
+    name = action['type']
+    try:
+        step = steps[name]
+    except UserError as error:
+        raise UserError(f'{where}: {error}') from None
+    parameters = inspect.signature(step).parameters.values()
+    known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    given = {key: value for key, value in action.items() if key != 'type' and not key.startswith('_')}
+    problems = Problems(
+        f'{where}: {name} takes no `{key}`{did_you_mean(key, known)} (it takes {", ".join(known) or "no keys"}).'
+        for key in given if key not in known)
+    problems += [f'{where}: {name} needs `{key}`.'
+                 for key, parameter in known.items() if parameter.default is parameter.empty and key not in given]
+    for key in known.keys() & given.keys():
+        _, expected, fits = typing.get_args(known[key].annotation)
+        if not fits(given[key]):
+            problems.append(f'{where}: {name}.{key} is {given[key]!r}, expected {expected}.')
+    problems.raise_any()

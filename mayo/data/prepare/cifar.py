@@ -1,0 +1,89 @@
+"""Reader of CIFAR-10 and CIFAR-100, as binary or python archive, packed or unpacked.
+
+    binary    a record is the label (CIFAR-100: coarse label, fine label), a byte each, and 3 x 32 x 32 bytes of picture
+    python    a pickled mapping with `data` [N, 3072] uint8 and `labels` or `fine_labels`
+                                                                        https://www.cs.toronto.edu/~kriz/cifar.html
+Pickles are read by a reader that knows NumPy arrays and nothing else, so that a file cannot run code.
+"""
+import io
+import pathlib
+import pickle
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mayo.data.prepare.archive import Member, members
+from mayo.data.prepare.raw import ClassName, Raw, png, readers, texts
+from mayo.util.errors import UserError
+from mayo.util.files import shown
+
+STANDARD = {'train': [*(f'data_batch_{n}' for n in range(1, 6)), 'train'], 'validate': ['test_batch', 'test']}
+NAMES = {'batches.meta': b'label_names', 'meta': b'fine_label_names'}
+TEXT_NAMES = ('batches.meta.txt', 'fine_label_names.txt')
+IMAGE = 3 * 32 * 32
+ARRAYS = {('numpy.core.multiarray', '_reconstruct'), ('numpy._core.multiarray', '_reconstruct'),
+          ('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode')}
+
+
+@readers.register('cifar')
+def cifar(source: pathlib.Path, split: str, batches: Any, classes: Sequence[ClassName] | None) -> Raw:
+    """The batches that the list `batches` names (without `.bin`; CIFAR's own names if null), in the order of their names."""
+    wanted = batches or STANDARD.get(split, [])
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    own = None
+    for member in members(source):
+        name = member.parts[-1]
+        if name.removesuffix('.bin') in wanted:
+            found[name] = _parse(member.read(), member, source)
+        elif name in NAMES:
+            own = [text.decode() for text in _unpickle(member, member.read(), source)[NAMES[name]]]
+        elif name in TEXT_NAMES:
+            own = member.read().decode().split()
+    if not found:
+        raise UserError(f'{shown(source)} holds no CIFAR batch named {", ".join(wanted)} (for images in a folder '
+                        'for each class, dataset.prepare.type=folder).')
+    parts = [found[name] for name in sorted(found)]
+    return Raw(_images(parts), texts(classes) or own, sum(len(labels) for _, labels in parts))
+
+
+def _images(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[bytes, int]]:
+    for pixels, labels in parts:
+        for image, label in zip(pixels, labels, strict=True):
+            yield png(image), int(label)
+
+
+def _parse(content: bytes, member: Member, source: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+    """(pixels [N, 32, 32, 3] uint8, labels [N]) of one batch file."""
+    if member.name.endswith('.bin'):
+        label_bytes = 1 if 'batch' in member.parts[-1] else 2
+        if not content or len(content) % (label_bytes + IMAGE):
+            raise UserError(f'{shown(source)}: {member.name} is truncated or corrupt: {len(content)} bytes are not a '
+                            f'whole number of records of {label_bytes + IMAGE}.')
+        rows = np.frombuffer(content, np.uint8).reshape(-1, label_bytes + IMAGE)
+        labels, data = rows[:, label_bytes - 1], rows[:, label_bytes:]
+    else:
+        batch = _unpickle(member, content, source)
+        labels = np.asarray(batch.get(b'labels', batch.get(b'fine_labels', ())))
+        data = batch.get(b'data', np.zeros(0))
+        if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (len(labels), IMAGE):
+            raise UserError(f'{shown(source)}: {member.name} is not a CIFAR batch: it needs data [N, {IMAGE}] of bytes '
+                            'and N labels.')
+    return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ARRAYS:
+            raise pickle.UnpicklingError(f'it asks for {module}.{name}, which no CIFAR batch needs')
+        return super().find_class(module, name)
+
+
+def _unpickle(member: Member, content: bytes, source: pathlib.Path) -> dict[bytes, Any]:
+    try:
+        batch = _ArrayUnpickler(io.BytesIO(content), encoding='bytes').load()
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+        raise UserError(f'{shown(source)}: {member.name} is not a readable CIFAR file: {error}.') from error
+    if not isinstance(batch, dict):
+        raise UserError(f'{shown(source)}: {member.name} is not a CIFAR file: it holds no mapping.')
+    return {key.encode() if isinstance(key, str) else key: value for key, value in batch.items()}

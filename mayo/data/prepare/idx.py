@@ -1,0 +1,71 @@
+"""Reader of IDX files, the format of MNIST and its family.
+
+    0 0 TYPE RANK   a byte each; TYPE 8 is uint8      then RANK sizes, 4 bytes each, big-endian; then the values
+"""
+import gzip
+import math
+import pathlib
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mayo.data.prepare.archive import Member, members
+from mayo.data.prepare.raw import ClassName, Raw, png, readers, texts
+from mayo.util.errors import UserError
+from mayo.util.files import shown
+
+STANDARD = {'train': {'images': 'train-images-idx3-ubyte', 'labels': 'train-labels-idx1-ubyte'},
+            'validate': {'images': 't10k-images-idx3-ubyte', 'labels': 't10k-labels-idx1-ubyte'}}
+
+
+@readers.register('idx')
+def idx(source: pathlib.Path, split: str, files: Any, classes: Sequence[ClassName] | None) -> Raw:
+    """The pair of files that `files` names ({images: NAME, labels: NAME}; the MNIST names if null), with .gz or without."""
+    files = files or STANDARD.get(split)
+    if not isinstance(files, Mapping) or set(files) != {'images', 'labels'}:
+        raise UserError(f'dataset.prepare.splits.{split} is {files!r}, expected {{images: FILE, labels: FILE}}.')
+    images, labels = (_find(source, name) for name in (files['images'], files['labels']))
+    if images.ndim not in (3, 4) or labels.shape != images.shape[:1]:
+        raise UserError(f'{shown(source)}: {files["images"]} holds values {images.shape} and {files["labels"]} '
+                        f'{labels.shape}, expected images (N, H, W) and labels (N,).')
+    pixels = images if images.ndim == 4 else images[..., np.newaxis]
+    numbered = ((png(image), int(label)) for image, label in zip(pixels, labels, strict=True))
+    return Raw(numbered, texts(classes), len(labels))
+
+
+def _find(source: pathlib.Path, name: str) -> np.ndarray:
+    name = name.removesuffix('.gz')
+    for member in members(source):
+        if member.parts[-1].removesuffix('.gz') == name:
+            return parse(_content(member, source), f'{shown(source)}: {member.name}')
+    raise UserError(f'{shown(source)} holds neither {name} nor {name}.gz.')
+
+
+def _content(member: Member, source: pathlib.Path) -> bytes:
+    content = member.read()
+    try:
+        return gzip.decompress(content) if member.name.endswith('.gz') else content
+    except (EOFError, OSError, zlib.error) as error:
+        raise UserError(f'{shown(source)}: {member.name} is truncated or corrupt: {error}.') from error
+
+
+def parse(content: bytes, name: str) -> np.ndarray:
+    """The array of uint8 in an IDX file; `name` is for the error message.
+
+    >>> parse(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]), 'labels').tolist()
+    [7, 8, 9]
+    """
+    if len(content) < 4 or content[:3] != b'\0\0\x08':
+        raise UserError(f'{name} is not an IDX file of bytes.')
+    rank = content[3]
+    start = 4 + 4 * rank
+    if len(content) < start:
+        raise UserError(f'{name} is truncated: its header is {start} bytes, found {len(content)}.')
+    shape = struct.unpack(f'>{rank}I', content[4:start])
+    if len(content) != start + math.prod(shape):
+        raise UserError(f'{name} is truncated or corrupt: {shape} needs {start + math.prod(shape)} bytes, '
+                        f'found {len(content)}.')
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,80 @@
+"""Shapes of what travels through the network, without the batch: (H, W, C) maps or (C,) vectors."""
+import math
+from dataclasses import dataclass
+
+from mayo.util.errors import UserError
+
+Pair = tuple[int, int]
+Padding = str | Pair        # 'same' and 'valid' are TensorFlow's; numbers pad both sides of height and width
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Dimensions of one image's values; a vector counts as a map of one position.
+
+    >>> Shape((30, 20, 64)).width, Shape((10,)).width, str(Shape((30, 20, 64)))
+    (20, 1, '30x20x64')
+    """
+    dims: tuple[int, ...]
+
+    @property
+    def is_map(self) -> bool:
+        return len(self.dims) == 3
+
+    @property
+    def height(self) -> int:
+        return self.dims[0] if self.is_map else 1
+
+    @property
+    def width(self) -> int:
+        return self.dims[1] if self.is_map else 1
+
+    @property
+    def channels(self) -> int:
+        return self.dims[-1]
+
+    @property
+    def size(self) -> int:
+        """Numbers in it."""
+        return math.prod(self.dims)
+
+    def with_channels(self, channels: int) -> 'Shape':
+        return Shape((*self.dims[:-1], channels))
+
+    def __str__(self) -> str:
+        return 'x'.join(map(str, self.dims))
+
+
+def slide(source: Shape, kernel: Pair, stride: Pair, padding: Padding, channels: int) -> Shape:
+    """The map that a window gives: ceil(H / s) for 'same', floor((H + 2 p - K) / s) + 1 otherwise, p = 0 for 'valid'.
+
+    Errors: UserError if `source` is no map, or the window does not fit into it.
+
+    >>> str(slide(Shape((32, 32, 3)), (3, 3), (2, 2), 'same', 8)), str(slide(Shape((32, 32, 3)), (3, 3), (2, 2), (1, 0), 8))
+    ('16x16x8', '16x15x8')
+    """
+    need_map(source)
+    sides = []
+    pads = (0, 0) if isinstance(padding, str) else padding
+    for side, window, step, pad in zip(source.dims[:2], kernel, stride, pads, strict=True):
+        sides.append(-(-side // step) if padding == 'same' else (side + 2 * pad - window) // step + 1)
+        if sides[-1] < 1:
+            raise UserError(f'a window of {kernel[0]}x{kernel[1]} with padding {_shown(padding)} does not fit into the '
+                            f'{source.height}x{source.width} map it reads.')
+    return Shape((*sides, channels))
+
+
+def clip(kernel: Pair | None, source: Shape) -> Pair:
+    """A pooling window no larger than the map; None is the whole map."""
+    height, width = kernel or (source.height, source.width)
+    return min(height, source.height), min(width, source.width)
+
+
+def need_map(source: Shape) -> None:
+    """UserError unless `source` has height, width and channels."""
+    if not source.is_map:
+        raise UserError(f'needs a map of height, width and channels, gets a vector of {source.channels}.')
+
+
+def _shown(padding: Padding) -> str:
+    return padding if isinstance(padding, str) else f'{padding[0]}x{padding[1]}'

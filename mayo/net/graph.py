@@ -1,0 +1,118 @@
+"""A network as YAML describes it: named layers, placed by `graph` entries, as one directed acyclic graph.
+
+    layers: {conv0: {type: convolution, ...}, fire: {type: module, layers: ...}, cat: {type: concat}}
+    graph:
+        - {from: input, with: [conv0, fire], to: trunk}
+        - {from: [trunk, input], with: cat, to: output}
+
+An entry takes the values that `from` names, sends them through the layers of `with`, and names the result `to`.
+A layer that gets several values joins them (concat, add, mul). Several names in `to` all get one value, or
+one each of a module's outputs. A module is a graph of its own whose layers are called MODULE/LAYER; `^(name)`
+inside it stands for one of its `kwargs`, which have a default there and a value beside `type: module`.
+"""
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mayo.net.plan import Plan
+from mayo.net.scope import Ref, Scope
+from mayo.util.errors import UserError
+
+Value = TypeVar('Value')
+Said = Callable[[str], str]         # from a key of a layer, or '', to the start of a message about it
+Complete = Callable[[str, Mapping[str, Any], Said], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer.
+
+    params: without `type`. where: the file and line, or the word, that set it.
+    inputs: the names of the nodes, or of the graph's inputs, whose values it takes, in order.
+    """
+    name: str
+    type: str
+    params: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    where: str = ''
+
+    def __str__(self) -> str:
+        return f'{self.where}: {self.name}' if self.where else self.name
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in topological order, each after its inputs; `outputs` names the nodes that give the results."""
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def walk(self, start: Mapping[str, Value],
+             visit: Callable[[Node, list[Value]], Value]) -> dict[str, Value]:
+        """Carry any value through the graph: `visit(node, values of its inputs)` gives the value of the node.
+
+        start: a value for each input of the graph. Returns the value of every node and input by name.
+        """
+        values = dict(start)
+        for node in self.nodes:
+            values[node.name] = visit(node, [values[name] for name in node.inputs])
+        return values
+
+    def __getitem__(self, name: str) -> Node:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+
+def build_graph(layers: Mapping[str, Any], graph: Mapping[str, Any] | Sequence[Mapping[str, Any]], *,
+                inputs: Iterable[str] = ('input',), outputs: Iterable[str] = ('output',),
+                where: Callable[[str], str] = lambda key: '', complete: Complete | None = None) -> Graph:
+    """The graph of `model.layers` and `model.graph`, without the layers that no output needs.
+
+    where: from a dotted key, 'model.layers.conv0.stride', to where it was set, 'models/x.yaml:41'.
+    complete: `complete(type, params, said)` checks the params of a placed layer and fills in defaults.
+    Errors: UserError with every problem: cycles, unknown layers and names, unconnected outputs, wrong keys.
+    """
+    plan = Plan(where)
+    root = Scope('model', '', layers, graph, tuple(inputs), tuple(outputs))
+    plan.place(root)
+    plan.problems.raise_any()
+    given = {root.value(name) for name in root.inputs}
+    names: dict[Ref, str] = {}                  # of each vertex: the layer or the input whose value it is
+    for ref in plan.ordered():
+        names[ref] = ref.name if ref in plan.placed or ref in given else names[plan.sources[ref][0]]
+    results = [root.value(name) for name in root.outputs]
+    needed = plan.needed(results)
+    nodes = []
+    for ref in names:
+        if ref in plan.placed and ref in needed:
+            sources = tuple(names[source] for source in plan.sources[ref])
+            with plan.problems.collecting():
+                nodes.append(_node(plan, ref, sources, root, complete))
+    plan.problems.raise_any()
+    return Graph(tuple(nodes), root.inputs, tuple(names[ref] for ref in results))
+
+
+def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope, complete: Complete | None) -> Node:
+    placed = plan.placed[ref]
+    if ref.name in root.inputs:
+        raise UserError(f'{plan.say(placed.key)}: `{ref.name}` is the name of an input; '
+                        'call the layer something else.')
+
+    def said(key: str) -> str:
+        return plan.say(f'{placed.key}.{key}' if key else placed.key)
+
+    params = complete(placed.type, placed.params, said) if complete else placed.params
+    return Node(ref.name, placed.type, params, inputs, plan.where(placed.key))

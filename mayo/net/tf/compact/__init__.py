@@ -1,0 +1,8 @@
+"""Compact execution: suppressed channels are neither computed nor stored. docs/compact.md explains it.
+
+lower: a network to a Program of operations; static: the same work without gates; CompactNetwork: a Program in TensorFlow.
+"""
+from mayo.net.tf.compact.lower import lower, lower_graph, unsupported
+from mayo.net.tf.compact.program import Program
+
+__all__ = ['Program', 'lower', 'lower_graph', 'unsupported']

@@ -1,0 +1,255 @@
+"""A network as a list of operations that every backend can run: NumPy constants, static shapes, no TensorFlow.
+
+An operation computes the value `output` from the values it names. A value is what one image gives: a map (H, W, C) or a vector
+(C,). A *channel slice* holds only the active channels of a value: with `index`, int32 [k], the positions of its k channels
+among all C; every other channel is zero. Operations with per-channel constants hold them for all C channels, and a backend
+takes from them what the slices need: with source index i and output index o, `weights[o][:, i]`.
+
+    Value      dims as computed, (H, W, k); width C; index: the name of an index, or None for k = C
+    Operation  one of the classes below; `output` also names its value in `Program.values`
+
+A backend runs the operations in order. It needs one function for each class.
+"""
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Pads = tuple[tuple[int, int], ...]              # (before, after) of each dimension
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """The shape of a value for one image. A slice has `index`, and dims[-1] of `width` channels."""
+    dims: tuple[int, ...]
+    width: int
+    index: str | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels computed."""
+        return self.dims[-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Function:
+    """An elementwise function, or softmax: relu, relu6, leaky_relu, sigmoid, ... as mayo.config.names has them after `keras.activations.`."""
+    name: str
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Affine:
+    """s W + b on a vector. weights: [C', C]; bias: [C]."""
+    weights: np.ndarray
+    bias: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """Chooses the `keep` output channels of a convolution that are computed, and scales them. x is the convolution's source.
+
+        s     = pool(x)                                 avg: mean over H, W; l1: mean |x|; l2: mean x^2; max
+        g     = relu(s W + b) for each of `layers`      one, or two where a hidden layer comes first
+        index = the `keep` largest of g                 all C, and no index, if keep = C
+        mask  = g[index] > the (keep + 1)-th largest    a tie at the cut loses; all ones if keep = C
+        b     = shift[index], or (s shift.weights + shift.bias)[index]
+
+    Both first layers and `shift` read s, of which a slice gives the active entries only. With the features f = conv(x) + bias:
+
+        boost = before    y = function(mask g f + mask b), or function(mask g (f + b)) if shift_first
+                after     y = mask g function(f + b)
+                never     y = mask function(f)
+    """
+    keep: int
+    pool: str
+    layers: tuple[Affine, ...]
+    boost: str = 'before'
+    shift: np.ndarray | Affine | None = None
+    shift_first: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Operation:
+    """Abstract: `output` is the value computed, which has the name of the layer or starts with it."""
+    output: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conv(Operation):
+    """function(conv(x, weights) + bias), [H', W', C'] to [H, W, C]; with a gate, its scaled winners among the C.
+
+    weights: [C, C' / groups, Kh, Kw]; bias: [C]; pads: zeros around H', W'. groups > 1: neither side's channels are skipped,
+    the source is no slice; a gate then picks its winners from the result. standardize: each channel of f = conv(x) of each
+    image by itself becomes (f - mean) / sqrt(variance + standardize) * scale + bias, before the gate.
+    """
+    source: str
+    weights: np.ndarray
+    bias: np.ndarray
+    stride: tuple[int, int] = (1, 1)
+    pads: Pads = ((0, 0), (0, 0))
+    groups: int = 1
+    function: Function | None = None
+    gate: Gate | None = None
+    standardize: float | None = None
+    scale: np.ndarray | None = None
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        return self.weights.shape[2], self.weights.shape[3]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Depthwise(Operation):
+    """function(each channel by itself, convolved with its m kernels, + bias), [H', W', C'] to [H, W, C' m], channel-major.
+
+    weights: [C', m, Kh, Kw]; bias: [C' m].
+    """
+    source: str
+    weights: np.ndarray
+    bias: np.ndarray
+    stride: tuple[int, int] = (1, 1)
+    pads: Pads = ((0, 0), (0, 0))
+    function: Function | None = None
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        return self.weights.shape[2], self.weights.shape[3]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dense(Operation):
+    """function(x weights + bias), [C'] to [C]. weights: [C', C]; of a slice, only the active rows are read."""
+    source: str
+    weights: np.ndarray
+    bias: np.ndarray
+    function: Function | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scale(Operation):
+    """function(x scale + shift), a channel at a time: a batch norm that stands alone. scale, shift: [C]."""
+    source: str
+    scale: np.ndarray
+    shift: np.ndarray
+    function: Function | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pool(Operation):
+    """kind `max` or `avg` of windows; padding takes no part in either."""
+    source: str
+    kind: str
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    pads: Pads = ((0, 0), (0, 0))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mean(Operation):
+    """The mean over `axes` of (H, W, C): 0, 1, 2; of a vector, 0."""
+    source: str
+    axes: tuple[int, ...]
+    keepdims: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Activation(Operation):
+    """function(x); softmax is over the channels."""
+    source: str
+    function: Function
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LocalResponse(Operation):
+    """x / (bias + alpha sum of x^2 over channels c - radius to c + radius)^beta."""
+    source: str
+    radius: int
+    bias: float
+    alpha: float
+    beta: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Add(Operation):
+    """The sum; sources have one rank, and sizes that are equal or 1."""
+    sources: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mul(Operation):
+    """The product; sources have one rank, and sizes that are equal or 1."""
+    sources: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Concat(Operation):
+    """The channels of the sources, side by side."""
+    sources: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reshape(Operation):
+    """The same numbers in the dims of its value; (H, W, C) runs along C first."""
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpaceToDepth(Operation):
+    """[H, W, C] to [H / block, W / block, block block C]: rows of the block first, then columns, then channels."""
+    source: str
+    block: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pad(Operation):
+    """Zeros around; `sides` of each dimension of the value."""
+    source: str
+    sides: Pads
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Crop(Operation):
+    """The reverse of Pad: positions taken off each side."""
+    source: str
+    sides: Pads
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Index(Operation):
+    """An index made of others, int32: its parts one after the other. It has no entry in `Program.values`.
+
+    part = (index, count, offsets): for each offset in turn, every entry e of the named index, or of 0 ... count - 1 for None,
+    gives (e + offset) times + 0 ... times - 1. `count` is the length of the named index.
+    """
+    parts: tuple[tuple[str | None, int, tuple[int, ...]], ...]
+    times: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Expand(Operation):
+    """A slice as a value of all channels: those that are not in it are zero, or `fill` [C]."""
+    source: str
+    fill: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Take(Operation):
+    """Of a value of all channels, those of `index`."""
+    source: str
+    index: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """Operations in order; the shape of every value by name; the values that come in and go out."""
+    operations: tuple[Operation, ...]
+    values: Mapping[str, Value]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def gated(self) -> dict[str, Conv]:
+        """The convolutions with a gate, by the name of the layer."""
+        return {one.output: one for one in self.operations if isinstance(one, Conv) and one.gate}

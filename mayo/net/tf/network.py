@@ -1,0 +1,122 @@
+"""The network of a graph, in Keras layers: one forward pass that returns the outputs and what each gate did.
+
+    outputs, stats = network(images, training=False)        images: [N, H, W, C] float32
+
+Under a mixed precision policy the layers compute in 16 bits; from the last layer with weights on, in float32.
+"""
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from mayo.estimate.gate import GateParams
+from mayo.estimate.shape import Shape
+from mayo.net.graph import Graph, Node
+from mayo.net.tf.gate import GateStats, Threshold, network_cut
+from mayo.net.tf.layer import Dims, Site, builders
+from mayo.net.tf.layer.conv import GatedConvolution
+from mayo.net.tf.variables import named_variables
+
+WEIGHTED = ('convolution', 'gated_convolution', 'depthwise_convolution', 'fully_connected')
+
+
+class Network(keras.Model):
+    """What `graph` describes, with fresh weights that depend on `seed` alone."""
+
+    def __init__(self, graph: Graph, input_shape: Shape, name: str, seed: int = 0) -> None:
+        super().__init__(name=name)
+        self.graph = graph
+        self.threshold = _network_threshold(graph)
+        self.node_layers = self._layers_of(graph, (None, *input_shape.dims), seed)
+        self.built = True
+
+    def _layers_of(self, graph: Graph, input_dims: Dims, seed: int) -> dict[str, keras.layers.Layer]:
+        """Every layer by name, built for the shapes that the graph carries to it."""
+        layers = {}
+        precise = _float32_nodes(graph)
+
+        def visit(node: Node, sources: list[Dims]) -> Dims:
+            dtype = 'float32' if node.name in precise else self.dtype_policy
+            source = sources[0] if len(sources) == 1 else sources
+            layer = builders[node.type](dict(node.params), sources, Site(node.name, node.where, dtype, seed, self.threshold))
+            layer.build(source)
+            layers[node.name] = layer
+            return layer.compute_output_shape(source)
+
+        graph.walk({name: input_dims for name in graph.inputs}, visit)
+        return layers
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tuple[Any, dict[str, GateStats]]:
+        """Returns the outputs (a tensor, or a list if the graph has several) and the gates' stats by layer name."""
+        values, stats = self._forward(images, training)
+        if training and self.threshold is not None:
+            self.threshold.update(network_cut([(self.node_layers[name].gate, stat.saliency) for name, stat in stats.items()]))
+        outputs = [tf.cast(values[name], tf.float32) for name in self.graph.outputs]
+        return outputs[0] if len(outputs) == 1 else outputs, stats
+
+    def activations(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        """The output of every layer by name, in their order."""
+        values, _ = self._forward(images, training)
+        return {node.name: values[node.name] for node in self.graph.nodes}
+
+    def _forward(self, images: tf.Tensor, training: bool) -> tuple[dict[str, tf.Tensor], dict[str, GateStats]]:
+        """The value of every node and input by name, and the gates' stats."""
+        stats: dict[str, GateStats] = {}
+
+        def visit(node: Node, sources: list[tf.Tensor]) -> tf.Tensor:
+            layer = self.node_layers[node.name]
+            outputs = layer(sources[0] if len(sources) == 1 else sources, training=training)
+            if isinstance(layer, GatedConvolution):
+                outputs, stats[node.name] = outputs
+            return outputs
+
+        return self.graph.walk({name: images for name in self.graph.inputs}, visit), stats
+
+    @property
+    def is_probability(self) -> bool:
+        """Whether the outputs are probabilities, not logits: the last layer is a softmax."""
+        return self.graph[self.graph.outputs[0]].type == 'softmax'
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Every weight and moving average by its name in checkpoints, without the model's: 'conv0/BatchNorm/gamma'."""
+        named = {}
+        for name, layer in self.node_layers.items():
+            named.update(named_variables(layer, name))
+        if self.threshold is not None:
+            named.update(named_variables(self.threshold, 'gate'))
+        return named
+
+    def random_variables(self) -> dict[str, keras.Variable]:
+        """The states of the random generators (dropout's) by layer name: with them a resumed run draws what it would have."""
+        return {f'{name}/seed': layer.seed_generator.state
+                for name, layer in self.node_layers.items() if hasattr(layer, 'seed_generator')}
+
+    def regularization(self, stats: dict[str, GateStats]) -> tf.Tensor:
+        """What the loss adds to the cross entropy: weight regularizers and the gates' penalties."""
+        terms = [variable.regularizer(variable) for variable in self.trainable_variables if variable.regularizer]
+        terms += [stat.penalty for stat in stats.values()]
+        return tf.add_n([tf.cast(term, tf.float32) for term in terms]) if terms else tf.zeros(())
+
+
+def _float32_nodes(graph: Graph) -> set[str]:
+    """The nodes from the last one with weights on: logits need more than the 8 bits of a bfloat16."""
+    consumers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for name in node.inputs:
+            consumers.setdefault(name, []).append(node)
+    precise: set[str] = set()
+    for node in reversed(graph.nodes):
+        after = consumers.get(node.name, [])
+        if all(other.name in precise and other.type not in WEIGHTED for other in after):
+            precise.add(node.name)
+    return precise
+
+
+def _network_threshold(graph: Graph) -> Threshold | None:
+    """The threshold that gates with `threshold: global` share, if there are any."""
+    for node in graph.nodes:
+        if node.type == 'gated_convolution':
+            gate = GateParams.from_yaml(node.params['gate_params'], f'{node}.gate_params')
+            if gate.enable and gate.threshold == 'global':
+                return Threshold(gate.decay)
+    return None

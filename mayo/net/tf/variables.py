@@ -1,0 +1,37 @@
+"""The names that variables have in checkpoints: LAYER/weights, LAYER/BatchNorm/gamma, LAYER/gate/shift."""
+from collections.abc import Iterator
+
+import keras
+
+_MAYO_NAMES = {'kernel': 'weights', 'bias': 'biases'}
+
+
+class Composite(keras.layers.Layer):
+    """Abstract: a layer made of other layers, each under a name of its own in checkpoints ('' for none)."""
+
+    def parts(self) -> list[tuple[str, keras.layers.Layer]]:
+        """The layers inside, each with what goes before its variables' names."""
+        raise NotImplementedError
+
+
+def named_variables(layer: keras.layers.Layer, prefix: str = '') -> Iterator[tuple[str, keras.Variable]]:
+    """Every weight of `layer` with its name in checkpoints, after `prefix`; random states are not among them."""
+    if isinstance(layer, Composite):
+        for name, part in layer.parts():
+            yield from named_variables(part, _join(prefix, name))
+    inside = {id(weight) for part in layer._flatten_layers(include_self=False) for weight in part.weights}
+    for weight in layer.weights:
+        if id(weight) not in inside:
+            yield _join(prefix, _mayo_name(layer, weight)), weight
+
+
+def _mayo_name(layer: keras.layers.Layer, weight: keras.Variable) -> str:
+    if isinstance(layer, keras.layers.DepthwiseConv2D) and weight.name == 'kernel':
+        return 'depthwise_weights'
+    if isinstance(layer, keras.layers.BatchNormalization | keras.layers.GroupNormalization):
+        return f'BatchNorm/{weight.name}'
+    return _MAYO_NAMES.get(weight.name, weight.name)
+
+
+def _join(prefix: str, name: str) -> str:
+    return f'{prefix}/{name}' if prefix and name else prefix or name

@@ -1,0 +1,190 @@
+"""A network, its data and its checkpoint: what the actions of one configuration share."""
+import contextlib
+import functools
+import logging
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mayo.checkpoint import bundle, names
+from mayo.checkpoint.store import Store
+from mayo.checkpoint.warm_start import warm_start
+from mayo.config import Config
+from mayo.estimate import Shape
+from mayo.estimate.gate import GateParams
+from mayo.net import Graph
+from mayo.net.tf.network import Network
+from mayo.session.spec import input_shape, model_graph
+from mayo.util.errors import UserError
+from mayo.util.files import shown
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """Everything is made when first used; the weights are loaded, once, by `load`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.images_seen = 0
+        self.training_state: dict[str, np.ndarray] = {}     # of a checkpoint that training left, for training to go on
+        self.loaded_from: pathlib.Path | None = None
+        self._is_loaded = False
+
+    @functools.cached_property
+    def strategy(self) -> tf.distribute.Strategy:
+        """Where the network runs: system.distribute. Comes before any other use of TensorFlow."""
+        _limit_threads(self.config.get('system.threads'))
+        return make_strategy(self.config.get('system.distribute'))
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The layers of the configuration."""
+        return model_graph(self.config)
+
+    @functools.cached_property
+    def input_shape(self) -> Shape:
+        """What the network reads."""
+        return input_shape(self.config)
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """The network with fresh weights, which depend on system.seed; in system.precision."""
+        with self.strategy.scope(), dtype_policy(self.config.get('system.precision')):
+            return Network(self.graph, self.input_shape, self.model_name, seed=self.config.get('system.seed'))
+
+    @property
+    def model_name(self) -> str:
+        """The first part of each variable's name in a file."""
+        return self.config.require('model.name', 'a session')
+
+    @property
+    def run(self) -> str:
+        """What the checkpoints of training are called before `epoch-N`; '' for nothing."""
+        return self.config.get('system.checkpoint.save') or ''
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes files and reports: the first of several workers, or the only one."""
+        return self.strategy.extended.should_checkpoint
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The folder of checkpoints."""
+        return Store(self.config.get('system.checkpoint.path'), self.model_name, self.config.require('dataset.name', 'a session'))
+
+    def named(self) -> dict[str, keras.Variable]:
+        """The network's variables by their names in a file."""
+        return names.prefixed(self.model_name, self.network.named_variables())
+
+    def load(self) -> None:
+        """Load system.checkpoint.load, the first time; without it the weights stay as they started."""
+        if self._is_loaded:
+            return
+        load = self.config.get('system.checkpoint.load')
+        if load is None:
+            _log.warning('system.checkpoint.load is not set: the weights of %s are random', self.model_name)
+        else:
+            self.load_from(self.store.resolve(load, self.run))
+        self._is_loaded = True
+
+    def load_from(self, prefix: pathlib.Path) -> None:
+        """Load the bundle `prefix`, giving gates that it lacks their warm start."""
+        tensors = names.adapt(bundle.read(prefix))
+        variables = self.named()
+        warmed: list[str] = []
+        if self.config.get('system.checkpoint.warm_start'):
+            wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
+            tensors, warmed = warm_start(tensors, wanted, self._shifted_inside())
+        match = names.load_into(variables, tensors, self.config.get('system.checkpoint.strict'), shown(prefix),
+                                optional=lambda name: bool(warmed) and '/gate/' in name)
+        _log.info('loaded %s, %d variables', shown(prefix), len(match.loaded))
+        if warmed:
+            _log.info('warm start: the gates of %s are made from batch norm', ', '.join(warmed))
+        if str(match):
+            _log.info('%s', match)
+        self.images_seen = 0 if warmed else int(tensors.get(names.IMAGES_SEEN, 0))
+        self.training_state = {} if warmed else {
+            name.removeprefix(names.TRAINING): value for name, value in tensors.items() if name.startswith(names.TRAINING)}
+        self.loaded_from = prefix
+        self._is_loaded = True
+
+    def reset_num_epochs(self) -> None:
+        """Count epochs from zero again and forget the optimizer's state, keeping the weights."""
+        self.load()
+        self.images_seen = 0
+        self.training_state = {}
+
+    def tensors(self) -> dict[str, Any]:
+        """What a file of the weights holds: the variables, the images seen, the configuration."""
+        values: dict[str, Any] = {name: variable.numpy() for name, variable in self.named().items()}
+        return values | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self.config.to_yaml()}
+
+    def save(self, name: str | None = None) -> pathlib.Path:
+        """Write the weights alone as `name`, or as system.checkpoint.save says, or as the epoch reached."""
+        self.load()
+        prefix = self.store.folder / (name or self.run or f'epoch-{self.epochs_seen():g}')
+        tensors = self.tensors()
+        if self.is_chief:
+            bundle.write(prefix, tensors)
+            _log.info('saved %s', shown(prefix))
+        return prefix
+
+    def epochs_seen(self) -> float:
+        """Passes over the training images so far."""
+        return self.images_seen / (self.config.get('dataset.num_examples_per_epoch.train') or 1)
+
+    def _shifted_inside(self) -> list[str]:
+        """The gated layers, by their names in a file, whose b is inside the scaling."""
+        inside = []
+        for node in self.graph.nodes:
+            if node.type == 'gated_convolution':
+                gate = GateParams.from_yaml(node.params['gate_params'], f'{node.where}: {node.name}.gate_params')
+                if gate.policy == 'squeeze' or gate.add_beta_first:
+                    inside.append(f'{self.model_name}/{node.name}')
+        return inside
+
+
+def make_strategy(kind: str) -> tf.distribute.Strategy:
+    """auto: several machines if TF_CONFIG names them, else every GPU if there are several, else the one device."""
+    devices = tf.config.list_logical_devices('GPU') if kind != 'multi_worker' and not _has_workers() else []
+    if kind == 'multi_worker' or kind == 'auto' and _has_workers():
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if kind == 'mirrored' or kind == 'auto' and len(devices) > 1:
+        return tf.distribute.MirroredStrategy([device.name for device in devices or tf.config.list_logical_devices('CPU')])
+    return tf.distribute.get_strategy()
+
+
+def _has_workers() -> bool:
+    return re.search(r'"worker"\s*:\s*\[', os.environ.get('TF_CONFIG', '')) is not None
+
+
+@contextlib.contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Keras layers made inside compute in `name`; their variables are float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _limit_threads(threads: Mapping[str, int | None]) -> None:
+    """Possible only before TensorFlow starts; later, a number other than the one in use is an error."""
+    for kind, setter, getter in (
+            ('intra', tf.config.threading.set_intra_op_parallelism_threads, tf.config.threading.get_intra_op_parallelism_threads),
+            ('inter', tf.config.threading.set_inter_op_parallelism_threads, tf.config.threading.get_inter_op_parallelism_threads)):
+        wanted = threads[kind]
+        if wanted is not None and wanted != getter():
+            try:
+                setter(wanted)
+            except RuntimeError as error:
+                raise UserError(f'system.threads.{kind} is set to {wanted} after TensorFlow has started; set it before the '
+                                'first action of the line.') from error

@@ -1,0 +1,151 @@
+"""How good the network is: top-1, top-5, loss and measured density, every image exactly once."""
+import csv
+import io
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from mayo.session import data
+from mayo.session.base import Session
+from mayo.session.progress import Progress
+from mayo.session.step import cross_entropy
+from mayo.util.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Fractions of `images` whose label was the first, or among the first five; counts: active channels of each image."""
+    top1: float
+    top5: float
+    loss: float
+    images: int
+    images_per_second: float            # without the first batch, in which TensorFlow builds the graph
+    density: Mapping[str, float] = field(default_factory=dict)          # by gated layer, mean over images
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)      # by gated layer, [images]
+
+    @property
+    def mean_density(self) -> float | None:
+        """Mean over the gated layers; None without any."""
+        return float(np.mean(list(self.density.values()))) if self.density else None
+
+    def render(self) -> str:
+        """What `eval` prints.
+
+        >>> print(Evaluation(0.9273, 0.9991, 0.21, 10000, 640.2).render())
+        top-1 92.73 %, top-5 99.91 %, loss 0.2100, of 10,000 images at 640 images/s
+        """
+        line = (f'top-1 {self.top1:.2%}, top-5 {self.top5:.2%}, loss {self.loss:.4f}, of {self.images:,} images '
+                f'at {self.images_per_second:.0f} images/s').replace('%', ' %')
+        if not self.density:
+            return line
+        layers = ', '.join(f'{name} {density:.3f}' for name, density in self.density.items())
+        return f'{line}\nmeasured density {self.mean_density:.4f}: {layers}'
+
+
+def evaluate(session: Session, quiet: bool = False) -> Evaluation:
+    """Run the network over the validation images once."""
+    session.strategy                                    # before any other use of TensorFlow
+    session.load()
+    config = session.config
+    source = data.data_of(config, 'validate')
+    batches = data.epoch_of(config, 'validate', data=source,
+                            batch_size=config.get('eval.batch_size') or config.get('system.batch_size'))
+    batches = session.strategy.experimental_distribute_dataset(batches)
+    meter = _Meter(session, batches.element_spec)
+    progress = Progress('eval', source.num_examples or 0, every_seconds=config.get('system.log.every_seconds'),
+                        quiet=quiet or not session.is_chief)
+    with progress, source.reading():
+        for images, labels in batches:
+            meter.add(images, labels)
+            if progress.due():
+                progress.show(meter.images, f'top-1 {meter.top1:.2%}')
+    if not meter.images:
+        raise UserError('the validation records hold no image.')
+    return meter.result()
+
+
+def evaluate_all(session: Session) -> str:
+    """Every checkpoint of the folder that is of this network, evaluated: CSV text, a line each."""
+    session.strategy
+    names = session.store.names()
+    if not names:
+        raise UserError(f'`eval-all` found no checkpoint in {session.store.folder}.')
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['checkpoint', 'epochs', 'top1', 'top5', 'loss', 'density', 'images', 'images_per_second'])
+    for name in names:
+        try:
+            session.load_from(session.store.resolve(name))
+        except UserError as error:
+            _log.warning('left out: %s', error)
+            continue
+        result = evaluate(session)
+        density = '' if result.mean_density is None else f'{result.mean_density:.6f}'
+        writer.writerow([name, f'{session.epochs_seen():g}', f'{result.top1:.6f}', f'{result.top5:.6f}',
+                         f'{result.loss:.6f}', density, result.images, f'{result.images_per_second:.1f}'])
+        _log.info('%s: %s', name, result.render())
+    return text.getvalue()
+
+
+class _Meter:
+    """Adds up what the network says of each batch."""
+
+    def __init__(self, session: Session, spec: object) -> None:
+        self.network, self.strategy = session.network, session.strategy
+        self.sums = np.zeros(4)                         # loss, top-1, top-5, images
+        self.active: list[np.ndarray] = []              # [N, gated layers] of each batch
+        self.layers: list[str] = []
+        self.channels: list[int] = []
+        self.started = time.monotonic()
+        self.first_batch = 0
+        self.on_batch = tf.function(self._on_all, input_signature=spec)
+
+    @property
+    def images(self) -> int:
+        return int(self.sums[3])
+
+    @property
+    def top1(self) -> float:
+        return float(self.sums[1] / max(self.sums[3], 1))
+
+    def add(self, images: tf.Tensor, labels: tf.Tensor) -> None:
+        sums, active = self.on_batch(images, labels)
+        self.sums += sums.numpy()
+        self.active.append(active.numpy())
+        if not self.first_batch and self.images:
+            self.first_batch, self.started = self.images, time.monotonic()
+
+    def result(self) -> Evaluation:
+        loss, top1, top5, _ = self.sums / self.images
+        active = np.concatenate(self.active)
+        counts = {name: active[:, index] for index, name in enumerate(self.layers)}
+        density = {name: float(counts[name].mean()) / channels for name, channels in zip(self.layers, self.channels, strict=True)}
+        timed = self.images - self.first_batch
+        speed = timed / max(time.monotonic() - self.started, 1e-9) if timed else float('nan')
+        return Evaluation(float(top1), float(top5), float(loss), self.images, speed, density, counts)
+
+    def _on_all(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        sums, active = self.strategy.run(self._on_replica, args=(images, labels))
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None), self.strategy.gather(active, axis=0)
+
+    def _on_replica(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs, stats = self.network(images, training=False)
+        self.layers = list(stats)
+        self.channels = [stat.mask.shape[-1] for stat in stats.values()]
+        best = tf.math.top_k(outputs, min(5, outputs.shape[-1])).indices == labels[:, None]      # [N, 5], best first
+        loss = cross_entropy(outputs, labels, self.network.is_probability)
+        sums = [tf.reduce_sum(tf.cast(values, tf.float32)) for values in (loss, best[:, 0], best, tf.ones_like(labels))]
+        active = [_active(stat.mask) for stat in stats.values()]
+        return tf.stack(sums), tf.stack(active, 1) if active else tf.zeros([tf.shape(labels)[0], 0])
+
+
+def _active(mask: tf.Tensor) -> tf.Tensor:
+    """Active channels of each image, [N]; of a mask with rows, [N, H, C], their mean over the rows."""
+    channels = tf.reduce_sum(mask, -1)
+    return channels if channels.shape.rank == 1 else tf.reduce_mean(channels, 1)

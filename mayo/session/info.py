@@ -1,0 +1,139 @@
+"""`info`: what each layer of the network costs, as a table for people and as data for machines.
+
+It needs no weights, no data and no TensorFlow.
+"""
+import csv
+import dataclasses
+import io
+import json
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+
+from mayo.config import Config
+from mayo.estimate import Cost, Shape, estimate
+from mayo.session.spec import input_shape, model_graph
+from mayo.util.errors import UserError, did_you_mean
+from mayo.util.format import count, fit, percent, short, size, table
+
+Number = Callable[[int], str]
+SUMMED = ('trainable', 'state', 'gate_parameters', 'dense', 'macs', 'executed', 'gate_macs', 'activation_bytes',
+          'weight_bytes')
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """The costs of a model's layers for one image, in the order in which they run."""
+    model: str
+    input_shape: Shape
+    layers: tuple[Cost, ...]
+    images: int                 # over which `eval` measured the densities; 0: taken from the configuration
+
+    @property
+    def total(self) -> dict[str, int]:
+        """The sum of each number over all layers."""
+        return {key: sum(getattr(cost, key) for cost in self.layers) for key in SUMMED}
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether any layer has a gate."""
+        return any(cost.density is not None for cost in self.layers)
+
+
+def info(config: Config, counts: Mapping[str, Any] | None = None) -> Info:
+    """The costs of the model. counts: {gated layer: active channels of each image [images]}, measured by `eval`."""
+    shape = input_shape(config)
+    costs = estimate(model_graph(config), shape, counts)
+    images = max((len(values) for values in (counts or {}).values()), default=0)
+    return Info(str(config.get('model.name') or 'model'), shape, tuple(costs), images)
+
+
+def render(record: Info, format: str = 'table', width: int | None = None) -> str:
+    """`record` as text. format: table, json, yaml or csv. width: of the screen; None, as for a pipe, is any."""
+    if format not in FORMATS:
+        hint = did_you_mean(format, FORMATS) or '.'
+        raise UserError(f'info.format is {format}, expected {", ".join(FORMATS)}{hint}')
+    return FORMATS[format](record, width)
+
+
+def as_data(record: Info) -> dict[str, Any]:
+    """Mappings, lists and numbers alone."""
+    layers = [{**dataclasses.asdict(cost), 'source': list(cost.source.dims), 'shape': list(cost.shape.dims)}
+              for cost in record.layers]
+    return {'model': record.model, 'input_shape': list(record.input_shape.dims), 'images': record.images,
+            'total': record.total, 'layers': layers}
+
+
+def _csv(record: Info, width: int | None) -> str:
+    """A line a layer. No totals, so that columns can be added up."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Cost)], lineterminator='\n')
+    writer.writeheader()
+    for cost in record.layers:
+        writer.writerow({**dataclasses.asdict(cost), 'source': cost.source, 'shape': cost.shape})
+    return text.getvalue().rstrip('\n')
+
+
+def _table(record: Info, width: int | None) -> str:
+    """The fullest layout that fits: exact numbers, else three digits, else without types, else without memory."""
+    layouts = [
+        _layout(record, count, size, types=True, memory=True),
+        _layout(record, short, _tight, types=True, memory=True),
+        _layout(record, short, _tight, types=False, memory=True),
+        _layout(record, short, _tight, types=False, memory=False)]
+    layout = next((text for text in layouts if fit(text, width)), layouts[-1])
+    return '\n\n'.join([_title(record), layout, _summary(record, width)])
+
+
+def _layout(record: Info, number: Number, space: Number, types: bool, memory: bool) -> str:
+    def cells(name: str, kind: str, shape: str, density: str, values: Mapping[str, int]) -> list[str]:
+        parameters = values['trainable'] + values['state']
+        numbers = [parameters, values['dense'], values['macs'], values['executed']]
+        row = [name, kind, shape, *(number(one) if one else '-' for one in numbers), density,
+               space(values['activation_bytes']), space(values['weight_bytes']) if parameters else '-']
+        return row[:1] + row[2 - types:-2] + (row[-2:] if memory else [])
+
+    header = ['layer', 'type', 'output', 'params', 'dense', 'macs', 'executed', 'density', 'outputs', 'weights']
+    header = header[:1] + header[2 - types:-2] + (header[-2:] if memory else [])
+    rows = [cells(cost.name, cost.type, str(cost.shape), _density(cost), vars(cost)) for cost in record.layers]
+    return table(header, rows, left=1 + types, footer=[cells('total', '', '', '', record.total)])
+
+
+def _density(cost: Cost) -> str:
+    return '-' if cost.density is None else f'{cost.density:.3f}'
+
+
+def _tight(number: int) -> str:
+    return size(number).replace(' ', '')
+
+
+def _title(record: Info) -> str:
+    source = f'measured over {count(record.images)} images' if record.images else 'as configured'
+    return f'{record.model} on {record.input_shape}, one image' + (f'; densities {source}' if record.is_gated else '')
+
+
+def _summary(record: Info, width: int | None) -> str:
+    """The totals to the last digit, and what the columns mean."""
+    total = record.total
+    lines = {
+        'parameters': f'{count(total["trainable"])} trainable, {count(total["state"])} non-trainable',
+        'dense': f'{count(total["dense"])} MACs, nothing skipped'}
+    if record.is_gated:
+        lines['macs'] = (f'{count(total["macs"])} as published: only a layer directly after a gated one sees its '
+                         f'sparsity ({total["dense"] / total["macs"]:.2f}x fewer)')
+        lines['executed'] = (f'{count(total["executed"])} in compact execution '
+                             f'({total["dense"] / total["executed"]:.2f}x fewer)')
+        lines['gates'] = (f'{count(total["gate_parameters"])} of the parameters, {count(total["gate_macs"])} of the '
+                          f'executed MACs ({percent(total["gate_macs"] / total["executed"])})')
+    wrapper = textwrap.TextWrapper(width=width or 10_000, subsequent_indent=' ' * 12, break_long_words=False)
+    return '\n'.join(line for name, text in lines.items() for line in wrapper.wrap(f'{name:<12}{text}'))
+
+
+FORMATS: dict[str, Callable[[Info, int | None], str]] = {
+    'table': _table,
+    'json': lambda record, width: json.dumps(as_data(record), indent=2),
+    'yaml': lambda record, width: yaml.safe_dump(as_data(record), sort_keys=False).rstrip('\n'),
+    'csv': _csv,
+}

@@ -1,0 +1,118 @@
+"""What each setting may hold: one row for every key of `system.yaml` that holds a single value.
+
+A setting whose default is null may be null, which means "not set". Needs no TensorFlow.
+"""
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from mayo.config import Config
+from mayo.util.errors import Problems
+
+
+class Kind(NamedTuple):
+    """What to tell the user that is expected, and the test of a value."""
+    expected: str
+    fits: Callable[[Any], bool]
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def whole(least: int) -> Kind:
+    """A whole number from `least` up."""
+    return Kind(f'a whole number from {least} up', lambda v: type(v) is int and v >= least)
+
+
+def choice(*names: str) -> Kind:
+    """One of `names`."""
+    return Kind(f'one of {", ".join(names)}', lambda v: isinstance(v, str) and v in names)
+
+
+def _is_pattern(value: object) -> bool:
+    try:
+        re.compile(value)                                           # type: ignore[call-overload]
+    except (TypeError, re.error):
+        return False
+    return True
+
+
+def _are_paths(value: object) -> bool:
+    paths = value if isinstance(value, list) else [value]
+    return bool(paths) and all(isinstance(path, str) and path for path in paths)
+
+
+FLAG = Kind('true or false', lambda v: isinstance(v, bool))
+TEXT = Kind('text', lambda v: isinstance(v, str))
+NAME = Kind('a name: text without / that is not empty', lambda v: isinstance(v, str) and v != '' and '/' not in v)
+AMOUNT = Kind('a number from 0 up', lambda v: is_number(v) and v >= 0)
+ABOVE_ZERO = Kind('a number above 0', lambda v: is_number(v) and v > 0)
+BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)
+PATHS = Kind('a path, a glob or a URL, or a list of them', _are_paths)
+PATTERN = Kind('a regular expression', _is_pattern)
+
+SETTINGS: Mapping[str, Kind] = {
+    'model.name': NAME,
+    'model.description': TEXT,
+    'model.bn': FLAG,
+    'dataset.name': NAME,
+    'dataset.description': TEXT,
+    'dataset.task.type': choice('classify', 'mayo.task.image.Classify'),
+    'dataset.task.num_classes': whole(1),
+    'dataset.task.background_class.has': FLAG,
+    'dataset.task.background_class.use': FLAG,
+    'dataset.path.train': PATHS,
+    'dataset.path.validate': PATHS,
+    'dataset.num_examples_per_epoch.train': whole(1),
+    'dataset.num_examples_per_epoch.validate': whole(1),
+    'dataset.labels': TEXT,
+    'dataset.prepare.type': choice('idx', 'cifar', 'folder'),
+    'dataset.prepare.source': TEXT,
+    'dataset.prepare.shards.train': whole(1),
+    'dataset.prepare.shards.validate': whole(1),
+    'train.max_epochs': ABOVE_ZERO,
+    'train.weight_decay': AMOUNT,
+    'train.label_smoothing': BELOW_ONE,
+    'train.clip_norm': ABOVE_ZERO,
+    'train.gate_learning_rate': AMOUNT,
+    'train.average': BELOW_ONE,
+    'train.trainable': PATTERN,
+    'train.validate': FLAG,
+    'eval.batch_size': whole(1),
+    'eval.path': TEXT,
+    'info.format': choice('table', 'json', 'yaml', 'csv'),
+    'info.path': TEXT,
+    'config.origin': FLAG,
+    'system.seed': whole(0),
+    'system.precision': choice('float32', 'mixed_bfloat16', 'mixed_float16'),
+    'system.batch_size': whole(1),
+    'system.threads.data': whole(1),
+    'system.threads.intra': whole(1),
+    'system.threads.inter': whole(1),
+    'system.distribute': choice('auto', 'one', 'mirrored', 'multi_worker'),
+    'system.checkpoint.load': TEXT,
+    'system.checkpoint.save': NAME,
+    'system.checkpoint.path': TEXT,
+    'system.checkpoint.strict': FLAG,
+    'system.checkpoint.warm_start': FLAG,
+    'system.checkpoint.every_epochs': ABOVE_ZERO,
+    'system.checkpoint.every_minutes': ABOVE_ZERO,
+    'system.checkpoint.keep': whole(1),
+    'system.shuffle_buffer': whole(0),
+    'system.log.every_seconds': ABOVE_ZERO,
+}
+
+
+def problems(config: Config) -> list[str]:
+    """Every setting that holds what it may not, a line each: who set it, and what was expected."""
+    defaults = Config.default()
+    found = Problems()
+    for key, kind in SETTINGS.items():
+        with found.collecting():
+            value = config.get(key, None)
+            if not kind.fits(value) and not (value is None and defaults.get(key) is None):
+                found.append(f'{config.origin(key)}: {key} is {value!r}, expected {kind.expected}.')
+    return found

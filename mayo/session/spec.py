@@ -1,0 +1,62 @@
+"""From configuration to the network's description: its graph, its input shape, and what is wrong with either."""
+from typing import Any
+
+from mayo.config import Config
+from mayo.estimate import Shape, complete, shapes
+from mayo.net import Graph, build_graph
+from mayo.util.errors import Problems, UserError
+
+CLASSES = 'dataset.task.num_classes'
+SHAPE = 'dataset.task.preprocess.shape'
+NETWORK = 'the network'
+
+
+def model_graph(config: Config) -> Graph:
+    """The layers of `model` in order, each with the defaults of its type.
+
+    Errors: UserError with every problem of the model, each with the file and line it is in.
+    """
+    layers = config.require('model.layers', by=NETWORK)
+    graph = config.require('model.graph', by=NETWORK)
+    inputs, outputs = (_names(config, f'model.{key}') for key in ('inputs', 'outputs'))
+    try:
+        return build_graph(layers, graph, inputs=inputs, outputs=outputs, where=config.origin, complete=complete)
+    except UserError as error:
+        problems = Problems()
+        with problems.collecting():
+            config.require(CLASSES, by=NETWORK)         # most often what is wrong: no dataset was named
+        raise UserError('\n'.join([*problems, str(error)])) from None
+
+
+def input_shape(config: Config) -> Shape:
+    """What the network reads. Errors: UserError where a side is missing or not a number."""
+    sides = config.require(SHAPE, by=NETWORK)
+    names = ('height', 'width', 'channels')
+    dims: list[Any] = [sides.get(name) for name in names] if isinstance(sides, dict) else [None]
+    if any(isinstance(dim, bool) or not isinstance(dim, int) or dim < 1 for dim in dims):
+        raise UserError(f'{config.origin(SHAPE)}: {SHAPE} is {sides!r}, expected {{height: , width: , channels: }}, '
+                        'each a whole number, 1 or more.')
+    return Shape(tuple(dims))
+
+
+def model_problems(config: Config) -> list[str]:
+    """Everything wrong with the model and its input shape; empty if it can be built."""
+    problems = Problems()
+    graph = shape = None
+    with problems.collecting():
+        graph = model_graph(config)
+    with problems.collecting():
+        shape = input_shape(config)
+    if graph and shape:
+        with problems.collecting():
+            shapes(graph, shape)
+    return [line for problem in problems for line in problem.splitlines()]
+
+
+def _names(config: Config, key: str) -> list[str]:
+    """A name, or a list of them."""
+    value = config.require(key, by=NETWORK)
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UserError(f'{config.origin(key)}: {key} is {value!r}, expected a name or a list of names.')
+    return names

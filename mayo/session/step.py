@@ -1,0 +1,173 @@
+"""One training step, on every replica of every worker, as one TensorFlow graph.
+
+    loss = mean cross entropy + weight regularizers + gate penalties           summed gradients of all replicas
+    w   <- w - rate decay w                                                     decoupled weight decay, of weights only
+    w   <- optimizer(w, gradient, rate)                                         rate times a factor for gate variables
+
+The gradients are summed over replicas first, so that clipping and the check for finite numbers see the true gradient. A step
+that is not finite changes no variable, nor does any after it: whoever reads `bad_step` finds the network as it was.
+"""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mayo.net.tf.network import Network
+
+_GROWTH_STEPS = 2000        # good steps after which a loss scale doubles
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a step changes the variables; `decays` and `factor` are asked by a variable's name in checkpoints."""
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    weight_decay: float = 0.0
+    average: float | None = None                            # decay of the moving average of weights
+    loss_scale: float | None = None                         # to start from: keeps small gradients of float16 from vanishing
+    decays: Callable[[str], bool] = lambda name: name.endswith('weights') and '/gate/' not in name
+    factor: Callable[[str], float] = lambda name: 1.0
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums since they were last read, as means over images; `images` says how many."""
+    loss: float
+    top1: float
+    density: float | None
+    images: int
+
+
+class Step:
+    """`step(images, labels, rate)` trains `variables` (by name) of the network once."""
+
+    def __init__(self, network: Network, variables: dict[str, keras.Variable], optimizer: keras.optimizers.Optimizer,
+                 rules: Rules, strategy: tf.distribute.Strategy) -> None:
+        self.network, self.optimizer, self.rules, self.strategy = network, optimizer, rules, strategy
+        self.names = list(variables)
+        self.variables = [variable.value for variable in variables.values()]
+        with strategy.scope():
+            optimizer.build(list(variables.values()))
+            self.averages = [tf.Variable(variable, trainable=False) for variable in self.variables] if rules.average else []
+        self.scale = tf.Variable(rules.loss_scale or 1.0)
+        self.scaled_steps = tf.Variable(0)
+        self.totals = tf.Variable(tf.zeros(4))              # loss, correct, density, each times images; images
+        self.bad_step = tf.Variable(-1, dtype=tf.int64)     # the first step that was not finite, by optimizer.iterations
+        self.taken = tf.Variable(0, dtype=tf.int64)         # steps tried since this object was made
+        self._step = tf.function(self._on_all)
+
+    def __call__(self, images: tf.Tensor, labels: tf.Tensor, rate: float) -> None:
+        """images: [N, H, W, C], labels: [N], over all replicas; returns at once where the device works by itself."""
+        self._step(images, labels, tf.constant(rate, tf.float32))
+
+    def read_totals(self) -> Totals:
+        """The means since the last reading, which start again from zero."""
+        loss, correct, density, images = self.totals.numpy()
+        self.totals.assign(tf.zeros(4))
+        images = max(images, 1)
+        return Totals(loss / images, correct / images, density / images if density else None, int(images))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What a resumed run needs beside the weights: the optimizer's variables, the loss scale, the weights under averages."""
+        values = {f'optimizer/{index}': variable.numpy() for index, variable in enumerate(self.optimizer.variables)}
+        if self.averages:
+            values |= {f'weights/{name}': variable.numpy() for name, variable in zip(self.names, self.variables, strict=True)}
+        if self.rules.loss_scale:
+            values |= {'loss_scale': self.scale.numpy(), 'loss_scale_steps': self.scaled_steps.numpy()}
+        return values
+
+    def restore(self, state: dict[str, np.ndarray]) -> bool:
+        """Take up what `state` returned. False, with nothing changed, if it is of another optimizer or other variables."""
+        pairs = {f'optimizer/{index}': variable for index, variable in enumerate(self.optimizer.variables)}
+        if any(name not in state or state[name].shape != tuple(variable.shape) for name, variable in pairs.items()):
+            return False
+        if f'optimizer/{len(pairs)}' in state:
+            return False
+        for average, variable in zip(self.averages, self.variables, strict=False):
+            average.assign(variable)
+        for name, variable in [*pairs.items(), *((f'weights/{n}', v) for n, v in zip(self.names, self.variables, strict=True)),
+                               ('loss_scale', self.scale), ('loss_scale_steps', self.scaled_steps)]:
+            if name in state:
+                variable.assign(state[name])
+        return True
+
+    def averaged(self) -> dict[str, tf.Variable]:
+        """The moving averages by the names of their variables; none if there are none."""
+        return dict(zip(self.names, self.averages, strict=False))
+
+    def _on_all(self, images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> None:
+        gradients, sums = self.strategy.run(self._on_replica, args=(images, labels))
+        sums = self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
+        gradients = self.strategy.extended.batch_reduce_to(
+            tf.distribute.ReduceOp.SUM, list(zip(gradients, self.variables, strict=True)))
+        local = [self.strategy.experimental_local_results(gradient)[0] for gradient in gradients]
+        norm = tf.linalg.global_norm(local) / self.scale
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(sums[0])
+        good = finite & (self.bad_step < 0)
+        tf.cond(good, lambda: self._update(gradients, norm, rate), lambda: tf.constant(False))
+        self.totals.assign_add(tf.where(good, sums, tf.zeros_like(sums)))
+        is_bad = ~finite & (self.bad_step < 0) & (self._rescale(finite) < 1)
+        self.bad_step.assign(tf.where(is_bad, self.taken, self.bad_step))
+        self.taken.assign_add(1)
+
+    def _on_replica(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Gradients of the replica's share of the loss (scaled), and [loss, correct, density, 1] times its images."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self.variables)
+            outputs, stats = self.network(images, training=True)
+            entropy = cross_entropy(outputs, labels, self.network.is_probability, self.rules.label_smoothing)
+            loss = tf.reduce_mean(entropy) + self.network.regularization(stats)
+            share = loss * self.scale / self.strategy.num_replicas_in_sync
+        gradients = tape.gradient(share, self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        count = tf.cast(tf.shape(labels)[0], tf.float32)
+        correct = tf.reduce_mean(tf.cast(tf.argmax(outputs, -1, labels.dtype) == labels, tf.float32))
+        density = [tf.reduce_mean(stat.mask) for stat in stats.values()]
+        means = [loss, correct, tf.add_n(density) / len(density) if density else tf.zeros(())]
+        return gradients, tf.stack([*(mean * count for mean in means), count])
+
+    def _update(self, gradients: Sequence[tf.Tensor], norm: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        multiplier = None if self.rules.loss_scale is None else 1 / self.scale
+        if self.rules.clip_norm is not None:
+            clip = tf.minimum(1.0, self.rules.clip_norm / tf.maximum(norm, 1e-12))
+            multiplier = clip if multiplier is None else multiplier * clip
+        for name, variable, gradient in zip(self.names, self.variables, gradients, strict=True):
+            decay = self.rules.weight_decay if self.rules.decays(name) else 0.0
+            self.strategy.extended.update(variable, self._update_one, group=False, args=(gradient,), kwargs={
+                'rate': rate * self.rules.factor(name), 'decay': decay, 'multiplier': multiplier})
+        for average, variable in zip(self.averages, self.variables, strict=False):
+            self.strategy.extended.update(average, self._average_one, args=(variable,), group=False)
+        self.optimizer.iterations.assign_add(1)
+        return tf.constant(True)
+
+    def _update_one(self, variable: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor, decay: float,
+                    multiplier: tf.Tensor | None) -> None:
+        if decay:
+            variable.assign_sub(variable * (rate * decay))
+        self.optimizer.update_step(gradient if multiplier is None else gradient * multiplier, variable, rate)
+
+    def _average_one(self, average: tf.Variable, variable: tf.Variable) -> None:
+        """a <- d a + (1 - d) w, with d at most (1 + n) / (10 + n) at step n, so that the start is soon forgotten."""
+        steps = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.rules.average, (1 + steps) / (10 + steps))
+        average.assign_sub((1 - decay) * (average - variable))
+
+    def _rescale(self, finite: tf.Tensor) -> tf.Tensor:
+        """Double the loss scale after many good steps, halve it after a bad one. Returns it; 0 if there is none to lower."""
+        if self.rules.loss_scale is None:
+            return tf.constant(0.0)
+        steps = tf.where(finite, self.scaled_steps + 1, 0)
+        grown = tf.where(steps >= _GROWTH_STEPS, self.scale * 2, self.scale)
+        self.scale.assign(tf.where(finite, grown, self.scale / 2))
+        self.scaled_steps.assign(steps % _GROWTH_STEPS)
+        return tf.identity(self.scale)
+
+
+def cross_entropy(outputs: tf.Tensor, labels: tf.Tensor, is_probability: bool, label_smoothing: float = 0.0) -> tf.Tensor:
+    """-sum_c t_c log p_c of each image, [N]; t: 1 - a + a/C at the label and a/C elsewhere. outputs: logits or p [N, C]."""
+    if not is_probability and not label_smoothing:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
+    log_p = tf.math.log(tf.maximum(outputs, 1e-12)) if is_probability else tf.nn.log_softmax(outputs)
+    at_label = tf.gather(log_p, labels, axis=1, batch_dims=1)
+    return -(1 - label_smoothing) * at_label - label_smoothing * tf.reduce_mean(log_p, -1)

@@ -1,0 +1,252 @@
+"""Training: epochs of steps, checkpoints on the way, and going on where an earlier run stopped.
+
+    ./my models/cifarnet.yaml datasets/fashion_mnist.yaml trainers/one_cycle.yaml train
+    ./my ... system.checkpoint.load=latest train            goes on: same step, optimizer, random state, order of images
+    ./my ... system.checkpoint.load=NAME reset-num-epochs train         fine-tunes: same weights, everything else afresh
+
+Where a run is follows from the images it has seen. Several workers (TF_CONFIG) run the same words; they act on an interrupt or on
+the clock of any of them at the same step, and the first one writes the files.
+"""
+import contextlib
+import logging
+import math
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mayo.checkpoint import bundle, names
+from mayo.session import data
+from mayo.session.base import Session
+from mayo.session.evaluate import evaluate
+from mayo.session.interrupt import Interrupts
+from mayo.session.optimizer import optimizer
+from mayo.session.progress import Progress
+from mayo.session.schedule import Rate, learning_rate
+from mayo.session.step import Rules, Step
+from mayo.util.errors import RunError, UserError
+from mayo.util.files import shown
+
+_log = logging.getLogger(__name__)
+_AGREE_EVERY = 10           # steps between the moments at which several workers tell each other of interrupts
+_GO_ON, _SAVE, _STOP = 0, 1, 2
+
+
+def train(session: Session) -> None:
+    """Train up to train.max_epochs; raises KeyboardInterrupt, after saving, if interrupted."""
+    session.strategy
+    if session.config.get('system.checkpoint.load') is not None:
+        session.load()
+    Trainer(session).run()
+
+
+class Trainer:
+    """One training of a session's network."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.config = session, session.config
+        self.data = data.data_of(self.config, 'train')
+        self.batch_size: int = self.config.get('system.batch_size')
+        self.steps_per_epoch = self._steps_per_epoch()
+        self.max_epochs: float = self.config.require('train.max_epochs', '`train`')
+        self.total_steps = round(self.max_epochs * self.steps_per_epoch)
+        self.steps = round(session.images_seen / self.batch_size)
+        self.rate: Rate = learning_rate(self.config.require('train.learning_rate', '`train`'),
+                                        _where(self.config, 'train.learning_rate'), self.max_epochs)
+        self.validates = bool(self.config.get('train.validate') and self.config.get('dataset.path.validate'))
+        self.best = -1.0
+        self.saved_steps, self.saved_time = self.steps, time.monotonic()
+        self.first_step = self.steps                    # of this process
+        self.step = self._make_step()
+        self._restore()
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training images so far."""
+        return self.steps / self.steps_per_epoch
+
+    def run(self) -> None:
+        """Every epoch that is left, then the last checkpoint."""
+        if self.steps >= self.total_steps:
+            _log.info('nothing to train: %g of %g epochs are done; train.max_epochs=N goes on, reset-num-epochs starts again',
+                      self.epoch, self.max_epochs)
+            return
+        progress = Progress('train', self.total_steps * self.batch_size, self.steps * self.batch_size,
+                            self.config.get('system.log.every_seconds'), quiet=not self.session.is_chief)
+        with Interrupts() as interrupts, progress, self.data.reading():
+            while self.steps < self.total_steps:
+                self._run_epoch(progress, interrupts)
+        self._use_averages()
+        self.session.training_state = {}
+
+    def _run_epoch(self, progress: Progress, interrupts: Interrupts) -> None:
+        """From where the run is to the end of the epoch, or of training; then validation and the checkpoint."""
+        end = min(self.total_steps, (self.steps // self.steps_per_epoch + 1) * self.steps_per_epoch)
+        for images, labels in self._batches():
+            self.step(images, labels, self.rate(self.epoch))
+            self.steps += 1
+            if progress.due():
+                self._check_finite()
+                progress.show(self.steps * self.batch_size, self._news())
+            if self.steps == end:
+                break
+            self._heed(interrupts)
+        self._check_finite()
+        self._end_epoch(progress)
+        if self._agreed(_STOP if interrupts.requested else _GO_ON, now=True) == _STOP:
+            self._save()
+            raise KeyboardInterrupt
+
+    def _batches(self) -> Any:
+        """The batches of this epoch that are left, spread over the replicas."""
+        epoch, skip = divmod(self.steps, self.steps_per_epoch)
+        batches = data.epoch_of(self.config, 'train', epoch=epoch, skip_batches=skip, batch_size=self.batch_size,
+                                drop_remainder=True, data=self.data)
+        return self.session.strategy.experimental_distribute_dataset(batches)
+
+    def _heed(self, interrupts: Interrupts) -> None:
+        """Between two steps: save if it is time to; stop if somebody asks."""
+        late = time.monotonic() - self.saved_time >= 60 * self.config.get('system.checkpoint.every_minutes')
+        request = self._agreed(_STOP if interrupts.requested else _SAVE if late else _GO_ON)
+        if request:
+            self._save()
+        if request == _STOP:
+            raise KeyboardInterrupt
+
+    def _agreed(self, request: int, now: bool = False) -> int:
+        """The most pressing request of all workers, which they all learn at the same step."""
+        strategy = self.session.strategy
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return request
+        if not now and self.steps % _AGREE_EVERY:
+            return _GO_ON
+        requests = strategy.gather(strategy.run(lambda: tf.constant([request])), axis=0)
+        return int(tf.reduce_max(requests))
+
+    def _end_epoch(self, progress: Progress) -> None:
+        """Validate, remember the best, and save if it is time to."""
+        is_last = self.steps >= self.total_steps
+        if self.validates:
+            with self._averages_in_place():
+                result = evaluate(self.session, quiet=True)
+                progress.say(f'epoch {self.epoch:g} of {self.max_epochs:g}: {result.render()}')
+                if result.top1 > self.best:
+                    self.best = result.top1
+                    self._write(self._name('best'), {})
+        every = self.config.get('system.checkpoint.every_epochs')
+        if is_last or (self.steps - self.saved_steps) / self.steps_per_epoch >= every - 1e-6:
+            self._save()
+
+    def _save(self) -> None:
+        """A checkpoint from which the run goes on as if it had never stopped."""
+        self._check_finite()
+        if self.steps == self.saved_steps and self.steps > self.first_step:
+            return
+        state = self.step.state() | {'best': np.float64(self.best)}
+        state |= {f'random/{name}': variable.numpy() for name, variable in self.session.network.random_variables().items()}
+        name = self._name(f'epoch-{round(self.epoch, 3):g}')
+        with self._averages_in_place():
+            self._write(name, {names.TRAINING + key: value for key, value in state.items()})
+        if self.session.is_chief:
+            self.session.store.record(name, self.config.get('system.checkpoint.keep'))
+        self.saved_steps, self.saved_time = self.steps, time.monotonic()
+
+    def _write(self, name: str, state: dict[str, np.ndarray]) -> None:
+        """Every worker reads its variables, which may take all of them; the first one writes."""
+        self.session.images_seen = self.steps * self.batch_size
+        tensors = self.session.tensors()
+        if self.session.is_chief:
+            bundle.write(self.session.store.folder / name, tensors | state)
+            _log.info('saved %s', shown(self.session.store.folder / name))
+
+    def _name(self, name: str) -> str:
+        return f'{self.session.run}-{name}' if self.session.run else name
+
+    def _restore(self) -> None:
+        """Take up the state of the run that left the loaded checkpoint, if there is one."""
+        state = self.session.training_state
+        if not state:
+            return
+        self.best = float(state.get('best', -1.0))
+        if not self.step.restore(state):
+            _log.warning('the optimizer or what it trains differs from the checkpoint: it starts afresh, at epoch %g', self.epoch)
+        for name, variable in self.session.network.random_variables().items():
+            if f'random/{name}' in state:
+                variable.assign(state[f'random/{name}'])
+        _log.info('going on at epoch %g', self.epoch)
+
+    def _steps_per_epoch(self) -> int:
+        examples = self.config.require('dataset.num_examples_per_epoch.train', '`train`')
+        if examples < self.batch_size:
+            raise UserError(f'system.batch_size is {self.batch_size}, but an epoch has {examples} images; '
+                            f'expected {examples} or less.')
+        replicas = self.session.strategy.num_replicas_in_sync
+        if self.batch_size % replicas:
+            raise UserError(f'system.batch_size is {self.batch_size}, expected a multiple of the {replicas} devices that share it.')
+        return examples // self.batch_size
+
+    def _make_step(self) -> Step:
+        train = self.config.get('train')
+        network = self.session.network
+        pattern = re.compile(train['trainable'] or '')
+        trainable = {id(variable) for variable in network.trainable_variables}
+        variables = {name: variable for name, variable in network.named_variables().items()
+                     if id(variable) in trainable and pattern.search(name)}
+        if not variables:
+            raise UserError(f'train.trainable is {train["trainable"]!r}, which no trainable variable of the network matches.')
+        gate_factor = train['gate_learning_rate']
+        with self.session.strategy.scope():
+            algorithm = optimizer(train['optimizer'], _where(self.config, 'train.optimizer'))
+        rules = Rules(label_smoothing=train['label_smoothing'], clip_norm=train['clip_norm'],
+                      weight_decay=train['weight_decay'] + (algorithm.weight_decay or 0.0), average=train['average'],
+                      loss_scale=2.0 ** 15 if self.config.get('system.precision') == 'mixed_float16' else None,
+                      factor=lambda name: gate_factor if '/gate/' in name else 1.0)
+        return Step(network, variables, algorithm, rules, self.session.strategy)
+
+    @contextlib.contextmanager
+    def _averages_in_place(self) -> Iterator[None]:
+        """The moving averages, if there are any, stand where the weights are."""
+        before = [variable.numpy() for variable in self.step.variables] if self.step.averages else []
+        self._use_averages()
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.step.variables, before, strict=False):
+                variable.assign(value)
+
+    def _use_averages(self) -> None:
+        for variable, average in zip(self.step.variables, self.step.averages, strict=False):
+            variable.assign(average)
+
+    def _news(self) -> str:
+        totals = self.step.read_totals()
+        density = '' if totals.density is None else f', density {totals.density:.3f}'
+        return f'epoch {self.epoch:.2f}, loss {totals.loss:.4f}, top-1 {totals.top1:.2%}{density}, rate {self.rate(self.epoch):.3g}'
+
+    def _check_finite(self) -> None:
+        """RunError if a step was not finite: which, its learning rate, and the first layer that its images break."""
+        taken = int(self.step.bad_step.numpy())
+        if taken < 0:
+            return
+        self.steps = self.first_step + taken
+        rate = self.rate(self.epoch)
+        last = self.session.store.latest(self.session.run)
+        raise RunError(f'train: the loss is not finite at step {self.steps} (epoch {self.epoch:.2f}), learning rate {rate:.3g}; '
+                       f'{self._first_broken()}. ' + (f'The last good checkpoint is {last}. ' if last else '')
+                       + 'A lower learning rate, a warm-up, or train.clip_norm may help.')
+
+    def _first_broken(self) -> str:
+        """The first layer whose output is not finite for the batch of the present step; the weights are as they were then."""
+        images, labels = next(iter(self._batches()))
+        images, _ = (self.session.strategy.experimental_local_results(value)[0] for value in (images, labels))
+        for name, outputs in self.session.network.activations(images, training=True).items():
+            if not math.isfinite(float(tf.reduce_sum(tf.abs(tf.cast(outputs, tf.float32))))):
+                return f'the first layer affected is {name}'
+        return 'every layer is finite, the gradients are not'
+
+
+def _where(config: Any, key: str) -> str:
+    return f'{config.origin(key)}: {key}'

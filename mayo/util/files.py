@@ -1,0 +1,61 @@
+"""Files that are either whole or not there, and where the shipped ones live."""
+import contextlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+_PACKAGE = pathlib.Path(__file__).resolve().parents[1]
+_CHECKOUT = _PACKAGE.parent
+IS_CHECKOUT = (_CHECKOUT / 'models').is_dir() and (_CHECKOUT / 'setup.py').is_file()
+SHIPPED = _CHECKOUT if IS_CHECKOUT else _PACKAGE / 'shelf'      # holds models/ datasets/ trainers/ checkpoints/
+
+
+def home() -> pathlib.Path:
+    """Where new data and checkpoints go: the checkout, or the current folder when Mayo is installed."""
+    return SHIPPED if IS_CHECKOUT else pathlib.Path.cwd()
+
+
+def find(path: str | os.PathLike[str]) -> pathlib.Path | None:
+    """`path` as it stands from the current folder, or else among the shipped files; None if in neither."""
+    for base in (pathlib.Path.cwd(), home(), SHIPPED):
+        candidate = base / os.path.expanduser(path)
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """`path` as a user would type it: relative to the current or the shipped folder where it lies inside one."""
+    absolute = pathlib.Path(path).absolute()
+    for base in (pathlib.Path.cwd(), SHIPPED):
+        if absolute.is_relative_to(base):
+            return str(absolute.relative_to(base))
+    return str(path)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """A temporary path beside `path`: renamed to it, flushed to disk, when the block ends well; deleted otherwise."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent)
+    os.close(handle)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        flush(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def flush(path: str | os.PathLike[str]) -> None:
+    """Ask the system to put a file or folder on the disk before going on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

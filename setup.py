@@ -1,0 +1,58 @@
+"""Packaging: the package `mayo`, its command `my`, and on `mayo/shelf` the YAML, checkpoints and data that ship."""
+import pathlib
+import re
+import shutil
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = pathlib.Path(__file__).resolve().parent
+VERSION = re.search(r"__version__ = '(.+)'", (ROOT / 'mayo/__init__.py').read_text(encoding='utf-8'))[1]
+
+# What ships beside the code, by name: folders of data and checkpoints also hold what users make in them.
+SHELF = (
+    'models/**/*.yaml',
+    'datasets/*.yaml',
+    'trainers/*.yaml',
+    'datasets/fashion_mnist/test.tfrecord',
+    'datasets/fashion_mnist/labels.txt',
+    'datasets/fashion_mnist/LICENSE',
+    'checkpoints/cifarnet/fashion_mnist/pretrained.*',
+    'checkpoints/cifarnet/fashion_mnist/gate50.*',
+)
+
+
+class BuildWithShelf(build_py):
+    """Copies the shelf into the built package, where `mayo.util.files.SHIPPED` looks for it when installed."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            for source, target in self._shelf():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+
+    def get_outputs(self, include_bytecode=True):
+        return [*super().get_outputs(include_bytecode), *(str(target) for _, target in self._shelf())]
+
+    def _shelf(self):
+        shelf = pathlib.Path(self.build_lib, 'mayo', 'shelf')
+        sources = (path for pattern in SHELF for path in sorted(ROOT.glob(pattern)))
+        return [(source, shelf / source.relative_to(ROOT)) for source in sources]
+
+
+setup(
+    name='mayo-fbs',
+    version=VERSION,
+    description='Networks with Feature Boosting and Suppression, from YAML to compact execution',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8') if (ROOT / 'README.md').is_file() else '',
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    python_requires='>=3.11',
+    packages=find_packages(include=['mayo', 'mayo.*']),
+    package_data={'mayo.config': ['system.yaml']},
+    cmdclass={'build_py': BuildWithShelf},
+    entry_points={'console_scripts': ['my = mayo.cli.main:main']},
+    install_requires=['tensorflow>=2.21,<2.22', 'pyyaml>=6', 'numpy>=2', 'tqdm>=4.66'],
+)

@@ -1,0 +1,137 @@
+"""Exit statuses, and one clear message for whatever a user may get wrong."""
+import errno
+import json
+import os
+
+import pytest
+
+from mayo.cli import actions
+from mayo.cli.main import main
+from mayo.util.errors import RunError
+
+DENSE = ('models/cifarnet.yaml', 'datasets/fashion_mnist.yaml')
+
+
+@pytest.fixture
+def action(monkeypatch):
+    """Enters an action `do` for the time of a test."""
+    def enter(function):
+        monkeypatch.setitem(actions.actions._items, 'do', function)
+        monkeypatch.setitem(check_needs(), 'do', ())
+    return enter
+
+
+def check_needs():
+    from mayo.session import check
+    return check.NEEDS
+
+
+def fails(capsys, *words, status=2):
+    assert main(words) == status
+    output, errors = capsys.readouterr()
+    assert 'Traceback' not in errors
+    return errors
+
+
+@pytest.mark.parametrize('words', [(), ('--help',), ('-h',), ('models/cifarnet.yaml', '--help')])
+def test_help_fits_a_screen(words, capsys):
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert all(any(line.startswith(f'  {name} ') for line in lines) for name in actions.actions)
+
+
+def test_every_action_has_its_line(capsys):
+    from mayo.cli.help import summary
+    lengths = {name: len(summary(actions.actions[name])) for name in actions.actions}
+    assert {name: length for name, length in lengths.items() if not 10 <= length <= 61} == {}
+
+
+def test_the_version_is_told(capsys):
+    assert main(['--version']) == 0
+    assert capsys.readouterr().out.startswith('mayo ')
+
+
+def test_a_mistake_is_told_without_a_traceback(capsys):
+    assert fails(capsys, 'confg') == 'command line: unknown action `confg`; did you mean config?\n'
+
+
+def test_nothing_runs_if_any_word_is_wrong(capsys, action):
+    done = []
+    action(done.append)
+    fails(capsys, 'do', 'evl')
+    assert done == []
+
+
+def test_a_failed_run_exits_1(capsys, action):
+    def fail(run):
+        raise RunError('the loss is not finite at step 7')
+    action(fail)
+    assert fails(capsys, 'do', status=1) == 'the loss is not finite at step 7\n'
+
+
+def test_an_interrupt_exits_130_with_one_line(capsys, action):
+    def interrupt(run):
+        raise KeyboardInterrupt
+    action(interrupt)
+    assert fails(capsys, 'do', status=130) == 'interrupted\n'
+
+
+def test_an_error_of_the_system_names_the_file(capsys, action):
+    def fill(run):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), '/data/train.tfrecord')
+    action(fill)
+    assert fails(capsys, 'do', status=1) == '/data/train.tfrecord: No space left on device\n'
+
+
+def test_a_package_that_is_not_installed_is_told_with_the_remedy(capsys, action):
+    def plot(run):
+        raise ModuleNotFoundError("No module named 'pictures'", name='pictures')
+    action(plot)
+    assert fails(capsys, 'do', status=1).startswith('the environment lacks the package pictures; complete it with:  ')
+
+
+def test_a_defect_of_ours_keeps_its_traceback(action):
+    def break_down(run):
+        raise ModuleNotFoundError("No module named 'mayo.nothing'", name='mayo.nothing')
+    action(break_down)
+    with pytest.raises(ModuleNotFoundError):
+        main(['do'])
+
+
+def test_words_after_the_last_action_are_pointed_out(capsys, action):
+    action(lambda run: None)
+    assert main(['do', 'system.seed=3']) == 0
+    assert capsys.readouterr().err == 'after the last action, so without effect: system.seed=3\n'
+
+
+def test_info_can_write_a_file_for_machines(capsys, tmp_path):
+    path = tmp_path / 'made/info.json'
+    assert main([*DENSE, 'info.format=json', f'info.path={path}', 'info']) == 0
+    assert json.loads(path.read_text())['total']['dense'] == 174_301_824
+    assert capsys.readouterr().out == ''
+
+
+def test_config_prints_what_can_be_read_again(capsys, tmp_path):
+    assert main([*DENSE, 'config']) == 0
+    (tmp_path / 'merged.yaml').write_text(capsys.readouterr().out)
+    assert main([str(tmp_path / 'merged.yaml'), 'info']) == 0
+    assert '174,301,824' in capsys.readouterr().out
+
+
+def test_config_can_tell_where_each_value_is_from(capsys):
+    assert main([*DENSE, 'system.seed=3', 'config.origin=true', 'config']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if line.lstrip().startswith('seed:')).endswith('# command line: system.seed=3')
+    assert any('# models/cifarnet.yaml:' in line for line in lines)
+
+
+def test_ls_lists_a_line_for_each_model_dataset_and_trainer(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(['ls']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    line = next(line for line in lines if line.startswith('  models/cifarnet.yaml '))
+    assert '174M MACs' in line
+    assert 'MCifarNet' in line
+    assert {'models', 'models/gate', 'datasets', 'trainers'} <= set(lines)

@@ -1,0 +1,117 @@
+"""The whole line is read, and every problem of it told, before anything runs."""
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mayo.cli.words import kind, plan, yaml_files
+from mayo.util.errors import UserError
+
+ACTIONS = ('config', 'info', 'eval', 'train')
+
+
+def read(*words, check=lambda config, action, earlier: ()):
+    return plan(words, ACTIONS, check)
+
+
+def complaint(*words, **options):
+    with pytest.raises(UserError) as caught:
+        read(*words, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize('word, expected', [
+    ('models/lenet5.yaml', 'file'),
+    ('../my models/net.yml', 'file'),
+    ('/data/a=b/net.yaml', 'file'),
+    ('~/net.yaml', 'file'),
+    ('system.seed=1', 'override'),
+    ('dataset.path.validate=/data/*.tfrecord', 'override'),
+    ('_import=other.yaml', 'override'),
+    ('expression=a=b=c', 'override'),
+    ('train.boundaries+=[3]', 'override'),
+    ('~train.average', 'override'),
+    ('=3', 'override'),
+    ('eval', 'action'),
+    ('reset-num-epochs', 'action'),
+    ('--batch-size=3', 'action'),
+    ('', 'action'),
+])
+def test_the_kind_of_a_word(word, expected):
+    assert kind(word) == expected
+
+
+@given(st.text(max_size=30))
+def test_every_word_has_exactly_one_kind(word):
+    assert kind(word) in ('file', 'override', 'action')
+
+
+def test_words_act_from_left_to_right():
+    first, second = read('system.seed=1', 'info', 'system.seed=2', 'train').steps
+    assert (first.action, first.config.get('system.seed')) == ('info', 1)
+    assert (second.action, second.config.get('system.seed')) == ('train', 2)
+
+
+def test_actions_with_no_word_between_them_share_a_configuration():
+    first, second = read('system.seed=1', 'eval', 'info').steps
+    assert first.config is second.config
+
+
+def test_only_the_first_equals_sign_splits_a_word():
+    assert read('dataset.path.train=/data/a=b', 'config').steps[0].config.get('dataset.path.train') == '/data/a=b'
+
+
+def test_the_words_after_the_last_action_are_told_apart():
+    assert read('system.seed=1', 'info', 'info.format=json').trailing == ('info.format=json',)
+
+
+def test_every_problem_of_a_line_is_told_at_once():
+    def check(config, action, earlier):
+        return [f'`{action}` needs everything']
+    message = complaint('models/cifarnt.yaml', 'system..seed=1', 'evl', 'info', 'models/nowhere-near.yaml', check=check)
+    first, second, third, fourth, fifth, sixth = message.splitlines()
+    assert first == 'models/cifarnt.yaml does not exist; did you mean models/cifarnet.yaml?'
+    assert 'system..seed' in second
+    assert third == 'command line: unknown action `evl`; did you mean eval?'
+    assert (fourth, fifth) == ('`eval` needs everything', '`info` needs everything')
+    assert sixth.startswith('models/nowhere-near.yaml does not exist')
+
+
+def test_a_misspelt_file_is_read_as_the_one_that_was_meant():
+    names = []
+    complaint('models/cifarnt.yaml', 'info', check=lambda config, action, earlier: names.append(config.get('model.name')) or ())
+    assert names == ['cifarnet']
+
+
+def test_the_check_knows_the_actions_before_it():
+    seen = []
+    read('train', 'eval', 'info', check=lambda config, action, earlier: seen.append((action, set(earlier))) or ())
+    assert seen == [('train', set()), ('eval', {'train'}), ('info', {'train', 'eval'})]
+
+
+def test_an_unknown_action_that_is_like_none_lists_them():
+    assert complaint('zzz') == 'command line: unknown action `zzz`. Known: config, info, eval, train.'
+
+
+def test_an_unknown_word_like_a_file_names_the_file():
+    assert complaint('models/cifarnet') == 'command line: unknown action `models/cifarnet`; did you mean models/cifarnet.yaml?'
+
+
+def test_an_unknown_option_names_the_nearest():
+    assert complaint('--hlep').endswith('did you mean --help?')
+
+
+def test_words_without_an_action_are_a_mistake():
+    assert complaint('models/cifarnet.yaml').startswith('these words name no action')
+
+
+def test_the_shipped_files_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert 'models/gate/cifarnet.yaml' in yaml_files()
+    assert read('models/gate/cifarnet.yaml', 'info').steps[0].config.get('model.name') == 'cifarnet'
+
+
+def test_a_file_here_comes_before_a_shipped_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'models').mkdir()
+    (tmp_path / 'models/cifarnet.yaml').write_text('model.name: mine\n')
+    assert read('models/cifarnet.yaml', 'info').steps[0].config.get('model.name') == 'mine'

@@ -1,0 +1,138 @@
+"""One pass: every image once, in an order that the seed fixes, taken up anywhere."""
+import collections
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mayo.data import pipeline
+
+SHIPPED = pathlib.Path(__file__).parents[2] / 'datasets/fashion_mnist/test.tfrecord'
+
+
+def read(files, **keys):
+    """(images, labels) of a whole pass, and the sizes of its batches."""
+    keys = {'shape': (3, 2, 1), 'steps': [], 'batch_size': 7, 'threads': 2} | keys
+    batches = [(images.numpy(), labels.numpy()) for images, labels in pipeline.epoch(files, **keys)]
+    if not batches:
+        return np.zeros((0, *keys['shape'])), np.zeros(0, int), []
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return images, labels, [len(part) for _, part in batches]
+
+
+@pytest.mark.parametrize('shuffle_buffer', [0, 40, 10_000])
+@pytest.mark.parametrize('batch_size', [1, 7, 256, 300, 10_000])
+def test_every_image_counts_exactly_once(shards, helpers, batch_size, shuffle_buffer):
+    images, labels, sizes = read(shards, batch_size=batch_size, shuffle_buffer=shuffle_buffer, num_examples=300)
+    found = helpers.numbers(images)
+    assert sorted(found) == list(range(300))
+    assert labels.tolist() == [n % 10 for n in found]
+    assert set(sizes[:-1]) <= {batch_size}
+
+
+@pytest.mark.parametrize('batch_size', [1, 7, 256, 10_000])
+def test_every_image_of_the_shipped_test_set_counts_exactly_once(batch_size):
+    labels = collections.Counter()
+    for images, batch in pipeline.epoch([str(SHIPPED)], shape=(28, 28, 1), steps=[], batch_size=batch_size,
+                                        num_examples=10_000, num_classes=10):
+        assert images.shape == (len(batch), 28, 28, 1)
+        labels.update(batch.numpy().tolist())
+    assert labels == dict.fromkeys(range(10), 1000)
+
+
+def test_images_are_float32_from_0_to_255_and_labels_int32(shards):
+    images, labels, _ = read(shards)
+    assert (images.dtype, labels.dtype) == (np.float32, np.int32)
+    assert images.max() == 255
+
+
+def test_without_shuffling_the_order_is_that_of_the_files(shards, helpers):
+    assert helpers.numbers(read(shards)[0]) == list(range(300))
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(shards, helpers):
+    def order(**keys):
+        return helpers.numbers(read(shards, shuffle_buffer=100, **keys)[0])
+    assert order(seed=1, epoch=2) == order(seed=1, epoch=2, threads=1)
+    assert order(seed=1, epoch=2) != order(seed=1, epoch=3)
+    assert order(seed=1, epoch=2) != order(seed=2, epoch=2)
+    assert order(seed=1) != order(seed=0, epoch=1)
+
+
+def test_a_shuffled_pass_mixes_the_files(shards, helpers):
+    found = np.array(helpers.numbers(read(shards, shuffle_buffer=300)[0]))
+    assert len(set(found[:30] // 100)) == 3
+    assert abs(np.corrcoef(found, np.arange(300))[0, 1]) < 0.3
+
+
+STEPS = [{'type': 'random_crop', 'padding': 3}, {'type': 'random_flip'}]
+
+
+@pytest.mark.parametrize('drop_remainder', [False, True])
+@pytest.mark.parametrize('skip', [0, 1, 5, 42, 43])
+def test_a_pass_taken_up_in_the_middle_goes_on_as_if_it_had_not_stopped(shards, skip, drop_remainder):
+    keys = {'shuffle_buffer': 50, 'steps': STEPS, 'seed': 3, 'num_examples': 300, 'drop_remainder': drop_remainder}
+    whole, whole_labels, _ = read(shards, **keys)
+    rest, rest_labels, _ = read(shards, skip_batches=skip, **keys)
+    np.testing.assert_array_equal(rest_labels, whole_labels[7 * skip:])
+    np.testing.assert_array_equal(rest, whole[7 * skip:])
+
+
+@pytest.mark.parametrize('threads', [1, None])
+def test_augmentation_does_not_depend_on_threads_or_batch_size(shards, threads):
+    keys = {'steps': STEPS, 'seed': 3}
+    np.testing.assert_array_equal(read(shards, threads=2, **keys)[0], read(shards, threads=threads, batch_size=100, **keys)[0])
+
+
+def test_each_image_is_augmented_by_itself_and_anew_each_epoch(tmp_path, helpers):
+    path = helpers.write_records(tmp_path / 'same.tfrecord', helpers.examples_of(1, first=513) * 50)
+    first, second = (read([path], steps=STEPS, epoch=epoch)[0] for epoch in (0, 1))
+    assert len({image.tobytes() for image in first}) > 5
+    assert not np.array_equal(first, second)
+
+
+def test_drop_remainder_leaves_out_the_last_batch_if_it_is_not_full(shards):
+    assert read(shards, batch_size=256, drop_remainder=True, num_examples=300)[2] == [256]
+    assert read(shards, batch_size=100, drop_remainder=True, num_examples=300)[2] == [100, 100, 100]
+
+
+def test_drop_remainder_makes_the_batch_size_static(shards):
+    images, labels = pipeline.epoch(shards, shape=(3, 2, 1), steps=[], batch_size=7, drop_remainder=True).element_spec
+    assert (images.shape, labels.shape) == ((7, 3, 2, 1), (7,))
+
+
+@pytest.mark.parametrize('wrong', [299, 301])
+@pytest.mark.parametrize('skip', [0, 3, 41])
+def test_another_number_of_records_than_expected_fails_at_the_end(shards, wrong, skip):
+    with pytest.raises(tf.errors.InvalidArgumentError, match='300'):
+        read(shards, num_examples=wrong, skip_batches=skip)
+
+
+def test_labels_are_shifted(shards):
+    assert read(shards, label_offset=1, num_classes=11)[1].tolist() == [n % 10 + 1 for n in range(300)]
+
+
+@pytest.mark.parametrize(('offset', 'classes'), [(0, 9), (-1, 10)])
+def test_labels_outside_the_classes_fail(shards, offset, classes):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        read(shards, label_offset=offset, num_classes=classes)
+
+
+def test_an_image_of_another_shape_fails(shards):
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+        read(shards, shape=(4, 4, 1))
+
+
+def test_grey_becomes_colour_where_the_network_reads_three_channels(shards):
+    images, _, _ = read(shards, shape=(3, 2, 3))
+    np.testing.assert_array_equal(images[..., 0], images[..., 2])
+    np.testing.assert_array_equal(images[..., :1], read(shards)[0])
+
+
+def test_28x28_becomes_32x32_as_the_preprocessing_says():
+    steps = [{'type': 'crop_or_pad'}, {'type': 'linear_map', 'scale': 2 / 255, 'shift': -1.0}]
+    images = next(iter(pipeline.epoch([str(SHIPPED)], shape=(32, 32, 3), steps=steps, batch_size=5)))[0].numpy()
+    grey = next(iter(pipeline.epoch([str(SHIPPED)], shape=(28, 28, 1), steps=[], batch_size=5)))[0].numpy()
+    expected = np.pad(grey, ((0, 0), (2, 2), (2, 2), (0, 0))).repeat(3, -1) * 2 / 255 - 1
+    np.testing.assert_allclose(images, expected, atol=1e-6)

@@ -1,0 +1,41 @@
+"""Records as TF-Slim lays them out."""
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mayo.data import record
+
+
+def test_a_record_has_the_features_of_tf_slim():
+    example = tf.train.Example.FromString(record.encode(b'png', 3, 'Trouser'))
+    features = example.features.feature
+    assert features['image/encoded'].bytes_list.value == [b'png']
+    assert features['image/class/label'].int64_list.value == [3]
+    assert features['image/class/text'].bytes_list.value == [b'Trouser']
+
+
+def test_a_record_survives_writing_and_reading():
+    images, labels = record.parse(tf.constant([record.encode(b'one', 1, 'a'), record.encode(b'two', 1000, 'ö')]))
+    assert images.numpy().tolist() == [b'one', b'two']
+    assert (labels.dtype, labels.numpy().tolist()) == (tf.int32, [1, 1000])
+
+
+@pytest.mark.parametrize('encode', [tf.io.encode_png, lambda pixels: tf.io.encode_jpeg(pixels, quality=100)])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_pictures_become_float_pixels(encode, channels):
+    pixels = np.full((4, 5, channels), 100, np.uint8)
+    found = record.decode(encode(pixels), 3).numpy()
+    assert (found.shape, found.dtype) == ((4, 5, 3), np.float32)
+    np.testing.assert_allclose(found, 100, atol=1)
+
+
+def test_colour_becomes_grey_where_one_channel_is_wanted():
+    assert record.decode(tf.io.encode_png(np.full((4, 5, 3), 9, np.uint8)), 1).shape == (4, 5, 1)
+
+
+def test_a_bitmap_can_be_decoded_too():
+    header = b'BM' + (58).to_bytes(4, 'little') + bytes(4) + (54).to_bytes(4, 'little')
+    header += b''.join(n.to_bytes(size, 'little') for n, size in [(40, 4), (1, 4), (1, 4), (1, 2), (24, 2), *[(0, 4)] * 6])
+    assert record.decode(io.BytesIO(header + bytes([1, 2, 3, 0])).getvalue(), 3).numpy().tolist() == [[[3, 2, 1]]]

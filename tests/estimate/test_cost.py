@@ -1,0 +1,153 @@
+"""Costs of whole graphs: published and executed accounting, measured counts, and how sparsity travels."""
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mayo.estimate import Shape, complete, estimate, shapes
+from mayo.net import build_graph
+from mayo.util.errors import UserError
+
+BN = 'keras.layers.BatchNormalization'
+
+
+def conv(outputs, **more):
+    return {'type': 'convolution', 'kernel_size': 3, 'num_outputs': outputs, 'normalizer_fn': BN, **more}
+
+
+def gated(outputs, density=0.5, **more):
+    gate = {key: more.pop(key) for key in ('policy', 'factor', 'granularity', 'parametric_beta') if key in more}
+    return conv(outputs, type='gated_convolution', gate_params={'density': density, **gate}, **more)
+
+
+def chain(layers, **more):
+    return build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, complete=complete, **more)
+
+
+def costs(graph, shape=(8, 8, 4), counts=None):
+    return {cost.name: cost for cost in estimate(graph, Shape(shape), counts)}
+
+
+def test_dense_layers_cost_the_same_however_counted():
+    found = costs(chain({'a': conv(6), 'b': conv(8, stride=2)}))
+    assert [(c.dense, c.macs, c.executed, c.density) for c in found.values()] == [
+        (64 * 36 * 6, 64 * 36 * 6, 64 * 36 * 6, None), (16 * 54 * 8, 16 * 54 * 8, 16 * 54 * 8, None)]
+
+
+@given(st.integers(1, 24), st.integers(1, 24), st.sampled_from(['0.1', '0.28', '0.5', '0.7', '1.0']))
+def test_two_gated_layers_cost_what_the_formulas_say(first, second, density):
+    found = costs(chain({'a': gated(first, float(density)), 'b': gated(second, float(density))}))
+    one, two = (math.ceil(Fraction(density) * channels) for channels in (first, second))
+    dense = 64 * 9 * first * second
+    b = found['b']
+    assert b.dense == dense
+    assert abs(b.macs - (dense * Fraction(one, first) * Fraction(two, second) + one * second + 64 * second)) <= 1
+    assert b.executed == 64 * 9 * one * two + one * second + 64 * two
+    assert b.gate_macs == one * second + 64 * two
+    assert b.density == two / second
+    assert found['a'].executed == 64 * 9 * 4 * one + 4 * first + 64 * one
+
+
+def test_only_a_layer_directly_after_a_gated_one_sees_its_sparsity_as_published():
+    found = costs(chain({'a': gated(8), 'b': conv(6)}))
+    apart = costs(chain({'a': gated(8), 'd': {'type': 'dropout'}, 'b': conv(6)}))
+    assert found['b'].macs == found['b'].dense // 2
+    assert apart['b'].macs == apart['b'].dense
+    assert found['b'].executed == apart['b'].executed == found['b'].dense // 2
+
+
+def test_sparsity_reaches_a_fully_connected_layer_through_pool_and_flatten():
+    found = costs(chain({'a': gated(8), 'p': {'type': 'max_pool', 'kernel_size': 2}, 'f': {'type': 'flatten'},
+                         'fc': {'type': 'fully_connected', 'num_outputs': 10}}))
+    assert (found['fc'].dense, found['fc'].executed) == (4 * 4 * 8 * 10, 4 * 4 * 4 * 10)
+
+
+def test_an_addition_ends_sparsity_and_a_concatenation_gathers_it():
+    layers = {'a': gated(8), 'b': gated(8, 0.25), 'join': {'type': 'add'}, 'c': conv(6)}
+    graph = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'input', 'with': 'b', 'to': 'y'},
+             {'from': ['x', 'y'], 'with': ['join', 'c'], 'to': 'output'}]
+    added = costs(build_graph(layers, graph, complete=complete))
+    joined = costs(build_graph({**layers, 'join': {'type': 'concat'}}, graph, complete=complete))
+    assert added['c'].executed == added['c'].dense
+    assert joined['c'].executed == 64 * 9 * (4 + 2) * 6
+
+
+def test_a_depthwise_layer_computes_only_the_channels_that_are_there():
+    depthwise = {'type': 'depthwise_convolution', 'kernel_size': 3, 'biases_initializer': None}
+    found = costs(chain({'a': gated(8), 'd': depthwise, 'b': conv(6)}))
+    assert found['d'].executed == 64 * 9 * 4
+    assert found['b'].executed == 64 * 9 * 4 * 6
+
+
+def test_groups_share_the_active_channels():
+    found = costs(chain({'a': gated(8), 'b': gated(8, num_groups=4)}))
+    assert found['b'].executed == 64 * 9 * 4 * 4 // 4 + 4 * 8 + 64 * 4
+
+
+def test_a_gate_that_is_not_enabled_is_a_convolution():
+    off = gated(8)
+    off['gate_params']['enable'] = False
+    assert vars(costs(chain({'a': off}))['a']) | {'type': ''} == vars(costs(chain({'a': conv(8)}))['a']) | {'type': ''}
+
+
+@pytest.mark.parametrize(('gate', 'saliency', 'scaling'), [
+    ({}, 4 * 8, 64 * 4), ({'policy': 'squeeze'}, 4 * 8, 64 * 4), ({'policy': 'naive'}, 4 * 8, 0),
+    ({'factor': 2}, 4 * 4 + 4 * 8, 64 * 4), ({'parametric_beta': True}, 2 * 4 * 8, 64 * 4),
+    ({'granularity': 'vector'}, 8 * 4 * 8, 64 * 4)])
+def test_the_gate_adds_its_saliency_and_its_scaling(gate, saliency, scaling):
+    cost = costs(chain({'a': gated(8, **gate)}))['a']
+    assert cost.gate_macs == saliency + scaling
+    assert cost.executed == 64 * 9 * 4 * 4 + cost.gate_macs
+    assert cost.macs == cost.dense // 2 + saliency + 64 * 8
+
+
+def test_memory_is_that_of_32_bit_floats():
+    cost = costs(chain({'a': gated(8)}))['a']
+    assert cost.activation_bytes == 4 * 64 * 8
+    assert cost.weight_bytes == 4 * (9 * 4 * 8 + 4 * 8 + 2 * 8 + 2 * 8)
+    assert (cost.gate_parameters, cost.trainable, cost.state) == (4 * 8 + 2 * 8, 9 * 4 * 8 + 4 * 8 + 2 * 8, 16)
+
+
+def test_measured_counts_give_the_mean_over_images():
+    graph = chain({'a': gated(8), 'd': {'type': 'dropout'}, 'b': gated(6), 'fl': {'type': 'flatten'},
+                   'fc': {'type': 'fully_connected', 'num_outputs': 10}})
+    first, second = np.array([0, 3, 8, 5]), np.array([1, 6, 0, 2])
+    found = costs(graph, counts={'a': first, 'b': second})
+    executed = [64 * 9 * one * two + one * 6 + 64 * two for one, two in zip(first, second, strict=True)]
+    assert found['b'].executed == round(np.mean(executed))
+    assert found['b'].density == np.mean(second) / 6
+    assert found['fc'].executed == round(np.mean(64 * second * 10))
+    published = [int(64 * 9 * 8 * 6 * two / 6) + 8 * 6 + 64 * 6 for two in second]
+    assert found['b'].macs == round(np.mean(published))
+    assert all(isinstance(value, int) for value in (found['b'].macs, found['b'].executed, found['b'].gate_macs))
+
+
+def test_counts_equal_to_the_configured_ones_change_nothing():
+    graph = chain({'a': gated(8), 'b': gated(6)})
+    assert costs(graph, counts={'a': np.full(100, 4), 'b': np.full(100, 3)}) == costs(graph)
+
+
+def test_ten_thousand_images_whose_masks_all_differ_are_counted_one_by_one():
+    graph = chain({f'c{index}': gated(512) for index in range(16)}, inputs=['input'])
+    random = np.random.default_rng(0)
+    counts = {f'c{index}': random.integers(0, 513, 10_000) for index in range(16)}
+    found = costs(graph, (224, 224, 512), counts)
+    pairs = counts['c0'].astype(object) * counts['c1']
+    expected = 224 * 224 * 9 * pairs + counts['c0'].astype(object) * 512 + 224 * 224 * counts['c1'].astype(object)
+    assert found['c1'].executed == pytest.approx(expected.mean(), abs=1)
+
+
+def test_shapes_are_those_of_the_costs():
+    graph = chain({'a': conv(6, stride=2), 'f': {'type': 'flatten'}})
+    assert shapes(graph, Shape((8, 8, 4))) == {'input': Shape((8, 8, 4)), 'a': Shape((4, 4, 6)), 'f': Shape((96,))}
+    assert costs(graph)['f'].source == Shape((4, 4, 6))
+
+
+def test_a_layer_whose_input_does_not_fit_is_told_with_its_place():
+    graph = chain({'f': {'type': 'flatten'}, 'a': conv(6)}, where=lambda key: 'm.yaml:7')
+    with pytest.raises(UserError) as error:
+        estimate(graph, Shape((8, 8, 4)))
+    assert str(error.value) == 'm.yaml:7: a: needs a map of height, width and channels, gets a vector of 256.'

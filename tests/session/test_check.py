@@ -1,0 +1,133 @@
+"""What is wrong with a configuration is told before anything runs."""
+import pytest
+
+from mayo.config import Config
+from mayo.session.check import NEEDS, problems, readiness
+
+MODEL, DATA = 'models/cifarnet.yaml', 'datasets/fashion_mnist.yaml'
+TRAINER = '{train: {max_epochs: 1, learning_rate: 0.1, optimizer: {type: keras.optimizers.SGD}}}'
+
+
+def configuration(*words, trainer=False):
+    config = Config.default()
+    if trainer:
+        config.merge_text(TRAINER, 'trainer.yaml')
+    for word in words:
+        config.merge_file(word) if word.endswith('.yaml') else config.merge_word(word)
+    return config
+
+
+def test_every_action_says_what_it_needs():
+    from mayo.cli.actions import actions
+    assert sorted(NEEDS) == sorted(actions)
+
+
+def test_a_complete_configuration_has_no_problems():
+    assert problems(configuration(MODEL, DATA), 'eval') == []
+
+
+@pytest.mark.parametrize('action', ['ls', 'config', 'check'])
+def test_actions_that_only_look_need_nothing(action):
+    assert problems(configuration(), action) == []
+
+
+def test_what_an_action_lacks_is_one_line_for_each_file_to_name():
+    model, data = problems(configuration(), 'eval')
+    assert model == ('`eval` needs model.layers, model.graph, dataset.task.preprocess.shape and model.name, which '
+                     'nothing so far sets; name a model before it, e.g. models/cifarnet.yaml.')
+    assert data == ('`eval` needs dataset.name, dataset.task.num_classes and dataset.path.validate, which nothing so '
+                    'far sets; name a dataset before it, e.g. datasets/fashion_mnist.yaml.')
+
+
+def test_training_without_a_trainer_is_told():
+    [problem] = problems(configuration(MODEL, DATA), 'train')
+    assert problem == ('`train` needs train.max_epochs, train.optimizer and train.learning_rate, which nothing so far '
+                       'sets; name a trainer before it, e.g. trainers/exponential.yaml.')
+
+
+@pytest.mark.parametrize('action', [action for action in NEEDS if action != 'ls'])
+def test_a_key_that_nobody_reads_is_a_mistake_for_every_action(action):
+    found = problems(configuration(MODEL, DATA, 'system.chekpoint.load=x'), action)
+    message = 'nothing reads the key system.chekpoint; did you mean system.checkpoint?'
+    assert any(message in line for line in found)
+
+
+def test_keys_of_the_users_own_start_with_an_underscore():
+    assert problems(configuration(MODEL, DATA, '_mine.key=3', 'model._mine=4'), 'eval') == []
+
+
+def test_one_value_in_place_of_a_section_is_a_mistake():
+    assert problems(configuration('dataset.path=/data'), 'config') == [
+        'command line: dataset.path is one value, expected keys: train, validate.']
+
+
+def test_mistakes_of_every_kind_are_told_together():
+    found = problems(configuration(MODEL, DATA, 'system.batch_size=0', 'modle.name=x'), 'train')
+    assert [next(part for part in ('modle', '`train`', 'system.batch_size') if part in line) for line in found] == [
+        'modle', '`train`', 'system.batch_size']
+
+
+def test_a_wrong_layer_is_told_with_its_place():
+    [problem] = problems(configuration(MODEL, DATA, 'model.layers.conv0.strid=2'), 'info')
+    assert problem.startswith('command line: model.layers.conv0')
+    assert 'did you mean stride?' in problem
+
+
+def test_a_wrong_preprocessing_step_is_told_for_the_mode_that_uses_it():
+    config = configuration(MODEL, DATA, 'dataset.task.preprocess.validate=[{type: random_flp}]')
+    [problem] = problems(config, 'eval')
+    assert problem.startswith('command line: dataset.task.preprocess.validate.0: unknown preprocessing step `random_flp`; '
+                              'did you mean random_flip?')
+    assert problems(config, 'info') == []
+
+
+def test_missing_data_say_what_there_is(tmp_path):
+    config = configuration(MODEL, DATA, 'dataset.path.validate=datasets/fashion_mnist/nothing-*')
+    [problem] = problems(config, 'eval')
+    assert problem.startswith('command line: dataset.path.validate: datasets/fashion_mnist/nothing-* matches no file')
+    assert 'test.tfrecord' in problem
+
+
+def test_data_at_a_url_are_not_looked_for():
+    assert problems(configuration(MODEL, DATA, 'dataset.path.validate=gs://bucket/test-*'), 'eval') == []
+
+
+def test_data_that_prepare_makes_on_the_same_line_may_be_missing():
+    config = configuration(MODEL, DATA, 'dataset.path.validate=nothing-*')
+    assert problems(config, 'eval', earlier={'prepare'}) == []
+
+
+def test_a_missing_checkpoint_is_told_unless_the_line_makes_it(tmp_path):
+    config = configuration(MODEL, DATA, 'system.checkpoint.load=nothing', f'system.checkpoint.path={tmp_path}')
+    [problem] = problems(config, 'eval')
+    assert problem.startswith('system.checkpoint.load=nothing: no such checkpoint')
+    assert problems(config, 'eval', earlier={'train'}) == []
+    assert problems(config, 'info') == []
+
+
+@pytest.mark.parametrize('word, message', [
+    ('train.optimizer={type: keras.optimizers.Adm}', 'did you mean'),
+    ('train.optimizer={type: keras.optimizers.SGD, momentun: 0.9}', 'momentum'),
+    ('train.optimizer={type: os.system, command: ls}', 'os.system'),
+    ('train.optimizer={type: keras.layers.BatchNormalization}', 'optimizer'),
+    ('train.learning_rate={type: cosin, learning_rate: 0.1, decay_epochs: 3}', 'did you mean cosine?'),
+    ('train.learning_rate={type: cosine, learning_rate: 0.1, decay_epoch: 3}', 'decay_epochs'),
+    ('train.learning_rate=-1', 'expected'),
+])
+def test_a_wrong_trainer_is_told(word, message):
+    first, *_ = problems(configuration(MODEL, DATA, word, trainer=True), 'train', earlier={'prepare'})
+    assert first.startswith('command line: train.')
+    assert message in first
+
+
+def test_check_looks_at_every_action_whose_settings_are_complete():
+    config = configuration(MODEL, DATA, 'dataset.path.validate=nothing-*', 'model.layers.conv0.stride=x')
+    found = problems(config, 'check')
+    assert any('nothing-*' in line for line in found)
+    assert any('conv0' in line for line in found)
+
+
+def test_readiness_lists_what_is_missing_for_each_action():
+    ready = readiness(configuration(MODEL, DATA))
+    assert ready['eval'] == []
+    assert ready['train'] == ['train.max_epochs', 'train.optimizer', 'train.learning_rate']

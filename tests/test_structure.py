@@ -1,0 +1,124 @@
+"""The house: imports go down its seven floors, neighbours keep apart, and the lower floors start without TensorFlow."""
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FLOORS = {
+    'util': 0, 'config': 1, 'net': 2, 'estimate': 2, 'net.tf': 3, 'data': 3, 'checkpoint': 3, 'session': 4,
+    'slim': 5, 'export': 5, 'report': 5, 'bench': 5, 'search': 5, 'cli': 6,
+}
+NETWORK = ('net.tf.objects', 'net.tf.gate', 'net.tf.layer', 'net.tf.network', 'net.tf.compact')
+HEAVY = {'tensorflow', 'keras'}
+CONFIG_READERS = {'config', 'session', 'cli'}
+
+
+def module_name(path: pathlib.Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+MODULES = {module_name(path): path for path in sorted((ROOT / 'mayo').rglob('*.py'))}
+
+
+def part(module: str) -> str | None:
+    """The longest entry of FLOORS that holds the module; None for `mayo` itself."""
+    inner = module.removeprefix('mayo').lstrip('.')
+    matches = [name for name in FLOORS if inner == name or inner.startswith(name + '.')]
+    return max(matches, key=len, default=None)
+
+
+def imports(module: str) -> list[tuple[str, bool]]:
+    """(imported module, at module level) of every import statement."""
+    tree = ast.parse(MODULES[module].read_text(encoding='utf-8'))
+    deferred = {id(node) for function in ast.walk(tree)
+                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(function)
+                for node in ast.walk(function)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) not in deferred) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f'{module} imports relatively; name the module in full'
+            for alias in node.names:
+                inner = f'{node.module}.{alias.name}'
+                found.append((inner if inner in MODULES else node.module, id(node) not in deferred))
+    return found
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.unparse(node.test)
+
+
+def ours(module: str) -> list[str]:
+    return [name for name, _ in imports(module) if name.split('.')[0] == 'mayo']
+
+
+def test_every_module_stands_on_a_floor():
+    assert [name for name in MODULES if part(name) is None and name != 'mayo'] == []
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_imports_only_go_down(module):
+    here = part(module)
+    climbing = [name for name in ours(module)
+                if here and part(name) and part(name) != here and FLOORS[part(name)] > FLOORS[here]]
+    assert climbing == []
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_neighbours_on_a_floor_do_not_import_each_other(module):
+    here = part(module)
+    neighbours = [name for name in ours(module)
+                  if here and part(name) and part(name) != here and FLOORS[part(name)] == FLOORS[here]]
+    assert neighbours == []
+
+
+@pytest.mark.parametrize('module', [name for name in MODULES if name.startswith('mayo.net.tf.')])
+def test_inside_the_network_gates_come_before_layers_before_the_network(module):
+    def step(name: str) -> int:
+        return next((i for i, start in enumerate(NETWORK) if name.removeprefix('mayo.').startswith(start)), 0)
+    assert [name for name in ours(module) if name.startswith('mayo.net.tf.') and step(name) > step(module)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {name: {other for other, at_top in imports(name) if at_top and other in MODULES and other != name}
+             for name in MODULES}
+    while graph:
+        free = [name for name, below in graph.items() if not below & graph.keys()]
+        assert free, f'a circle among {sorted(graph)}'
+        for name in free:
+            del graph[name]
+
+
+@pytest.mark.parametrize('module', [name for name in MODULES if part(name) not in CONFIG_READERS])
+def test_the_configuration_is_read_on_the_upper_floors_only(module):
+    assert [name for name in ours(module) if name in ('mayo.config', 'mayo.config.config')] == []
+
+
+def light_modules() -> list[str]:
+    """What must start without TensorFlow: floors 0 to 2, the command line, and what answers before any session."""
+    light = [name for name in MODULES if FLOORS.get(part(name) or '', 6) <= 2 or part(name) == 'cli']
+    return [name for name in light if name != 'mayo.cli.__main__'] + [
+        'mayo.session', 'mayo.session.check', 'mayo.session.info', 'mayo.session.spec', 'mayo.data', 'mayo.data.augment']
+
+
+def test_the_lower_floors_start_without_tensorflow():
+    code = f'import sys, {", ".join(light_modules())}; print(*({HEAVY!r} & sys.modules.keys()))'
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+PROCESS_CHANGES = ('os.environ', 'os.putenv', 'logging.basicConfig', 'warnings.filterwarnings', 'warnings.simplefilter',
+                   'sys.excepthook', 'signal.signal', 'np.random.seed', 'tf.random.set_seed', 'random.seed')
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_importing_a_module_changes_nothing_in_the_process(module):
+    tree = ast.parse(MODULES[module].read_text(encoding='utf-8'))
+    at_top = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    touched = [ast.unparse(node) for node in at_top if any(change in ast.unparse(node) for change in PROCESS_CHANGES)]
+    assert touched == []

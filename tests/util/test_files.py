@@ -1,0 +1,46 @@
+"""Files that are whole or not there, and where they are looked for."""
+import os
+import stat
+
+import pytest
+
+from mayo.util import files
+
+
+def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path):
+    path = tmp_path / 'new' / 'file.txt'
+    for text in ('first', 'second'):
+        with files.whole_file(path) as temporary:
+            temporary.write_text(text)
+            assert not path.exists() or path.read_text() != text
+        assert path.read_text() == text
+    assert os.listdir(path.parent) == ['file.txt']
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / 'file.txt'
+    path.write_text('old')
+    with pytest.raises(RuntimeError, match='half way'), files.whole_file(path) as temporary:
+        temporary.write_text('new')
+        raise RuntimeError('half way')
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['file.txt']
+
+
+def test_files_are_found_in_the_current_folder_before_the_shipped_ones(tmp_path, monkeypatch):
+    shipped = files.find('models/cifarnet.yaml')
+    assert shipped == files.SHIPPED / 'models/cifarnet.yaml'
+    monkeypatch.chdir(tmp_path)
+    assert files.find('models/cifarnet.yaml') == shipped
+    (tmp_path / 'models').mkdir()
+    (tmp_path / 'models/cifarnet.yaml').touch()
+    assert files.find('models/cifarnet.yaml') == tmp_path / 'models/cifarnet.yaml'
+    assert files.find('models/none.yaml') is None
+
+
+def test_paths_are_shown_as_a_user_would_type_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert files.shown(tmp_path / 'a' / 'b.yaml') == os.path.join('a', 'b.yaml')
+    assert files.shown(files.SHIPPED / 'models/x.yaml') == 'models/x.yaml'
+    assert files.shown('/elsewhere/x.yaml') == '/elsewhere/x.yaml'
