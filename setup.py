@@ -1,4 +1,4 @@
-"""Packaging: the package `mayo`, its command `my`, and on `mayo/shelf` the YAML, checkpoints and data that ship."""
+"""Packaging: the package `mayo`, its command `my`, and in `mayo/shelf` the files that ship."""
 import pathlib
 import re
 import shutil
@@ -23,7 +23,7 @@ SHELF = (
 
 
 class BuildWithShelf(build_py):
-    """Copies the shelf into the built package, where `mayo.util.files.SHIPPED` looks for it when installed."""
+    """Copies the shelf into the built package, where `mayo.util.files` looks for it when installed."""
 
     def run(self):
         super().run()
@@ -45,7 +45,7 @@ setup(
     name='mayo-fbs',
     version=VERSION,
     description='Networks with Feature Boosting and Suppression, from YAML to compact execution',
-    long_description=(ROOT / 'README.md').read_text(encoding='utf-8') if (ROOT / 'README.md').is_file() else '',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     license_files=['LICENSE'],

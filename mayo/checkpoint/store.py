@@ -77,7 +77,7 @@ class Store:
     def _nothing(self, load: str) -> str:
         names = self.names()
         there = f'there are {", ".join(names)}' if names else 'it holds none'
-        hint = did_you_mean(load, ['latest', *names])
+        hint = did_you_mean(load, names if load == 'latest' else ['latest', *names])
         return f'system.checkpoint.load={load}: no such checkpoint in {shown(self.folder)}, {there}{hint or "."}'
 
 

@@ -4,7 +4,7 @@ import shutil
 import typing
 from collections.abc import Callable, Sequence
 
-from mayo.cli.start import start_tensorflow
+from mayo.cli.process import start_tensorflow
 from mayo.util.registry import Registry
 
 if typing.TYPE_CHECKING:
@@ -17,7 +17,7 @@ _SHOWING = ('config', 'info', 'eval')       # how to show results: sections that
 
 
 class Run:
-    """What the actions of one line share: the configuration at this point, and one session while that holds."""
+    """What the actions of a line share: the configuration so far, and one session while that holds."""
 
     def __init__(self, config: 'Config') -> None:
         self.config = config
@@ -86,7 +86,7 @@ def check(run: Run) -> None:
     """Validate everything that an action would need, run nothing."""
     from mayo.session.check import readiness
     for action, missing in readiness(run.config).items():
-        print(f'{action:<10}{"needs " + ", ".join(missing) if missing else "ready"}')
+        print(f'{action:<18}{"needs " + ", ".join(missing) if missing else "ready"}')
 
 
 @actions.register('prepare')

@@ -1,38 +1,47 @@
-"""`main`: words in, exit status out. The one place that touches the environment and logging."""
-import logging
+"""`main`: words in, exit status out."""
 import os
 import sys
 from collections.abc import Sequence
 
 from mayo import __version__
+from mayo.cli import process
+from mayo.util import files
 from mayo.util.errors import MayoError
 
-FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
-_ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}     # 2: errors alone
+DONE, FAILED, INTERRUPTED = 0, 1, 130           # and 2 for a mistake of the user: UserError.exit_status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the words say; 0 done, 1 the run failed, 2 a mistake of the user, 130 interrupted."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    process.configure()
+    with process.Interrupts() as interrupts:
+        try:
+            return _told(list(sys.argv[1:] if argv is None else argv))
+        except BaseException as error:
+            if interrupts.seen or isinstance(error, KeyboardInterrupt):
+                process.forget_interrupt()
+                return _complain('interrupted', INTERRUPTED)
+            raise
+
+
+def _told(words: list[str]) -> int:
+    """The exit status, after one message for whatever is no defect of ours."""
     try:
-        _configure_process()
         _obey(words)
         sys.stdout.flush()
     except MayoError as error:
         return _complain(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        return _complain('interrupted', INTERRUPTED)
     except BrokenPipeError:                     # the reader of `./my ... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except ModuleNotFoundError as error:
-        if _is_ours(error):
+        if (error.name or 'mayo').partition('.')[0] == 'mayo':
             raise
         return _complain(_missing(error), FAILED)
     except OSError as error:
         parts = (error.filename, error.strerror or error)
         return _complain(': '.join(str(part) for part in parts if part), FAILED)
-    return 0
+    return DONE
 
 
 def _obey(words: list[str]) -> None:
@@ -45,24 +54,13 @@ def _obey(words: list[str]) -> None:
         actions.run(words)
 
 
-def _configure_process() -> None:
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    log = logging.getLogger('mayo')
-    log.handlers[:] = [logging.StreamHandler()]     # standard error; results alone go to standard output
-    log.setLevel(logging.INFO)
-
-
 def _complain(message: str, status: int) -> int:
     print(message, file=sys.stderr)
     return status
 
 
-def _is_ours(error: ModuleNotFoundError) -> bool:
-    return (error.name or 'mayo').partition('.')[0] == 'mayo'
-
-
 def _missing(error: ModuleNotFoundError) -> str:
-    from mayo.util import files
-    remedy = f'make -C {files.SHIPPED} .venv' if files.IS_CHECKOUT else 'pip install --force-reinstall mayo'
+    remedy = 'pip install --force-reinstall mayo-fbs'
+    if files.IS_CHECKOUT:
+        remedy = f'make -C {files.SHIPPED} .venv'
     return f'the environment lacks the package {error.name}; complete it with:  {remedy}'

@@ -16,7 +16,7 @@ _SENTENCE_END = re.compile(r'[.;](\s|$)')
 
 
 def listing(checkpoints: str, width: int | None) -> str:
-    """Models, gate overlays, datasets, trainers and checkpoints as a user would name them, under their shelves.
+    """Models, gates, datasets, trainers and checkpoints as a user would name them, under their shelves.
 
     checkpoints: the folder of MODEL/DATASET/NAME; width: of the screen in columns, None for any.
     """

@@ -59,10 +59,12 @@ def yaml_files() -> list[str]:
 def plan(words: Sequence[str], actions: Collection[str], check: Check) -> Plan:
     """Read the whole line before anything runs; one `UserError` tells every problem of it.
 
-    After a word that is wrong but near a known one, reading goes on as if that one had been meant: so a misspelt
-    dataset is one problem, and not also a dozen settings that are missing without it.
+    After a word that is wrong but near a known one, reading goes on as if that one had been meant: so a
+    misspelt dataset is one problem, and not also a dozen settings that are missing without it.
     """
-    config, steps, trailing = Config.default(), [], []
+    config = Config.default()
+    steps: list[Step] = []
+    trailing: list[str] = []
     problems = Problems()
     for word in words:
         if kind(word) == 'action':

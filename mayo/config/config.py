@@ -14,6 +14,7 @@ from mayo.config.override import tree_of_word
 from mayo.util.errors import UserError, nearest
 
 REQUIRED: Any = object()
+_DEFAULTS = Origin('defaults')
 _SYSTEM = pathlib.Path(__file__).with_name('system.yaml')
 _HINTS = {'dataset': 'name a dataset before it, e.g. datasets/cifar10.yaml',
           'model': 'name a model before it, e.g. models/cifarnet.yaml',
@@ -21,12 +22,18 @@ _HINTS = {'dataset': 'name a dataset before it, e.g. datasets/cifar10.yaml',
 
 
 class Unknown(NamedTuple):
-    """A key that nothing reads: who set it, and the known key it looks like."""
+    """A key that nothing reads: who set it, and the known key it looks like.
+
+    With `keys` it is a known one, that holds a value where these keys belong.
+    """
     key: str
     origin: str
     nearest: str | None
+    keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.keys:
+            return f'{self.origin}: {self.key} is a value, expected a mapping with the keys {", ".join(self.keys)}.'
         hint = f'; did you mean {self.nearest}?' if self.nearest else '.'
         return f'{self.origin}: nothing reads the key {self.key}{hint} Keys of your own start with _.'
 
@@ -42,7 +49,7 @@ class Config:
     """
 
     def __init__(self, root: Map | None = None) -> None:
-        self._root = root or Map(Origin('defaults'), {})
+        self._root = root or Map(_DEFAULTS, {})
 
     @classmethod
     def default(cls) -> 'Config':
@@ -72,7 +79,7 @@ class Config:
         for tree in trees:
             root = limited(merge(root, tree))
         assert isinstance(root, Map)
-        self._root = root
+        self._root = Map(_DEFAULTS, root.items)
         self.__dict__.pop('_resolver', None)
 
     @functools.cached_property
@@ -107,13 +114,7 @@ class Config:
 
     def origin(self, key: str) -> str:
         """Who set a key, or the nearest one above it that exists: `file:line`, `command line` or `defaults`."""
-        path = split_key(key)
-        for end in range(len(path), 0, -1):
-            try:
-                return str(self._resolver.find(path[:end])[0].origin)
-            except UserError:
-                continue
-        return str(self._root.origin)
+        return str(self._resolver.origin(split_key(key)))
 
     def to_dict(self, scratch: bool = True) -> dict[str, Any]:
         """Everything, resolved; without `scratch`, no keys that start with _."""
@@ -145,7 +146,7 @@ class Config:
     def _collect_unknown(self, known: Map, path: Path, found: list[Unknown]) -> None:
         node, _ = self._resolver.find(path)
         if not isinstance(node, Map):
-            found.append(Unknown(join_key(path), f'{node.origin}', None))
+            found.append(Unknown(join_key(path), self.origin(join_key(path)), None, tuple(known.items)))
             return
         for key in node.items:
             where = join_key((*path, key))
@@ -184,7 +185,7 @@ def _defaults() -> Map:
 
 def _of_defaults(node: Node) -> Node:
     """The same tree, set by the defaults."""
-    node = node.at(Origin('defaults'))
+    node = node.at(_DEFAULTS)
     if isinstance(node, Map):
         return Map(node.origin, {key: _of_defaults(child) for key, child in node.items.items()})
     if isinstance(node, List):

@@ -5,7 +5,7 @@ import pathlib
 from mayo.config.load import load
 from mayo.config.node import List, Map, Node, Scalar
 from mayo.util import files
-from mayo.util.errors import UserError, did_you_mean
+from mayo.util.errors import UserError, nearest
 
 _IMPORT = '_import'
 
@@ -14,7 +14,7 @@ def trees_of_file(path: str | os.PathLike[str]) -> list[Node]:
     """The trees of a file: those that it imports, in order, and then its own. UserError: missing, unreadable, wrong."""
     found = files.find(path)
     if found is None:
-        raise UserError(f'{path} does not exist{did_you_mean(str(path), _known_files(path)) or "."}')
+        raise UserError(f'{path} does not exist{_hint(str(path), _known_files(path))}')
     return _imported(found, ())
 
 
@@ -67,7 +67,7 @@ def _import_path(item: Node, folder: pathlib.Path, chain: tuple[pathlib.Path, ..
     found = path if path.exists() else files.find(item.value)
     if found is None:
         through = f' (through {" -> ".join(map(_name, chain))})' if len(chain) > 1 else ''
-        hint = did_you_mean(item.value, _siblings(path, item.value)) or '.'
+        hint = _hint(item.value, _siblings(path, item.value))
         raise UserError(f'{item.origin}: _import: {_name(path)} does not exist{through}{hint}')
     return found
 
@@ -78,6 +78,13 @@ def _refuse_inner_imports(items: dict[str, Node]) -> None:
             if _IMPORT in child.items:
                 raise UserError(f'{child.items[_IMPORT].origin}: _import stands at the top of a file only.')
             _refuse_inner_imports(child.items)
+
+
+def _hint(written: str, known: list[str]) -> str:
+    """The end of a message: the known file that `written` looks like, extensions aside."""
+    names = {os.path.splitext(path)[0]: path for path in reversed(known)}
+    match = nearest(os.path.splitext(written)[0], names)
+    return f'; did you mean {names[match]}?' if match else '.'
 
 
 def _known_files(path: str | os.PathLike[str]) -> list[str]:

@@ -18,6 +18,7 @@ from mayo.config.node import (
     List,
     Map,
     Node,
+    Origin,
     Overlay,
     Path,
     Plain,
@@ -37,15 +38,15 @@ Place = tuple[Node, Path]           # a node, and the path at which its own refe
 
 
 class Missing(UserError):
-    """A path that does not exist; `nearest` ends the message."""
+    """A path that does not exist, and the keys there are where its last part was looked for."""
 
     def __init__(self, path: Path, keys: list[str]) -> None:
         self.path, self.keys = path, keys
-        super().__init__(f'{join_key(path)} does not exist{did_you_mean(path[-1], keys)}')
+        super().__init__(f'{join_key(path)} does not exist.')
 
     @property
     def hint(self) -> str:
-        """The end of a message about it."""
+        """The end of a message about it, with the nearest name."""
         return did_you_mean(self.path[-1], self.keys) or '.'
 
 
@@ -58,7 +59,8 @@ class Resolver:
         self._chain: list[tuple[Path, Node]] = []
         self._depth = 0
         self._problems = Problems()                 # of the tree that is being resolved as a whole,
-        self._resolved: dict[Path, Node] = {}       # and its collections so far
+        self._resolved: dict[Path, Node] = {}       # its collections so far,
+        self._open: list[tuple[Path, Path]] = []    # and those around: where each stands, and where it comes from
 
     def resolve(self, path: Path) -> Node:
         """The node at `path`, everything in it resolved. UserError with all that is wrong in it; or Missing."""
@@ -75,28 +77,46 @@ class Resolver:
             node, place = self._head(child, (*place, key))
         return node, place
 
+    def origin(self, path: Path) -> Origin:
+        """Who set the value at `path`, or the nearest one above it that there is."""
+        node: Node = self.root
+        place: Path = ()
+        for key in path:
+            try:
+                found, around = self._head(node, place)
+            except UserError:
+                break
+            child = _child(found, key)
+            if child is None:
+                break
+            node, place = child, (*around, key)
+        return node.origin
+
     def _whole(self, node: Node, place: Path) -> Node:
         """`node` with everything in it resolved, or one UserError with all that is wrong in it."""
-        outer = self._problems, self._resolved
-        self._problems, self._resolved = Problems(), {}
+        outer = self._problems, self._resolved, self._open
+        self._problems, self._resolved, self._open = Problems(), {}, []
         try:
             resolved = self._deep(node, place)
             self._problems.raise_any()
         finally:
-            self._problems, self._resolved = outer
+            self._problems, self._resolved, self._open = outer
         return resolved
 
-    def _deep(self, node: Node, place: Path) -> Node:
+    def _deep(self, node: Node, stands: Path) -> Node:
         with self._deeper(node):
             try:
-                node, place = self._head(node, place)
+                node, place = self._head(node, stands)
+                self._check_inside(node, stands, place)
             except UserError as error:
                 self._problems += str(error).splitlines()
                 return Scalar(node.origin, None)
             if not isinstance(node, Map | List):
                 return node
             if place not in self._resolved:
+                self._open.append((stands, place))
                 self._resolved[place] = limited(self._collection(node, place))
+                self._open.pop()
             return self._resolved[place].at(node.origin)
 
     def _collection(self, node: Map | List, place: Path) -> Node:
@@ -105,6 +125,15 @@ class Resolver:
             return Map(node.origin, values)
         items = (self._deep(child, (*place, str(index))) for index, child in enumerate(node.items))
         return List(node.origin, tuple(items))
+
+    def _check_inside(self, node: Node, stands: Path, place: Path) -> None:
+        """Refuse a reference to a collection in which it stands itself."""
+        places = [place for _, place in self._open]
+        if place in places:
+            later = self._open[places.index(place) + 1:]
+            inside = [join_key(path) for path, origin in later if path != origin]
+            chain = ' -> '.join([join_key(place), *inside, join_key(stands), join_key(place)])
+            raise UserError(f'{node.origin}: {join_key(stands)} refers to what it stands in: {chain}.')
 
     def _head(self, node: Node, place: Path) -> Place:
         """What a node turns out to be; its children stay as they are."""

@@ -35,6 +35,8 @@ def load(text: str, name: str, word: str | None = None) -> Node:
         raise UserError(f'{where}: not valid YAML:{context} {error.problem}.') from None
     except yaml.YAMLError as error:
         raise UserError(f'{name}: not valid YAML: {" ".join(str(error).split())}.') from None
+    except UnicodeEncodeError:
+        raise UserError(f'{name}: not valid YAML: bytes that are no text.') from None
 
 
 class _Composer:
@@ -102,20 +104,23 @@ class _Composer:
 
     def mapping(self, origin: Origin, depth: int) -> Map:
         """The mapping up to its end: what `<<` brings, then the keys written in it."""
-        inherited: dict[str, Node] = {}
+        inherited: dict[str, Node] | None = None
         own: dict[str, Node] = {}
         while not isinstance(event := self.parser.get_event(), yaml.MappingEndEvent):
             where = self.origin(event)
             key = self.key(event, where)
             value = self.node(self.parser.get_event(), depth + 1)
-            if key is None:
-                _inherit(inherited, value, where)
-            else:
+            if key is not None:
                 _put(own, key, value.at(where))
+            elif inherited is None:
+                inherited = _inherited(value, where)
+            else:
+                raise UserError(f'{where}: the key `<<` is here twice; `<<: [*first, *second]` takes several.')
+        items = inherited or {}
         for name, node in own.items():
             reaches_in = isinstance(node, Map) and node.dotted
-            inherited[name] = merge(inherited.get(name), node, (name,)) if reaches_in else node
-        return Map(origin, inherited)
+            items[name] = merge(items.get(name), node, (name,)) if reaches_in else node
+        return Map(origin, items)
 
     def key(self, event: Event, origin: Origin) -> Path | None:
         """The parts of a key; None for `<<`."""
@@ -156,14 +161,16 @@ def _put(own: dict[str, Node], path: Path, value: Node) -> None:
     own[first] = node
 
 
-def _inherit(inherited: dict[str, Node], value: Node, origin: Origin) -> None:
-    """`<<: *mapping` or `<<: [*first, *second]`, where the first one wins."""
+def _inherited(value: Node, origin: Origin) -> dict[str, Node]:
+    """What `<<: *mapping` brings, or `<<: [*first, *second]`, where the first one wins."""
+    items: dict[str, Node] = {}
     sources = value.items if isinstance(value, List) else (value,)
     for source in sources:
         if not isinstance(source, Map):
             raise UserError(f'{origin}: `<<` takes a mapping or a list of mappings, such as *anchor.')
         for key, node in source.items.items():
-            inherited.setdefault(key, node)
+            items.setdefault(key, node)
+    return items
 
 
 def _scalar(event: Event, origin: Origin) -> Node:

@@ -54,8 +54,8 @@ def _is_lazy(base: Node | None) -> bool:
 def _lazily(base: Node, over: Map | Append) -> Overlay:
     """What to do once the base is known; settings one after the other become one."""
     if isinstance(base, Overlay) and _only_sets(base.over) and _only_sets(over):
-        return Overlay(over.origin, base.base, merge(base.over, over))
-    return Overlay(over.origin, base, over)
+        return Overlay(base.origin, base.base, merge(base.over, over))
+    return Overlay(_origin(base, over), base, over)
 
 
 def _only_sets(over: Node) -> bool:
@@ -74,7 +74,9 @@ def _into_map(base: Node | None, over: Map, path: Path) -> Map:
             del items[key]
         else:
             items[key] = merge(items.get(key), child, (*path, key))
-    return Map(over.origin, items, over.dotted and (base is None or (isinstance(base, Map) and base.dotted)))
+    if not isinstance(base, Map):
+        return Map(over.origin, items, over.dotted and base is None)
+    return Map(_origin(base, over), items, over.dotted and base.dotted)
 
 
 def _into_list(base: List, over: Map, path: Path) -> List:
@@ -87,7 +89,7 @@ def _into_list(base: List, over: Map, path: Path) -> List:
             raise UserError(f'{child.origin}: {join_key(where)}: the list has {len(items)} items, from 0.')
         removed = isinstance(child, Remove)
         items[int(key)] = None if removed else merge(items[int(key)], child, where)
-    return List(over.origin, tuple(item for item in items if item is not None))
+    return List(base.origin, tuple(item for item in items if item is not None))
 
 
 def _append(base: Node | None, over: Append, path: Path) -> List:
@@ -98,6 +100,11 @@ def _append(base: Node | None, over: Append, path: Path) -> List:
     if not isinstance(base, List):
         raise UserError(f'{over.origin}: {join_key(path)} is not a list, so nothing can be appended to it.')
     return List(over.origin, base.items + over.items)
+
+
+def _origin(base: Node, over: Node) -> Origin:
+    """Who set a merged collection: reaching into it by a dotted key is not setting it."""
+    return base.origin if isinstance(over, Map) and over.dotted else over.origin
 
 
 def _missing(origin: Origin, path: Path, keys: dict[str, Node]) -> UserError:

@@ -90,6 +90,7 @@ KNOWN: dict[str, Arguments] = {
     'keras.optimizers.Lion': {'beta_1': 0.9, 'beta_2': 0.99},
     'keras.optimizers.Adagrad': {'initial_accumulator_value': 0.1, 'epsilon': 1e-7},
     'keras.optimizers.Adadelta': {'rho': 0.95, 'epsilon': 1e-7},
+    'mayo.train.Momentum1': {'momentum': 0.0, 'nesterov': False},
     'mayo.train.RMSProp1': {'rho': 0.9, 'momentum': 0.0, 'epsilon': 1e-10, 'centered': False},
 
     # mayo/session/schedule.py

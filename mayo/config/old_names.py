@@ -147,8 +147,8 @@ def gradient_descent() -> Today:
 
 @_old('train.MomentumOptimizer')
 def momentum_optimizer(*, momentum: float, use_nesterov: bool = False) -> Today:
-    """v <- momentum v + g,  w <- w - rate v"""
-    return 'keras.optimizers.SGD', {'momentum': momentum, 'nesterov': use_nesterov}
+    """v <- momentum v + g,  w <- w - rate v; Keras has the rate inside v, so that it differs when the rate changes."""
+    return 'mayo.train.Momentum1', {'momentum': momentum, 'nesterov': use_nesterov}
 
 
 @_old('train.RMSPropOptimizer')

@@ -177,7 +177,7 @@ def check_steps(actions: object, where: str) -> list[str]:
     for index, action in enumerate(actions):
         with problems.collecting():
             _check_step(action, f'{where}.{index}')
-    return list(problems)
+    return [line for problem in problems for line in problem.splitlines()]
 
 
 def _check_step(action: object, where: str) -> None:

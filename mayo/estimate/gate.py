@@ -14,6 +14,7 @@ from typing import Any
 from mayo.util.decimals import ceil_decimal
 from mayo.util.errors import Problems, UserError, did_you_mean
 
+Check = tuple[Callable[[Any], bool], str]       # whether a value is good, and what was expected
 POLICIES = ('parametric', 'squeeze', 'naive')
 POOLS = ('avg', 'l1', 'l2', 'max')
 GRANULARITIES = ('channel', 'vector')
@@ -25,20 +26,20 @@ REGULARIZERS = ('l1', 'l2', 'moe', 'moi')
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GateParams:
     """What a gate does. Every field is a key of `gate_params`; the comment is its effect."""
-    enable: bool = True                 # false: no gate; the layer is the ordinary convolution it was before
+    enable: bool = True                 # false: no gate; the layer is the convolution that it is without one
     policy: str = 'parametric'          # parametric: FBS; squeeze: boosts after the activation; naive: only suppresses
     density: float = 1.0                # fraction of channels kept, in (0, 1]
-    pool: str = 'avg'                   # a channel's summary: mean of x (avg), |x| (l1) or x^2 (l2), or the maximum of x
-    granularity: str = 'channel'        # channel: one gate per image; vector: one gate per output row of the image
-    threshold: str = 'online'           # online: per image; local: moving average per layer; global: one for the network
-    decay: float = 0.99                 # of the moving average of a local or global threshold, in [0, 1)
-    regularizer: Mapping[str, float] = dataclasses.field(default_factory=dict)      # l1, l2, moe, moi: its weight in the loss
+    pool: str = 'avg'                   # summary of a channel: mean of x (avg), |x| (l1), x^2 (l2), or the maximum of x
+    granularity: str = 'channel'        # channel: one gate for each image; vector: one for each row of the output
+    threshold: str = 'online'           # online: of each image; local: moving average; global: one for the network
+    decay: float = 0.99                 # of that moving average, in [0, 1)
+    regularizer: Mapping[str, float] = dataclasses.field(default_factory=dict)      # weights of l1, l2, moe, moi
     factor: float = 0.0                 # f > 0: predict saliency through a hidden layer of ceil(C / f) units
-    parametric_beta: bool = False       # predict b from pool(x) too, rather than one b per channel
-    add_beta_first: bool = False        # relu(mask g (norm + b)), the paper's equation, for relu(mask g norm + mask b)
-    norm: str = 'batch'                 # batch: normalize over the batch; channel: each channel of each image by itself
+    parametric_beta: bool = False       # predict b, too, from what saliency is predicted from
+    add_beta_first: bool = False        # relu(mask g (norm + b)), the paper's equation, not relu(mask g norm + mask b)
+    norm: str = 'batch'                 # channel: normalizes each channel of each image alone, not over the batch
     trainable: bool = True              # false: phi, rho and b stay as they are
-    epsilon: float = 0.001              # added before dividing: by the variance of norm `channel`, by the means of moe and moi
+    epsilon: float = 0.001              # added to what is divided by: in norm `channel`, moe and moi
 
     def __post_init__(self) -> None:
         problems = Problems(_problems(dataclasses.asdict(self)))
@@ -79,14 +80,14 @@ class GateParams:
         return math.ceil(channels / self.factor) if self.factor else 0
 
     def gate_macs(self, channels_in: int, channels_out: int, rows: int = 1) -> int:
-        """Multiply-accumulates of the gate's predictors. `rows`: output rows, which count when granularity is `vector`."""
+        """Multiply-accumulates of the gate's predictors. `rows` of the output count if granularity is `vector`."""
         hidden = self.hidden(channels_out)
         saliency = channels_in * hidden + hidden * channels_out if hidden else channels_in * channels_out
         beta = channels_in * channels_out if self._predicts_beta else 0
         return (saliency + beta) * (rows if self.granularity == 'vector' else 1)
 
     def gate_weights(self, channels_in: int, channels_out: int) -> int:
-        """Parameters of the gate: phi and rho, the hidden layer's, and b (a vector, or its predictor) where the policy has one."""
+        """Parameters of the gate: phi and rho, the hidden layer's, and b or its predictor where the policy has one."""
         beta = channels_out if self.policy != 'naive' else 0
         return self.gate_macs(channels_in, channels_out) + channels_out + self.hidden(channels_out) + beta
 
@@ -100,11 +101,11 @@ class GateParams:
         return self.policy == 'naive'
 
 
-def _one_of(*names: str) -> tuple[Callable[[Any], bool], str]:
+def _one_of(*names: str) -> Check:
     return lambda value: value in names, f'one of {", ".join(names)}'
 
 
-def _number(low: float, high: float, said: str, low_open: bool = False, high_open: bool = False) -> tuple[Callable[[Any], bool], str]:
+def _number(low: float, high: float, said: str, low_open: bool = False, high_open: bool = False) -> Check:
     def check(value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             return False
@@ -113,7 +114,7 @@ def _number(low: float, high: float, said: str, low_open: bool = False, high_ope
 
 
 _BOOLEAN = (lambda value: isinstance(value, bool), 'true or false')
-_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+_CHECKS: dict[str, Check] = {
     'enable': _BOOLEAN,
     'policy': _one_of(*POLICIES),
     'density': _number(0, 1, 'a number in (0, 1]', low_open=True),
@@ -148,7 +149,7 @@ def _regularizer_problems(value: Any) -> list[str]:
     """`regularizer` maps names to weights in the loss, 0 or more."""
     if not isinstance(value, Mapping):
         return [f'regularizer is {_shown(value)}, expected a mapping such as {{l1: 1.0e-8}}.']
-    problems = [f'regularizer: unknown name `{name}`{did_you_mean(name, REGULARIZERS) or "."} Known: {", ".join(REGULARIZERS)}.'
+    problems = [f'regularizer: unknown name `{name}`{did_you_mean(name, REGULARIZERS)} Known: {", ".join(REGULARIZERS)}.'
                 for name in value if name not in REGULARIZERS]
     good, expected = _number(0, math.inf, 'a number, 0 or more', high_open=True)
     problems += [f'regularizer.{name} is {_shown(weight)}, expected {expected}.'

@@ -77,9 +77,11 @@ def declared_keys(node_type: str) -> dict[str, Any]:
 def measure(node_type: str, sources: list[Shape], params: Mapping[str, Any]) -> Layer:
     """What the rule of the type says, given completed `params`. Errors: UserError for inputs that do not fit."""
     rule = layer_types[node_type]
-    kinds = [parameter.kind for parameter in inspect.signature(rule).parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL not in kinds and len(sources) != 1:
+    joins = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in inspect.signature(rule).parameters.values())
+    if not joins and len(sources) != 1:
         raise UserError(f'`{node_type}` takes one input and gets {len(sources)}; join them before it.')
+    if joins and len(sources) < 2:
+        raise UserError(f'`{node_type}` joins two inputs or more and gets {len(sources)}.')
     return rule(*sources, **params)
 
 
@@ -112,5 +114,9 @@ def _checked(key: str, value: Any, said: Callable[[str], str]) -> Any:
     except UserError as error:
         raise UserError(f'{said(key)} {error}') from None
     if key == 'gate_params':
-        GateParams.from_yaml(value, said(key))
+        problems = Problems()
+        for inner, one in value.items():                # each by itself: it may have been set elsewhere
+            with problems.collecting():
+                GateParams.from_yaml({inner: one}, said(f'{key}.{inner}').removesuffix(f'.{inner}'))
+        problems.raise_any()
     return value

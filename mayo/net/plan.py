@@ -86,7 +86,7 @@ class Plan:
 
     def _send(self, scope: Scope, name: str, refs: list[Ref], said: str) -> list[Ref]:
         """Place the layer `name` after `refs`; what comes out of it."""
-        layers = scope.params()
+        layers = scope.params
         if name not in layers:
             hint = did_you_mean(name, layers) or f'; layers: {", ".join(layers) or "none"}.'
             raise UserError(f'{said}: `with` places `{name}`, which is no layer{hint}')

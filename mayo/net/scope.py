@@ -1,4 +1,5 @@
 """The names inside a model or a module: its layers and values, the entries of its graph, its arguments."""
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Scope:
         """The value that an entry calls so."""
         return Ref(self.path + name, is_layer=False)
 
+    @functools.cached_property
     def params(self) -> dict[str, Any]:
         """What the configuration says of each layer, by name; keys with _ are none."""
         return {str(name): params for name, params in self.layers.items() if not str(name).startswith('_')}

@@ -16,7 +16,7 @@ from mayo.checkpoint import bundle, names
 from mayo.checkpoint.store import Store
 from mayo.checkpoint.warm_start import warm_start
 from mayo.config import Config
-from mayo.estimate import Shape
+from mayo.estimate import Shape, shapes
 from mayo.estimate.gate import GateParams
 from mayo.net import Graph
 from mayo.net.tf.network import Network
@@ -34,7 +34,7 @@ class Session:
         self.config = config
         self.images_seen = 0
         self.training_state: dict[str, np.ndarray] = {}     # of a checkpoint that training left, for training to go on
-        self.loaded_from: pathlib.Path | None = None
+        self.made: dict[str, Any] = {}                      # what others made of the network, to use again
         self._is_loaded = False
 
     @functools.cached_property
@@ -56,6 +56,7 @@ class Session:
     @functools.cached_property
     def network(self) -> Network:
         """The network with fresh weights, which depend on system.seed; in system.precision."""
+        self._check_outputs()
         with self.strategy.scope(), dtype_policy(self.config.get('system.precision')):
             return Network(self.graph, self.input_shape, self.model_name, seed=self.config.get('system.seed'))
 
@@ -74,6 +75,11 @@ class Session:
         """Whether this process writes files and reports: the first of several workers, or the only one."""
         return self.strategy.extended.should_checkpoint
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether there are no other workers to agree with."""
+        return not isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
     @functools.cached_property
     def store(self) -> Store:
         """The folder of checkpoints."""
@@ -83,14 +89,15 @@ class Session:
         """The network's variables by their names in a file."""
         return names.prefixed(self.model_name, self.network.named_variables())
 
-    def load(self) -> None:
-        """Load system.checkpoint.load, the first time; without it the weights stay as they started."""
+    def load(self, fresh: bool = False) -> None:
+        """Load system.checkpoint.load, the first time; without it the weights stay as they started, which is meant if `fresh`."""
+        self.network                                    # comes before any other use of TensorFlow, as the strategy does
         if self._is_loaded:
             return
         load = self.config.get('system.checkpoint.load')
-        if load is None:
+        if load is None and not fresh:
             _log.warning('system.checkpoint.load is not set: the weights of %s are random', self.model_name)
-        else:
+        elif load is not None:
             self.load_from(self.store.resolve(load, self.run))
         self._is_loaded = True
 
@@ -112,7 +119,6 @@ class Session:
         self.images_seen = 0 if warmed else int(tensors.get(names.IMAGES_SEEN, 0))
         self.training_state = {} if warmed else {
             name.removeprefix(names.TRAINING): value for name, value in tensors.items() if name.startswith(names.TRAINING)}
-        self.loaded_from = prefix
         self._is_loaded = True
 
     def reset_num_epochs(self) -> None:
@@ -139,6 +145,16 @@ class Session:
     def epochs_seen(self) -> float:
         """Passes over the training images so far."""
         return self.images_seen / (self.config.get('dataset.num_examples_per_epoch.train') or 1)
+
+    def _check_outputs(self) -> None:
+        """UserError unless the network gives one number a class."""
+        key = 'dataset.task.num_classes'
+        classes = self.config.get(key)
+        found = [shapes(self.graph, self.input_shape)[name].dims for name in self.graph.outputs]
+        if classes is not None and found != [(classes,)]:
+            said = ' and '.join(' x '.join(map(str, dims)) for dims in found)
+            raise UserError(f'{self.graph[self.graph.outputs[0]].where}: the network gives {said} numbers for an image, but '
+                            f'{key} is {classes} ({self.config.origin(key)}).')
 
     def _shifted_inside(self) -> list[str]:
         """The gated layers, by their names in a file, whose b is inside the scaling."""

@@ -46,15 +46,15 @@ _SETTERS = {
 def problems(config: Config, action: str, earlier: Collection[str] = ()) -> list[str]:
     """Everything wrong for `action`, a line each; empty if it can run.
 
-    earlier: the actions before it on the line, whose results it may build on: `prepare` makes data, `train` and
-    `save` make checkpoints. `check` looks at each action whose settings are complete.
+    earlier: the actions before it on the line, whose results it may build on: `prepare` makes data, `train`
+    and `save` make checkpoints. `check` looks at each action whose settings are complete.
     """
     if action == 'ls':
         return []
-    found = _single_values(config)
-    if found:
-        return found                    # nothing below such a value can be looked at
-    found += map(str, config.unknown())
+    unread = config.unknown()
+    found = [str(key) for key in unread]
+    if any(key.keys for key in unread):
+        return found                    # a value stands where settings belong: no use to look for them
     kinds = settings.problems(config)
     asked = [other for other in NEEDS if not lacks(config, other)] if action == 'check' else [action]
     for other in asked:
@@ -74,13 +74,6 @@ def readiness(config: Config) -> dict[str, list[str]]:
 def lacks(config: Config, action: str) -> list[str]:
     """The settings that `action` needs and nothing has set."""
     return [key for key in NEEDS[action] if _is_unset(config, key)]
-
-
-def _single_values(config: Config) -> list[str]:
-    """Single values where settings have keys of their own."""
-    sections = Config.default()
-    return [f'{unknown.origin}: {unknown.key} is one value, expected keys: {", ".join(sections.get(unknown.key))}.'
-            for unknown in config.unknown() if unknown.key in sections]
 
 
 def _is_unset(config: Config, key: str) -> bool:

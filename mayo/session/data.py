@@ -59,8 +59,9 @@ def data_of(config: Config, mode: str) -> Data:
         problems += check_steps(config.get(where), f'{config.origin(where)}: {where}')
         steps += config.get(where)
     num_examples = config.get(f'dataset.num_examples_per_epoch.{mode}')
-    with problems.collecting():
-        _count_up_front(files, num_examples)
+    if files:
+        with problems.collecting():
+            _count_up_front(files, num_examples)
     problems.raise_any()
     height, width, channels = shape
     return Data(tuple(files), (height, width, channels), tuple(steps), label_offset(config),
@@ -123,11 +124,26 @@ def prepare(config: Config) -> None:
             if not _is_done(target, config.get(f'dataset.num_examples_per_epoch.{split}')):
                 todo[split] = target
     if todo:
-        settings = config.get('dataset.prepare')
+        settings = _prepare_settings(config)
         downloads = home() / 'datasets' / config.require('dataset.name', '`prepare`') / 'downloads'
-        source = raw_data.locate(settings['source'], settings['known'], settings['urls'], downloads)
+        source = raw_data.locate(settings['source'], settings['known'] or [], settings['urls'] or {}, downloads)
         for split, target in todo.items():
             _prepare_split(config, split, source, target)
+
+
+def _prepare_settings(config: Config) -> Mapping[str, Any]:
+    problems = Problems()
+    config.require('dataset.prepare.type', '`prepare`')
+    for key, kinds, expected in (('known', list, 'a list of paths'), ('classes', (list, str), 'a list of names or a file'),
+                                 ('urls', Mapping, '{FILE: {url: , sha256: }}'),
+                                 ('splits', Mapping, '{train: , validate: }')):
+        path = f'dataset.prepare.{key}'
+        value = config.get(path)
+        if value is not None and not isinstance(value, kinds):
+            problems.append(f'{config.origin(path)}: {path} is {value!r}, expected {expected}.')
+    problems.raise_any()
+    settings: Mapping[str, Any] = config.get('dataset.prepare')
+    return settings
 
 
 def _target(pattern: object, where: str) -> pathlib.Path:
@@ -149,7 +165,7 @@ def _is_done(target: pathlib.Path, num_examples: int | None) -> bool:
 
 def _prepare_split(config: Config, split: str, source: pathlib.Path, target: pathlib.Path) -> None:
     settings = config.get('dataset.prepare')
-    raw = raw_data.readers[settings['type']](source, split, settings['splits'].get(split), _known_classes(config))
+    raw = raw_data.readers[settings['type']](source, split, (settings['splits'] or {}).get(split), _known_classes(config))
     background = config.get('dataset.task.background_class')
     classes = _classes(raw.classes, config, source)
     num_examples = config.get(f'dataset.num_examples_per_epoch.{split}')

@@ -25,7 +25,7 @@ class Evaluation:
     top5: float
     loss: float
     images: int
-    images_per_second: float            # without the first batch, in which TensorFlow builds the graph
+    images_per_second: float            # of this process, without the first batch, in which TensorFlow builds the graph
     density: Mapping[str, float] = field(default_factory=dict)          # by gated layer, mean over images
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)      # by gated layer, [images]
 
@@ -50,7 +50,6 @@ class Evaluation:
 
 def evaluate(session: Session, quiet: bool = False) -> Evaluation:
     """Run the network over the validation images once."""
-    session.strategy                                    # before any other use of TensorFlow
     session.load()
     config = session.config
     source = data.data_of(config, 'validate')
@@ -65,14 +64,11 @@ def evaluate(session: Session, quiet: bool = False) -> Evaluation:
             meter.add(images, labels)
             if progress.due():
                 progress.show(meter.images, f'top-1 {meter.top1:.2%}')
-    if not meter.images:
-        raise UserError('the validation records hold no image.')
     return meter.result()
 
 
 def evaluate_all(session: Session) -> str:
     """Every checkpoint of the folder that is of this network, evaluated: CSV text, a line each."""
-    session.strategy
     names = session.store.names()
     if not names:
         raise UserError(f'`eval-all` found no checkpoint in {session.store.folder}.')
@@ -93,56 +89,71 @@ def evaluate_all(session: Session) -> str:
     return text.getvalue()
 
 
-class _Meter:
-    """Adds up what the network says of each batch."""
+class _Classifier:
+    """The network as a TensorFlow function that says how each batch went: built once a session, it takes seconds."""
 
     def __init__(self, session: Session, spec: object) -> None:
         self.network, self.strategy = session.network, session.strategy
-        self.sums = np.zeros(4)                         # loss, top-1, top-5, images
-        self.active: list[np.ndarray] = []              # [N, gated layers] of each batch
-        self.layers: list[str] = []
-        self.channels: list[int] = []
-        self.started = time.monotonic()
-        self.first_batch = 0
+        self.layers: dict[str, int] = {}                # channels by gated layer, in the order of the columns of `active`
         self.on_batch = tf.function(self._on_all, input_signature=spec)
-
-    @property
-    def images(self) -> int:
-        return int(self.sums[3])
-
-    @property
-    def top1(self) -> float:
-        return float(self.sums[1] / max(self.sums[3], 1))
-
-    def add(self, images: tf.Tensor, labels: tf.Tensor) -> None:
-        sums, active = self.on_batch(images, labels)
-        self.sums += sums.numpy()
-        self.active.append(active.numpy())
-        if not self.first_batch and self.images:
-            self.first_batch, self.started = self.images, time.monotonic()
-
-    def result(self) -> Evaluation:
-        loss, top1, top5, _ = self.sums / self.images
-        active = np.concatenate(self.active)
-        counts = {name: active[:, index] for index, name in enumerate(self.layers)}
-        density = {name: float(counts[name].mean()) / channels for name, channels in zip(self.layers, self.channels, strict=True)}
-        timed = self.images - self.first_batch
-        speed = timed / max(time.monotonic() - self.started, 1e-9) if timed else float('nan')
-        return Evaluation(float(top1), float(top5), float(loss), self.images, speed, density, counts)
+        self.of_all_workers = tf.function(
+            lambda rows: self.strategy.gather(self.strategy.run(tf.identity, args=(rows,)), axis=0))
 
     def _on_all(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        sums, active = self.strategy.run(self._on_replica, args=(images, labels))
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None), self.strategy.gather(active, axis=0)
+        return self.strategy.run(self._on_replica, args=(images, labels))
 
     def _on_replica(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Sums [loss, top-1, top-5, images] and active channels [N, gated layers] of a replica's part of the batch."""
         outputs, stats = self.network(images, training=False)
-        self.layers = list(stats)
-        self.channels = [stat.mask.shape[-1] for stat in stats.values()]
+        self.layers = {name: stat.mask.shape[-1] for name, stat in stats.items()}
         best = tf.math.top_k(outputs, min(5, outputs.shape[-1])).indices == labels[:, None]      # [N, 5], best first
         loss = cross_entropy(outputs, labels, self.network.is_probability)
         sums = [tf.reduce_sum(tf.cast(values, tf.float32)) for values in (loss, best[:, 0], best, tf.ones_like(labels))]
         active = [_active(stat.mask) for stat in stats.values()]
         return tf.stack(sums), tf.stack(active, 1) if active else tf.zeros([tf.shape(labels)[0], 0])
+
+
+class _Meter:
+    """Adds up what the classifier says of each batch; every worker of several sees its part of the images."""
+
+    def __init__(self, session: Session, spec: object) -> None:
+        self.classifier: _Classifier = session.made.get('classifier') or _Classifier(session, spec)
+        session.made['classifier'] = self.classifier
+        self.is_alone = session.is_alone
+        self.sums: list[np.ndarray] = []                # [loss, top-1, top-5, images] of each batch and replica
+        self.active: list[np.ndarray] = []              # [N, gated layers]
+        self.started, self.first_batch = time.monotonic(), 0
+
+    @property
+    def images(self) -> int:
+        return int(sum(sums[3] for sums in self.sums))
+
+    @property
+    def top1(self) -> float:
+        return float(sum(sums[1] for sums in self.sums) / max(self.images, 1))
+
+    def add(self, images: tf.Tensor, labels: tf.Tensor) -> None:
+        results = self.classifier.on_batch(images, labels)
+        for rows, of_replicas in zip((self.sums, self.active), results, strict=True):
+            rows += [value.numpy() for value in self.classifier.strategy.experimental_local_results(of_replicas)]
+        if not self.first_batch:
+            self.first_batch, self.started = self.images, time.monotonic()
+
+    def result(self) -> Evaluation:
+        here, seconds = self.images, max(time.monotonic() - self.started, 1e-9)
+        if not here:
+            raise UserError('the validation records hold no image.')
+        loss, top1, top5, images = self._of_all_workers(np.stack(self.sums)).astype(np.float64).sum(0)
+        active = self._of_all_workers(np.concatenate(self.active))
+        counts = {name: active[:, index] for index, name in enumerate(self.classifier.layers)}
+        density = {name: float(counts[name].mean(dtype=np.float64)) / channels
+                   for name, channels in self.classifier.layers.items()}
+        timed = here - self.first_batch or here
+        return Evaluation(top1 / images, top5 / images, loss / images, int(images), timed / seconds, density, counts)
+
+    def _of_all_workers(self, rows: np.ndarray) -> np.ndarray:
+        """`rows` of this worker and then of the others, as every worker has them."""
+        return rows if self.is_alone else self.classifier.of_all_workers(rows).numpy()
 
 
 def _active(mask: tf.Tensor) -> tf.Tensor:

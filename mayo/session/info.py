@@ -19,6 +19,7 @@ from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import count, fit, percent, short, size, table
 
 Number = Callable[[int], str]
+WIDE = 10_000                   # what a pipe takes
 SUMMED = ('trainable', 'state', 'gate_parameters', 'dense', 'macs', 'executed', 'gate_macs', 'activation_bytes',
           'weight_bytes')
 
@@ -84,7 +85,7 @@ def _table(record: Info, width: int | None) -> str:
         _layout(record, short, _tight, types=False, memory=True),
         _layout(record, short, _tight, types=False, memory=False)]
     layout = next((text for text in layouts if fit(text, width)), layouts[-1])
-    return '\n\n'.join([_title(record), layout, _summary(record, width)])
+    return '\n\n'.join([_title(record, width), layout, _summary(record, width)])
 
 
 def _layout(record: Info, number: Number, space: Number, types: bool, memory: bool) -> str:
@@ -109,9 +110,10 @@ def _tight(number: int) -> str:
     return size(number).replace(' ', '')
 
 
-def _title(record: Info) -> str:
+def _title(record: Info, width: int | None) -> str:
     source = f'measured over {count(record.images)} images' if record.images else 'as configured'
-    return f'{record.model} on {record.input_shape}, one image' + (f'; densities {source}' if record.is_gated else '')
+    title = f'{record.model} on {record.input_shape}, one image' + (f'; densities {source}' if record.is_gated else '')
+    return textwrap.fill(title, width or WIDE)
 
 
 def _summary(record: Info, width: int | None) -> str:
@@ -127,7 +129,7 @@ def _summary(record: Info, width: int | None) -> str:
                              f'({total["dense"] / total["executed"]:.2f}x fewer)')
         lines['gates'] = (f'{count(total["gate_parameters"])} of the parameters, {count(total["gate_macs"])} of the '
                           f'executed MACs ({percent(total["gate_macs"] / total["executed"])})')
-    wrapper = textwrap.TextWrapper(width=width or 10_000, subsequent_indent=' ' * 12, break_long_words=False)
+    wrapper = textwrap.TextWrapper(width=width or WIDE, subsequent_indent=' ' * 12, break_long_words=False)
     return '\n'.join(line for name, text in lines.items() for line in wrapper.wrap(f'{name:<12}{text}'))
 
 

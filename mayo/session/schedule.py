@@ -41,7 +41,7 @@ def piecewise(epoch: float, *, boundaries: Sequence[float], values: Sequence[flo
     [1.0, 1.0, 0.1, 0.01]
     """
     if len(values) != len(boundaries) + 1 or list(boundaries) != sorted(boundaries):
-        raise UserError(f'piecewise learning rate: {len(boundaries)} ascending boundaries need {len(boundaries) + 1} '
+        raise UserError(f'piecewise takes ascending boundaries: {len(boundaries)} need {len(boundaries) + 1} '
                         f'values, one before each and one after the last; got {boundaries} and {values}.')
     return values[sum(epoch > boundary for boundary in boundaries)]
 
@@ -101,6 +101,9 @@ def schedule(name: str, arguments: Mapping[str, Any], max_epochs: float | None =
     arguments = dict(arguments)
     if name == 'one_cycle' and arguments.get('epochs') is None:
         arguments['epochs'] = max_epochs
+    for key in ('decay_epochs', 'epochs'):
+        if key in arguments and not arguments[key] > 0:
+            raise UserError(f'{key} is {arguments[key]}, expected a number of epochs above 0.')
 
     def rate(epoch: float) -> float:
         return function(epoch, **arguments)
@@ -115,4 +118,7 @@ def learning_rate(value: object, where: str, max_epochs: float | None = None) ->
     spec = object_spec(value, where)
     if spec.name not in schedules:
         raise UserError(f'{where}: {spec.name} is not a learning rate; known: a number, {", ".join(schedules)}.')
-    return schedule(spec.name, spec.kwargs, max_epochs)
+    try:
+        return schedule(spec.name, spec.kwargs, max_epochs)
+    except UserError as error:
+        raise UserError(f'{where}: {error}') from None

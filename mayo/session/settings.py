@@ -34,10 +34,9 @@ def choice(*names: str) -> Kind:
 
 def _is_pattern(value: object) -> bool:
     try:
-        re.compile(value)                                           # type: ignore[call-overload]
-    except (TypeError, re.error):
+        return isinstance(value, str) and bool(re.compile(value))
+    except re.error:
         return False
-    return True
 
 
 def _are_paths(value: object) -> bool:
@@ -47,7 +46,7 @@ def _are_paths(value: object) -> bool:
 
 FLAG = Kind('true or false', lambda v: isinstance(v, bool))
 TEXT = Kind('text', lambda v: isinstance(v, str))
-NAME = Kind('a name: text without / that is not empty', lambda v: isinstance(v, str) and v != '' and '/' not in v)
+NAME = Kind('a name: some text without /', lambda v: isinstance(v, str) and v != '' and '/' not in v)
 AMOUNT = Kind('a number from 0 up', lambda v: is_number(v) and v >= 0)
 ABOVE_ZERO = Kind('a number above 0', lambda v: is_number(v) and v > 0)
 BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)

@@ -1,4 +1,5 @@
 """From configuration to the network's description: its graph, its input shape, and what is wrong with either."""
+import re
 from typing import Any
 
 from mayo.config import Config
@@ -9,6 +10,7 @@ from mayo.util.errors import Problems, UserError
 CLASSES = 'dataset.task.num_classes'
 SHAPE = 'dataset.task.preprocess.shape'
 NETWORK = 'the network'
+_LAYER = re.compile(r'(?:\.layers\.(?:[^.:\s\\]|\\.)+)+')         # .layers.conv0, .layers.fire.layers.squeeze
 
 
 def model_graph(config: Config) -> Graph:
@@ -25,7 +27,7 @@ def model_graph(config: Config) -> Graph:
         problems = Problems()
         with problems.collecting():
             config.require(CLASSES, by=NETWORK)         # most often what is wrong: no dataset was named
-        raise UserError('\n'.join([*problems, str(error)])) from None
+        raise UserError('\n'.join([*problems, *_together(str(error).splitlines())])) from None
 
 
 def input_shape(config: Config) -> Shape:
@@ -51,6 +53,14 @@ def model_problems(config: Config) -> list[str]:
         with problems.collecting():
             shapes(graph, shape)
     return [line for problem in problems for line in problem.splitlines()]
+
+
+def _together(lines: list[str]) -> list[str]:
+    """Lines that differ only in the layer, as what one overlay or word sets for many, told once."""
+    alike: dict[str, list[str]] = {}
+    for line in lines:
+        alike.setdefault(_LAYER.sub('', line), []).append(line)
+    return [same[0] + (f' Likewise in {len(same) - 1} more layers.' if same[1:] else '') for same in alike.values()]
 
 
 def _names(config: Config, key: str) -> list[str]:

@@ -57,6 +57,11 @@ class Step:
         self.bad_step = tf.Variable(-1, dtype=tf.int64)     # the first step that was not finite, by optimizer.iterations
         self.taken = tf.Variable(0, dtype=tf.int64)         # steps tried since this object was made
         self._step = tf.function(self._on_all)
+        self._statistics = [variable.value for variable in network.named_variables().values()
+                            if not variable.trainable and variable.aggregation == 'none']
+        self._synchronize = tf.function(lambda: strategy.run(self._average_statistics))
+        self.sum_of_workers = tf.function(lambda value: strategy.reduce(
+            tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(value,)), axis=None))
 
     def __call__(self, images: tf.Tensor, labels: tf.Tensor, rate: float) -> None:
         """images: [N, H, W, C], labels: [N], over all replicas; returns at once where the device works by itself."""
@@ -68,6 +73,17 @@ class Step:
         self.totals.assign(tf.zeros(4))
         images = max(images, 1)
         return Totals(loss / images, correct / images, density / images if density else None, int(images))
+
+    def synchronize(self) -> None:
+        """Give every replica the mean of all replicas' moving averages: each gathers those of batch norm by itself."""
+        if self.strategy.num_replicas_in_sync > 1:
+            self._synchronize()
+
+    def _average_statistics(self) -> None:
+        everywhere = tf.distribute.get_replica_context()
+        means = everywhere.all_reduce(tf.distribute.ReduceOp.MEAN, [tf.identity(variable) for variable in self._statistics])
+        for variable, mean in zip(self._statistics, means, strict=True):
+            variable.assign(mean)
 
     def state(self) -> dict[str, np.ndarray]:
         """What a resumed run needs beside the weights: the optimizer's variables, the loss scale, the weights under averages."""

@@ -32,14 +32,12 @@ from mayo.util.files import shown
 
 _log = logging.getLogger(__name__)
 _AGREE_EVERY = 10           # steps between the moments at which several workers tell each other of interrupts
-_GO_ON, _SAVE, _STOP = 0, 1, 2
+_GO_ON, _SAVE, _STOP = 0, 1, 1_000_000      # requests of many workers add up: any stop outweighs all saves
 
 
 def train(session: Session) -> None:
     """Train up to train.max_epochs; raises KeyboardInterrupt, after saving, if interrupted."""
-    session.strategy
-    if session.config.get('system.checkpoint.load') is not None:
-        session.load()
+    session.load(fresh=True)
     Trainer(session).run()
 
 
@@ -118,18 +116,18 @@ class Trainer:
 
     def _agreed(self, request: int, now: bool = False) -> int:
         """The most pressing request of all workers, which they all learn at the same step."""
-        strategy = self.session.strategy
-        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        if self.session.is_alone:
             return request
         if not now and self.steps % _AGREE_EVERY:
             return _GO_ON
-        requests = strategy.gather(strategy.run(lambda: tf.constant([request])), axis=0)
-        return int(tf.reduce_max(requests))
+        together = int(self.step.sum_of_workers(tf.constant(request)))
+        return _STOP if together >= _STOP else min(together, _SAVE)
 
     def _end_epoch(self, progress: Progress) -> None:
         """Validate, remember the best, and save if it is time to."""
         is_last = self.steps >= self.total_steps
         if self.validates:
+            self.step.synchronize()
             with self._averages_in_place():
                 result = evaluate(self.session, quiet=True)
                 progress.say(f'epoch {self.epoch:g} of {self.max_epochs:g}: {result.render()}')
@@ -143,8 +141,9 @@ class Trainer:
     def _save(self) -> None:
         """A checkpoint from which the run goes on as if it had never stopped."""
         self._check_finite()
-        if self.steps == self.saved_steps and self.steps > self.first_step:
+        if self.steps == self.saved_steps:
             return
+        self.step.synchronize()
         state = self.step.state() | {'best': np.float64(self.best)}
         state |= {f'random/{name}': variable.numpy() for name, variable in self.session.network.random_variables().items()}
         name = self._name(f'epoch-{round(self.epoch, 3):g}')

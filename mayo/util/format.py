@@ -62,7 +62,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, f
     -----------
     total    19
     """
-    widths = [max(len(row[column]) for row in [header, *rows, *footer]) for column in range(len(header))]
+    widths = [max(map(len, column)) for column in zip(header, *rows, *footer, strict=True)]
     line = '-' * (sum(widths) + len(GAP) * (len(widths) - 1))
     texts = [_row(header, widths, left), line, *(_row(row, widths, left) for row in rows)]
     texts += [line, *(_row(row, widths, left) for row in footer)] if footer else []

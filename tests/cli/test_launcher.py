@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MY = ROOT / 'my'
 
-needs_environment = pytest.mark.skipif(not (ROOT / '.venv/bin/python').exists(), reason='my runs the environment beside it')
+needs_environment = pytest.mark.skipif(not (ROOT / '.venv').is_dir(), reason='`my` runs the .venv beside it')
 
 
 def my(*words, cwd=ROOT, program=MY):

@@ -2,13 +2,23 @@
 import errno
 import json
 import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from mayo.cli import actions
+from mayo.cli.help import screen, summary
 from mayo.cli.main import main
+from mayo.cli.words import plan
+from mayo.session import check
 from mayo.util.errors import RunError
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DENSE = ('models/cifarnet.yaml', 'datasets/fashion_mnist.yaml')
 
 
@@ -17,18 +27,13 @@ def action(monkeypatch):
     """Enters an action `do` for the time of a test."""
     def enter(function):
         monkeypatch.setitem(actions.actions._items, 'do', function)
-        monkeypatch.setitem(check_needs(), 'do', ())
+        monkeypatch.setitem(check.NEEDS, 'do', ())
     return enter
-
-
-def check_needs():
-    from mayo.session import check
-    return check.NEEDS
 
 
 def fails(capsys, *words, status=2):
     assert main(words) == status
-    output, errors = capsys.readouterr()
+    errors = capsys.readouterr().err
     assert 'Traceback' not in errors
     return errors
 
@@ -43,9 +48,26 @@ def test_help_fits_a_screen(words, capsys):
 
 
 def test_every_action_has_its_line(capsys):
-    from mayo.cli.help import summary
     lengths = {name: len(summary(actions.actions[name])) for name in actions.actions}
     assert {name: length for name, length in lengths.items() if not 10 <= length <= 61} == {}
+
+
+def examples():
+    text = screen(actions.actions).partition('Examples:')[2].partition('\n\n')[0].replace('\\\n', ' ')
+    return [shlex.split(line)[1:] for line in re.findall(r'^  \./my .*', text, re.MULTILINE)]
+
+
+def test_there_are_five_examples():
+    assert len(examples()) == 5
+
+
+@pytest.mark.parametrize('words', examples(), ids=' '.join)
+def test_every_example_can_be_pasted(words):
+    def found(config, action, earlier):
+        config = config.copy()
+        config.merge_word('system.checkpoint.load=null')        # what is there depends on what was trained
+        return check.problems(config, action, earlier)
+    plan(words, list(actions.actions), found)
 
 
 def test_the_version_is_told(capsys):
@@ -76,6 +98,32 @@ def test_an_interrupt_exits_130_with_one_line(capsys, action):
         raise KeyboardInterrupt
     action(interrupt)
     assert fails(capsys, 'do', status=130) == 'interrupted\n'
+
+
+def test_an_interrupt_that_other_code_turns_into_an_error_is_still_one(capsys, action):
+    def disguise(run):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise SystemError('returned a result with an exception set') from None
+    action(disguise)
+    assert fails(capsys, 'do', status=130) == 'interrupted\n'
+
+
+def test_listening_to_interrupts_ends_with_main(action):
+    before = signal.getsignal(signal.SIGINT)
+    action(lambda run: None)
+    main(['do'])
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_inside_generated_code_exits_130_too(tmp_path):
+    (tmp_path / 'run.py').write_text('from mayo.cli import main\n'
+                                     'main._obey = lambda words: exec("raise KeyboardInterrupt")\n'
+                                     'raise SystemExit(main.main())\n')
+    done = subprocess.run([sys.executable, '-m', 'run'], cwd=tmp_path, env=os.environ | {'PYTHONPATH': str(ROOT)},
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, 'interrupted\n')
 
 
 def test_an_error_of_the_system_names_the_file(capsys, action):

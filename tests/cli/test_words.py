@@ -78,7 +78,10 @@ def test_every_problem_of_a_line_is_told_at_once():
 
 def test_a_misspelt_file_is_read_as_the_one_that_was_meant():
     names = []
-    complaint('models/cifarnt.yaml', 'info', check=lambda config, action, earlier: names.append(config.get('model.name')) or ())
+    def check(config, action, earlier):
+        names.append(config.get('model.name'))
+        return ()
+    complaint('models/cifarnt.yaml', 'info', check=check)
     assert names == ['cifarnet']
 
 
@@ -93,7 +96,8 @@ def test_an_unknown_action_that_is_like_none_lists_them():
 
 
 def test_an_unknown_word_like_a_file_names_the_file():
-    assert complaint('models/cifarnet') == 'command line: unknown action `models/cifarnet`; did you mean models/cifarnet.yaml?'
+    message = 'command line: unknown action `models/cifarnet`; did you mean models/cifarnet.yaml?'
+    assert complaint('models/cifarnet') == message
 
 
 def test_an_unknown_option_names_the_nearest():

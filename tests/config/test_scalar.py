@@ -9,9 +9,11 @@ from mayo.config.scalar import text_of, typed
 
 
 @pytest.mark.parametrize(('text', 'value'), [
-    ('1', 1), ('-12', -12), ('+3', 3), ('1_000', 1000), ('010', 10), ('08', 8), ('0x1f', 31), ('0b11', 3), ('0o17', 15),
+    ('1', 1), ('-12', -12), ('+3', 3), ('1_000', 1000), ('010', 10), ('08', 8), ('0x1f', 31), ('0b11', 3),
+    ('0o17', 15),
     ('1e-4', 1e-4), ('1E5', 1e5), ('1.5', 1.5), ('1.', 1.0), ('.5', 0.5), ('-.5e3', -500.0), ('.inf', math.inf),
-    ('-.INF', -math.inf), ('true', True), ('False', False), ('YES', True), ('off', False), ('~', None), ('', None),
+    ('-.INF', -math.inf), ('true', True), ('False', False), ('YES', True), ('off', False), ('~', None),
+    ('', None),
     ('Null', None)])
 def test_numbers_truths_and_nulls_are_typed(text, value):
     assert typed(text) == value

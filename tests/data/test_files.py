@@ -6,7 +6,7 @@ import pytest
 from mayo.data import files
 from mayo.util.errors import UserError
 
-POINTER = b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n'
+POINTER = b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n'
 
 
 @pytest.fixture(autouse=True)

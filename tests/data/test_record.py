@@ -1,5 +1,5 @@
 """Records as TF-Slim lays them out."""
-import io
+import struct
 
 import numpy as np
 import pytest
@@ -36,6 +36,5 @@ def test_colour_becomes_grey_where_one_channel_is_wanted():
 
 
 def test_a_bitmap_can_be_decoded_too():
-    header = b'BM' + (58).to_bytes(4, 'little') + bytes(4) + (54).to_bytes(4, 'little')
-    header += b''.join(n.to_bytes(size, 'little') for n, size in [(40, 4), (1, 4), (1, 4), (1, 2), (24, 2), *[(0, 4)] * 6])
-    assert record.decode(io.BytesIO(header + bytes([1, 2, 3, 0])).getvalue(), 3).numpy().tolist() == [[[3, 2, 1]]]
+    bitmap = struct.pack('<2sIII', b'BM', 58, 0, 54) + struct.pack('<3I2H6I', 40, 1, 1, 1, 24, *[0] * 6) + bytes([1, 2, 3, 0])
+    assert record.decode(bitmap, 3).numpy().tolist() == [[[3, 2, 1]]]

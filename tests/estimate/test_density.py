@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mayo.config.names import KNOWN, Spec
-from mayo.estimate.density import full, gathered, kept, keeps_zero, narrowest
+from mayo.estimate.density import full, gathered, keeps_zero, kept, narrowest
 from mayo.estimate.shape import Shape
 
 MAP = Shape((4, 4, 8))

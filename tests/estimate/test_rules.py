@@ -1,4 +1,4 @@
-"""One list of layer types: each has a rule that gives the right shape, parameters and MACs, and refuses what does not fit."""
+"""One list of layer types: each has a rule that gives shape, parameters and MACs, and refuses what does not fit."""
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +11,7 @@ TYPES = {       # DESIGN 3, without module, which is a graph and no layer
     'convolution', 'depthwise_convolution', 'gated_convolution', 'fully_connected', 'average_pool', 'max_pool',
     'reduce_mean', 'softmax', 'dropout', 'local_response_normalization', 'batch_normalization', 'squeeze', 'flatten',
     'concat', 'add', 'mul', 'space_to_depth', 'activation', 'identity', 'pad', 'crop'}
+JOINS = {'concat', 'add', 'mul'}
 BN = 'keras.layers.BatchNormalization'
 CONV = {'kernel_size': 3, 'num_outputs': 6}
 MAP = Shape((8, 6, 4))
@@ -49,7 +50,8 @@ def test_every_layer_type_says_what_it_is(kind):
     ('softmax', {}, (8, 6, 4)), ('dropout', {}, (8, 6, 4)), ('identity', {}, (8, 6, 4)),
     ('local_response_normalization', {}, (8, 6, 4)), ('batch_normalization', {}, (8, 6, 4)),
     ('activation', {'mode': 'tanh'}, (8, 6, 4)), ('flatten', {}, (192,)), ('space_to_depth', {'block_size': 2}, (4, 3, 16)),
-    ('pad', {'sides': 1}, (10, 8, 4)), ('pad', {'sides': [[0, 1], [2, 3]]}, (9, 11, 4)), ('crop', {'sides': [1, 2]}, (6, 2, 4))])
+    ('pad', {'sides': 1}, (10, 8, 4)), ('pad', {'sides': [[0, 1], [2, 3]]}, (9, 11, 4)),
+    ('crop', {'sides': [1, 2]}, (6, 2, 4))])
 def test_a_layer_gives_the_shape_that_follows_from_its_input(kind, params, dims):
     assert rule(kind, params).shape == Shape(dims)
 
@@ -65,7 +67,7 @@ def test_a_vector_stays_a_vector_and_is_fully_connected():
 
 @pytest.mark.parametrize(('kind', 'others', 'dims'), [
     ('concat', [Shape((8, 6, 2)), MAP], (8, 6, 10)), ('add', [MAP], (8, 6, 4)), ('add', [Shape((1, 1, 4))], (8, 6, 4)),
-    ('mul', [Shape((4,))], (8, 6, 4)), ('mul', [Shape((8, 6, 1))], (8, 6, 4)), ('concat', [], (8, 6, 4))])
+    ('mul', [Shape((4,))], (8, 6, 4)), ('mul', [Shape((8, 6, 1))], (8, 6, 4)), ('concat', [MAP, MAP], (8, 6, 12))])
 def test_a_join_gives_the_shape_of_all_its_inputs(kind, others, dims):
     assert rule(kind, {}, MAP, *others).shape == Shape(dims)
 
@@ -133,16 +135,19 @@ def test_a_fully_connected_layer_costs_its_weights():
 @pytest.mark.parametrize('kind', sorted(TYPES - {'convolution', 'depthwise_convolution', 'gated_convolution',
                                                  'fully_connected', 'batch_normalization'}))
 def test_a_layer_without_weights_costs_nothing(kind):
-    needed = {'activation': {'mode': 'relu'}, 'space_to_depth': {'block_size': 1}, 'pad': {'sides': 1}, 'crop': {'sides': 0}}
-    layer = rule(kind, needed.get(kind, {}), Shape((1, 1, 4)))
+    needed = {'activation': {'mode': 'relu'}, 'space_to_depth': {'block_size': 1}, 'pad': {'sides': 1},
+              'crop': {'sides': 0}}
+    sources = [Shape((1, 1, 4))] * (2 if kind in JOINS else 1)
+    layer = rule(kind, needed.get(kind, {}), *sources)
     assert (layer.dense, layer.trainable, layer.state) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(('kind', 'params', 'active'), [
-    ('dropout', {}, 3), ('max_pool', {}, 3), ('average_pool', {'kernel_size': 2}, 3), ('identity', {}, 3), ('pad', {'sides': 1}, 3),
+    ('dropout', {}, 3), ('max_pool', {}, 3), ('average_pool', {'kernel_size': 2}, 3), ('identity', {}, 3),
+    ('pad', {'sides': 1}, 3),
     ('activation', {'mode': 'relu6'}, 3), ('activation', {'mode': 'sigmoid'}, 4), ('flatten', {}, 144), ('reduce_mean', {}, 3),
     ('space_to_depth', {'block_size': 2}, 12), ('local_response_normalization', {}, 3), ('batch_normalization', {}, 4),
-    ('softmax', {}, 4), ('convolution', CONV, 6), ('concat', {}, 3), ('add', {}, 4), ('mul', {}, 3),
+    ('softmax', {}, 4), ('convolution', CONV, 6),
     ('reduce_mean', {'axis': 3, 'keepdims': True}, 1), ('crop', {'sides': 1}, 3),
     ('depthwise_convolution', {'kernel_size': 3}, 4), ('depthwise_convolution', {'kernel_size': 3, 'normalizer_fn': BN}, 4),
     ('depthwise_convolution', {'kernel_size': 3, 'depth_multiplier': 2, 'biases_initializer': None}, 6),
@@ -150,6 +155,12 @@ def test_a_layer_without_weights_costs_nothing(kind):
 def test_sparsity_flows_through_what_keeps_a_zero_channel_zero(kind, params, active):
     layer = rule(kind, params)
     assert layer.flow([3], [MAP], layer.shape) == active
+
+
+def test_sparsity_flows_through_concat_and_mul_but_not_add():
+    flows = {kind: rule(kind, {}, MAP, MAP) for kind in JOINS}
+    assert {kind: layer.flow([3, 2], [MAP, MAP], layer.shape) for kind, layer in flows.items()} == {
+        'concat': 5, 'mul': 2, 'add': 4}
 
 
 # --- completing the keys
@@ -184,7 +195,8 @@ def said(key):
     ('convolution', {**CONV, 'activation_fn': 'rellu'}, 'm.yaml:1: a.activation_fn: '),
     ('convolution', {**CONV, 'activation_fn': 'keras.initializers.Zeros'},
      'm.yaml:1: a.activation_fn: keras.initializers.Zeros is not among keras.activations, which activation_fn names.'),
-    ('convolution', {**CONV, 'normalizer_fn': 'relu'}, 'm.yaml:1: a.normalizer_fn: keras.activations.relu is not among keras.layers'),
+    ('convolution', {**CONV, 'normalizer_fn': 'relu'},
+     'm.yaml:1: a.normalizer_fn: keras.activations.relu is not among keras.layers, which normalizer_fn names.'),
     ('convolution', {**CONV, 'normalizer_fn': BN, 'normalizer_params': {'momentun': 1}}, 'm.yaml:1: a.normalizer_fn'),
     ('gated_convolution', {**CONV, 'gate_params': {'density': 1.5}}, 'm.yaml:1: a.gate_params.density is 1.5, expected')])
 def test_a_wrong_key_is_told_with_its_place_and_the_nearest_known_one(kind, params, message):
@@ -203,7 +215,8 @@ def test_all_wrong_keys_of_a_layer_are_told_at_once():
 
 @pytest.mark.parametrize(('kind', 'params', 'sources', 'message'), [
     ('convolution', CONV, [Shape((9,))], 'needs a map of height, width and channels, gets a vector of 9.'),
-    ('convolution', {**CONV, 'kernel_size': 'global'}, [MAP], '`convolution` needs kernel_size.'),
+    ('convolution', {**CONV, 'kernel_size': 'global'}, [MAP],
+     '`kernel_size: global` is for pooling; a convolution needs [height, width].'),
     ('convolution', {**CONV, 'num_groups': 3}, [MAP], '3 groups do not divide 4 input and 6 output channels.'),
     ('convolution', {**CONV, 'kernel_size': 9, 'padding': 'valid'}, [MAP], 'a window of 9x9 with padding valid does not fit'),
     ('convolution', CONV, [MAP, MAP], '`convolution` takes one input and gets 2; join them before it.'),
@@ -215,6 +228,7 @@ def test_all_wrong_keys_of_a_layer_are_told_at_once():
     ('reduce_mean', {'axis': 3}, [MAP], 'a mean over the channels needs `keepdims: true`.'),
     ('space_to_depth', {'block_size': 4}, [MAP], 'blocks of 4 do not divide a map of 8x6.'),
     ('crop', {'sides': 3}, [MAP], '`crop` takes more off than the 8x6 map has.'),
+    ('add', {}, [MAP], '`add` joins two inputs or more and gets 1.'),
     ('concat', {}, [MAP, Shape((4, 6, 4))], 'inputs of 8x6x4 and 4x6x4 differ in more than their channels.'),
     ('add', {}, [MAP, Shape((8, 6, 3))], 'inputs of 8x6x4 and 8x6x3 do not fit together.')])
 def test_inputs_that_do_not_fit_are_told(kind, params, sources, message):

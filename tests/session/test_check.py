@@ -58,7 +58,7 @@ def test_keys_of_the_users_own_start_with_an_underscore():
 
 def test_one_value_in_place_of_a_section_is_a_mistake():
     assert problems(configuration('dataset.path=/data'), 'config') == [
-        'command line: dataset.path is one value, expected keys: train, validate.']
+        'command line: dataset.path is a value, expected a mapping with the keys train, validate.']
 
 
 def test_mistakes_of_every_kind_are_told_together():

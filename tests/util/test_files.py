@@ -21,9 +21,12 @@ def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path):
 def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / 'file.txt'
     path.write_text('old')
-    with pytest.raises(RuntimeError, match='half way'), files.whole_file(path) as temporary:
-        temporary.write_text('new')
-        raise RuntimeError('half way')
+    def fail_half_way():
+        with files.whole_file(path) as temporary:
+            temporary.write_text('new')
+            raise RuntimeError('half way')
+    with pytest.raises(RuntimeError, match='half way'):
+        fail_half_way()
     assert path.read_text() == 'old'
     assert os.listdir(tmp_path) == ['file.txt']
 

@@ -48,13 +48,20 @@ def members(source: pathlib.Path) -> Iterator[Member]:
         yield from _flattened(_folder(source))
     elif zipfile.is_zipfile(source):
         yield from _flattened(_zip(source))
-    elif tarfile.is_tarfile(source):
+    elif _is_tar(source):
         with source.open('rb') as file:
             yield from _flattened(_tar(file, shown(source)))
     elif is_lfs_pointer(source):
         raise UserError(lfs_message(source))
     else:
         raise UserError(f'{shown(source)} is neither a folder nor a readable tar, tar.gz or zip file.')
+
+
+def _is_tar(source: pathlib.Path) -> bool:
+    try:
+        return tarfile.is_tarfile(source)
+    except BROKEN as error:
+        raise UserError(f'{shown(source)} is truncated or corrupt: {error}.') from error
 
 
 def _flattened(found: Iterator[Member]) -> Iterator[Member]:

@@ -47,11 +47,15 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
     else:
         raise UserError(f'dataset.prepare.splits.{split} is {place!r}, expected a folder or {{folder: , labels: }}.')
     total = None
+    nothing = (f'{shown(source)} holds no image as {_shown(place, split)}; dataset.prepare.splits.{split} names the folder '
+               'above the class folders.')
     if classes is None:
         found = [key for key in map(class_of, members(source)) if key is not None]
+        if not found:
+            raise UserError(nothing)
         classes, total = [ClassName(key, key) for key in sorted(set(found))], len(found)
     labels = {name.key: label for label, name in enumerate(classes)}
-    return Raw(_images(source, class_of, labels), texts(classes), total)
+    return Raw(_images(source, class_of, labels, nothing), texts(classes), total)
 
 
 def _by_folder(places: Sequence[str]) -> ClassOf:
@@ -97,8 +101,19 @@ def _lies_in(folders: Sequence[str], place: str) -> bool:
     return not above if place == '.' else f'/{above}'.endswith(f'/{place.strip("/")}')
 
 
-def _images(source: pathlib.Path, class_of: ClassOf, labels: Mapping[str, int]) -> Iterator[tuple[bytes, int]]:
+def _shown(place: Any, split: str) -> str:
+    if isinstance(place, Mapping):
+        return f'{place["folder"]}/image.jpg'
+    return f'{place or " or ".join(STANDARD.get(split, (split,)))}/CLASS/image.jpg'
+
+
+def _images(source: pathlib.Path, class_of: ClassOf, labels: Mapping[str, int],
+            nothing: str) -> Iterator[tuple[bytes, int]]:
     wanted = _labelled(source, class_of, labels)
+    first = next(wanted, None)
+    if first is None:
+        raise UserError(nothing)
+    wanted = itertools.chain([first], wanted)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         while batch := list(itertools.islice(wanted, AT_ONCE)):
             names, numbers, contents = zip(*batch, strict=True)

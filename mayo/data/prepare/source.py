@@ -35,6 +35,8 @@ def locate(source: str | None, known: Sequence[str], urls: Mapping[str, Mapping[
         raise UserError('`prepare` has nothing to read: say where the raw data set is with '
                         f'dataset.prepare.source=PATH{looked}.')
     for name, entry in urls.items():
+        if not isinstance(entry, Mapping) or set(entry) != {'url', 'sha256'}:
+            raise UserError(f'dataset.prepare.urls.{name} is {entry!r}, expected {{url: , sha256: }}.')
         download(entry['url'], entry['sha256'], folder / name)
     return folder / next(iter(urls)) if len(urls) == 1 else folder
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from mayo.estimate.gate import GateParams
 from mayo.estimate.shape import Shape
 from mayo.net.graph import Graph, Node
-from mayo.net.tf.gate import GateStats, Threshold, network_cut
+from mayo.net.tf.gate import GateStats, Threshold, best_loser_of_all
 from mayo.net.tf.layer import Dims, Site, builders
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.net.tf.variables import named_variables
@@ -40,6 +40,7 @@ class Network(keras.Model):
             source = sources[0] if len(sources) == 1 else sources
             layer = builders[node.type](dict(node.params), sources, Site(node.name, node.where, dtype, seed, self.threshold))
             layer.build(source)
+            layer.trainable = node.params.get('trainable', True)
             layers[node.name] = layer
             return layer.compute_output_shape(source)
 
@@ -50,7 +51,8 @@ class Network(keras.Model):
         """Returns the outputs (a tensor, or a list if the graph has several) and the gates' stats by layer name."""
         values, stats = self._forward(images, training)
         if training and self.threshold is not None:
-            self.threshold.update(network_cut([(self.node_layers[name].gate, stat.saliency) for name, stat in stats.items()]))
+            keeps = [self.node_layers[name].gate.keep for name in stats]
+            self.threshold.learn(best_loser_of_all([stat.saliency for stat in stats.values()], keeps))
         outputs = [tf.cast(values[name], tf.float32) for name in self.graph.outputs]
         return outputs[0] if len(outputs) == 1 else outputs, stats
 

@@ -1,5 +1,5 @@
 """Keras layers from YAML: a builder for each `type`."""
 from mayo.net.tf.layer import activation, conv, join, norm, pool, shape
-from mayo.net.tf.layer.base import Builder, Dims, Site, builders
+from mayo.net.tf.layer.base import Builder, Dims, Params, Site, builders
 
-__all__ = ['Builder', 'Dims', 'Site', 'activation', 'builders', 'conv', 'join', 'norm', 'pool', 'shape']
+__all__ = ['Builder', 'Dims', 'Params', 'Site', 'activation', 'builders', 'conv', 'join', 'norm', 'pool', 'shape']

@@ -1,30 +1,28 @@
 """Layers of one function: activation, softmax, dropout, identity."""
-from typing import Any
-
 import keras
 
-from mayo.net.tf.layer.base import Dims, Site, builders
+from mayo.net.tf.layer.base import Dims, Params, Site, builders
 
 
 @builders.register('activation')
-def activation(params: dict[str, Any], sources: list[Dims], site: Site) -> keras.layers.Layer:
+def activation(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """The function `mode`: relu, relu6, elu, sigmoid, tanh, leaky_relu, swish, hard_swish."""
     return keras.layers.Activation(site.object(params, 'mode'), **site.keras)
 
 
 @builders.register('softmax')
-def softmax(params: dict[str, Any], sources: list[Dims], site: Site) -> keras.layers.Layer:
+def softmax(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """Probabilities over the channels."""
     return keras.layers.Softmax(**site.keras)
 
 
 @builders.register('dropout')
-def dropout(params: dict[str, Any], sources: list[Dims], site: Site) -> keras.layers.Layer:
+def dropout(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """In training, keeps each value with probability `keep_prob`, scaled by its inverse."""
     return keras.layers.Dropout(1 - params['keep_prob'], seed=site.seed_for('dropout'), **site.keras)
 
 
 @builders.register('identity')
-def identity(params: dict[str, Any], sources: list[Dims], site: Site) -> keras.layers.Layer:
+def identity(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """The value itself."""
     return keras.layers.Identity(**site.keras)

@@ -10,7 +10,8 @@ from mayo.net.tf.gate import Threshold
 from mayo.net.tf.objects import instantiate, seed_of
 from mayo.util.registry import Registry
 
-Dims = tuple[int | None, ...]
+Dims = tuple[int | None, ...]       # of a value, with None for the batch
+Params = dict[str, Any]             # of a layer, completed by mayo.estimate.complete
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Site:
     threshold: Threshold | None = None
 
     @property
-    def keras(self) -> dict[str, Any]:
+    def keras(self) -> Params:
         """Arguments that every Keras layer takes. Keras wants no `/` in names."""
         return {'name': self.name.replace('/', '.'), 'dtype': self.dtype}
 
@@ -31,12 +32,17 @@ class Site:
         """A seed for one part of the layer."""
         return seed_of(self.seed, self.name, part)
 
-    def object(self, params: dict[str, Any], key: str) -> Any:
+    @property
+    def label(self) -> str:
+        """What messages call the layer: 'models/x.yaml:41: conv0'."""
+        return f'{self.where}: {self.name}' if self.where else self.name
+
+    def object(self, params: Params, key: str) -> Any:
         """The object that `params[key]` names, or None."""
-        return instantiate(params.get(key), f'{self.where}: {self.name}.{key}', self.seed_for(key))
+        return instantiate(params.get(key), f'{self.label}.{key}', self.seed_for(key))
 
 
-Builder = Callable[[dict[str, Any], list[Dims], Site], keras.layers.Layer]
+Builder = Callable[[Params, list[Dims], Site], keras.layers.Layer]
 builders: Registry[Builder] = Registry('layer type')
 
 

@@ -6,17 +6,19 @@ import tensorflow as tf
 
 from mayo.estimate.gate import GateParams
 from mayo.net.tf.gate import Gate, GateStats, Window, policies
-from mayo.net.tf.layer.base import Dims, Site, builders
+from mayo.net.tf.gate.base import Activation
+from mayo.net.tf.layer.base import Dims, Params, Site, builders
 from mayo.net.tf.objects import instantiate
 from mayo.net.tf.variables import Composite
+from mayo.util.errors import UserError
 
 
 class Linear(Composite):
     """activation(norm(linear(pad(x)))): a convolution, say, with what stands around it; each step may be missing."""
 
-    def __init__(self, linear: keras.layers.Layer | None, norm: keras.layers.Layer | None, activation,
-                 padding: keras.layers.Layer | None = None, trainable: bool = True, **options: Any) -> None:
-        super().__init__(trainable=trainable, **options)
+    def __init__(self, linear: keras.layers.Layer | None, norm: keras.layers.Layer | None = None,
+                 activation: Activation | None = None, padding: keras.layers.Layer | None = None, **options: Any) -> None:
+        super().__init__(**options)
         self.padding, self.linear, self.norm, self.activation = padding, linear, norm, activation
 
     def parts(self) -> list[tuple[str, keras.layers.Layer]]:
@@ -62,6 +64,7 @@ class GatedConvolution(Linear):
     def build(self, source_shape: Dims) -> None:
         super().build(source_shape)
         self.gate.build(source_shape)
+        self.gate.trainable = self.gate.params.trainable
 
     def call(self, source: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, GateStats]:
         source, summary = self.gate.observe(source, training)
@@ -69,84 +72,90 @@ class GatedConvolution(Linear):
 
 
 @builders.register('convolution')
-def convolution(params: dict[str, Any], sources: list[Dims], site: Site) -> Linear:
+def convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """[N, H', W', C'] to [N, H, W, C]; `num_groups` splits the channels, numeric padding goes on both sides."""
-    return Linear(convolve(params, site), normalizer(params, site), activation(params, site),
-                  numeric_padding(params), params['trainable'], **site.keras)
+    return Linear(_convolution(params, site), _normalizer(params, site), site.object(params, 'activation_fn'),
+                  zeros_around(params), **site.keras)
 
 
 @builders.register('gated_convolution')
-def gated_convolution(params: dict[str, Any], sources: list[Dims], site: Site) -> Linear:
-    """A convolution with a gate; without one if `gate_params.enable` is false."""
-    gate_params = GateParams.from_yaml(params['gate_params'], f'{site.where}: {site.name}.gate_params')
+def gated_convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
+    """A convolution with a gate; the plain one if `gate_params.enable` is false."""
+    gate_params = GateParams.from_yaml(params['gate_params'], f'{site.label}.gate_params')
     if not gate_params.enable:
         return convolution(params, sources, site)
-    has_scale = gate_params.norm_has_scale
-    norm = normalizer(params, site, gate_params, None if has_scale else {'scale': False, 'center': False})
-    act = activation(params, site) or keras.activations.linear
-    window = Window(params['kernel_size'][0], params['stride'][0], params['padding'])
-    gate = policies[gate_params.policy](gate_params, params['num_outputs'], window, act, site.seed_for('gate'), site.threshold)
-    return GatedConvolution(convolve(params, site, use_bias=has_scale and norm is None), norm, act,
-                            numeric_padding(params), params['trainable'], gate=gate, **site.keras)
+    activation = site.object(params, 'activation_fn') or keras.activations.linear
+    if float(activation(tf.zeros(()))) != 0:
+        raise UserError(f'{site.label}.activation_fn is not 0 at 0, so that no channel could be suppressed; '
+                        'expected one that is, such as relu.')
+    padding = params['padding'] if isinstance(params['padding'], str) else params['padding'][0]
+    window = Window(params['kernel_size'][0], params['stride'][0], padding)
+    gate = policies[gate_params.policy](gate_params, params['num_outputs'], window, activation, site.seed_for('gate'),
+                                        site.threshold)
+    has_bias = gate_params.norm_has_scale       # elsewhere the gate's b takes its place
+    return GatedConvolution(_convolution(params, site, has_bias), _gated_normalizer(params, site, gate_params), activation,
+                            zeros_around(params), gate=gate, **site.keras)
 
 
 @builders.register('depthwise_convolution')
-def depthwise_convolution(params: dict[str, Any], sources: list[Dims], site: Site) -> Linear:
+def depthwise_convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """Each channel by itself: [N, H', W', C'] to [N, H, W, C' depth_multiplier]."""
     layer = keras.layers.DepthwiseConv2D(
         params['kernel_size'], params['stride'], keras_padding(params), params['depth_multiplier'],
-        depthwise_initializer=site.object(params, 'weights_initializer') or 'glorot_uniform',
-        depthwise_regularizer=site.object(params, 'weights_regularizer'), **biases(params, site), dtype=site.dtype)
-    return Linear(layer, normalizer(params, site), activation(params, site), numeric_padding(params),
-                  params['trainable'], **site.keras)
+        **_weights(params, site, 'depthwise'), **_biases(params, site), dtype=site.dtype)
+    return Linear(layer, _normalizer(params, site), site.object(params, 'activation_fn'), zeros_around(params), **site.keras)
 
 
 @builders.register('fully_connected')
-def fully_connected(params: dict[str, Any], sources: list[Dims], site: Site) -> Linear:
+def fully_connected(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """[N, C'] to [N, C]."""
     layer = keras.layers.Dense(
-        params['num_outputs'], kernel_initializer=site.object(params, 'weights_initializer') or 'glorot_uniform',
-        kernel_regularizer=site.object(params, 'weights_regularizer'), **biases(params, site), dtype=site.dtype)
-    return Linear(layer, normalizer(params, site), activation(params, site), None, params['trainable'], **site.keras)
+        params['num_outputs'], **_weights(params, site, 'kernel'), **_biases(params, site), dtype=site.dtype)
+    return Linear(layer, _normalizer(params, site), site.object(params, 'activation_fn'), **site.keras)
 
 
-def convolve(params: dict[str, Any], site: Site, use_bias: bool = True) -> keras.layers.Layer:
-    """The convolution alone."""
-    return keras.layers.Conv2D(
-        params['num_outputs'], params['kernel_size'], params['stride'], keras_padding(params),
-        groups=params['num_groups'], kernel_initializer=site.object(params, 'weights_initializer') or 'glorot_uniform',
-        kernel_regularizer=site.object(params, 'weights_regularizer'), **biases(params, site, use_bias), dtype=site.dtype)
-
-
-def biases(params: dict[str, Any], site: Site, use_bias: bool = True) -> dict[str, Any]:
-    """Arguments for the biases, which only a layer without normalization has."""
-    return {'use_bias': use_bias and params['normalizer_fn'] is None and params['biases_initializer'] is not None,
-            'bias_initializer': site.object(params, 'biases_initializer') or 'zeros',
-            'bias_regularizer': site.object(params, 'biases_regularizer')}
-
-
-def normalizer(params: dict[str, Any], site: Site, gate: GateParams | None = None,
-               override: dict[str, Any] | None = None) -> keras.layers.Layer | None:
-    """The normalization of `normalizer_fn` with `normalizer_params`, or of the gate's `norm`; None if there is none."""
-    if params['normalizer_fn'] is None:
-        return None
-    override = override or {}
-    if gate is not None and gate.norm == 'channel':
-        return keras.layers.GroupNormalization(groups=-1, epsilon=gate.epsilon, dtype=site.dtype, **override)
-    value = {'type': params['normalizer_fn'], **(params['normalizer_params'] or {}), **override}
-    return instantiate(value, f'{site.where}: {site.name}.normalizer_fn', dtype=site.dtype)
-
-
-def activation(params: dict[str, Any], site: Site) -> Any:
-    """The function of `activation_fn`, or None."""
-    return site.object(params, 'activation_fn')
-
-
-def numeric_padding(params: dict[str, Any]) -> keras.layers.Layer | None:
-    """Zeros on both sides if `padding` is a number (or two: height, width)."""
+def zeros_around(params: Params) -> keras.layers.Layer | None:
+    """Zeros on both sides of height and width if `padding` is numbers."""
     return None if isinstance(params['padding'], str) else keras.layers.ZeroPadding2D(params['padding'])
 
 
-def keras_padding(params: dict[str, Any]) -> str:
-    """TensorFlow's `same` or `valid`; after numeric padding, `valid`."""
+def keras_padding(params: Params) -> str:
+    """TensorFlow's `same` or `valid`; after zeros around, `valid`."""
     return params['padding'] if isinstance(params['padding'], str) else 'valid'
+
+
+def _convolution(params: Params, site: Site, use_bias: bool = True) -> keras.layers.Layer:
+    return keras.layers.Conv2D(
+        params['num_outputs'], params['kernel_size'], params['stride'], keras_padding(params), groups=params['num_groups'],
+        **_weights(params, site, 'kernel'), **_biases(params, site, use_bias), dtype=site.dtype)
+
+
+def _weights(params: Params, site: Site, called: str) -> Params:
+    """Keras's arguments for the weights, which it calls `called`; without an initializer, slim's default: Xavier's."""
+    return {f'{called}_initializer': site.object(params, 'weights_initializer')
+            or keras.initializers.GlorotUniform(site.seed_for('weights_initializer')),
+            f'{called}_regularizer': site.object(params, 'weights_regularizer')}
+
+
+def _biases(params: Params, site: Site, use_bias: bool = True) -> Params:
+    """Keras's arguments for the biases, which a layer with normalization has none of."""
+    return {'use_bias': use_bias and params['normalizer_fn'] is None and params['biases_initializer'] is not None,
+            'bias_initializer': site.object(params, 'biases_initializer'),
+            'bias_regularizer': site.object(params, 'biases_regularizer')}
+
+
+def _normalizer(params: Params, site: Site, **override: Any) -> keras.layers.Layer | None:
+    """The layer of `normalizer_fn` with `normalizer_params`; None if there is none."""
+    if params['normalizer_fn'] is None:
+        return None
+    named = params['normalizer_fn']
+    named = {'type': named} if isinstance(named, str) else named
+    return instantiate(named | (params['normalizer_params'] or {}) | override, f'{site.label}.normalizer_fn', dtype=site.dtype)
+
+
+def _gated_normalizer(params: Params, site: Site, gate: GateParams) -> keras.layers.Layer | None:
+    """The same under a gate: with neither scale nor centre, which the gate has, and per image if its `norm` is `channel`."""
+    override = {} if gate.norm_has_scale else {'scale': False, 'center': False}
+    if gate.norm == 'channel' and params['normalizer_fn'] is not None:
+        return keras.layers.GroupNormalization(groups=-1, epsilon=gate.epsilon, dtype=site.dtype, **override)
+    return _normalizer(params, site, **override)

@@ -1,0 +1,86 @@
+"""What Mayo changes in its process: environment, log, Ctrl-C, and the start of TensorFlow."""
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}     # 2: errors alone
+
+
+def configure() -> None:
+    """Set what the user has not set: how much TensorFlow logs, Keras's backend; and log to standard error."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    log = logging.getLogger('mayo')
+    log.handlers[:] = [logging.StreamHandler()]     # results alone go to standard output
+    log.setLevel(logging.INFO)
+
+
+class Interrupts:
+    """Notes a Ctrl-C beside raising KeyboardInterrupt: code in C++ may turn that into any other error.
+
+    Only the main thread of a process may listen to signals; in another, or where they are ignored, as in a
+    script's background jobs, nothing is ever seen.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen = True
+        raise KeyboardInterrupt
+
+
+def forget_interrupt() -> None:
+    """Let the exit status stand: CPython ends by SIGINT if the last `exec` was interrupted."""
+    exec('')
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow and find its devices, which takes 3 to 4 seconds; nothing if it runs already.
+
+    Its libraries write notices that no log level silences; TF_CPP_MIN_LOG_LEVEL=0 or 1 lets them through.
+    """
+    if 'tensorflow' in sys.modules:
+        return
+    wanted = os.environ.get('TF_CPP_MIN_LOG_LEVEL') in ('0', '1')
+    with contextlib.nullcontext() if wanted else _held_errors():
+        import tensorflow
+        tensorflow.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _held_errors() -> Iterator[None]:
+    """Hold back what the process, C++ included, writes to standard error, and show it if the block fails."""
+    sys.stderr.flush()
+    descriptor, real = 2, os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), descriptor)
+        try:
+            yield
+        except ImportError:
+            held.seek(0)
+            os.write(real, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, descriptor)
+            os.close(real)

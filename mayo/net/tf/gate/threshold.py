@@ -1,0 +1,54 @@
+"""Where the winners end: the saliency that a channel must exceed to be computed.
+
+    online      the (k+1)-th largest saliency of the image itself: never more than k win
+    local       the layer's own moving average of that: k win in the mean over images, some images need more than others
+    global      one moving average for the network: layers share the sum of their k as their saliencies tell
+
+Shapes: N images, C channels; saliency is [N, C], or [N, H, C] with a gate for each row.
+"""
+import math
+
+import keras
+import tensorflow as tf
+
+
+def best_loser(saliency: tf.Tensor, keep: int) -> tf.Tensor:
+    """The (keep + 1)-th largest saliency of each row, [..., 1]: what exceeds it wins, a tie with it loses.
+
+    >>> best_loser(tf.constant([[1., 9., 5., 3.]]), keep=2).numpy().tolist()
+    [[3.0]]
+    """
+    top = tf.math.top_k(tf.stop_gradient(saliency), keep + 1, sorted=False).values
+    return tf.reduce_min(top, -1, keepdims=True)
+
+
+def best_loser_of_all(saliencies: list[tf.Tensor], keeps: list[int]) -> tf.Tensor:
+    """The best loser, [N, 1], when the channels (and rows) of all layers compete for the sum of what the layers would keep."""
+    each = [tf.reshape(saliency, [-1, math.prod(saliency.shape[1:])]) for saliency in saliencies]
+    keep = sum(math.prod(saliency.shape[1:-1]) * keep for saliency, keep in zip(saliencies, keeps, strict=True))
+    together = tf.concat(each, 1)
+    return best_loser(together, min(keep, together.shape[1] - 1))
+
+
+class Threshold(keras.layers.Layer):
+    """A moving average of cuts. As in batch norm, training uses the batch's own mean, evaluation the average.
+
+    It starts at 0, which everything salient exceeds.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(dtype='float32', autocast=False)
+        self.decay = decay
+        self.average = self.add_weight(shape=(), initializer='zeros', trainable=False, autocast=False, aggregation='mean',
+                                       name='threshold')
+        self.built = True
+
+    def of(self, cuts: tf.Tensor, training: bool) -> tf.Tensor:
+        """The threshold to use now, a scalar. cuts: the best losers of a batch, which in training move the average."""
+        return self.learn(cuts) if training else self.average.value
+
+    def learn(self, cuts: tf.Tensor) -> tf.Tensor:
+        """Move the average towards the mean of the batch's `cuts`, which is returned."""
+        mean = tf.reduce_mean(cuts)
+        self.average.assign(self.average * self.decay + mean * (1 - self.decay))
+        return mean

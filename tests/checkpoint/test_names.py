@@ -1,0 +1,62 @@
+"""Names: what fits is loaded, and what does not is listed by kind."""
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mayo.checkpoint import names
+from mayo.util.errors import UserError
+
+
+@pytest.fixture
+def variables():
+    return {'net/conv/weights': tf.Variable(tf.zeros([2, 2])), 'net/conv/biases': tf.Variable(tf.zeros([2]))}
+
+
+def test_everything_that_matches_is_loaded_and_cast(variables):
+    match = names.load_into(variables, {'net/conv/weights': np.ones((2, 2), np.float64), 'net/conv/biases': np.ones(2, np.float16),
+                                        'imgs_seen': np.int64(3), 'mayo/training/optimizer/0': np.zeros(1)})
+    assert (match.missing, match.unused, match.differing) == ((), (), ())
+    assert all(tf.reduce_all(variable == 1) for variable in variables.values())
+    assert str(match) == ''
+
+
+def test_a_file_of_another_network_lists_missing_unused_and_shapes_apart(variables):
+    with pytest.raises(UserError) as error:
+        names.load_into(variables, {'net/conv/weights': np.ones((3, 2)), 'net/fc/weights': np.ones(2)}, where='gate50')
+    assert str(error.value).splitlines() == [
+        'gate50: the checkpoint is of another network, 0 of 2 variables match. It is a checkpoint of `net`, the network is `net`.',
+        '  1 missing in the file: net/conv/biases',
+        '  1 unused in the file: net/fc/weights',
+        '  1 of another shape: net/conv/weights is [3, 2] in the file, [2, 2] in the network',
+        '  system.checkpoint.strict=false loads what matches.']
+    assert not tf.reduce_any(variables['net/conv/weights'] != 0)
+
+
+def test_a_long_list_is_cut(variables):
+    tensors = {f'other/{index}': np.ones(1) for index in range(20)}
+    with pytest.raises(UserError, match=r'20 unused in the file: .* and 8 more'):
+        names.load_into(variables, tensors)
+
+
+def test_without_strict_what_matches_is_loaded(variables):
+    match = names.load_into(variables, {'net/conv/weights': np.ones((2, 2)), 'net/conv/biases': np.ones(5)}, strict=False)
+    assert match.loaded == ('net/conv/weights',)
+    assert not tf.reduce_any(variables['net/conv/biases'] != 0)
+
+
+def test_without_strict_a_file_with_nothing_in_common_is_still_an_error(variables):
+    with pytest.raises(UserError, match='0 of 2 variables match'):
+        names.load_into(variables, {'x': np.ones(1)}, strict=False)
+
+
+def test_an_optional_variable_may_be_missing(variables):
+    match = names.load_into(variables, {'net/conv/weights': np.ones((2, 2))}, optional=lambda name: name.endswith('biases'))
+    assert match.missing == ('net/conv/biases',)
+
+
+def test_pruning_masks_of_the_original_multiply_their_weights():
+    tensors = names.adapt({'n/c/weights': np.array([[1.0, 2], [3, 4]], np.float32),
+                           'n/c/weights/DynamicNetworkSurgeryPruner.mask': np.array([[True, False], [False, True]])})
+    assert list(tensors) == ['n/c/weights']
+    np.testing.assert_array_equal(tensors['n/c/weights'], [[1, 0], [0, 4]])
+    assert tensors['n/c/weights'].dtype == np.float32

@@ -1,0 +1,122 @@
+"""The face of the configuration, with the shipped files."""
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mayo.config import Config, Unknown
+from mayo.util.files import SHIPPED
+
+
+@pytest.fixture
+def gated():
+    config = Config.default()
+    config.merge_file('models/gate/cifarnet.yaml')
+    config.merge_file('datasets/fashion_mnist.yaml')
+    config.merge_word('_gate.density=0.5')
+    return config
+
+
+def test_the_words_of_the_readme_make_the_configuration_they_say(gated):
+    conv2 = gated.get('model.layers.conv2')
+    assert (conv2['type'], conv2['num_outputs'], conv2['stride'], conv2['kernel_size']) == ('gated_convolution', 128, 2, 3)
+    assert conv2['gate_params']['density'] == 0.5
+    assert gated.get('model.layers.logits.num_outputs') == 10
+    assert gated.origin('model.layers.conv2.gate_params.density') == 'command line'
+    assert gated.origin('model.layers.conv2.gate_params.policy').startswith('models/gate/cifarnet.yaml:')
+    assert gated.origin('model.layers.conv2.kernel_size').startswith('models/cifarnet.yaml:')
+    assert gated.origin('system.seed') == gated.origin('nothing.at.all') == 'defaults'
+    assert gated.problems() == []
+
+
+def test_what_it_prints_reads_back_as_the_same(gated):
+    again = Config()
+    again.merge_text(gated.to_yaml(origin=True), 'again.yaml')
+    assert again.to_dict() == gated.to_dict()
+
+
+def test_the_defaults_are_never_changed(gated):
+    gated.merge_word('system.seed=1')
+    assert Config.default().get('system.seed') == 0
+
+
+SHELVES = ('models', 'datasets', 'trainers')
+SHIPPED_FILES = [str(file.relative_to(SHIPPED)) for shelf in SHELVES for file in sorted((SHIPPED / shelf).rglob('*.yaml'))]
+
+
+@pytest.mark.parametrize('path', SHIPPED_FILES)
+def test_every_shipped_file_has_no_problems_of_its_own(path):
+    config = Config.default()
+    config.merge_file(path)
+    assert config.problems() == []
+
+
+def test_a_missing_key_names_the_nearest_one_at_its_level(gated, message):
+    assert message(gated.get, 'dataset.task.num_clases') == (
+        'dataset.task.num_clases is not in the configuration; did you mean num_classes?')
+    assert message(gated.get, 'qqq.x') == 'qqq.x is not in the configuration.'
+    assert gated.get('qqq.x', 3) == 3
+    assert gated.get('model.description', 3) == 'MCifarNet'
+    assert gated.get('train.optimizer', 3) is None
+
+
+@pytest.mark.parametrize(('key', 'remedy'), [
+    ('dataset.path.train', 'name a dataset before it, e.g. datasets/cifar10.yaml.'),
+    ('model.graph', 'name a model before it, e.g. models/cifarnet.yaml.'),
+    ('train.optimizer', 'name a trainer before it, e.g. trainers/exponential.yaml.'),
+    ('system.checkpoint.load', 'set it, e.g. system.checkpoint.load=VALUE.'),
+    ('system.nothing', 'set it, e.g. system.nothing=VALUE.')])
+def test_what_an_action_cannot_do_without_is_required_by_name(message, key, remedy):
+    text = message(Config.default().require, key, by='`eval`')
+    assert text == f'`eval` needs {key}, which nothing so far sets; {remedy}'
+
+
+def test_what_is_set_satisfies_a_requirement(gated):
+    assert gated.require('model.name', by='`eval`') == 'cifarnet'
+
+
+def test_keys_that_nothing_reads_are_told_with_the_nearest_known_ones(gated):
+    for word in ('dataset.tsk=1', 'system.checkpoint.laod=x', 'optimizer.type=y', '_mine=1', 'model.layers.conv0.anything=1',
+                 'dataset.prepare.urls.x=1', 'train._mine=1', 'zzz=1'):
+        gated.merge_word(word)
+    assert gated.unknown() == [
+        Unknown('dataset.tsk', 'command line', 'dataset.task'),
+        Unknown('system.checkpoint.laod', 'command line', 'system.checkpoint.load'),
+        Unknown('optimizer', 'command line', 'train.optimizer'),
+        Unknown('zzz', 'command line', None)]
+    assert gated.problems()[0] == (
+        'command line: nothing reads the key dataset.tsk; did you mean dataset.task? Keys of your own start with _.')
+
+
+def test_a_value_where_keys_belong_is_told(gated):
+    gated.merge_word('system.checkpoint=latest')
+    assert gated.problems() == ['command line: system.checkpoint is a value, expected a mapping with the keys '
+                                'load, save, path, strict, warm_start, every_epochs, every_minutes, keep.']
+
+
+def test_references_that_fail_are_problems(gated):
+    gated.merge_word('_x=$(_gate.densty)')
+    assert gated.problems() == ['command line: _x: $(_gate.densty) does not exist; did you mean density?']
+
+
+def test_scratch_keys_are_there_unless_they_are_left_out(configured):
+    config = configured('_a: 1\nb: {_c: 2, d: [{_e: 3, f: $(_a)}]}')
+    assert config.to_dict() == {'_a': 1, 'b': {'_c': 2, 'd': [{'_e': 3, 'f': 1}]}}
+    assert config.to_dict(scratch=False) == {'b': {'d': [{'f': 1}]}}
+    assert ('_a' in config, 'b.x' in config) == (True, False)
+
+
+def test_merging_and_resolving_takes_milliseconds(gated):
+    start = time.perf_counter()
+    config = Config.default()
+    config.merge_file('models/gate/cifarnet.yaml')
+    config.get('model.layers')
+    assert time.perf_counter() - start < 0.25
+
+
+def test_the_configuration_needs_no_tensorflow():
+    code = ("import sys; from mayo.config import Config; import mayo.config.names; "
+            "print('tensorflow' in sys.modules, 'numpy' in sys.modules)")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'False False\n'

@@ -1,0 +1,142 @@
+"""Photographs in class folders, and ImageNet's ways to lay them out."""
+import io
+import struct
+import tarfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mayo.data.prepare import ClassName, folder
+from mayo.util.errors import UserError
+
+
+def photograph(level, encode=tf.io.encode_jpeg):
+    return encode(np.full((8, 8, 3), level, np.uint8)).numpy()
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(here, *names, content=None):
+    for level, name in enumerate(names):
+        path = here / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content or photograph(20 * level))
+
+
+def labels_of(raw):
+    return [label for _, label in raw.images]
+
+
+def test_class_folders_in_order_are_the_labels(here):
+    write(here, 'data/train/dog/2.jpg', 'data/train/cat/1.jpeg', 'data/train/dog/1.PNG', 'data/train/dog/note.txt',
+          'data/test/owl/1.jpg')
+    raw = folder.folder(here, 'train', None, None)
+    assert (raw.classes, raw.total) == (['cat', 'dog'], 3)
+    assert labels_of(raw) == [0, 1, 1]
+
+
+@pytest.mark.parametrize('place', ['validation', 'validate', 'valid', 'val', 'test'])
+def test_the_usual_names_of_the_validation_folder_are_known(here, place):
+    write(here, f'{place}/cat/1.jpg', 'other/cat/1.jpg')
+    assert labels_of(folder.folder(here, 'validate', None, None)) == [0]
+
+
+@pytest.mark.parametrize('place', ['photos', 'a/photos', '/photos/'])
+def test_the_folder_of_a_split_can_be_named(here, place):
+    write(here, 'a/photos/cat/1.jpg', 'a/morephotos/dog/1.jpg')
+    assert folder.folder(here, 'train', place, None).classes == ['cat']
+
+
+def test_class_folders_may_lie_outermost(here):
+    write(here, 'cat/1.jpg', 'train/dog/1.jpg')
+    assert folder.folder(here, 'train', '.', None).classes == ['cat']
+
+
+def test_listed_classes_fix_labels_and_names_and_some_may_be_absent(here):
+    write(here, 'train/n2/1.jpg', 'train/n0/1.jpg')
+    raw = folder.folder(here, 'train', None, [ClassName('n2', 'dog'), ClassName('n1', 'owl'), ClassName('n0', 'cat')])
+    assert (raw.classes, labels_of(raw)) == (['dog', 'owl', 'cat'], [2, 0])
+
+
+def test_a_class_that_is_not_listed_is_told(here):
+    write(here, 'train/dgo/1.jpg')
+    with pytest.raises(UserError, match=r'train/dgo/1.jpg is of class dgo, which is none of the 1 of dataset.prepare.classes; '
+                                        r'did you mean dog\?'):
+        labels_of(folder.folder(here, 'train', None, [ClassName('dog', 'dog')]))
+
+
+def test_the_training_archive_of_imagenet_holds_a_tar_for_each_class(here):
+    def tar(files):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode='w') as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        return file.getvalue()
+
+    classes = {f'{name}.tar': tar({f'{name}_1.JPEG': photograph(9)}) for name in ('n2', 'n1')}
+    write(here, 'ILSVRC2012_img_train.tar', content=tar(classes))
+    raw = folder.folder(here, 'train', 'ILSVRC2012_img_train', None)
+    assert (raw.classes, sorted(labels_of(raw))) == (['n1', 'n2'], [0, 1])
+    raw = folder.folder(here / 'ILSVRC2012_img_train.tar', 'train', '.', None)
+    assert (raw.classes, labels_of(raw)) == (['n1', 'n2'], [1, 0])
+
+
+@pytest.mark.parametrize('text', [
+    'ImageId,PredictionString\nb,n1 1 2 3 4 n1 5 6 7 8\na,n2 1 2 3 4\n', 'b.JPEG n1\na.JPEG n2\n', 'n2\nn1\n'])
+def test_images_without_class_folders_take_their_class_from_a_file(here, text):
+    write(here, 'val/b.JPEG', 'val/a.JPEG', 'val2/c.JPEG')
+    (here / 'labels').write_text(text)
+    classes = [ClassName('n1', 'one'), ClassName('n2', 'two')]
+    assert labels_of(folder.folder(here, 'validate', {'folder': 'val', 'labels': 'labels'}, classes)) == [1, 0]
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('a.jpg n1\n', 'labels does not say the class of val/b.jpg.'),
+    ('n1\n', 'labels names the classes of 1 images, '), (None, 'the label file labels does not exist.')])
+def test_a_label_file_that_does_not_fit_is_told(here, text, message):
+    write(here, 'val/a.jpg', 'val/b.jpg')
+    if text:
+        (here / 'labels').write_text(text)
+    with pytest.raises(UserError) as error:
+        labels_of(folder.folder(here, 'validate', {'folder': 'val', 'labels': 'labels'}, [ClassName('n1', 'n1')]))
+    assert message in str(error.value)
+
+
+def test_jpeg_and_png_files_stay_as_they_are_and_others_become_png(here):
+    bitmap = struct.pack('<2sIII', b'BM', 58, 0, 54) + struct.pack('<3I2H6I', 40, 1, 1, 1, 24, *[0] * 6) + bytes([1, 2, 3, 0])
+    for name, content in {'1.jpg': photograph(9), '2.png': photograph(9, tf.io.encode_png), '3.bmp': bitmap}.items():
+        write(here, f'train/cat/{name}', content=content)
+    first, second, third = (image for image, _ in folder.folder(here, 'train', None, None).images)
+    assert (first, second) == (photograph(9), photograph(9, tf.io.encode_png))
+    assert tf.io.decode_png(third).numpy().tolist() == [[[3, 2, 1]]]
+
+
+@pytest.mark.parametrize('content', [b'no image', photograph(9)[:200], b'version https://git-lfs.github.com/spec/v1\n'])
+def test_an_image_that_cannot_be_read_is_named(here, content):
+    write(here, 'train/cat/1.jpg')
+    write(here, 'train/cat/2.jpg', content=content)
+    with pytest.raises(UserError, match=r'train/cat/2.jpg is not a readable image: '):
+        labels_of(folder.folder(here, 'train', None, None))
+
+
+@pytest.mark.parametrize('classes', [None, [ClassName('cat', 'cat')]])
+@pytest.mark.parametrize(('place', 'shown'), [
+    (None, 'train or training/CLASS/image.jpg'), ('x', 'x/CLASS/image.jpg'), ('.', './CLASS/image.jpg')])
+def test_a_source_without_images_is_told(here, place, shown, classes):
+    write(here, 'train/cat/note.txt', '1.jpg')
+    with pytest.raises(UserError) as error:
+        labels_of(folder.folder(here, 'train', place, classes))
+    assert str(error.value).endswith(f'holds no image as {shown}; dataset.prepare.splits.train names the folder above the '
+                                     'class folders.')
+
+
+def test_a_split_of_another_kind_is_told(here):
+    with pytest.raises(UserError, match=r"dataset.prepare.splits.train is 3, expected a folder or \{folder: , labels: \}\."):
+        folder.folder(here, 'train', 3, None)

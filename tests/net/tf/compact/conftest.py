@@ -1,0 +1,90 @@
+"""Networks with random weights, batch norm statistics and gates, so that every image of a batch has winners of its own."""
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mayo.estimate import Shape, complete
+from mayo.net.graph import Graph, build_graph
+from mayo.net.tf.compact import CompactNetwork, lower_graph
+from mayo.net.tf.network import Network
+
+
+class Pair:
+    """A masked network and the compact one made from it."""
+
+    def __init__(self, graph: Graph, shape: Shape, seed: int = 0) -> None:
+        self.network = Network(graph, shape, 'model', seed)
+        self.graph, self.shape, self.random = graph, shape, np.random.default_rng(seed)
+        for name, variable in self.network.named_variables().items():
+            variable.assign(self._drawn(name, variable.shape))
+
+    def _drawn(self, name: str, shape) -> np.ndarray:
+        if name.endswith(('gamma', 'moving_variance')):
+            return self.random.uniform(0.5, 1.5, shape)
+        if name.endswith('gate/biases'):
+            return self.random.normal(1, 0.3, shape)
+        if name.endswith(('biases', 'beta', 'moving_mean', 'shift')):
+            return self.random.normal(0, 0.3, shape)
+        return self.random.normal(0, 1 / np.sqrt(np.prod(shape[:-1])), shape)
+
+    def set_density(self, density: float) -> None:
+        """Every gate keeps another fraction of its channels; nothing else changes."""
+        def changed(node):
+            if node.type != 'gated_convolution':
+                return node
+            gate = self.network.node_layers[node.name].gate
+            gate.params = dataclasses.replace(gate.params, density=density)
+            gate.keep = gate.params.kept(gate.channels)
+            return dataclasses.replace(node, params={**node.params, 'gate_params': {**node.params['gate_params'], 'density': density}})
+        self.graph = dataclasses.replace(self.graph, nodes=tuple(map(changed, self.graph.nodes)))
+
+    def program(self):
+        variables = self.network.named_variables()
+        return lower_graph(self.graph, self.shape, {name: np.asarray(value) for name, value in variables.items()})
+
+    def images(self, count: int) -> tf.Tensor:
+        """Images of different strength in each channel."""
+        strength = self.random.uniform(0, 3, (count, 1, 1, self.shape.channels))
+        return tf.constant(self.random.normal(0.3, strength, (count, *self.shape.dims)), tf.float32)
+
+    def assert_equal(self, images: tf.Tensor, tolerance: float = 1e-4, **options) -> None:
+        """Compact and masked agree on outputs, to `tolerance` of the largest, and on how many channels were active."""
+        expected, stats = self.network(images)
+        outputs, counts = CompactNetwork(self.program(), **options)(images)
+        for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(expected), strict=True):
+            assert one.shape == other.shape
+            assert 0 < np.abs(other).max() < 1e6
+            np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
+        assert set(counts) == set(stats)
+        for name, stat in stats.items():
+            np.testing.assert_array_equal(counts[name], np.sum(stat.mask, -1))
+
+    def winners(self, images: tf.Tensor) -> list[int]:
+        """How many different masks each gate has on `images`."""
+        return [len(np.unique(stat.mask, axis=0)) for stat in self.network(images)[1].values()]
+
+
+@pytest.fixture(scope='session')
+def pair():
+    """pair(layers, graph entries, shape): the networks of a small model."""
+    def build(layers, graph, shape=(8, 8, 3), seed=0, **ends) -> Pair:
+        if isinstance(graph[0], str):
+            graph = {'from': 'input', 'with': graph, 'to': 'output'}
+        return Pair(build_graph(layers, graph, complete=complete, **ends), Shape(shape), seed)
+    return build
+
+
+@pytest.fixture
+def eager():
+    """Functions run as written, without tracing."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope='session')
+def pair_of():
+    """pair_of(graph, shape)."""
+    return Pair

@@ -1,0 +1,38 @@
+"""Objects from YAML names."""
+import keras
+import pytest
+
+from mayo.net.tf.batch_norm import BatchNormalization
+from mayo.net.tf.objects import instantiate, seed_of
+from mayo.util.errors import UserError
+
+
+def test_nothing_gives_nothing():
+    assert instantiate(None) is None
+
+
+def test_a_class_is_made_with_its_arguments_and_a_function_keeps_its_own():
+    assert instantiate({'type': 'keras.regularizers.L2', 'l2': 0.5}).l2 == 0.5
+    assert instantiate('relu') is keras.activations.relu
+    assert float(instantiate({'type': 'leaky_relu', 'negative_slope': 0.5})(-2.)) == -1
+
+
+def test_a_random_initializer_gets_the_seed_unless_it_names_one():
+    assert instantiate('keras.initializers.HeNormal', seed=5).seed == 5
+    assert instantiate({'type': 'keras.initializers.HeNormal', 'seed': 7}, seed=5).seed == 7
+    assert isinstance(instantiate('keras.initializers.Zeros', seed=5), keras.initializers.Zeros)
+
+
+def test_batch_norm_is_the_fast_one_by_either_name():
+    assert type(instantiate('keras.layers.BatchNormalization')) is BatchNormalization
+    assert type(instantiate('tensorflow.contrib.slim.batch_norm')) is BatchNormalization
+
+
+def test_an_unknown_name_is_refused_with_its_place():
+    with pytest.raises(UserError, match=r'x\.yaml:3: conv0\.activation_fn: .*os\.system'):
+        instantiate('os.system', 'x.yaml:3: conv0.activation_fn')
+
+
+def test_seeds_differ_by_part_and_stay_the_same():
+    assert seed_of(0, 'conv0', 'weights') == seed_of(0, 'conv0', 'weights') == 425164574
+    assert len({seed_of(0, 'a', 'b'), seed_of(1, 'a', 'b'), seed_of(0, 'a', 'c')}) == 3

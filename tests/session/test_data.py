@@ -1,0 +1,214 @@
+"""From a configuration to batches of images, and from raw data to the files of a configuration."""
+import gzip
+import pathlib
+import struct
+
+import numpy as np
+import pytest
+
+from mayo.config import Config
+from mayo.session import data
+from mayo.util.errors import UserError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder, which is also where new data go; it holds 30 + 20 pictures of 4x3 as IDX files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, 'home', lambda: tmp_path)
+    (tmp_path / 'raw').mkdir()
+    for split, count in (('train', 30), ('t10k', 20)):
+        arrays = {'images-idx3': np.arange(count * 12, dtype=np.uint8).reshape(count, 4, 3),
+                  'labels-idx1': np.arange(count, dtype=np.uint8) % 10}
+        for kind, array in arrays.items():
+            head = struct.pack(f'>4B{array.ndim}I', 0, 0, 8, array.ndim, *array.shape)
+            (tmp_path / f'raw/{split}-{kind}-ubyte.gz').write_bytes(gzip.compress(head + array.tobytes()))
+    return tmp_path
+
+
+def configuration(*words):
+    config = Config.default()
+    config.merge_text('''
+        dataset:
+            name: tiny
+            task:
+                num_classes: 10
+                preprocess:
+                    shape: {height: 4, width: 4, channels: 1}
+                    train: [{type: random_crop, padding: 1}]
+                    validate: [{type: crop_or_pad}]
+                    final: [{type: linear_map, scale: 0.5}]
+            path: {train: tiny/train-*.tfrecord, validate: tiny/test.tfrecord}
+            num_examples_per_epoch: {train: 30, validate: 20}
+            labels: tiny/labels.txt
+            prepare: {type: idx, source: raw, shards: {train: 3}}
+        ''', 'tiny.yaml')
+    for word in words:
+        config.merge_word(word)
+    return config
+
+
+def labels_of(config, mode, **keys):
+    return [label for _, labels in data.epoch_of(config, mode, **keys) for label in labels.numpy().tolist()]
+
+
+def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here):
+    config = configuration()
+    data.prepare(config)
+    images, labels = next(iter(data.epoch_of(config, 'validate')))
+    expected = np.pad(np.arange(240, dtype=np.uint8).reshape(20, 4, 3, 1), ((0, 0), (0, 0), (0, 1), (0, 0))) * 0.5
+    np.testing.assert_array_equal(images, expected)
+    assert labels.numpy().tolist() == [n % 10 for n in range(20)]
+    assert next(iter(data.epoch_of(config, 'train')))[0].shape == (30, 4, 4, 1)
+
+
+def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(here, capsys):
+    data.prepare(configuration())
+    assert capsys.readouterr().out == ('tiny/train-*.tfrecord: 30 images of 10 classes from raw\n'
+                                       'tiny/test.tfrecord: 20 images of 10 classes from raw\n')
+    assert len(list((here / 'tiny').glob('train-*'))) == 3
+    assert (here / 'tiny/labels.txt').read_text().split() == [str(n) for n in range(10)]
+    before = (here / 'tiny/test.tfrecord').stat().st_mtime_ns
+    (here / 'tiny/train-00001-of-00003.tfrecord').unlink()
+    data.prepare(configuration())
+    assert capsys.readouterr().out == ('tiny/test.tfrecord: 20 images are there already\n'
+                                       'tiny/train-*.tfrecord: 30 images of 10 classes from raw\n')
+    assert (here / 'tiny/test.tfrecord').stat().st_mtime_ns == before
+
+
+def test_prepare_makes_anew_what_is_damaged(here, capsys):
+    data.prepare(configuration())
+    test = here / 'tiny/test.tfrecord'
+    good = test.read_bytes()
+    test.write_bytes(good[:-3])
+    data.prepare(configuration())
+    assert test.read_bytes() == good
+
+
+def test_a_split_without_a_path_is_not_prepared(here):
+    data.prepare(configuration('dataset.path.train=null'))
+    assert sorted(path.name for path in (here / 'tiny').iterdir()) == ['labels.txt', 'test.tfrecord']
+
+
+def test_training_is_shuffled_by_seed_and_epoch_and_evaluation_is_not(here):
+    config = configuration()
+    data.prepare(config)
+    first, again, second = (labels_of(config, 'train', epoch=epoch) for epoch in (0, 0, 1))
+    other = labels_of(configuration('system.seed=1'), 'train')
+    assert first == again
+    assert len({tuple(order) for order in (first, second, other)}) == 3
+    assert labels_of(config, 'train', skip_batches=2, batch_size=7) == first[14:]
+    assert labels_of(config, 'validate', batch_size=3) == [n % 10 for n in range(20)]
+
+
+@pytest.mark.parametrize(('has', 'use', 'classes', 'first_label', 'first_name'), [
+    (False, False, 10, 0, '0'), (True, True, 11, 1, 'background'),
+    (True, False, 10, 0, '0'), (False, True, 11, 1, 'background')])
+def test_a_background_class_shifts_labels_and_names(here, has, use, classes, first_label, first_name):
+    config = configuration(f'dataset.task.background_class={{has: {has}, use: {use}}}',
+                           f'dataset.task.num_classes={classes}')
+    data.prepare(config)
+    assert labels_of(config, 'validate')[0] == first_label
+    assert (len(data.class_names(config)), data.class_names(config)[0]) == (classes, first_name)
+    assert len((here / 'tiny/labels.txt').read_text().splitlines()) == 10 + has
+
+
+def test_class_names_may_be_listed_or_in_a_file(here):
+    data.prepare(configuration('dataset.prepare.classes=[a, b b, c, d, e, f, g, h, i, j]'))
+    assert (here / 'tiny/labels.txt').read_text().splitlines()[:2] == ['a', 'b b']
+    (here / 'names').write_text(''.join(f'n{n} name of {n}, too\n' for n in range(10)))
+    (here / 'tiny/test.tfrecord').unlink()
+    data.prepare(configuration('dataset.prepare.classes=names'))
+    assert (here / 'tiny/labels.txt').read_text().splitlines()[9] == 'name of 9, too'
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    (['dataset.num_examples_per_epoch.train=31'],
+     'tiny/train-*.tfrecord: the source holds 30 images, but dataset.num_examples_per_epoch says 31.'),
+    (['dataset.task.num_classes=9'], 'the source has an image of class 9, but dataset.task.num_classes allows 0 to 8.'),
+    (['dataset.prepare.classes=[a, b]'], 'raw holds 2 classes, but dataset.task.num_classes is 10.'),
+    (['dataset.prepare.classes=absent'], 'command line: dataset.prepare.classes: absent does not exist.'),
+    (['dataset.prepare.classes=3', 'dataset.prepare.known=x'],
+     'command line: dataset.prepare.known is \'x\', expected a list of paths.\n'
+     'command line: dataset.prepare.classes is 3, expected a list of names or a file.'),
+    (['dataset.prepare.source=absent'], 'dataset.prepare.source: absent does not exist.'),
+    (['dataset.prepare.type=null'], '`prepare` needs dataset.prepare.type, which nothing so far sets; name a dataset'),
+    (['dataset.path.train=[a, b]'],
+     "command line: dataset.path.train is ['a', 'b'], but `prepare` writes to one local path, with at most one * in its name."),
+    (['dataset.path.train=a/*/*.x'], "command line: dataset.path.train is 'a/*/*.x', but `prepare` writes to one local path")])
+def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here, words, message):
+    with pytest.raises(UserError) as error:
+        data.prepare(configuration(*words))
+    assert str(error.value).startswith(message)
+    assert not list(here.glob('tiny/*'))
+
+
+def test_everything_wrong_with_the_data_is_told_together(here):
+    with pytest.raises(UserError) as error:
+        data.data_of(configuration('dataset.task.preprocess.train=[{type: rando_flip}]',
+                                   'dataset.task.preprocess.shape=3'), 'train')
+    files, shape, steps = str(error.value).splitlines()
+    assert files.startswith('tiny.yaml:11: dataset.path.train: tiny/train-*.tfrecord matches no file; there is no folder tiny.')
+    assert shape.startswith('command line: dataset.task.preprocess.shape is 3, expected {height: , width: , channels: }')
+    assert steps.startswith('command line: dataset.task.preprocess.train.0: unknown preprocessing step `rando_flip`; '
+                            'did you mean random_flip?')
+
+
+def test_records_are_counted_before_they_are_read(here):
+    data.prepare(configuration())
+    with pytest.raises(UserError, match=r'^tiny/test.tfrecord holds 20 records, but dataset.num_examples_per_epoch says 21\.$'):
+        data.data_of(configuration('dataset.num_examples_per_epoch.validate=21'), 'validate')
+
+
+def test_bad_records_are_named_while_they_are_read(here):
+    data.prepare(configuration())
+    test = here / 'tiny/test.tfrecord'
+    content = bytearray(test.read_bytes())
+    content[-20] ^= 1
+    test.write_bytes(content)
+    config = configuration()
+    source = data.data_of(config, 'validate')
+    message = r'^tiny/test.tfrecord is truncated or corrupt after 19 whole records\.$'
+    with pytest.raises(UserError, match=message), source.reading():
+        for _ in data.epoch_of(config, 'validate', data=source):
+            pass
+
+
+def test_a_labels_file_that_does_not_fit_is_told(here):
+    with pytest.raises(UserError, match=r'^tiny.yaml:13: dataset.labels: tiny/labels.txt does not exist; `prepare` writes'):
+        data.class_names(configuration())
+    data.prepare(configuration())
+    with pytest.raises(UserError, match=r'names 10 classes of the model, but dataset.task.num_classes is 11\.$'):
+        data.class_names(configuration('dataset.task.num_classes=11'))
+
+
+DATASETS = sorted((pathlib.Path(__file__).parents[2] / 'datasets').glob('*.yaml'))
+
+
+@pytest.mark.parametrize('path', DATASETS, ids=lambda path: path.stem)
+def test_every_shipped_dataset_says_what_training_evaluation_and_prepare_need(path):
+    config = Config.default()
+    config.merge_file(path)
+    assert path.read_text().startswith('# ')
+    assert config.get('dataset.name') == path.stem
+    assert not config.unknown()
+    for key in ('path.train', 'path.validate', 'num_examples_per_epoch.train', 'num_examples_per_epoch.validate',
+                'labels', 'description', 'task.num_classes', 'prepare.type'):
+        assert config.get(f'dataset.{key}') is not None, key
+    for entry in config.get('dataset.prepare.urls').values():
+        assert set(entry) == {'url', 'sha256'}
+        assert len(bytes.fromhex(entry['sha256'])) == 32
+
+
+def test_imagenet_has_a_background_class_that_models_may_use():
+    config = Config.default()
+    config.merge_file('datasets/imagenet.yaml')
+    assert (config.get('dataset.task.num_classes'), data.label_offset(config)) == (1000, -1)
+    config.merge_word('dataset.task.background_class.use=true')
+    assert (config.get('dataset.task.num_classes'), data.label_offset(config)) == (1001, 0)
+
+
+def test_the_shipped_test_images_have_their_names():
+    config = Config.default()
+    config.merge_file('datasets/fashion_mnist.yaml')
+    assert data.class_names(config) == config.get('dataset.prepare.classes')

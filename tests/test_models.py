@@ -1,0 +1,81 @@
+"""Every model and overlay of the repository: it loads, has no problem, and costs what its header says."""
+import pathlib
+import re
+
+import pytest
+
+from mayo.config import Config
+from mayo.session.info import info
+from mayo.session.spec import model_graph, model_problems
+from mayo.util.format import count
+
+MODELS = pathlib.Path(__file__).parents[1] / 'models'
+NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml'))
+CLASSES = {'lenet5': 10, 'cifarnet': 10, 'vgg16': 1000}
+# name: classes, density; dense, macs, executed; trainable parameters
+COSTS = {
+    'cifarnet': (1.0, 174_301_824, 174_301_824, 174_301_824, 1_296_074),
+    'gate/cifarnet': (0.5, 174_301_824, 57_905_472, 44_155_840, 1_439_626),
+    'gate/vgg16_compact': (0.6, 7_904_715_280, 3_379_026_670, 2_910_646_611, 134_690_310),
+    'gate/vgg16_bn': (0.5, 15_470_264_320, 4_805_787_840, 3_938_178_240, 139_996_264),
+    'gate/vgg16': (0.5, 15_470_264_320, 4_805_787_840, 3_938_178_240, 139_996_264),
+    'vgg16': (1.0, 15_470_264_320, 15_470_264_320, 15_470_264_320, 138_357_544),    # the published parameters
+    'lenet5': (1.0, 2_293_000, 2_293_000, 2_293_000, 431_080),                      # Caffe's
+}
+
+
+def config(name, density=1.0):
+    made = Config.default()
+    made.merge_file(MODELS / f'{name}.yaml')
+    kind = next(kind for kind in CLASSES if name.removeprefix('gate/').startswith(kind))
+    made.merge_word(f'dataset.task.num_classes={CLASSES[kind]}')
+    made.merge_word(f'_gate.density={density}')
+    return made
+
+
+def test_the_models_are_those_promised():
+    assert {'lenet5', 'lenet5_bn', 'cifarnet', 'vgg16', 'vgg16_bn', 'vgg16_compact'} <= set(NAMES)
+    assert {f'gate/{name}' for name in NAMES if '/' not in name} == {name for name in NAMES if '/' in name}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_model_has_no_problem_and_no_key_that_nobody_reads(name):
+    assert model_problems(config(name)) == []
+    assert config(name).unknown() == []
+
+
+@pytest.mark.parametrize('name', COSTS)
+def test_a_model_costs_what_the_design_says_to_the_last_digit(name):
+    density, *expected = COSTS[name]
+    total = info(config(name, density)).total
+    assert [total[key] for key in ('dense', 'macs', 'executed', 'trainable')] == expected
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_model_opens_with_its_purpose_its_command_and_what_to_expect(name):
+    comment = re.match(r'(#.*\n)+', (MODELS / f'{name}.yaml').read_text(encoding='utf-8')).group()
+    assert f'#   ./my models/{name}.yaml datasets/' in comment
+    density = float((re.search(r'_gate.density=([\d.]+)', comment) or [0, '1.0'])[1])
+    total = info(config(name, density)).total
+    known = {count(total[key]) for key in ('dense', 'macs', 'executed', 'trainable')}
+    numbers = set(re.findall(r'\d{1,3}(?:,\d{3})+', comment))
+    assert numbers
+    assert numbers <= known
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('gate/')])
+def test_an_overlay_gates_every_convolution_but_the_logits_and_changes_nothing_else(name):
+    dense, gated = config(name.removeprefix('gate/')), config(name)
+    dense.merge_word('model.bn=true')
+    for before, after in zip(model_graph(dense), model_graph(gated), strict=True):
+        is_gated = before.type == 'convolution' and before.name != 'logits'
+        assert after.type == ('gated_convolution' if is_gated else before.type)
+        assert {key: after.params[key] for key in before.params} == dict(before.params)
+        assert (after.name, after.inputs) == (before.name, before.inputs)
+
+
+def test_the_batch_norm_of_vgg_is_a_switch():
+    with_norm = config('vgg16')
+    with_norm.merge_word('model.bn=true')
+    assert info(with_norm).total == info(config('vgg16_bn')).total
+    assert info(config('vgg16')).total['state'] == 0

@@ -1,0 +1,61 @@
+"""The wheel holds the command, the code, and on its shelf what ships: no more and no less."""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHIPPED = 'checkpoints/cifarnet/fashion_mnist'
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    """A wheel of the sources here, beside a checkpoint that ships, one that a user trained, and a user's data."""
+    folder = tmp_path_factory.mktemp('source')
+    for name in ('mayo', 'models', 'trainers', 'setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    for name in ('datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', 'datasets/fashion_mnist/train-0.tfrecord',
+                 f'{SHIPPED}/pretrained.index', f'{SHIPPED}/gate50.index', f'{SHIPPED}/epoch-3.index'):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--disable-pip-version-check', '--no-deps',
+                    '--no-build-isolation', '--wheel-dir', str(folder / 'out'), str(folder)],
+                   check=True, capture_output=True)
+    return zipfile.ZipFile(next((folder / 'out').glob('*.whl')))
+
+
+def test_every_module_and_the_defaults_are_in_the_wheel(wheel):
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / 'mayo').rglob('*.py')}
+    assert sources | {'mayo/config/system.yaml'} <= set(wheel.namelist())
+
+
+def test_the_shelf_holds_what_ships_and_nothing_of_the_user(wheel):
+    shelf = {name.removeprefix('mayo/shelf/') for name in wheel.namelist() if name.startswith('mayo/shelf/')}
+    models = {str(path.relative_to(ROOT)) for path in (ROOT / 'models').rglob('*.yaml')}
+    trainers = {str(path.relative_to(ROOT)) for path in (ROOT / 'trainers').glob('*.yaml')}
+    assert shelf == models | trainers | {
+        'datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', f'{SHIPPED}/pretrained.index', f'{SHIPPED}/gate50.index'}
+
+
+def test_the_wheel_makes_the_command_my(wheel):
+    entry_points = next(name for name in wheel.namelist() if name.endswith('entry_points.txt'))
+    assert 'my = mayo.cli.main:main' in wheel.read(entry_points).decode()
+
+
+def test_the_pinned_requirements_satisfy_what_the_package_asks_for(wheel):
+    metadata = wheel.read(next(name for name in wheel.namelist() if name.endswith('METADATA'))).decode()
+    asked = {name.lower() for name in re.findall(r'^Requires-Dist: ([\w-]+)', metadata, re.MULTILINE)}
+    pinned = {line.partition('==')[0].lower() for line in (ROOT / 'requirements.txt').read_text().splitlines()}
+    assert asked == {'tensorflow', 'pyyaml', 'numpy', 'tqdm'}
+    assert asked <= pinned
+
+
+@pytest.mark.parametrize('file', ['requirements.txt', 'requirements-dev.txt'])
+def test_requirements_pin_versions_and_say_nothing_else(file):
+    lines = [line.partition('#')[0].strip() for line in (ROOT / file).read_text().splitlines()]
+    assert [line for line in lines if line and not re.fullmatch(r'[\w.-]+==[\w.]+', line)] == []
