@@ -162,7 +162,7 @@ def convolution(lowering: Lowering, node: Node, source: str) -> str:
     standardize = gate is not None and gate.norm == 'channel' and node.params['normalizer_fn'] is not None
     scale, bias = _norm(lowering, node, weights.shape[0])
     if not standardize:
-        weights, scale = _scaled(weights, scale), None
+        weights, scale = _scaled(weights, scale), np.ones(1)
     function = _function(node.params['activation_fn'])
     lowered, bias = (None, bias) if gate is None else _gate(lowering, node, gate, bias, standardize)
     sliced = lowered is not None and lowered.keep < weights.shape[0]
@@ -170,7 +170,7 @@ def convolution(lowering: Lowering, node: Node, source: str) -> str:
     operation = ops.Conv(
         output=f'{node.name}/features' if late else node.name, source=source, weights=np.ascontiguousarray(weights, np.float32),
         bias=bias.astype(np.float32), stride=node.params['stride'], pads=_pads(lowering, node, source), groups=groups,
-        function=None if late else function, gate=lowered, standardize=gate.epsilon if standardize else None, scale=scale)
+        function=None if late else function, gate=lowered, standardize=gate.epsilon if standardize else None, scale=scale.astype(np.float32) if np.any(scale != 1) else None)
     index = f'{node.name}/index' if sliced else None
     output = lowering.add(operation, lowering.shape.dims, index, lowered.keep if lowered else 0)
     return lowering.apply(node.name, output, function) if late else output
