@@ -85,7 +85,6 @@ KNOWN: dict[str, Arguments] = {
     'keras.optimizers.Adam': {**_BETAS, 'amsgrad': False},
     'keras.optimizers.AdamW': {'weight_decay': 0.004, **_BETAS, 'amsgrad': False},
     'keras.optimizers.Adamax': _BETAS,
-    'keras.optimizers.Nadam': _BETAS,
     'keras.optimizers.Lamb': _BETAS,
     'keras.optimizers.Lion': {'beta_1': 0.9, 'beta_2': 0.99},
     'keras.optimizers.Adagrad': {'initial_accumulator_value': 0.1, 'epsilon': 1e-7},

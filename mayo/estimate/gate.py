@@ -42,30 +42,27 @@ class GateParams:
     epsilon: float = 0.001              # added to what is divided by: in norm `channel`, moe and moi
 
     def __post_init__(self) -> None:
-        problems = Problems(_problems(dataclasses.asdict(self)))
-        problems.raise_any()
+        Problems(_problems(dataclasses.asdict(self))).raise_any()
 
     @classmethod
     def from_yaml(cls, params: Mapping[str, Any] | None, where: str = 'gate_params') -> 'GateParams':
-        """`params` as YAML gives them, checked. `where`: said before each problem, e.g. 'models/x.yaml:7: conv0.gate_params'.
+        """`params` as YAML gives them, checked; keys that start with `_` are left alone.
 
-        Keys that start with `_` are left alone. Errors: UserError with all problems, a line each.
+        where: starts each message, e.g. 'models/x.yaml:7: conv0.gate_params'. Errors: UserError with all problems.
         """
-        if not isinstance(params or {}, Mapping):
-            raise UserError(f'{where} is {params!r}, expected a mapping such as {{density: 0.5}}.')
-        given = {key: value for key, value in (params or {}).items() if not str(key).startswith('_')}
-        known = {field.name for field in dataclasses.fields(cls)}
+        if params is not None and not isinstance(params, Mapping):
+            raise UserError(f'{where} is {_shown(params)}, expected a mapping such as {{density: 0.5}}.')
+        given = {str(key): value for key, value in (params or {}).items() if not str(key).startswith('_')}
+        known = sorted(field.name for field in dataclasses.fields(cls))
+        listed = f'; known: {", ".join(known)}.'
         problems = Problems()
-        for key in given:
-            if key not in known:
-                hint = did_you_mean(key, known) or f'; known: {", ".join(sorted(known))}.'
-                problems.append(f'{where}: unknown key `{key}`{hint}')
-        given = {key: value for key, value in given.items() if key in known}
-        if given.get('regularizer', {}) is None:
-            given['regularizer'] = {}
-        problems += [f'{where}.{problem}' for problem in _problems(given)]
+        for key in given.keys() - known:
+            problems.append(f'{where}: unknown key `{key}`{did_you_mean(key, known) or listed}')
+        problems.sort()
+        values = {key: value for key, value in given.items() if key in known and not (key == 'regularizer' and value is None)}
+        problems += [f'{where}.{problem}' for problem in _problems(values)]
         problems.raise_any()
-        return cls(**given)
+        return cls(**values)
 
     def kept(self, channels: int) -> int:
         """How many of `channels` stay active: ceil(density * channels), on the decimal as written.

@@ -95,7 +95,7 @@ class _Classifier:
     def __init__(self, session: Session, spec: object) -> None:
         self.network, self.strategy = session.network, session.strategy
         self.layers: dict[str, int] = {}                # channels by gated layer, in the order of the columns of `active`
-        self.on_batch = tf.function(self._on_all, input_signature=spec)
+        self.on_batch = tf.function(self._on_all, input_signature=spec, autograph=False)
         self.of_all_workers = tf.function(
             lambda rows: self.strategy.gather(self.strategy.run(tf.identity, args=(rows,)), axis=0))
 

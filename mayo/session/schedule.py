@@ -81,6 +81,8 @@ def one_cycle(epoch: float, *, learning_rate: float, epochs: float, warm_up: flo
     >>> [round(one_cycle(e, learning_rate=1.0, epochs=8, start=0.5), 3) for e in (0, 1, 2, 5, 8)]
     [0.5, 0.75, 1.0, 0.5, 0.0]
     """
+    if not 0 <= warm_up < 1:
+        raise UserError(f'warm_up is {warm_up}, expected the fraction of the epochs in which the rate rises, in [0, 1).')
     rise = warm_up * epochs
     if epoch < rise:
         return learning_rate * (start + (1 - start) * epoch / rise)

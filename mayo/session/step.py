@@ -56,7 +56,7 @@ class Step:
         self.totals = tf.Variable(tf.zeros(4))              # loss, correct, density, each times images; images
         self.bad_step = tf.Variable(-1, dtype=tf.int64)     # the first step that was not finite, by optimizer.iterations
         self.taken = tf.Variable(0, dtype=tf.int64)         # steps tried since this object was made
-        self._step = tf.function(self._on_all)
+        self._step = tf.function(self._on_all, autograph=False)
         self._statistics = [variable.value for variable in network.named_variables().values()
                             if not variable.trainable and variable.aggregation == 'none']
         self._synchronize = tf.function(lambda: strategy.run(self._average_statistics))
@@ -69,10 +69,10 @@ class Step:
 
     def read_totals(self) -> Totals:
         """The means since the last reading, which start again from zero."""
-        loss, correct, density, images = self.totals.numpy()
+        *sums, images = self.totals.numpy().tolist()
         self.totals.assign(tf.zeros(4))
-        images = max(images, 1)
-        return Totals(loss / images, correct / images, density / images if density else None, int(images))
+        loss, correct, density = (value / max(images, 1) for value in sums)
+        return Totals(loss, correct, density or None, int(images))
 
     def synchronize(self) -> None:
         """Give every replica the mean of all replicas' moving averages: each gathers those of batch norm by itself."""

@@ -74,12 +74,16 @@ def test_boundaries_and_values_that_do_not_fit_are_said(boundaries, values):
         learning_rate({'type': 'piecewise', 'boundaries': boundaries, 'values': values}, 'tiny.yaml:3: learning_rate')
 
 
-@pytest.mark.parametrize('key', ['decay_epochs'])
 @pytest.mark.parametrize('name', ['exponential', 'polynomial', 'cosine'])
-def test_a_length_of_zero_is_said(name, key):
-    value = {'type': name, 'learning_rate': 1.0, key: 0} | ({'decay_rate': 0.5} if name == 'exponential' else {})
-    with pytest.raises(UserError, match=rf'x: {key} is 0, expected a number of epochs above 0'):
+def test_a_length_of_zero_is_said(name):
+    value = {'type': name, 'learning_rate': 1.0, 'decay_epochs': 0} | ({'decay_rate': 0.5} if name == 'exponential' else {})
+    with pytest.raises(UserError, match='x: decay_epochs is 0, expected a number of epochs above 0'):
         learning_rate(value, 'x')
+
+
+def test_a_cycle_that_only_rises_is_said():
+    with pytest.raises(UserError, match=r'x: warm_up is 1.0, expected the fraction .* in \[0, 1\)'):
+        learning_rate({'type': 'one_cycle', 'learning_rate': 1.0, 'warm_up': 1.0}, 'x', 10)
 
 
 def test_an_optimizer_is_no_schedule():

@@ -44,7 +44,7 @@ class Network(keras.Model):
             layers[node.name] = layer
             return layer.compute_output_shape(source)
 
-        graph.walk({name: input_dims for name in graph.inputs}, visit)
+        graph.walk(dict.fromkeys(graph.inputs, input_dims), visit)
         return layers
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[Any, dict[str, GateStats]]:
@@ -72,7 +72,7 @@ class Network(keras.Model):
                 outputs, stats[node.name] = outputs
             return outputs
 
-        return self.graph.walk({name: images for name in self.graph.inputs}, visit), stats
+        return self.graph.walk(dict.fromkeys(self.graph.inputs, images), visit), stats
 
     @property
     def is_probability(self) -> bool:
@@ -81,7 +81,7 @@ class Network(keras.Model):
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Every weight and moving average by its name in checkpoints, without the model's: 'conv0/BatchNorm/gamma'."""
-        named = {}
+        named: dict[str, keras.Variable] = {}
         for name, layer in self.node_layers.items():
             named.update(named_variables(layer, name))
         if self.threshold is not None:

@@ -15,10 +15,10 @@ LOGITS = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3, 'activation
 HEAD = {'pool': {'type': 'average_pool'}, 'logits': LOGITS, 'flat': {'type': 'flatten'}}
 
 
-def network(layers, order=None, seed=0, name='model'):
+def network(layers, seed=0):
     """Layers one after the other, then global pool, logits and flatten, on maps [6, 6, 3]."""
-    graph = build_graph(layers | HEAD, {'from': 'input', 'with': [*(order or layers), *HEAD], 'to': 'output'}, complete=complete)
-    return Network(graph, Shape((6, 6, 3)), name, seed)
+    graph = build_graph(layers | HEAD, {'from': 'input', 'with': [*layers, *HEAD], 'to': 'output'}, complete=complete)
+    return Network(graph, Shape((6, 6, 3)), 'model', seed)
 
 
 @pytest.fixture(scope='module')
@@ -160,9 +160,9 @@ def test_gates_with_a_global_threshold_share_one_that_training_moves(images):
 
 def test_a_graph_with_joins_and_several_outputs(images):
     layers = {'a': CONV, 'b': CONV, 'sum': {'type': 'add'}, 'cat': {'type': 'concat'}}
-    graph = build_graph(layers, [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'input', 'with': 'b', 'to': 'y'},
-                                 {'from': ['x', 'y'], 'with': 'sum', 'to': 'one'}, {'from': ['x', 'y'], 'with': 'cat', 'to': 'two'}],
-                        outputs=['one', 'two'], complete=complete)
+    entries = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'input', 'with': 'b', 'to': 'y'},
+               {'from': ['x', 'y'], 'with': 'sum', 'to': 'one'}, {'from': ['x', 'y'], 'with': 'cat', 'to': 'two'}]
+    graph = build_graph(layers, entries, outputs=['one', 'two'], complete=complete)
     (total, both), stats = Network(graph, Shape((6, 6, 3)), 'model')(images)
     assert (total.shape, both.shape, stats) == ((5, 6, 6, 4), (5, 6, 6, 8), {})
     np.testing.assert_allclose(total, both[..., :4] + both[..., 4:], rtol=1e-6)

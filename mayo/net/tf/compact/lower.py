@@ -163,17 +163,15 @@ def convolution(lowering: Lowering, node: Node, source: str) -> str:
     scale, bias = _norm(lowering, node, weights.shape[0])
     if not standardize:
         weights, scale = _scaled(weights, scale), np.ones(1)
-    function = _function(node.params['activation_fn'])
-    lowered, bias = (None, bias) if gate is None else _gate(lowering, node, gate, bias, standardize)
+    lowered, bias = (None, bias) if gate is None else _gate(lowering, node, gate, bias)
     sliced = lowered is not None and lowered.keep < weights.shape[0]
-    late = sliced and function is not None and function.name not in KEEP_ZERO and lowered.boost == 'before'
-    operation = ops.Conv(
-        output=f'{node.name}/features' if late else node.name, source=source, weights=np.ascontiguousarray(weights, np.float32),
-        bias=bias.astype(np.float32), stride=node.params['stride'], pads=_pads(lowering, node, source), groups=groups,
-        function=None if late else function, gate=lowered, standardize=gate.epsilon if standardize else None, scale=scale.astype(np.float32) if np.any(scale != 1) else None)
-    index = f'{node.name}/index' if sliced else None
-    output = lowering.add(operation, lowering.shape.dims, index, lowered.keep if lowered else 0)
-    return lowering.apply(node.name, output, function) if late else output
+    return lowering.add(ops.Conv(
+        output=node.name, source=source, weights=np.ascontiguousarray(weights, np.float32), bias=bias.astype(np.float32),
+        stride=node.params['stride'], pads=_pads(lowering, node, source), groups=groups,
+        function=_function(node.params['activation_fn']), gate=lowered,
+        standardize=gate.epsilon if standardize else None,
+        scale=scale.astype(np.float32) if np.any(scale != 1) else None,
+    ), lowering.shape.dims, f'{node.name}/index' if sliced else None, lowered.keep if sliced else 0)
 
 
 @rules.register('depthwise_convolution')
@@ -223,7 +221,7 @@ def batch_normalization(lowering: Lowering, node: Node, source: str) -> str:
         lowering.shape.dims, value.index, value.channels, fill)
 
 
-def _gate(lowering: Lowering, node: Node, params: GateParams, bias: np.ndarray, standardize: bool) -> tuple[ops.Gate, np.ndarray]:
+def _gate(lowering: Lowering, node: Node, params: GateParams, bias: np.ndarray) -> tuple[ops.Gate, np.ndarray]:
     """The gate of a node and the convolution's bias, which takes up a constant b that is added before boosting."""
     def affine(name: str) -> ops.Affine:
         return ops.Affine(weights[f'{name}/weights'], weights[f'{name}/biases'])

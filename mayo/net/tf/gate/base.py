@@ -9,7 +9,7 @@ Shapes: N images, H W space, C' input channels, C output channels. s is [N, C'],
 https://openreview.net/forum?id=BJxh2j0qYm
 """
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -24,7 +24,7 @@ STDDEV = 0.05           # of phi when training starts afresh
 RHO = 1.0
 
 Activation = Callable[[tf.Tensor], tf.Tensor]
-Norm = keras.layers.Layer | None
+Norm: TypeAlias = 'keras.layers.Layer | None'
 
 
 class GateStats(NamedTuple):
@@ -35,7 +35,7 @@ class GateStats(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What a convolution reads of the rows: `kernel` of them, every `stride`; padding 'same', 'valid' or rows on both sides."""
+    """What a convolution reads of the rows: `kernel`, every `stride`; padding 'same', 'valid' or rows on both sides."""
     kernel: int
     stride: int
     padding: str | int
@@ -57,7 +57,7 @@ class Gate(Composite):
         self.predictor = predictor(channels, 'relu', random, RHO)
         hidden = params.hidden(channels)
         self.factor = predictor(hidden, 'relu', random, 0.0) if hidden else None
-        self.threshold = shared
+        self.threshold = shared if params.threshold == 'global' else None
         if params.threshold == 'local' and self.keep < channels:
             self.threshold = Threshold(params.decay)
 
@@ -98,15 +98,16 @@ class Gate(Composite):
         """The mask, 0 or 1 in float32. No gradient passes through it."""
         if self.keep == self.channels:
             return tf.ones_like(saliency)
-        if self.params.threshold == 'global':
-            cut = self.threshold.average
-        else:
+        if self.threshold is None:
             cut = best_loser(saliency, self.keep)
-            if self.params.threshold == 'local':
-                cut = self.threshold.of(cut, training)
+        elif self.params.threshold == 'local':
+            cut = self.threshold.of(best_loser(saliency, self.keep), training)
+        else:
+            cut = self.threshold.average.value
         return tf.cast(tf.stop_gradient(saliency) > cut, tf.float32)
 
-    def gated(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, GateStats]:
+    def gated(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor,
+              training: bool = False) -> tuple[tf.Tensor, GateStats]:
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
         saliency = self.predict(summary)
         mask = self.winners(saliency, training)
@@ -123,8 +124,9 @@ class Gate(Composite):
 
 def predictor(units: int, activation: str | None, weights: keras.Initializer | str, bias: float) -> keras.layers.Dense:
     """A fully connected layer in float32 whatever the precision of the network."""
-    return keras.layers.Dense(units, activation, kernel_initializer=weights, bias_initializer=keras.initializers.Constant(bias),
-                              dtype='float32', autocast=False)
+    biases = keras.initializers.Constant(bias)
+    return keras.layers.Dense(units, activation, kernel_initializer=weights, bias_initializer=biases, dtype='float32',
+                              autocast=False)
 
 
 def pool(x: tf.Tensor, kind: str, axes: tuple[int, ...]) -> tf.Tensor:

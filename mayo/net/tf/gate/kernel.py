@@ -82,8 +82,8 @@ def _sums(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Te
 
 
 @_fused
-def _through_norm(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Tensor, mean: tf.Tensor, slope: tf.Tensor,
-                  inverse: tf.Tensor) -> tf.Tensor:
+def _through_norm(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Tensor,
+                  mean: tf.Tensor, slope: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
     inside, value = _inside(normal, per_channel(scale), per_channel(shift), upstream)
     return tf.cast((inside * per_channel(scale) - mean - value * slope) * inverse, normal.dtype)
 

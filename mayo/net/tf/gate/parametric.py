@@ -7,7 +7,7 @@
 b is one number a channel; with parametric_beta it is s psi + c, predicted from the same summary s as the saliency.
 Shapes: N images, H W space, C' input channels, C output channels; psi is [C', C], c and b are [C].
 """
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 import tensorflow as tf
@@ -51,14 +51,19 @@ class ParametricGate(BoostingGate):
               training: bool) -> tuple[tf.Tensor, float]:
         scale = mask * saliency
         shift = self.shift_of(summary, saliency) * (scale if self.params.add_beta_first else mask)
-        if training and self._fuses(norm):
+        if training and self._is_usual and _is_bare_batch_norm(norm):
             outputs, *moments = boost(convolved, scale, shift, norm.epsilon)
             norm.learn(*moments)
             return outputs, 0.
         features = normalized(convolved, norm, training)
         return self.activation(features * per_channel(scale, features.dtype) + per_channel(shift, features.dtype)), 0.
 
-    def _fuses(self, norm: Norm) -> bool:
-        """Whether kernel.boost computes this gate; it does in the usual case."""
-        return (isinstance(norm, BatchNormalization) and norm.trainable and not norm.scale and not norm.center
-                and self.activation is keras.activations.relu and self.params.granularity == 'channel')
+    @property
+    def _is_usual(self) -> bool:
+        """Whether kernel.boost computes this gate."""
+        return self.activation is keras.activations.relu and self.params.granularity == 'channel'
+
+
+def _is_bare_batch_norm(norm: Norm) -> TypeGuard[BatchNormalization]:
+    """Whether `norm` normalizes by the batch, with neither scale nor centre."""
+    return isinstance(norm, BatchNormalization) and norm.trainable and not norm.scale and not norm.center

@@ -35,7 +35,7 @@ def moe(saliency: tf.Tensor, epsilon: float) -> tf.Tensor:
 
 @regularizers.register('moi')
 def moi(saliency: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Mixture of inputs: mean_c of (mean_n g)^2 / (mean_n g^2 + epsilon), in [0, 1): near 1 where g is the same for all images."""
+    """Mixture of inputs: mean_c of (mean_n g)^2 / (mean_n g^2 + epsilon), in [0, 1): 1 where all images get the same g."""
     return tf.reduce_mean(tf.square(_mean(saliency)) / (_mean(tf.square(saliency)) + epsilon))
 
 

@@ -35,14 +35,14 @@ class Linear(Composite):
             source_shape = layer.compute_output_shape(source_shape)
         return source_shape
 
-    def padded(self, source: tf.Tensor) -> tf.Tensor:
-        """pad(x)."""
-        return source if self.padding is None else self.padding(source)
+    def convolved(self, source: tf.Tensor) -> tf.Tensor:
+        """linear(pad(x))."""
+        for layer in (self.padding, self.linear):
+            source = source if layer is None else layer(source)
+        return source
 
     def call(self, source: tf.Tensor, training: bool = False) -> tf.Tensor:
-        values = self.padded(source)
-        if self.linear is not None:
-            values = self.linear(values)
+        values = self.convolved(source)
         if self.norm is not None:
             values = self.norm(values, training=training)
         return values if self.activation is None else self.activation(values)
@@ -68,7 +68,7 @@ class GatedConvolution(Linear):
 
     def call(self, source: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, GateStats]:
         source, summary = self.gate.observe(source, training)
-        return self.gate.gated(self.linear(self.padded(source)), self.norm, summary, training)
+        return self.gate.gated(self.convolved(source), self.norm, summary, training)
 
 
 @builders.register('convolution')

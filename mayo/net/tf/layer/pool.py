@@ -21,7 +21,7 @@ def max_pool(params: Params, sources: list[Dims], site: Site) -> keras.layers.La
 def _pool(params: Params, sources: list[Dims], site: Site, local: type, whole: type) -> keras.layers.Layer:
     if params['kernel_size'] is None:
         return whole(keepdims=True, **site.keras)
-    window = [min(size, side) for size, side in zip(params['kernel_size'], sources[0][1:3])]
+    window = [min(size, side) for size, side in zip(params['kernel_size'], sources[0][1:3], strict=True)]
     layer = local(window, params['stride'], keras_padding(params), dtype=site.dtype)
     return Linear(layer, padding=zeros_around(params), **site.keras)
 

@@ -95,7 +95,7 @@ def test_every_kind_of_gate(pair, policy, density):
     networks.assert_equal(networks.images(3))
 
 
-@pytest.mark.parametrize('activation', [None, 'elu', 'sigmoid', 'hard_swish'])
+@pytest.mark.parametrize('activation', [None, 'elu', 'hard_swish', {'type': 'relu', 'max_value': 0.5}])
 @pytest.mark.parametrize('policy', ['parametric', 'squeeze', 'naive'])
 def test_gates_with_other_activations(pair, activation, policy):
     gate = {**GATE, 'activation_fn': activation, 'gate_params': {'density': 0.5, 'policy': policy}}

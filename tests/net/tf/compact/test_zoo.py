@@ -68,9 +68,11 @@ def test_compact_equals_masked_at_every_density_and_batch(model, eager):
         model.assert_equal(images)
 
 
-def test_images_of_a_batch_have_different_masks(gated):
+def test_images_of_a_batch_have_different_masks_and_outputs(gated):
     gated.set_density(0.5)
-    assert max(gated.winners(gated.images(3))) > 1
+    images = gated.images(3)
+    assert max(gated.winners(images)) > 1
+    assert len(np.unique(gated.network(images)[0], axis=0)) == 3
 
 
 def test_the_operations_executed_are_those_that_info_counts(gated):

@@ -67,7 +67,8 @@ def compute(x, w, gate, training=True, mask=None, padding='same', stride=1):
         strong = relu(z)
         target = summarize(strong, gate.get('pool', 'avg'), False) if not vector else pool(strong, gate.get('pool', 'avg'), 2)
         return {'y': spread(mask) * strong, 'g': g, 'mask': mask, 'loss': np.mean((g - target) ** 2)}
-    b = s @ w['gate/beta/weights'] + w['gate/beta/biases'] if gate.get('parametric_beta') else np.zeros_like(g) + w['gate/shift']
+    predicted = gate.get('parametric_beta')
+    b = s @ w['gate/beta/weights'] + w['gate/beta/biases'] if predicted else np.zeros_like(g) + w['gate/shift']
     if policy == 'squeeze':
         y = spread(mask * g) * relu(z + spread(b))
     elif gate.get('add_beta_first'):

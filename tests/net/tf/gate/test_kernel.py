@@ -44,7 +44,8 @@ def test_boost_returns_the_moments_of_the_population():
 def test_sixteen_bit_maps_are_summed_in_float32():
     maps = tf.cast(np.random.default_rng(4).normal(0, 1., (2, 32, 32, 3)), tf.bfloat16)
     ones = tf.ones((2, 3))
-    fused, (to_maps, to_scale, to_shift) = slopes(lambda *args: boost(*args, 0.1)[0], maps, ones, ones * 9., upstream=tf.ones(maps.shape))
+    fused, gradients = slopes(lambda *args: boost(*args, 0.1)[0], maps, ones, ones * 9., upstream=tf.ones(maps.shape))
+    to_maps, to_scale, to_shift = gradients
     assert (fused.dtype, to_maps.dtype, to_scale.dtype) == (tf.bfloat16, tf.bfloat16, tf.float32)
     np.testing.assert_array_equal(to_shift, np.full((2, 3), 1024.))      # bfloat16 cannot count beyond 256
 

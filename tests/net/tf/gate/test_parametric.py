@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.estimate import complete
+from mayo.net.tf.layer import Site, builders
 from mayo.net.tf.variables import named_variables
+from mayo.util.errors import UserError
 
 POLICIES = ['parametric', 'squeeze', 'naive']
 
@@ -88,37 +91,33 @@ def test_a_disabled_gate_leaves_the_ordinary_convolution(gated, images):
     assert layer(images).shape == (6, 5, 4, 4)
 
 
+PHI, RHO = {'gate/weights': (3, 4)}, {'gate/biases': (4,)}
+SHIFT = {'gate/shift': (4,)}
+HIDDEN = {'gate/factor/weights': (3, 2), 'gate/factor/biases': (2,), 'gate/weights': (2, 4)}
+
+
 @pytest.mark.parametrize(('gate', 'names'), [
-    ({}, {'gate/weights': (3, 4), 'gate/biases': (4,), 'gate/shift': (4,)}),
-    ({'factor': 2}, {'gate/factor/weights': (3, 2), 'gate/factor/biases': (2,), 'gate/weights': (2, 4), 'gate/biases': (4,),
-                     'gate/shift': (4,)}),
-    ({'factor': 3}, {'gate/factor/weights': (3, 2), 'gate/factor/biases': (2,), 'gate/weights': (2, 4), 'gate/biases': (4,),
-                     'gate/shift': (4,)}),
-    ({'parametric_beta': True}, {'gate/weights': (3, 4), 'gate/biases': (4,), 'gate/beta/weights': (3, 4), 'gate/beta/biases': (4,)}),
-    ({'threshold': 'local', 'density': 0.5}, {'gate/weights': (3, 4), 'gate/biases': (4,), 'gate/threshold': (), 'gate/shift': (4,)}),
-    ({'policy': 'naive'}, {'gate/weights': (3, 4), 'gate/biases': (4,)}),
+    ({}, PHI | RHO | SHIFT),
+    ({'factor': 2}, HIDDEN | RHO | SHIFT),
+    ({'factor': 3}, HIDDEN | RHO | SHIFT),
+    ({'parametric_beta': True}, PHI | RHO | {'gate/beta/weights': (3, 4), 'gate/beta/biases': (4,)}),
+    ({'threshold': 'local', 'density': 0.5}, PHI | RHO | SHIFT | {'gate/threshold': ()}),
+    ({'policy': 'naive'}, PHI | RHO),
 ])
 def test_variables_have_their_names_in_checkpoints(gated, gate, names):
     found = {name: tuple(variable.shape) for name, variable in named_variables(gated(gate_params=gate))}
     assert {name: shape for name, shape in found.items() if name.startswith('gate/')} == names
 
 
-def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi(site_layer):
-    variables = {name: variable.numpy() for name, variable in named_variables(site_layer)}
+def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi():
+    params = complete('gated_convolution', {'kernel_size': 1, 'num_outputs': 512})
+    layer = builders['gated_convolution'](params, [(None, 2, 2, 8)], Site('conv0'))
+    layer.build((None, 2, 2, 8))
+    variables = {name: variable.numpy() for name, variable in named_variables(layer)}
     assert variables['gate/biases'].tolist() == [1.] * 512
     np.testing.assert_allclose(variables['gate/shift'], 0.1)
     assert 0.04 < variables['gate/weights'].std() < 0.06
     assert np.abs(variables['gate/weights']).max() < 0.12
-
-
-@pytest.fixture
-def site_layer():
-    from mayo.estimate import complete
-    from mayo.net.tf.layer import Site, builders
-    params = complete('gated_convolution', {'kernel_size': 1, 'num_outputs': 512})
-    layer = builders['gated_convolution'](params, [(None, 2, 2, 8)], Site('conv0'))
-    layer.build((None, 2, 2, 8))
-    return layer
 
 
 def test_without_a_normalizer_b_is_the_bias(gated, images):
@@ -135,7 +134,7 @@ def test_another_activation_is_applied_if_it_is_zero_at_zero(gated, images):
     layer = gated(gate_params={'density': 0.5}, activation_fn='tanh')
     plain = gated(gate_params={'density': 0.5}, activation_fn=None)
     np.testing.assert_allclose(layer(images)[0], np.tanh(plain(images)[0]), rtol=1e-5)
-    with pytest.raises(Exception, match=r'x\.yaml:4: conv0\.activation_fn is not 0 at 0, so that no channel could be suppressed'):
+    with pytest.raises(UserError, match=r'x\.yaml:4: conv0\.activation_fn is not 0 at 0, so that no channel could be'):
         gated(gate_params={'density': 0.5}, activation_fn='sigmoid', where='x.yaml:4')
 
 

@@ -1,0 +1,50 @@
+"""The documentation shows what the commands print: each is run again, and every figure but the speed must be the same."""
+import dataclasses
+import importlib.util
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from mayo.estimate.gate import GateParams
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SPEC = importlib.util.spec_from_file_location('refresh', ROOT / 'docs' / 'refresh.py')
+refresh = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(refresh)
+
+SHOWN = [pytest.param(command, output, id=f'{page.name}: {command[:60]}')
+         for page in refresh.pages() for block in refresh.BLOCK.findall(page.read_text())
+         for command, output in refresh.commands(block)]
+LINK = re.compile(r'\]\(([^)#:]+)\)')
+
+
+def without_speed(text):
+    return re.sub(r'[\d,.]+ images/s', 'N images/s', text)
+
+
+@pytest.mark.parametrize('command, output', SHOWN)
+def test_a_documented_command_prints_what_the_page_shows(command, output):
+    assert without_speed(refresh.run(command)) == without_speed(output), 'python docs/refresh.py writes the new output'
+
+
+@pytest.mark.parametrize('page', refresh.pages(), ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page):
+    missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_refreshing_replaces_only_the_outputs():
+    page = 'text\n```console\n$ echo a \\\n    b\nold\n$ echo c\n```\n$ echo no\n'
+    assert refresh.refreshed(page, lambda command: f'<{command[:6]}>\n') == (
+        'text\n```console\n$ echo a \\\n    b\n<echo a>\n$ echo c\n<echo c>\n```\n$ echo no\n')
+
+
+def test_the_table_of_gate_parameters_is_that_of_the_code():
+    page = (ROOT / 'docs' / 'fbs.md').read_text()
+    rows = dict(re.findall(r'^\| `(\w+)` \| `?([\w.]+)`? \|', page, re.MULTILINE))
+    defaults = {field.name: getattr(GateParams(), field.name) for field in dataclasses.fields(GateParams)}
+    assert list(rows) == list(defaults)
+    assert {key: yaml.safe_load(value) for key, value in rows.items() if key != 'regularizer'} == {
+        key: value for key, value in defaults.items() if key != 'regularizer'}
