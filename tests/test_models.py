@@ -1,17 +1,22 @@
 """Every model and overlay of the repository: it loads, has no problem, and costs what its header says."""
+import json
 import pathlib
 import re
 
 import pytest
 
 from mayo.config import Config
+from mayo.estimate import shapes
 from mayo.session.info import info
-from mayo.session.spec import model_graph, model_problems
+from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.util.format import count
 
 MODELS = pathlib.Path(__file__).parents[1] / 'models'
 NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml'))
-CLASSES = {'lenet5': 10, 'cifarnet': 10, 'vgg16': 1000}
+ZOO = {
+    'lenet5', 'lenet5_bn', 'cifarnet', 'cifarnet_slim', 'vgg16', 'vgg16_bn', 'vgg16_compact', 'alexnet', 'alexnet_bn', 'resnet18',
+    'resnet34', 'resnet50', 'resnet20', 'resnet56', 'squeezenet_v10', 'squeezenet_v11', 'inception_v1', 'inception_v3', 'mobilenet',
+    'mobilenet_v2', 'mobilenet_v3_large', 'efficientnet_b0', 'densenet121'}
 # name: classes, density; dense, macs, executed; trainable parameters
 COSTS = {
     'cifarnet': (1.0, 174_301_824, 174_301_824, 174_301_824, 1_296_074),
@@ -24,17 +29,22 @@ COSTS = {
 }
 
 
+def header(name):
+    """The comment that a model file opens with."""
+    return re.match(r'(#.*\n)+', (MODELS / f'{name}.yaml').read_text(encoding='utf-8')).group()
+
+
 def config(name, density=1.0):
+    """The model with the dataset of its command."""
     made = Config.default()
     made.merge_file(MODELS / f'{name}.yaml')
-    kind = next(kind for kind in CLASSES if name.removeprefix('gate/').startswith(kind))
-    made.merge_word(f'dataset.task.num_classes={CLASSES[kind]}')
+    made.merge_file(MODELS.parent / re.search(r'datasets/\w+\.yaml', header(name)).group())
     made.merge_word(f'_gate.density={density}')
     return made
 
 
 def test_the_models_are_those_promised():
-    assert {'lenet5', 'lenet5_bn', 'cifarnet', 'vgg16', 'vgg16_bn', 'vgg16_compact'} <= set(NAMES)
+    assert ZOO <= set(NAMES)
     assert {f'gate/{name}' for name in NAMES if '/' not in name} == {name for name in NAMES if '/' in name}
 
 
@@ -53,7 +63,7 @@ def test_a_model_costs_what_the_design_says_to_the_last_digit(name):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_a_model_opens_with_its_purpose_its_command_and_what_to_expect(name):
-    comment = re.match(r'(#.*\n)+', (MODELS / f'{name}.yaml').read_text(encoding='utf-8')).group()
+    comment = header(name)
     assert f'#   ./my models/{name}.yaml datasets/' in comment
     density = float((re.search(r'_gate.density=([\d.]+)', comment) or [0, '1.0'])[1])
     total = info(config(name, density)).total
@@ -64,14 +74,27 @@ def test_a_model_opens_with_its_purpose_its_command_and_what_to_expect(name):
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('gate/')])
-def test_an_overlay_gates_every_convolution_but_the_logits_and_changes_nothing_else(name):
+def test_an_overlay_gates_every_convolution_of_a_map_but_the_logits_and_changes_nothing_else(name):
+    """For one position, as in squeeze and excite, a gate would cost what the convolution does."""
     dense, gated = config(name.removeprefix('gate/')), config(name)
-    dense.merge_word('model.bn=true')
+    dense.merge_word(f'model.bn={json.dumps(gated.get("model.bn"))}')
+    size = shapes(model_graph(dense), input_shape(dense))
     for before, after in zip(model_graph(dense), model_graph(gated), strict=True):
-        is_gated = before.type == 'convolution' and before.name != 'logits'
+        source = size[before.inputs[0]]
+        is_gated = before.type == 'convolution' and before.name != 'logits' and source.height * source.width > 1
         assert after.type == ('gated_convolution' if is_gated else before.type)
         assert {key: after.params[key] for key in before.params} == dict(before.params)
         assert (after.name, after.inputs) == (before.name, before.inputs)
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('gate/')])
+def test_the_density_of_one_gated_layer_can_be_set_alone(name):
+    gated = config(name)
+    chosen = [node.name for node in model_graph(gated) if node.type == 'gated_convolution'][1]
+    key = 'model.layers.' + '.layers.'.join(chosen.split('/'))
+    gated.merge_word(f'{key}.gate_params.density=0.25')
+    densities = {cost.name: cost.density for cost in info(gated).layers if cost.density is not None}
+    assert {layer for layer, density in densities.items() if density < 1} == {chosen}
 
 
 def test_the_batch_norm_of_vgg_is_a_switch():

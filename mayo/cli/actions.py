@@ -13,7 +13,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.evaluate import Evaluation
 
 _log = logging.getLogger(__name__)
-_SHOWING = ('config', 'info', 'eval')       # how to show results: sections that change no session
+_SHOWING = ('config', 'info', 'eval', 'bench')       # how to show results: sections that change no session
 
 
 class Run:
@@ -130,6 +130,16 @@ def evaluate_all(run: Run) -> None:
     session = run.session
     from mayo.session.evaluate import evaluate_all
     _write(evaluate_all(session), run.config.get('eval.path'))
+
+
+@actions.register('bench')
+def bench(run: Run) -> None:
+    """Time and memory of dense, masked, compact, side by side."""
+    session = run.session
+    from mayo.cli.bench import measured
+    from mayo.bench import render
+    found = measured(session)
+    _write(render(found, run.config.get('bench.format'), _width()), run.config.get('bench.path'))
 
 
 @actions.register('reset-num-epochs')

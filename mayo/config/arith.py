@@ -29,7 +29,8 @@ _ARITHMETIC: dict[type[ast.AST], tuple[str, Callable[[Value, Value], Value]]] = 
     ast.Pow: ('**', operator.pow)}
 _COMPARISONS: dict[type[ast.AST], Callable[[Value, Value], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b}
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b}
 _UNARY: dict[type[ast.AST], Callable[[Value], Value]] = {
     ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Not: operator.not_}
 
@@ -146,7 +147,8 @@ class _Evaluator:
         elif _of_math(node.func):
             function = getattr(math, name.removeprefix('math.'), None)
         if not callable(function) or '__' in name:
-            raise ValueError(f'the function `{name}` is not known; there are {" ".join(_FUNCTIONS)} and math.*')
+            known = ' '.join(_FUNCTIONS)
+            raise ValueError(f'the function `{name}` is not known; there are {known} and math.*')
         if node.keywords:
             raise ValueError(f'`{name}` takes no named arguments here')
         arguments = [self.value(item, depth) for item in node.args]

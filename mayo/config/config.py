@@ -33,13 +33,14 @@ class Unknown(NamedTuple):
 
     def __str__(self) -> str:
         if self.keys:
-            return f'{self.origin}: {self.key} is a value, expected a mapping with the keys {", ".join(self.keys)}.'
+            keys = ', '.join(self.keys)
+            return f'{self.origin}: {self.key} is a value, expected a mapping with the keys {keys}.'
         hint = f'; did you mean {self.nearest}?' if self.nearest else '.'
         return f'{self.origin}: nothing reads the key {self.key}{hint} Keys of your own start with _.'
 
 
 class Config:
-    """What the files and words so far say. Merging makes a new tree and leaves the old one, so copies are cheap.
+    """What the files and words so far say. Merging makes a new tree, so that copies are cheap.
 
     >>> config = Config()
     >>> config.merge_text('{a: {b: 2, c: $(.b)}, d: !arith $(a.c) + 1}', 'x.yaml')
@@ -113,7 +114,7 @@ class Config:
         return True
 
     def origin(self, key: str) -> str:
-        """Who set a key, or the nearest one above it that exists: `file:line`, `command line` or `defaults`."""
+        """Who set a key, or else the nearest one above it: `file:line`, `command line` or `defaults`."""
         return str(self._resolver.origin(split_key(key)))
 
     def to_dict(self, scratch: bool = True) -> dict[str, Any]:
@@ -129,7 +130,7 @@ class Config:
     def unknown(self) -> list[Unknown]:
         """The keys that nothing reads: those beside the keys of system.yaml, where it lists keys at all.
 
-        What system.yaml leaves open (null, a list, an empty mapping) its owner checks; keys with _ are scratch.
+        What system.yaml leaves open (null, a list, an empty mapping) its owner checks; _ marks scratch.
         """
         found: list[Unknown] = []
         self._collect_unknown(_defaults(), (), found)

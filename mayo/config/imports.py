@@ -11,7 +11,7 @@ _IMPORT = '_import'
 
 
 def trees_of_file(path: str | os.PathLike[str]) -> list[Node]:
-    """The trees of a file: those that it imports, in order, and then its own. UserError: missing, unreadable, wrong."""
+    """The trees of what a file imports, in order, and then its own. UserError: missing, unreadable, wrong."""
     found = files.find(path)
     if found is None:
         raise UserError(f'{path} does not exist{_hint(str(path), _known_files(path))}')

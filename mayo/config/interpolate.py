@@ -60,10 +60,10 @@ class Resolver:
         self._depth = 0
         self._problems = Problems()                 # of the tree that is being resolved as a whole,
         self._resolved: dict[Path, Node] = {}       # its collections so far,
-        self._open: list[tuple[Path, Path]] = []    # and those around: where each stands, and where it comes from
+        self._open: list[tuple[Path, Path]] = []    # and those around: where each stands and comes from
 
     def resolve(self, path: Path) -> Node:
-        """The node at `path`, everything in it resolved. UserError with all that is wrong in it; or Missing."""
+        """The node at `path`, everything in it resolved. UserError: all that is wrong in it; Missing."""
         node, place = self.find(path)
         return self._whole(node, place)
 

@@ -1,7 +1,7 @@
 """YAML text to a tree of nodes, each with its file and line; no tag can run anything.
 
-Read from the events of PyYAML's parser (its C one where there is), with a composer of our own: duplicate keys are
-errors, `mayo.config.scalar` types the text, dotted keys nest, and depth, size and aliases are limited.
+Read from the events of PyYAML's parser (its C one where there is), with a composer of our own: duplicate keys
+are errors, `mayo.config.scalar` types the text, dotted keys nest, and depth, size and aliases are limited.
 """
 from typing import Any
 
@@ -115,7 +115,7 @@ class _Composer:
             elif inherited is None:
                 inherited = _inherited(value, where)
             else:
-                raise UserError(f'{where}: the key `<<` is here twice; `<<: [*first, *second]` takes several.')
+                raise UserError(f'{where}: the key `<<` is here twice; `<<: [*first, *second]` takes more.')
         items = inherited or {}
         for name, node in own.items():
             reaches_in = isinstance(node, Map) and node.dotted
@@ -140,7 +140,8 @@ def check_key(path: Path, key: str, origin: Origin | str) -> None:
     if len(path) > MAX_DEPTH:
         raise UserError(f'{origin}: a key of {len(path)} parts, at most {MAX_DEPTH} may be.')
     if not all(path):
-        raise UserError(f'{origin}: `{key}`: a key needs a name before and after each dot; \\. is a dot in a name.')
+        raise UserError(f'{origin}: `{key}`: a key needs a name before and after each dot; '
+                        '\\. is a dot in a name.')
     if '$(' in key:
         raise UserError(f'{origin}: `{key}`: references stand in values, not in keys.')
 
@@ -212,7 +213,8 @@ def _check_tag(tag: str | None, kind: str, origin: Origin) -> None:
                         'arithmetic is !arith, other values are $(key).')
     if tag == _ARITH:
         raise UserError(f'{origin}: !arith takes an expression as text.')
-    raise UserError(f'{origin}: unknown tag {name}{did_you_mean(name, [_ARITH]) or "; the only one is !arith."}')
+    hint = did_you_mean(name, [_ARITH]) or '; the only one is !arith.'
+    raise UserError(f'{origin}: unknown tag {name}{hint}')
 
 
 def _tag_name(tag: str) -> str:

@@ -48,7 +48,7 @@ def clash(base: Node, over: Node) -> Path | None:
 
 
 def _is_lazy(base: Node | None) -> bool:
-    return isinstance(base, Overlay) or (isinstance(base, Template) and (base.arith or base.alone is not None))
+    return isinstance(base, Overlay) or (isinstance(base, Template) and (base.arith or bool(base.alone)))
 
 
 def _lazily(base: Node, over: Map | Append) -> Overlay:

@@ -2,8 +2,8 @@
 
     relu      keras.regularizers.L2      {type: keras.initializers.TruncatedNormal, stddev: 0.05}
 
-Nothing outside these tables can be named, and nothing is imported by name here: a Spec is data, which others make
-into an object.
+Nothing outside these tables can be named, and nothing is imported by name here: a Spec is data, which others
+make into an object.
 """
 import dataclasses
 import inspect
@@ -19,7 +19,7 @@ REQUIRED: Any = inspect.Parameter.empty
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """An object to make: `name` is today's dotted name (a schedule's is short), `kwargs` its checked arguments."""
+    """An object to make: today's dotted name (a schedule's is short) and checked arguments."""
     name: str
     kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -29,8 +29,8 @@ class Initializer(str):
     __slots__ = ()
 
 
-# A default says what an argument takes: a number; true or false; one of a tuple, whose first is the default; a mapping;
-# another object. None: a number or null. REQUIRED: a number, or the list of numbers that _LISTS says.
+# A default says what an argument takes: a number; true or false; one of a tuple, whose first is the default;
+# a mapping; an initializer. None: a number or null. REQUIRED: a number, or a list of them if in _LISTS.
 Arguments = Mapping[str, Any]
 _LISTS = ('boundaries', 'values')
 _SEED: Arguments = {'seed': None}
@@ -94,10 +94,11 @@ KNOWN: dict[str, Arguments] = {
 
     # mayo/session/schedule.py
     'constant': {'learning_rate': REQUIRED},
-    'exponential': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'decay_rate': REQUIRED, 'staircase': False},
+    'exponential': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'decay_rate': REQUIRED,
+                    'staircase': False},
     'piecewise': {'boundaries': REQUIRED, 'values': REQUIRED},
-    'polynomial': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'end_learning_rate': 0.0001, 'power': 1.0,
-                   'cycle': False},
+    'polynomial': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'end_learning_rate': 0.0001,
+                   'power': 1.0, 'cycle': False},
     'cosine': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'alpha': 0.0},
     'one_cycle': {'learning_rate': REQUIRED, 'epochs': None, 'warm_up': 0.25, 'start': 0.04, 'end': 0.0},
 }
@@ -116,15 +117,14 @@ _SAME = {
     **{f'tensorflow.{spelling.format(kind.lower(), name.lower())}': f'keras.initializers.{kind}{name}'
        for spelling in ('{}_{}_initializer', 'initializers.{}_{}')
        for kind in ('Glorot', 'He', 'Lecun') for name in ('Normal', 'Uniform')},
-    **{f'keras.{module}.{spelling}': f'keras.{module}.{today}' for module, spelling, today in (
-        ('regularizers', 'l1_l2', 'L1L2'), ('regularizers', 'l1', 'L1'), ('regularizers', 'l2', 'L2'),
-        ('initializers', 'zeros', 'Zeros'), ('initializers', 'ones', 'Ones'),
-        ('initializers', 'constant', 'Constant'), ('initializers', 'orthogonal', 'Orthogonal'),
-        ('initializers', 'truncated_normal', 'TruncatedNormal'), ('initializers', 'random_normal', 'RandomNormal'),
-        ('initializers', 'random_uniform', 'RandomUniform'), ('initializers', 'variance_scaling', 'VarianceScaling'),
-        ('initializers', 'glorot_normal', 'GlorotNormal'), ('initializers', 'glorot_uniform', 'GlorotUniform'),
-        ('initializers', 'he_normal', 'HeNormal'), ('initializers', 'he_uniform', 'HeUniform'),
-        ('initializers', 'lecun_normal', 'LecunNormal'), ('initializers', 'lecun_uniform', 'LecunUniform'))},
+    **{f'keras.initializers.{spelling}': f'keras.initializers.{today}' for spelling, today in (
+        ('zeros', 'Zeros'), ('ones', 'Ones'), ('constant', 'Constant'), ('orthogonal', 'Orthogonal'),
+        ('truncated_normal', 'TruncatedNormal'), ('random_normal', 'RandomNormal'),
+        ('random_uniform', 'RandomUniform'), ('variance_scaling', 'VarianceScaling'),
+        ('glorot_normal', 'GlorotNormal'), ('glorot_uniform', 'GlorotUniform'), ('he_normal', 'HeNormal'),
+        ('he_uniform', 'HeUniform'), ('lecun_normal', 'LecunNormal'), ('lecun_uniform', 'LecunUniform'))},
+    **{f'keras.regularizers.{spelling}': f'keras.regularizers.{today}' for spelling, today in (
+        ('l1', 'L1'), ('l2', 'L2'), ('l1_l2', 'L1L2'))},
 }
 _PREFIXES = {'tf.': 'tensorflow.', 'tensorflow.keras.': 'keras.',
              'tensorflow.contrib.slim.': 'tensorflow.contrib.layers.'}
@@ -134,9 +134,9 @@ _PACKAGES = ('keras', 'tensorflow', 'tf', 'mayo')
 def object_spec(value: object, where: str) -> Spec:
     """The object that `value` names: a name, or {type: name, argument: value, ...}; keys with _ are left out.
 
-    where: file, line and key, the start of messages. UserError: unknown names; unknown, missing or unfit arguments.
+    where: file, line and key, the start of messages. UserError: unknown names or arguments; unfit ones.
 
-    >>> object_spec({'type': 'tensorflow.contrib.layers.l2_regularizer', 'scale': 0.004}, 'x.yaml:1: regularizer')
+    >>> object_spec({'type': 'tf.contrib.layers.l2_regularizer', 'scale': 0.004}, 'x.yaml:1: regularizer')
     Spec(name='keras.regularizers.L2', kwargs={'l2': 0.002})
     """
     name, given = _name_and_arguments(value, where)
@@ -167,14 +167,16 @@ def _current(name: str) -> str:
 def _translated(name: str, given: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
     """Today's name and arguments for those of TensorFlow 1."""
     function = OLD_NAMES[name]
-    arguments = {parameter.name: parameter.default for parameter in inspect.signature(function).parameters.values()}
+    parameters = inspect.signature(function).parameters
+    arguments = {key: parameter.default for key, parameter in parameters.items()}
     used = {key: value for key, value in given.items() if key in arguments or key not in MACHINERY}
     return function(**_checked(name, arguments, used, where))
 
 
 def _unknown(name: str) -> str:
     if '.' in name and name.partition('.')[0] not in _PACKAGES:
-        return f'the name {name} is refused: names are those of keras, or of TensorFlow where older YAML has them.'
+        return (f'the name {name} is refused: names are those of keras, '
+                'or of TensorFlow where older YAML has them.')
     hint = did_you_mean(name, [*KNOWN, *_SAME, *OLD_NAMES])
     return f'the name {name} is not known{hint or "; mayo/config/names.py lists those that are."}'
 
@@ -185,7 +187,8 @@ def _checked(name: str, arguments: Arguments, given: Mapping[str, Any], where: s
     checked = {}
     for key, value in given.items():
         if key not in arguments:
-            problems.append(f'{where}: {name} takes no {key}{did_you_mean(key, arguments) or _listed(arguments)}')
+            hint = did_you_mean(key, arguments) or _listed(arguments)
+            problems.append(f'{where}: {name} takes no {key}{hint}')
             continue
         with problems.collecting():
             checked[key] = _fitting(value, key, arguments[key], f'{where}: {key} of {name}')

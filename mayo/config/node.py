@@ -102,7 +102,7 @@ class List(Node):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Map(Node):
-    """A mapping. dotted: it stands for the dots of a key, so it reaches into a list instead of replacing it."""
+    """A mapping. dotted: it stands for the dots of a key, and so reaches into lists, not over them."""
     items: dict[str, Node]
     dotted: bool = False
 

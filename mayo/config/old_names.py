@@ -1,7 +1,8 @@
 """TensorFlow 1's names, as YAML written for the original Mayo has them.
 
-Each function's keyword-only arguments are those of the old object, with its defaults; it returns today's name and
-arguments for the same arithmetic. Sources: TensorFlow 1.15, tensorflow/contrib/layers and tensorflow/python.
+Each function's keyword-only arguments are those of the old object, with its defaults; it returns today's
+name and arguments for the same arithmetic.
+Sources: TensorFlow 1.15, tensorflow/contrib/layers and tensorflow/python.
 """
 import types
 from collections.abc import Callable, Mapping
@@ -12,8 +13,8 @@ OLD_NAMES: dict[str, Callable[..., Today]] = {}
 
 # Arguments that only TensorFlow 1's machinery had use for: taken and left out.
 MACHINERY = frozenset({
-    'data_format', 'dtype', 'fused', 'global_step', 'is_training', 'name', 'outputs_collections', 'reuse', 'scope',
-    'updates_collections', 'use_locking', 'variables_collections', 'verify_shape'})
+    'data_format', 'dtype', 'fused', 'global_step', 'is_training', 'name', 'outputs_collections', 'reuse',
+    'scope', 'updates_collections', 'use_locking', 'variables_collections', 'verify_shape'})
 
 
 def _old(*names: str) -> Callable[[Callable[..., Today]], Callable[..., Today]]:
@@ -90,7 +91,8 @@ def random_normal_initializer(*, mean: float = 0.0, stddev: float = 1.0, seed: i
 
 
 @_old('random_uniform_initializer', 'initializers.random_uniform')
-def random_uniform_initializer(*, minval: float = 0.0, maxval: float | None = None, seed: int | None = None) -> Today:
+def random_uniform_initializer(*, minval: float = 0.0, maxval: float | None = None,
+                               seed: int | None = None) -> Today:
     """No maxval is 1."""
     maxval = 1.0 if maxval is None else maxval
     return 'keras.initializers.RandomUniform', {'minval': minval, 'maxval': maxval, 'seed': seed}
@@ -103,8 +105,8 @@ def orthogonal_initializer(*, gain: float = 1.0, seed: int | None = None) -> Tod
 
 
 @_old('variance_scaling_initializer', 'initializers.variance_scaling')
-def variance_scaling_initializer(*, scale: float = 1.0, mode: str = 'fan_in', distribution: str = 'truncated_normal',
-                                 seed: int | None = None) -> Today:
+def variance_scaling_initializer(*, scale: float = 1.0, mode: str = 'fan_in',
+                                 distribution: str = 'truncated_normal', seed: int | None = None) -> Today:
     """`normal` meant the truncated one."""
     distribution = {'normal': 'truncated_normal'}.get(distribution, distribution)
     return 'keras.initializers.VarianceScaling', {
@@ -114,13 +116,14 @@ def variance_scaling_initializer(*, scale: float = 1.0, mode: str = 'fan_in', di
 @_old('contrib.layers.variance_scaling_initializer')
 def slim_variance_scaling(*, factor: float = 2.0, mode: str = 'FAN_IN', uniform: bool = False,
                           seed: int | None = None) -> Today:
-    """Truncated normal, of deviation sqrt(1.3 factor / n) before it is cut, or uniform within sqrt(3 factor / n).
+    """Truncated normal of deviation sqrt(1.3 factor / n) before the cut, or uniform in sqrt(3 factor / n).
 
     Keras corrects for the cut by 0.87962566, the deviation of a unit normal cut at 2; slim by 1 / sqrt(1.3).
     """
     scale = factor if uniform else 1.3 * factor * 0.87962566103423978 ** 2
     return 'keras.initializers.VarianceScaling', {
-        'scale': scale, 'mode': mode.lower(), 'distribution': 'uniform' if uniform else 'truncated_normal', 'seed': seed}
+        'scale': scale, 'mode': mode.lower(), 'seed': seed,
+        'distribution': 'uniform' if uniform else 'truncated_normal'}
 
 
 @_old('contrib.layers.xavier_initializer', 'contrib.layers.xavier_initializer_conv2d')
@@ -147,7 +150,7 @@ def gradient_descent() -> Today:
 
 @_old('train.MomentumOptimizer')
 def momentum_optimizer(*, momentum: float, use_nesterov: bool = False) -> Today:
-    """v <- momentum v + g,  w <- w - rate v; Keras has the rate inside v, so that it differs when the rate changes."""
+    """v <- momentum v + g,  w <- w - rate v; Keras's v contains the rate, which differs when that changes."""
     return 'mayo.train.Momentum1', {'momentum': momentum, 'nesterov': use_nesterov}
 
 
@@ -155,7 +158,8 @@ def momentum_optimizer(*, momentum: float, use_nesterov: bool = False) -> Today:
 def rmsprop_optimizer(*, decay: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10,
                       centered: bool = False) -> Today:
     """Its accumulator starts at one, which Keras's does not."""
-    return 'mayo.train.RMSProp1', {'rho': decay, 'momentum': momentum, 'epsilon': epsilon, 'centered': centered}
+    return 'mayo.train.RMSProp1', {
+        'rho': decay, 'momentum': momentum, 'epsilon': epsilon, 'centered': centered}
 
 
 @_old('train.AdamOptimizer')
@@ -170,8 +174,9 @@ def adam_optimizer(*, beta1: float = 0.9, beta2: float = 0.999, epsilon: float =
 def exponential_decay(*, learning_rate: float, decay_steps: float, decay_rate: float,
                       staircase: bool = False) -> Today:
     """learning_rate decay_rate^(epoch / decay_steps)"""
-    return 'exponential', {'learning_rate': learning_rate, 'decay_epochs': decay_steps, 'decay_rate': decay_rate,
-                           'staircase': staircase}
+    return 'exponential', {
+        'learning_rate': learning_rate, 'decay_epochs': decay_steps, 'decay_rate': decay_rate,
+        'staircase': staircase}
 
 
 @_old('train.piecewise_constant', 'train.piecewise_constant_decay')

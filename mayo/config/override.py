@@ -6,7 +6,7 @@ from mayo.util.errors import UserError
 
 
 def tree_of_word(word: str) -> Node:
-    """The tree that does what `word` says once it is merged. UserError: it is no override, or its value no YAML."""
+    """The tree that, merged, does what `word` says. UserError: it is no override, or its value no YAML."""
     origin = Origin('command line', word=word)
     if word.startswith('~'):
         return nest(_path(word[1:], origin), Remove(origin))

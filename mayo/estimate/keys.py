@@ -84,11 +84,12 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     'stride': (_pair, 'a whole number, 1 or more, or [height, width]'),
     'padding': (_padding, '`same`, `valid`, a whole number, or [height, width]'),
     'sides': (_sides, 'a whole number, [height, width], or [[top, bottom], [left, right]]'),
+    'channels': (lambda value: _pair(value, 0), 'a whole number, or [before, after]'),
     'axis': (_axes, '1 (height), 2 (width), 3 or -1 (channels), or a list of them'),
     'num_outputs': _WHOLE, 'num_groups': _WHOLE, 'depth_multiplier': _WHOLE, 'block_size': _WHOLE,
     'depth_radius': _WHOLE, 'bias': _NUMBER, 'alpha': _NUMBER, 'beta': _NUMBER,
     'keep_prob': _FRACTION, 'momentum': _FRACTION, 'epsilon': _FRACTION,
-    'keepdims': _BOOLEAN, 'trainable': _BOOLEAN, 'center': _BOOLEAN, 'scale': _BOOLEAN,
+    'keepdims': _BOOLEAN, 'whole': _BOOLEAN, 'trainable': _BOOLEAN, 'center': _BOOLEAN, 'scale': _BOOLEAN,
     'normalizer_params': _MAPPING, 'gate_params': _MAPPING,
 }
 

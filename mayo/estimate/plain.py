@@ -82,10 +82,14 @@ def space_to_depth(source: Shape, *, block_size: int) -> Layer:
 
 
 @layer_types.register('pad')
-def pad(source: Shape, *, sides: tuple[Pair, Pair]) -> Layer:
-    """Zeros around the map: a number for all sides, [height, width], or [[top, bottom], [left, right]]."""
+def pad(source: Shape, *, sides: tuple[Pair, Pair], channels: Pair = (0, 0)) -> Layer:
+    """Zeros around the map: a number for all sides, [height, width], or [[top, bottom], [left, right]].
+
+    channels: so many channels of zeros on either side of the others, a number or [before, after].
+    """
     need_map(source)
-    return Layer(shape=Shape((source.height + sum(sides[0]), source.width + sum(sides[1]), source.channels)))
+    dims = (source.height + sum(sides[0]), source.width + sum(sides[1]), source.channels + sum(channels))
+    return Layer(shape=Shape(dims), flow=full if any(channels) else kept)
 
 
 @layer_types.register('crop')
@@ -99,8 +103,11 @@ def crop(source: Shape, *, sides: tuple[Pair, Pair]) -> Layer:
 
 
 @layer_types.register('dropout')
-def dropout(source: Shape, *, keep_prob: float = 0.5) -> Layer:
-    """In training each value survives with probability `keep_prob`, divided by it; otherwise nothing happens."""
+def dropout(source: Shape, *, keep_prob: float = 0.5, whole: bool = False) -> Layer:
+    """In training each value survives with probability `keep_prob`, divided by it; otherwise nothing happens.
+
+    whole: all values of an image share one fate, as the residuals of https://arxiv.org/abs/1603.09382 do.
+    """
     return Layer(shape=source)
 
 

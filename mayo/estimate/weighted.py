@@ -62,6 +62,9 @@ def gated_convolution(source: Shape, *, kernel_size: Pair, num_outputs: int, str
     plain = _layer(weights_alone.shape, weights_alone.trainable + learned, state, weights_alone.dense, full, trainable)
     if not gate.enable:
         return plain
+    if not keeps_zero(named('activation_fn', activation_fn)):
+        raise UserError('`gated_convolution` needs an activation_fn that is 0 at 0, such as relu; '
+                        'another would undo the suppression of its channels.')
     chooser = gate.gate_weights(source.channels, num_outputs)
     moving = int(gate.threshold == 'local' and gate.kept(num_outputs) < num_outputs)    # the average of the threshold
     changing = chooser if trainable and gate.trainable else 0

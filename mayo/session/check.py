@@ -14,6 +14,7 @@ from mayo.session import settings
 from mayo.session.schedule import learning_rate
 from mayo.session.spec import model_problems
 from mayo.util.errors import Problems, UserError
+from mayo.util.files import find
 
 _MODEL = ('model.layers', 'model.graph', 'dataset.task.preprocess.shape')
 _NETWORK = (*_MODEL, 'model.name', 'dataset.name', 'dataset.task.num_classes')
@@ -28,10 +29,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     'eval': (*_NETWORK, 'dataset.path.validate'),
     'eval-all': (*_NETWORK, 'dataset.path.validate'),
     'train': _TRAINING,
+    'bench': _NETWORK,
     'reset-num-epochs': _NETWORK,
     'save': _NETWORK,
 }
-_LOADING = ('eval', 'train', 'reset-num-epochs', 'save')
+_LOADING = ('eval', 'train', 'bench', 'reset-num-epochs', 'save')
 _OPTIMIZERS = ('keras.optimizers.', 'mayo.train.')
 
 # Who usually sets a setting: the first that its name starts with.
@@ -115,6 +117,8 @@ def _unfit(config: Config, action: str, earlier: Collection[str]) -> list[str]:
         checks.append(_checkpoint)
     if action == 'train':
         checks += [_optimizer, _learning_rate]
+    if action == 'bench' and 'export' not in earlier:
+        checks.append(_artifacts)
     found = Problems()
     for check in checks:
         with found.collecting():
@@ -158,6 +162,14 @@ def _checkpoint(config: Config) -> Iterable[str]:
         root, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
         Store(root, model, dataset).resolve(load, config.get('system.checkpoint.save') or '')
     return ()
+
+
+def _artifacts(config: Config) -> Iterator[str]:
+    key = 'bench.artifact'
+    given = config.get(key) or []
+    for path in [given] if isinstance(given, str) else given:
+        if find(path) is None:
+            yield f'{_where(config, key)}: {path} does not exist.'
 
 
 def _optimizer(config: Config) -> Iterator[str]:

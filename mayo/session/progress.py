@@ -42,12 +42,12 @@ class Progress:
     def show(self, done: int, news: str = '') -> None:
         """Show that `done` images are done, with `news`."""
         self.shown = time.monotonic()
-        step, self.done = done - self.done, done
+        self.done = done
         if self.quiet:
             return
         if self.bar is not None:
-            self.bar.set_postfix_str(news, refresh=False)
-            self.bar.update(step)
+            self.bar.n = done
+            self.bar.set_postfix_str(news)              # and draws the bar
         else:
             print(self._line(news), file=self.stream, flush=True)
 

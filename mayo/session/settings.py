@@ -44,12 +44,19 @@ def _are_paths(value: object) -> bool:
     return bool(paths) and all(isinstance(path, str) and path for path in paths)
 
 
+def each(kind: Kind) -> Kind:
+    """A list of one or more values of a kind."""
+    return Kind(f'a list, each of it {kind.expected}', lambda v: isinstance(v, list) and bool(v) and all(map(kind.fits, v)))
+
+
 FLAG = Kind('true or false', lambda v: isinstance(v, bool))
 TEXT = Kind('text', lambda v: isinstance(v, str))
 NAME = Kind('a name: some text without /', lambda v: isinstance(v, str) and v != '' and '/' not in v)
 AMOUNT = Kind('a number from 0 up', lambda v: is_number(v) and v >= 0)
 ABOVE_ZERO = Kind('a number above 0', lambda v: is_number(v) and v > 0)
 BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)
+FRACTION = Kind('a number in (0, 1]', lambda v: is_number(v) and 0 < v <= 1)
+PICTURE = Kind('a path that ends in .png, .svg or .pdf', lambda v: isinstance(v, str) and v.endswith(('.png', '.svg', '.pdf')))
 PATHS = Kind('a path, a glob or a URL, or a list of them', _are_paths)
 PATTERN = Kind('a regular expression', _is_pattern)
 
@@ -84,6 +91,16 @@ SETTINGS: Mapping[str, Kind] = {
     'eval.path': TEXT,
     'info.format': choice('table', 'json', 'yaml', 'csv'),
     'info.path': TEXT,
+    'bench.batch_sizes': each(whole(1)),
+    'bench.densities': each(FRACTION),
+    'bench.networks': each(choice('dense', 'masked', 'compact', 'static')),
+    'bench.engines': each(choice('tensorflow', 'xla', 'onnxruntime', 'openvino')),
+    'bench.artifact': PATHS,
+    'bench.rounds': whole(1),
+    'bench.images': whole(1),
+    'bench.format': choice('table', 'json'),
+    'bench.path': TEXT,
+    'bench.plot': PICTURE,
     'config.origin': FLAG,
     'system.seed': whole(0),
     'system.precision': choice('float32', 'mixed_bfloat16', 'mixed_float16'),

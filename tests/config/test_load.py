@@ -84,7 +84,7 @@ def test_standard_tags_force_a_type(configured):
     ('a: *.tfrecord', '1.yaml:1: not valid YAML'),
     ('a: *x', '1.yaml:1: *x has no anchor &x before it; text that starts with * needs quotes.'),
     ('a: {<<: 1}', '1.yaml:1: `<<` takes a mapping or a list of mappings, such as *anchor.'),
-    ('x: &x {}\na:\n    <<: *x\n    <<: *x\n', '1.yaml:4: the key `<<` is here twice; `<<: [*first, *second]` takes several.'),
+    ('x: &x {}\na:\n    <<: *x\n    <<: *x\n', '1.yaml:4: the key `<<` is here twice; `<<: [*first, *second]` takes more.'),
     ('a: \udcff', '1.yaml: not valid YAML: bytes that are no text.'),
     ('[a]: 1', '1.yaml:1: a key is text, not a list, a mapping or an alias.'),
     ('? {a: 1}\n: 2', '1.yaml:1: a key is text'),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mayo.estimate import Shape, complete, measure
 from mayo.estimate.gate import GateParams
 from mayo.util.errors import UserError
 
@@ -113,3 +114,13 @@ def test_a_gate_costs_its_predictors(params, macs, weights):
 
 def test_only_a_naive_gate_leaves_the_norm_its_scale():
     assert [GateParams(policy=policy).norm_has_scale for policy in ('parametric', 'squeeze', 'naive')] == [False, False, True]
+
+
+def test_an_activation_that_would_undo_suppression_is_refused_unless_the_gate_is_off():
+    def measured(**params):
+        given = {'kernel_size': 1, 'num_outputs': 2, 'activation_fn': 'sigmoid', **params}
+        return measure('gated_convolution', [Shape((4, 4, 3))], complete('gated_convolution', given))
+    with pytest.raises(UserError, match='needs an activation_fn that is 0 at 0, such as relu; another would undo'):
+        measured()
+    assert measured(activation_fn='tanh').gate == GateParams()
+    assert measured(gate_params={'enable': False}).gate is None

@@ -388,7 +388,9 @@ def _spread(lowering: Lowering, operation: Any, positions: int) -> str:
 
 @rules.register('pad')
 def pad(lowering: Lowering, node: Node, source: str) -> str:
-    return lowering.pad(node.name, source, (*node.params['sides'], (0, 0)))
+    """A slice passes, unless channels are added before or after it."""
+    channels = node.params['channels']
+    return lowering.pad(node.name, lowering.full(source) if any(channels) else source, (*node.params['sides'], channels))
 
 
 @rules.register('crop')

@@ -18,8 +18,9 @@ def softmax(params: Params, sources: list[Dims], site: Site) -> keras.layers.Lay
 
 @builders.register('dropout')
 def dropout(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """In training, keeps each value with probability `keep_prob`, scaled by its inverse."""
-    return keras.layers.Dropout(1 - params['keep_prob'], seed=site.seed_for('dropout'), **site.keras)
+    """In training, keeps each value, or with `whole` each image, with probability `keep_prob`, scaled by its inverse."""
+    same = (None, *[1] * (len(sources[0]) - 1)) if params['whole'] else None
+    return keras.layers.Dropout(1 - params['keep_prob'], same, seed=site.seed_for('dropout'), **site.keras)
 
 
 @builders.register('identity')

@@ -10,11 +10,10 @@ from mayo.net.tf.gate.base import Activation
 from mayo.net.tf.layer.base import Dims, Params, Site, builders
 from mayo.net.tf.objects import instantiate
 from mayo.net.tf.variables import Composite
-from mayo.util.errors import UserError
 
 
-class Linear(Composite):
-    """activation(norm(linear(pad(x)))): a convolution, say, with what stands around it; each step may be missing."""
+class Chain(Composite):
+    """Abstract: pad, linear, norm and activation, of which each but the last knows its shapes; each may be missing."""
 
     def __init__(self, linear: keras.layers.Layer | None, norm: keras.layers.Layer | None = None,
                  activation: Activation | None = None, padding: keras.layers.Layer | None = None, **options: Any) -> None:
@@ -41,17 +40,21 @@ class Linear(Composite):
             source = source if layer is None else layer(source)
         return source
 
+    def _chain(self) -> list[keras.layers.Layer]:
+        return [layer for layer in (self.padding, self.linear, self.norm) if layer is not None]
+
+
+class Linear(Chain):
+    """activation(norm(linear(pad(x)))): a convolution, say, with what stands around it."""
+
     def call(self, source: tf.Tensor, training: bool = False) -> tf.Tensor:
         values = self.convolved(source)
         if self.norm is not None:
             values = self.norm(values, training=training)
         return values if self.activation is None else self.activation(values)
 
-    def _chain(self) -> list[keras.layers.Layer]:
-        return [layer for layer in (self.padding, self.linear, self.norm) if layer is not None]
 
-
-class GatedConvolution(Linear):
+class GatedConvolution(Chain):
     """A convolution whose output channels are scaled and suppressed by a gate on its input."""
 
     def __init__(self, *args: Any, gate: Gate, **options: Any) -> None:
@@ -85,9 +88,6 @@ def gated_convolution(params: Params, sources: list[Dims], site: Site) -> keras.
     if not gate_params.enable:
         return convolution(params, sources, site)
     activation = site.object(params, 'activation_fn') or keras.activations.linear
-    if float(activation(tf.zeros(()))) != 0:
-        raise UserError(f'{site.label}.activation_fn is not 0 at 0, so that no channel could be suppressed; '
-                        'expected one that is, such as relu.')
     padding = params['padding'] if isinstance(params['padding'], str) else params['padding'][0]
     window = Window(params['kernel_size'][0], params['stride'][0], padding)
     gate = policies[gate_params.policy](gate_params, params['num_outputs'], window, activation, site.seed_for('gate'),

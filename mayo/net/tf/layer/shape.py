@@ -25,8 +25,10 @@ def space_to_depth(params: Params, sources: list[Dims], site: Site) -> keras.lay
 
 @builders.register('pad')
 def pad(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """Zeros on the four sides."""
-    return keras.layers.ZeroPadding2D(params['sides'], **site.keras)
+    """Zeros on the four sides, and as channels before and after the others."""
+    if not any(params['channels']):
+        return keras.layers.ZeroPadding2D(params['sides'], **site.keras)
+    return Function(lambda values: tf.pad(values, [(0, 0), *params['sides'], params['channels']]), **site.keras)
 
 
 @builders.register('crop')

@@ -1,0 +1,97 @@
+"""What is measured: a network of one graph and one set of weights, in an engine.
+
+    dense       without gates, batch norm folded: what a user would run instead
+    masked      gates multiply by a mask after everything is computed, as in training
+    compact     suppressed channels are not computed
+    static      the compact network with the same channels for every image, known beforehand: no gates, the ceiling
+    artifact    an exported file or folder
+"""
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mayo.estimate import GateParams, Shape, estimate
+from mayo.net import Graph
+
+NETWORKS = ('dense', 'masked', 'compact', 'static')
+ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino')
+GATED = 'gated_convolution'
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to measure. weights: by their names in checkpoints without the model's; source: in words, where they come from."""
+    name: str
+    graph: Graph
+    input_shape: Shape
+    weights: Mapping[str, np.ndarray]
+    source: str
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A network in an engine; `path` is an artifact's."""
+    network: str
+    engine: str
+    path: str = ''
+
+    @property
+    def label(self) -> str:
+        """Its name in tables."""
+        return f'{pathlib.Path(self.path).name or self.network} {self.engine}'
+
+
+def modes_of(networks: Sequence[str], engines: Sequence[str], artifacts: Sequence[str]) -> list[Mode]:
+    """Every network in every engine that runs it, and the artifacts; masked is TensorFlow's, for that is where training is."""
+    found = [Mode(network, engine) for network in networks for engine in engines if network != 'masked' or engine == 'tensorflow']
+    return found + [Mode('artifact', artifact_engine(path), path) for path in artifacts]
+
+
+def artifact_engine(path: str) -> str:
+    """What runs an exported file.
+
+    >>> artifact_engine('net.tflite'), artifact_engine('net.onnx'), artifact_engine('saved_model')
+    ('litert', 'onnxruntime', 'tensorflow')
+    """
+    return {'.tflite': 'litert', '.onnx': 'onnxruntime'}.get(pathlib.Path(path).suffix, 'tensorflow')
+
+
+def at_density(graph: Graph, density: float | None) -> Graph:
+    """`graph` with every gate at `density`; None leaves them as they are."""
+    return graph if density is None else _with_gates(graph, density=density)
+
+
+def without_gates(graph: Graph) -> Graph:
+    """`graph` with every gate switched off: the dense network."""
+    return _with_gates(graph, enable=False)
+
+
+def _with_gates(graph: Graph, **changes: object) -> Graph:
+    nodes = tuple(
+        replace(node, params={**node.params, 'gate_params': {**(node.params['gate_params'] or {}), **changes}})
+        if node.type == GATED else node for node in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def densities_of(graph: Graph) -> set[float]:
+    """The densities of the gates that are on; none for a dense network."""
+    return {gate.density for gate in _gates(graph) if gate.enable}
+
+
+def _gates(graph: Graph) -> Iterator[GateParams]:
+    for node in graph.nodes:
+        if node.type == GATED:
+            yield GateParams.from_yaml(node.params['gate_params'], f'{node}.gate_params')
+
+
+def macs_of(graph: Graph, input_shape: Shape) -> dict[str, int]:
+    """Multiply-accumulates of each network for one image, as mayo.estimate counts them."""
+    costs = estimate(graph, input_shape)
+    executed = sum(cost.executed for cost in costs)
+    return {
+        'dense': sum(cost.dense for cost in costs),
+        'masked': sum(cost.executed for cost in estimate(at_density(graph, 1.0), input_shape)),
+        'compact': executed,
+        'static': executed - sum(cost.gate_macs for cost in costs)}

@@ -1,0 +1,165 @@
+"""Training: it learns, saves, goes on where it was, and stops as it should."""
+import logging
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+
+from mayo.checkpoint import bundle
+from mayo.session import train as training
+from mayo.session.base import Session
+from mayo.session.evaluate import evaluate
+from mayo.session.step import Step
+from mayo.session.train import Trainer, train
+from mayo.util.errors import RunError, UserError
+
+
+def weights(session):
+    return {name: variable.numpy() for name, variable in session.named().items()}
+
+
+def run(config):
+    session = Session(config)
+    train(session)
+    return session
+
+
+def stop_after(monkeypatch, steps, number=signal.SIGINT):
+    """Send this process a signal as soon as step number `steps` is done."""
+    take = Step.__call__
+    taken = []
+
+    def take_and_signal(self, *args):
+        take(self, *args)
+        taken.append(1)
+        if len(taken) == steps:
+            os.kill(os.getpid(), number)
+    monkeypatch.setattr(Step, '__call__', take_and_signal)
+
+
+@pytest.mark.parametrize('gated', [False, True])
+def test_it_learns_to_tell_pictures_apart(config_of, gated):
+    session = run(config_of('train.max_epochs=6', gated=gated))
+    assert evaluate(session, quiet=True).top1 > 0.9
+    assert session.images_seen == 6 * 96
+
+
+@pytest.mark.parametrize('steps', [6, 8])
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(config_of, monkeypatch, steps):
+    words = ('~train.optimizer', 'train.optimizer=keras.optimizers.Adam', 'train.average=0.9', 'train.clip_norm=1.0')
+    whole = weights(run(config_of(*words, 'system.checkpoint.save=whole', gated=True)))
+    with monkeypatch.context() as patch:
+        stop_after(patch, steps)
+        with pytest.raises(KeyboardInterrupt):
+            run(config_of(*words, 'system.checkpoint.save=parts', gated=True))
+    resumed = run(config_of(*words, 'system.checkpoint.save=parts', 'system.checkpoint.load=latest', gated=True))
+    assert resumed.images_seen == 192
+    for name, value in weights(resumed).items():
+        np.testing.assert_allclose(value, whole[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_ctrl_c_saves_first(config_of, monkeypatch):
+    stop_after(monkeypatch, 4, signal.SIGTERM)
+    config = config_of('train.validate=false')
+    with pytest.raises(KeyboardInterrupt):
+        run(config)
+    store = Session(config).store
+    assert store.names() == ['epoch-0.667']
+    assert bundle.read(store.resolve('latest'))['imgs_seen'] == 64
+
+
+def test_the_last_checkpoints_and_the_best_stay(config_of):
+    session = run(config_of('train.max_epochs=4', 'system.checkpoint.keep=2', 'system.checkpoint.save=tiny'))
+    assert session.store.names() == ['tiny-best', 'tiny-epoch-3', 'tiny-epoch-4']
+    best = bundle.read(session.store.resolve('tiny-best'))
+    assert not any(name.startswith('mayo/training') for name in best)
+    assert session.store.latest() == 'tiny-epoch-4'
+
+
+def test_a_run_that_is_done_says_so(config_of, caplog):
+    run(config_of())
+    with caplog.at_level(logging.INFO, 'mayo'):
+        run(config_of('system.checkpoint.load=latest'))
+    assert 'nothing to train: 2 of 2 epochs are done' in caplog.text
+
+
+def test_reset_num_epochs_keeps_the_weights_and_starts_again(config_of):
+    first = run(config_of())
+    session = Session(config_of('system.checkpoint.load=latest'))
+    session.reset_num_epochs()
+    for name, value in weights(session).items():
+        np.testing.assert_array_equal(value, weights(first)[name])
+    trainer = Trainer(session)
+    assert trainer.epoch == 0
+    assert trainer.step.optimizer.iterations.numpy() == 0
+
+
+def test_another_optimizer_goes_on_with_the_weights_alone(config_of, caplog):
+    run(config_of())
+    session = Session(config_of('system.checkpoint.load=latest', 'train.max_epochs=3', '~train.optimizer', 'train.optimizer=keras.optimizers.Adam'))
+    session.load()
+    trainer = Trainer(session)
+    assert trainer.epoch == 2
+    assert 'the optimizer or what it trains differs from the checkpoint: it starts afresh, at epoch 2' in caplog.text
+
+
+def test_checkpoints_come_by_the_clock_too(config_of, monkeypatch):
+    monkeypatch.setattr(training.bundle, 'write', lambda prefix, tensors: written.append(prefix.name))
+    written = []
+    monkeypatch.setattr('mayo.checkpoint.store.Store.record', lambda *args: None)
+    run(config_of('train.max_epochs=1', 'train.validate=false', 'system.checkpoint.every_minutes=1e-9'))
+    assert written == ['epoch-0.167', 'epoch-0.333', 'epoch-0.5', 'epoch-0.667', 'epoch-0.833', 'epoch-1']
+
+
+def test_epochs_between_checkpoints(config_of):
+    session = run(config_of('train.max_epochs=5', 'train.validate=false', 'system.checkpoint.every_epochs=2', 'system.checkpoint.keep=9'))
+    assert session.store.names() == ['epoch-2', 'epoch-4', 'epoch-5']
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(config_of, caplog):
+    config = config_of('~train.learning_rate', 'train.learning_rate={type: piecewise, boundaries: [1.3], values: [0.01, 1.0e+30]}')
+    with pytest.raises(RunError) as error:
+        run(config)
+    assert re.match(r'train: the loss is not finite at step \d+ \(epoch 1\.\d+\), learning rate 1e\+30; the first layer affected '
+                    r'is conv[01]\. The last good checkpoint is epoch-1\. A lower learning rate, a warm-up, or train\.clip_norm '
+                    r'may help\.$', str(error.value))
+    tensors = bundle.read(Session(config).store.resolve('latest'))
+    assert all(np.isfinite(value).all() for name, value in tensors.items() if name.startswith('tiny/'))
+
+
+def test_averages_are_what_is_evaluated_saved_and_left(config_of):
+    session = Session(config_of('train.average=0.5', 'train.max_epochs=1', 'train.validate=false'))
+    trainer = Trainer(session)
+    trainer.run()
+    averages = trainer.step.averaged()
+    tensors = bundle.read(session.store.resolve('latest'))
+    for name, average in averages.items():
+        np.testing.assert_array_equal(tensors[f'tiny/{name}'], average.numpy())
+        np.testing.assert_array_equal(session.network.named_variables()[name].numpy(), average.numpy())
+    assert any(not np.array_equal(tensors[f'mayo/training/weights/{name}'], average.numpy()) for name, average in averages.items())
+
+
+def test_only_the_variables_that_match_train(config_of):
+    session = Session(config_of('train.trainable=logits', 'train.max_epochs=1'))
+    before = weights(session)
+    train(session)
+    moved = {name for name, value in weights(session).items() if not np.array_equal(value, before[name]) and 'moving' not in name}
+    assert moved == {'tiny/logits/weights', 'tiny/logits/biases'}
+
+
+def test_a_pattern_that_matches_nothing_is_said(config_of):
+    with pytest.raises(UserError, match=r"train\.trainable is 'conv9', which no trainable variable of the network matches\."):
+        run(config_of('train.trainable=conv9'))
+
+
+def test_a_batch_larger_than_the_data_is_said(config_of):
+    with pytest.raises(UserError, match=r'system\.batch_size is 100, but an epoch has 96 images; expected 96 or less\.'):
+        run(config_of('system.batch_size=100'))
+
+
+def test_progress_tells_loss_accuracy_density_and_rate(config_of, capfd):
+    run(config_of('system.log.every_seconds=0.000001', 'train.max_epochs=1', gated=True))
+    assert re.search(r'train: 32 of 96 images, epoch 0\.33, loss \d\.\d{4}, top-1 \d+\.\d\d%, density 0\.500, rate \S+, '
+                     r'\d+ images/s, \d+ s left', capfd.readouterr().err)
