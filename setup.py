@@ -55,4 +55,7 @@ setup(
     cmdclass={'build_py': BuildWithShelf},
     entry_points={'console_scripts': ['my = mayo.cli.main:main']},
     install_requires=['tensorflow>=2.21,<2.22', 'pyyaml>=6', 'numpy>=2', 'tqdm>=4.66'],
+    extras_require={
+        'bench': ['onnxruntime>=1.20', 'onnx>=1.17', 'openvino>=2025', 'matplotlib>=3.9'],
+    },
 )

@@ -49,10 +49,13 @@ class Loaded:
     mask_change: Callable[[np.ndarray], float | None] = lambda images: None
 
 
+Load = Callable[[Job], Loaded]
+
+
 @dataclass(frozen=True)
 class Engine:
     """packages: what it needs installed to run an artifact, and `to_make` to make one of a program."""
-    load: Callable[[Job], Loaded]
+    load: Load
     packages: tuple[str, ...]
     to_make: tuple[str, ...] = ()
 
@@ -60,9 +63,9 @@ class Engine:
 engines: Registry[Engine] = Registry('engine')
 
 
-def engine(name: str, *packages: str, to_make: tuple[str, ...] = ()) -> Callable[[Callable[[Job], Loaded]], Callable[[Job], Loaded]]:
+def engine(name: str, *packages: str, to_make: tuple[str, ...] = ()) -> Callable[[Load], Load]:
     """Enters the function that loads a job in an engine."""
-    def enter(load: Callable[[Job], Loaded]) -> Callable[[Job], Loaded]:
+    def enter(load: Load) -> Load:
         engines.register(name)(Engine(load, packages, to_make))
         return load
     return enter
@@ -111,7 +114,10 @@ def _masked(tf: Any, job: Job, masked: Masked) -> Loaded:
 
 
 def changed(masks: Sequence[np.ndarray]) -> float | None:
-    """The part of an image's active channels that the next image has not, over gates that suppress any; masks: [N, ..., C] each."""
+    """The part of an image's active channels that the next image has not; None without a gate that suppresses any.
+
+    masks: of each gate, [N, ..., C].
+    """
     parts = []
     for mask in masks:
         active = mask.reshape(len(mask), -1) > 0

@@ -1,4 +1,8 @@
-"""A run of `bench`: for each batch size and density, every mode warm in a process of its own, then turns, then the comparison."""
+"""A run of `bench`: for each batch size and density, every mode warm in a process of its own, then turns, then the comparison.
+
+Importing this imports no TensorFlow: processes that do without it import it, too.
+"""
+import contextlib
 import logging
 import os
 import pathlib
@@ -6,21 +10,25 @@ import pickle
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+import typing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from mayo.bench.engines import Job, Masked, engines
-from mayo.bench.modes import (
-    ENGINES, NETWORKS, Mode, Subject, at_density, densities_of, macs_of, modes_of, without_gates,
-)
+from mayo.bench.modes import ENGINES, NETWORKS, Mode, Subject, at_density, densities_of, macs_of, modes_of, without_gates
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.bench.worker import Ready, Worker
 from mayo.net import Graph
-from mayo.net.tf.compact import Program, lower_graph, static
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
 from mayo.util.format import percent
+
+if typing.TYPE_CHECKING:
+    from mayo.net.tf.compact import Program
+
+Running = dict[Mode, tuple[Worker, Ready]]
 
 _log = logging.getLogger(__name__)
 PAUSE = 0.02                    # seconds between turns, in which threads that wait by spinning give up
@@ -59,11 +67,11 @@ def _possible(subject: Subject, plan: Plan, notes: list[str]) -> list[Mode]:
     """The modes that the network has and whose engines are installed; a note for each reason that takes others away."""
     modes = modes_of(plan.networks, plan.engines, plan.artifacts)
     for name in dict.fromkeys(mode.engine for mode in modes):
-        made = any(mode.engine == name and not mode.path for mode in modes)
-        lacking = missing(engines[name].packages + (engines[name].to_make if made else ()))
+        is_made = any(mode.engine == name and not mode.path for mode in modes)
+        lacking = missing(engines[name].packages + (engines[name].to_make if is_made else ()))
         if lacking:
-            extra = 'export' if name == 'litert' else 'bench'
-            notes.append(f'{name} is left out: {" and ".join(lacking)} not installed; {remedy(extra)}')
+            command = remedy('export' if name == 'litert' else 'bench')
+            notes.append(f'{name} is left out: not installed: {", ".join(lacking)}; install with:  {command}')
             modes = [mode for mode in modes if mode.engine != name]
     if not densities_of(subject.graph):
         notes.append(f'{subject.name} has no gates: there is only the dense network to measure')
@@ -78,66 +86,74 @@ def _group(subject: Subject, plan: Plan, modes: Sequence[Mode], threads: int, ba
     """The modes at one batch size and density, in turns."""
     graph = at_density(subject.graph, density)
     macs = macs_of(graph, subject.input_shape)
+    densities = densities_of(graph)
+    density = densities.pop() if len(densities) == 1 else None
+    where = f'batch {batch_size}' + (f', density {density:g}' if density else '')
+    _log.info('%s: starting %d modes', where, len(modes))
     with tempfile.TemporaryDirectory(prefix='mayo-bench-') as folder:
         files = _Files(subject, graph, batch_size, pathlib.Path(folder))
-        running: dict[Mode, tuple[Worker, Ready]] = {}
-        started: list[Worker] = []
-        try:
-            for mode, worker, ready in _started(modes, files, plan, threads, started, notes):
-                running[mode] = worker, ready
-            where = f'batch {batch_size}' + (f', density {density:g}' if density else '')
-            _log.info('%s: %d modes, %d rounds', where, len(running), plan.rounds)
+        with _warm(modes, files, plan.images, threads, notes) as running:
+            _log.info('%s: %d modes are warm, %d rounds', where, len(running), plan.rounds)
             samples = _take_turns(running, plan.rounds, notes)
-        finally:
-            for worker in started:
-                worker.kill()
     if not samples:
         raise RunError('\n'.join(['`bench` could measure nothing.', *dict.fromkeys(notes)]))
-    measurements = compare(samples, macs, batch_size)
     changes = [ready.mask_change for _, ready in running.values() if ready.mask_change is not None]
-    densities = densities_of(graph)
-    group = Group(batch_size, *densities if len(densities) == 1 else (None,), macs['dense'], measurements, *changes[:1])
+    group = Group(batch_size, density, macs['dense'], compare(samples, macs, batch_size), *changes[:1])
     notes += _remarks(group)
     return group
 
 
-def _started(modes: Sequence[Mode], files: '_Files', plan: Plan, threads: int, started: list[Worker],
-             notes: list[str]) -> Iterator[tuple[Mode, Worker, Ready]]:
-    """The modes whose processes got warm; as many warm up at once as there are threads."""
-    waiting: list[tuple[Mode, Worker]] = []
-    for mode in [*modes, *[None] * threads]:
-        if mode is not None:
-            try:
-                path = mode.path or str(files.of(mode))
-            except (ValueError, RunError) as error:
-                notes.append(f'{mode.label} is left out: {" ".join(str(error).splitlines())}')
-                continue
-            job = Job(mode.engine, path, files.dims, files.batch_size, plan.images, threads)
-            started.append(Worker(job, files.folder / f'{len(started)}.log'))
-            waiting.append((mode, started[-1]))
-        if waiting and (mode is None or len(waiting) >= threads):
-            first, worker = waiting.pop(0)
-            try:
-                yield first, worker, worker.ready()
-            except RunError as error:
-                notes.append(f'{first.label} is left out: {error}')
+@contextlib.contextmanager
+def _warm(modes: Sequence[Mode], files: '_Files', images: int, threads: int, notes: list[str]) -> Iterator[Running]:
+    """The processes of the modes that got warm, as many at once as there are threads; afterwards they are gone."""
+    workers: list[Worker] = []
+
+    def start(mode: Mode, job: Job) -> tuple[Worker, Ready]:
+        worker = Worker(job, files.folder / f'{mode.label}.log')
+        workers.append(worker)
+        return worker, worker.ready()
+
+    starting, running = {}, {}
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for mode in modes:
+            with _left_out(mode, notes):
+                job = Job(mode.engine, mode.path or str(files.of(mode)), files.dims, files.batch_size, images, threads)
+                starting[mode] = pool.submit(start, mode, job)
+        for mode, future in starting.items():
+            with _left_out(mode, notes):
+                running[mode] = future.result()
+        yield running
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.kill()
 
 
-def _take_turns(running: dict[Mode, tuple[Worker, Ready]], rounds: int, notes: list[str]) -> list[Sample]:
+@contextlib.contextmanager
+def _left_out(mode: Mode, notes: list[str]) -> Iterator[None]:
+    """A note about a mode that cannot be measured: ValueError is what compact execution does not serve."""
+    try:
+        yield
+    except (ValueError, RunError) as error:
+        notes.append(f'{mode.label} is left out: {" ".join(str(error).splitlines())}')
+
+
+def _take_turns(running: Running, rounds: int, notes: list[str]) -> list[Sample]:
     """Let every process work in turn, in another order each round; the first round does not count."""
     seconds: dict[Mode, list[float]] = {mode: [] for mode in running}
+    peaks: dict[Mode, int] = {}
     chance = random.Random(0)
     for count in range(rounds + 1):
-        for mode in chance.sample(list(seconds), len(seconds)):
-            try:
+        for mode in chance.sample(list(running), len(running)):
+            with _left_out(mode, notes):
                 taken = running[mode][0].turn()
-            except RunError as error:
-                notes.append(f'{mode.label} is left out: {error}')
-                del seconds[mode]
-                continue
-            seconds[mode] += taken if count else []
+                seconds[mode] += taken if count else []
             time.sleep(PAUSE)
-    return [Sample(mode, Timing.of(taken), running[mode][0].stop(), running[mode][1].outputs) for mode, taken in seconds.items()]
+    for mode, (worker, _) in running.items():
+        with _left_out(mode, notes):
+            peaks[mode] = worker.stop()
+    return [Sample(mode, Timing.of(seconds[mode]), peak, running[mode][1].outputs) for mode, peak in peaks.items()]
 
 
 def _remarks(group: Group) -> Iterator[str]:
@@ -167,7 +183,9 @@ class _Files:
         return path
 
     def _write_pickle(self, path: pathlib.Path, network: str) -> None:
-        content: Any = Masked(self.graph, self.dims, dict(self.subject.weights)) if network == 'masked' else self.program(network)
+        content: Any = Masked(self.graph, self.dims, dict(self.subject.weights))
+        if network != 'masked':
+            content = self.program(network)
         with path.open('wb') as file:
             pickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
 
@@ -177,18 +195,17 @@ class _Files:
         model = onnx_model(program, batch=1 if program.gated else self.batch_size)
         path.write_bytes(model.SerializeToString())
 
-    def program(self, network: str) -> Program:
+    def program(self, network: str) -> 'Program':
         """The operations of dense, compact or static."""
         if network not in self.programs:
-            self.programs[network] = _PROGRAMS[network](self)
+            self.programs[network] = self._lowered(network)
         return self.programs[network]
 
-    def lowered(self, graph: Graph) -> Program:
+    def _lowered(self, network: str) -> 'Program':
+        from mayo.net.tf.compact import lower_graph, static
+        if network == 'static':
+            return static(self.program('compact'))
+        graph = without_gates(self.graph) if network == 'dense' else self.graph
         return lower_graph(graph, self.subject.input_shape, self.subject.weights)
 
 
-_PROGRAMS: dict[str, Callable[[_Files], Program]] = {
-    'dense': lambda files: files.lowered(without_gates(files.graph)),
-    'compact': lambda files: files.lowered(files.graph),
-    'static': lambda files: static(files.program('compact')),
-}

@@ -6,6 +6,7 @@
     static      the compact network with the same channels for every image, known beforehand: no gates, the ceiling
     artifact    an exported file or folder
 """
+import itertools
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ GATED = 'gated_convolution'
 
 @dataclass(frozen=True)
 class Subject:
-    """A network to measure. weights: by their names in checkpoints without the model's; source: in words, where they come from."""
+    """A network to measure. weights: by their names in checkpoints, without the model's; source: where they come from."""
     name: str
     graph: Graph
     input_shape: Shape
@@ -45,7 +46,8 @@ class Mode:
 
 def modes_of(networks: Sequence[str], engines: Sequence[str], artifacts: Sequence[str]) -> list[Mode]:
     """Every network in every engine that runs it, and the artifacts; masked is TensorFlow's, for that is where training is."""
-    found = [Mode(network, engine) for network in networks for engine in engines if network != 'masked' or engine == 'tensorflow']
+    pairs = itertools.product(networks, engines)
+    found = [Mode(network, engine) for network, engine in pairs if network != 'masked' or engine == 'tensorflow']
     return found + [Mode('artifact', artifact_engine(path), path) for path in artifacts]
 
 

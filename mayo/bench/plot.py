@@ -65,4 +65,5 @@ def _curve(groups: Sequence[Group], network: str, engine: str | None) -> dict[fl
 def _draw(axes: Any, curve: dict[float, float], network: str, label: str, marker: str) -> None:
     if curve:
         color, dashes = LINES[network]
-        axes.plot(list(curve), list(curve.values()), color=color, linestyle=dashes, marker=marker, label=label, markerfacecolor='white')
+        axes.plot(list(curve), list(curve.values()), label=label, color=color, linestyle=dashes, marker=marker,
+                  markerfacecolor='white')

@@ -5,6 +5,7 @@
     efficiency  = speedup macs / dense macs                        1: each multiply-accumulate saved has saved its time
 """
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -67,7 +68,8 @@ class Group:
 
     def fastest(self, network: str) -> Measurement | None:
         """Of a network's engines."""
-        return min((one for one in self.measurements if one.network == network), key=lambda one: one.seconds.median, default=None)
+        mine = [one for one in self.measurements if one.network == network]
+        return min(mine, key=lambda one: one.seconds.median, default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +119,7 @@ def crossover(densities: Sequence[float], compact: Sequence[float], dense: Seque
     0.75
     """
     points = sorted(zip(densities, np.subtract(compact, dense), strict=True))
-    for (below, left), (above, right) in zip(points, points[1:]):
+    for (below, left), (above, right) in itertools.pairwise(points):
         if left < 0 <= right:
             return float(below + (above - below) * -left / (right - left))
     return None

@@ -18,7 +18,7 @@ COLUMNS: dict[str, Cell] = {
     'p95': lambda one, dense: milliseconds(one.seconds.p95),
     'images/s': lambda one, dense: digits(one.images_per_second),
     'speedup': lambda one, dense: times(one.speedup),
-    'static': lambda one, dense: times(one.of_static),
+    'of static': lambda one, dense: times(one.of_static),
     'MACs': lambda one, dense: times(one.macs and one.macs / dense, ''),
     'effic.': lambda one, dense: times(one.efficiency, ''),
     'memory': lambda one, dense: size(one.peak_bytes).replace(' ', ''),
@@ -74,12 +74,12 @@ def _legend(bench: Bench, width: int | None) -> str:
     lines = {
         'ms': f'median of a batch, of {calls} calls or more; p5, p95: percentiles',
         'speedup': 'time of the best dense engine / time',
-        'static': 'time of the best static engine / time; static: the same widths without gates',
+        'of static': 'time of the best static engine / time; static: the same widths without gates',
         'MACs': 'executed / dense',
         'effic.': 'speedup x MACs; 1: each multiply-accumulate saved has saved its time',
         'memory': 'peak of a process that does nothing else',
     }
-    return '\n'.join(_wrapped(f'{name:<9}{text}', width, ' ' * 9) for name, text in lines.items())
+    return '\n'.join(_wrapped(f'{name:<11}{text}', width, ' ' * 11) for name, text in lines.items())
 
 
 def _wrapped(text: str, width: int | None, indent: str = '') -> str:

@@ -1,4 +1,5 @@
-"""TensorFlow bundles (`name.index`, `name.data-00000-of-00001`): NumPy arrays in, NumPy arrays out, whole or not at all."""
+"""TensorFlow bundles (`name.index`, `name.data-00000-of-00001`): NumPy arrays in and out, whole or not at all."""
+import glob
 import os
 import pathlib
 import shutil
@@ -25,8 +26,8 @@ def write(prefix: Prefix, tensors: Mapping[str, np.ndarray | str]) -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f'.{prefix.name}.', suffix='.tmp', dir=prefix.parent))
     try:
         with tf.device('/cpu:0'):
-            tf.raw_ops.SaveV2(prefix=str(folder / prefix.name), tensor_names=names, shape_and_slices=[''] * len(names),
-                              tensors=[tf.constant(tensors[name]) for name in names])
+            tf.raw_ops.SaveV2(prefix=str(folder / prefix.name), tensor_names=names,
+                              shape_and_slices=[''] * len(names), tensors=[tf.constant(tensors[name]) for name in names])
         for file in sorted(folder.iterdir(), key=lambda file: file.suffix == '.index'):
             flush(file)
             file.replace(prefix.parent / file.name)
@@ -65,7 +66,7 @@ def index_file(prefix: Prefix) -> pathlib.Path:
 def data_files(prefix: Prefix) -> list[pathlib.Path]:
     """`name.data-*` of the bundle `name`, sorted."""
     prefix = pathlib.Path(prefix)
-    return sorted(file for file in prefix.parent.glob('*.data-*-of-*') if file.name.startswith(f'{prefix.name}.data-'))
+    return sorted(prefix.parent.glob(f'{glob.escape(prefix.name)}.data-*-of-*'))
 
 
 def check(prefix: Prefix) -> None:

@@ -1,6 +1,7 @@
 """Between the variables of a network and the names in a file.
 
-    MODEL/LAYER/weights      convolutions and fully connected layers (biases, depthwise_weights likewise; modules add /MODULE)
+    MODEL/LAYER/weights      convolutions and fully connected layers; biases and depthwise_weights likewise
+    MODEL/MODULE/LAYER/...   a layer in a module
     MODEL/LAYER/BatchNorm/{gamma,beta,moving_mean,moving_variance}
     MODEL/LAYER/gate/{weights,biases,shift}                    the gate's phi, rho and b
     imgs_seen, mayo/...                                        not of the network
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.util.errors import UserError, did_you_mean
+from mayo.util.errors import UserError
 
 IMAGES_SEEN = 'imgs_seen'
 CONFIG = 'mayo/config'
@@ -21,14 +22,15 @@ _MASK = '.mask'
 
 @dataclass(frozen=True)
 class Match:
-    """What became of a file's tensors: names loaded, missing in the file, unused of it, and (name, file's, ours) shapes."""
+    """What became of a file's tensors: names loaded, missing in it, unused, and with another shape (its, ours)."""
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
     differing: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
 
     def __str__(self) -> str:
-        shapes = [f'{name} is {list(theirs)} in the file, {list(ours)} in the network' for name, theirs, ours in self.differing]
+        shapes = [f'{name} is {list(theirs)} in the file, {list(ours)} in the network'
+                  for name, theirs, ours in self.differing]
         parts = {'missing in the file': self.missing, 'unused in the file': self.unused, 'of another shape': shapes}
         return '\n'.join(f'  {len(items)} {what}: {_some(items)}' for what, items in parts.items() if items)
 
@@ -69,8 +71,13 @@ def match(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ma
                  unused=tuple(sorted(unused)), differing=tuple(differing))
 
 
-def load_into(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], strict: bool = True, where: str = 'checkpoint',
-              optional: Callable[[str], bool] = lambda name: False) -> Match:
+def training_state(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What training left beside the weights, without `mayo/training/`; nothing in a file of weights alone."""
+    return {name.removeprefix(TRAINING): value for name, value in tensors.items() if name.startswith(TRAINING)}
+
+
+def load_into(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], strict: bool = True,
+              where: str = 'checkpoint', optional: Callable[[str], bool] = lambda name: False) -> Match:
     """Assign every tensor to the variable of its name.
 
     strict: a variable that the file lacks or has in another shape is an error, except where `optional(name)`;
@@ -87,9 +94,10 @@ def load_into(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], s
 
 def _mismatch(result: Match, variables: Mapping[str, Any], tensors: Iterable[str], where: str) -> str:
     ours, theirs = _model(variables), _model(result.unused)
-    other = '' if result.loaded or not theirs else f' It is a checkpoint of `{theirs}`, the network is `{ours}`.'
-    return (f'{where}: the checkpoint is of another network, {len(result.loaded)} of {len(variables)} variables match.{other}\n'
-            f'{result}\n  system.checkpoint.strict=false loads what matches.')
+    other = f' It is a checkpoint of `{theirs}`, the network is `{ours}`.' if theirs not in ('', ours) else ''
+    matching = f'{len(result.loaded)} of {len(variables)} variables match'
+    return (f'{where}: the checkpoint is of another network, {matching}.{other}\n{result}\n'
+            '  system.checkpoint.strict=false loads what matches.')
 
 
 def _model(names: Iterable[str]) -> str:

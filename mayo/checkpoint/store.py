@@ -1,4 +1,4 @@
-"""The folder of one network on one dataset, `checkpoints/MODEL/DATASET/`: what is there, which is the latest, which stay.
+"""The folder of one network on one dataset, `checkpoints/MODEL/DATASET/`: what is in it, the latest, and which stay.
 
 `checkpoint` in it is TensorFlow's manifest in its text form: the latest of all, and those that training keeps, oldest
 first. Needs no TensorFlow, so that `check` and `ls` are quick.
@@ -18,7 +18,7 @@ _LINE = re.compile(r'^\s*(model_checkpoint_path|all_model_checkpoint_paths)\s*:\
 
 
 class Store:
-    """The checkpoints of `model` on `dataset` below the folder `root`: written there, read also from the shipped ones."""
+    """The checkpoints of `model` on `dataset` below the folder `root`; the shipped ones are read, too."""
 
     def __init__(self, root: str | os.PathLike[str], model: str, dataset: str) -> None:
         below = pathlib.Path(os.path.expanduser(root)) / model / dataset
@@ -39,7 +39,10 @@ class Store:
         return mine[-1] if mine else None
 
     def resolve(self, load: str, run: str = '') -> pathlib.Path:
-        """The bundle that `load` means: `latest` (of `run`), a name in the folder, or a path; UserError saying what exists."""
+        """The bundle that `load` means: `latest` (of `run`), a name in the folder, or a path.
+
+        UserError: there is none, saying what exists.
+        """
         name = self.latest(run) if load == 'latest' else load
         for folder in [*self.folders, pathlib.Path.cwd(), home(), SHIPPED] if name else []:
             prefix = folder / os.path.expanduser(str(name).removesuffix('.index'))
@@ -51,7 +54,8 @@ class Store:
     def record(self, name: str, keep: int) -> None:
         """Make `name` the latest; of its run (`NAME-epoch-`, `NAME-step-`) only the last `keep` stay."""
         _, kept = self._manifest()
-        kept = [other for other in kept if other != name and bundle.index_file(self.folder / other).exists()] + [name]
+        kept = [other for other in kept if other != name and bundle.index_file(self.folder / other).exists()]
+        kept.append(name)
         mine = [other for other in kept if is_of(other, run_of(name))]
         gone = mine[:-keep] if keep else []
         lines = [f'model_checkpoint_path: {json.dumps(name)}']

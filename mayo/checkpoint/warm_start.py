@@ -4,7 +4,7 @@
     gated       relu(g n + b)                           phi = 0, so g = rho = |gamma| for every image; b = beta
                 relu(g (n + b)), g relu(n + b)          b = beta / |gamma|: the paper's equation, and policy `squeeze`
 
-A negative gamma folds its sign into the convolution: |gamma| norm(-conv(x)) = gamma norm(conv(x)), with the moving mean negated.
+A negative gamma folds its sign into the convolution and the moving mean: |gamma| norm(-conv(x)) = gamma norm(conv(x)).
 """
 from collections.abc import Collection, Mapping
 

@@ -136,8 +136,8 @@ def evaluate_all(run: Run) -> None:
 def bench(run: Run) -> None:
     """Time and memory of dense, masked, compact, side by side."""
     session = run.session
-    from mayo.cli.bench import measured
     from mayo.bench import render
+    from mayo.cli.bench import measured
     found = measured(session)
     _write(render(found, run.config.get('bench.format'), _width()), run.config.get('bench.path'))
 

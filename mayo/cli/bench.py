@@ -1,13 +1,17 @@
 """What `bench` measures and how, read from a session and its configuration."""
+import typing
+
 import numpy as np
 
 from mayo.bench import Bench, Plan, Subject, measure, plot
 from mayo.config import Config
-from mayo.session.base import Session
 from mayo.util.files import find
 
+if typing.TYPE_CHECKING:
+    from mayo.session.base import Session
 
-def measured(session: Session) -> Bench:
+
+def measured(session: 'Session') -> Bench:
     """The figures, drawn into bench.plot if that is set."""
     picture = session.config.get('bench.plot')
     if picture is not None:
@@ -19,7 +23,7 @@ def measured(session: Session) -> Bench:
     return found
 
 
-def subject(session: Session) -> Subject:
+def subject(session: 'Session') -> Subject:
     """The network with the weights it has now."""
     weights = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
     loaded = session.config.get('system.checkpoint.load')

@@ -33,7 +33,7 @@ class Session:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.images_seen = 0
-        self.training_state: dict[str, np.ndarray] = {}     # of a checkpoint that training left, for training to go on
+        self.training_state: dict[str, np.ndarray] = {}     # with which a run goes on, if the checkpoint has it
         self.made: dict[str, Any] = {}                      # what others made of the network, to use again
         self._is_loaded = False
 
@@ -83,20 +83,24 @@ class Session:
     @functools.cached_property
     def store(self) -> Store:
         """The folder of checkpoints."""
-        return Store(self.config.get('system.checkpoint.path'), self.model_name, self.config.require('dataset.name', 'a session'))
+        dataset = self.config.require('dataset.name', 'a session')
+        return Store(self.config.get('system.checkpoint.path'), self.model_name, dataset)
 
     def named(self) -> dict[str, keras.Variable]:
         """The network's variables by their names in a file."""
         return names.prefixed(self.model_name, self.network.named_variables())
 
     def load(self, fresh: bool = False) -> None:
-        """Load system.checkpoint.load, the first time; without it the weights stay as they started, which is meant if `fresh`."""
-        self.network                                    # comes before any other use of TensorFlow, as the strategy does
+        """Load system.checkpoint.load, the first time; without it the weights stay as they started.
+
+        fresh: that is meant, as at the beginning of a training. Any action starts with this: the strategy comes with
+        the network, and has to come before any other use of TensorFlow.
+        """
         if self._is_loaded:
             return
-        load = self.config.get('system.checkpoint.load')
+        model, load = self.network.name, self.config.get('system.checkpoint.load')
         if load is None and not fresh:
-            _log.warning('system.checkpoint.load is not set: the weights of %s are random', self.model_name)
+            _log.warning('system.checkpoint.load is not set: the weights of %s are random', model)
         elif load is not None:
             self.load_from(self.store.resolve(load, self.run))
         self._is_loaded = True
@@ -117,8 +121,7 @@ class Session:
         if str(match):
             _log.info('%s', match)
         self.images_seen = 0 if warmed else int(tensors.get(names.IMAGES_SEEN, 0))
-        self.training_state = {} if warmed else {
-            name.removeprefix(names.TRAINING): value for name, value in tensors.items() if name.startswith(names.TRAINING)}
+        self.training_state = {} if warmed else names.training_state(tensors)
         self._is_loaded = True
 
     def reset_num_epochs(self) -> None:
@@ -153,8 +156,9 @@ class Session:
         found = [shapes(self.graph, self.input_shape)[name].dims for name in self.graph.outputs]
         if classes is not None and found != [(classes,)]:
             said = ' and '.join(' x '.join(map(str, dims)) for dims in found)
-            raise UserError(f'{self.graph[self.graph.outputs[0]].where}: the network gives {said} numbers for an image, but '
-                            f'{key} is {classes} ({self.config.origin(key)}).')
+            where = self.graph[self.graph.outputs[0]].where
+            raise UserError(f'{where}: the network gives {said} numbers for an image, but {key} is {classes} '
+                            f'({self.config.origin(key)}).')
 
     def _shifted_inside(self) -> list[str]:
         """The gated layers, by their names in a file, whose b is inside the scaling."""
@@ -169,11 +173,12 @@ class Session:
 
 def make_strategy(kind: str) -> tf.distribute.Strategy:
     """auto: several machines if TF_CONFIG names them, else every GPU if there are several, else the one device."""
-    devices = tf.config.list_logical_devices('GPU') if kind != 'multi_worker' and not _has_workers() else []
-    if kind == 'multi_worker' or kind == 'auto' and _has_workers():
+    if kind == 'multi_worker' or (kind == 'auto' and _has_workers()):
         return tf.distribute.MultiWorkerMirroredStrategy()
-    if kind == 'mirrored' or kind == 'auto' and len(devices) > 1:
-        return tf.distribute.MirroredStrategy([device.name for device in devices or tf.config.list_logical_devices('CPU')])
+    devices = tf.config.list_logical_devices('GPU')
+    if kind == 'mirrored' or (kind == 'auto' and len(devices) > 1):
+        devices = devices or tf.config.list_logical_devices('CPU')
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
 
 
@@ -194,13 +199,11 @@ def dtype_policy(name: str) -> Iterator[None]:
 
 def _limit_threads(threads: Mapping[str, int | None]) -> None:
     """Possible only before TensorFlow starts; later, a number other than the one in use is an error."""
-    for kind, setter, getter in (
-            ('intra', tf.config.threading.set_intra_op_parallelism_threads, tf.config.threading.get_intra_op_parallelism_threads),
-            ('inter', tf.config.threading.set_inter_op_parallelism_threads, tf.config.threading.get_inter_op_parallelism_threads)):
+    for kind in ('intra', 'inter'):
         wanted = threads[kind]
-        if wanted is not None and wanted != getter():
+        if wanted is not None and wanted != getattr(tf.config.threading, f'get_{kind}_op_parallelism_threads')():
             try:
-                setter(wanted)
+                getattr(tf.config.threading, f'set_{kind}_op_parallelism_threads')(wanted)
             except RuntimeError as error:
-                raise UserError(f'system.threads.{kind} is set to {wanted} after TensorFlow has started; set it before the '
-                                'first action of the line.') from error
+                raise UserError(f'system.threads.{kind} is set to {wanted} after TensorFlow has started; '
+                                'set it before the first action of the line.') from error

@@ -20,14 +20,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Fractions of `images` whose label was the first, or among the first five; counts: active channels of each image."""
+    """Fractions of `images` whose label was the first, or among the first five; mean loss; what the gates did."""
     top1: float
     top5: float
     loss: float
     images: int
-    images_per_second: float            # of this process, without the first batch, in which TensorFlow builds the graph
+    images_per_second: float            # of this process, without the first batch: it waits for TensorFlow's graph
     density: Mapping[str, float] = field(default_factory=dict)          # by gated layer, mean over images
-    counts: Mapping[str, np.ndarray] = field(default_factory=dict)      # by gated layer, [images]
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)      # by gated layer, active channels [images]
 
     @property
     def mean_density(self) -> float | None:
@@ -94,7 +94,7 @@ class _Classifier:
 
     def __init__(self, session: Session, spec: object) -> None:
         self.network, self.strategy = session.network, session.strategy
-        self.layers: dict[str, int] = {}                # channels by gated layer, in the order of the columns of `active`
+        self.layers: dict[str, int] = {}                # channels by gated layer, in the order of `active`'s columns
         self.on_batch = tf.function(self._on_all, input_signature=spec, autograph=False)
         self.of_all_workers = tf.function(
             lambda rows: self.strategy.gather(self.strategy.run(tf.identity, args=(rows,)), axis=0))

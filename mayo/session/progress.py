@@ -27,11 +27,12 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self.in_terminal and not self.quiet:
-            self.bar = tqdm.tqdm(desc=self.name, total=self.total, initial=self.first, unit='images', unit_scale=True,
-                                 file=self.stream, dynamic_ncols=True, leave=False)
+            self.bar = tqdm.tqdm(desc=self.name, total=self.total, initial=self.first, unit='images',
+                                 unit_scale=True, file=self.stream, dynamic_ncols=True, leave=False)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         if self.bar is not None:
             self.bar.close()
 
@@ -62,7 +63,8 @@ class Progress:
         seconds = max(self.shown - self.started, 1e-9)
         rate = (self.done - self.first) / seconds
         left = f', {duration((self.total - self.done) / rate)} left' if rate else ''
-        return f'{self.name}: {self.done} of {self.total} images{", " + news if news else ""}, {rate:.0f} images/s{left}'
+        said = f', {news}' if news else ''
+        return f'{self.name}: {self.done} of {self.total} images{said}, {rate:.0f} images/s{left}'
 
 
 def duration(seconds: float) -> str:

@@ -4,11 +4,12 @@
     w   <- w - rate decay w                                                     decoupled weight decay, of weights only
     w   <- optimizer(w, gradient, rate)                                         rate times a factor for gate variables
 
-The gradients are summed over replicas first, so that clipping and the check for finite numbers see the true gradient. A step
-that is not finite changes no variable, nor does any after it: whoever reads `bad_step` finds the network as it was.
+The gradients are summed over replicas first, so that clipping and the check for finite numbers see the true gradient.
+A step that is not finite changes no variable, nor does any after it: whoever reads `bad_step` finds the network as it was.
 """
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +27,7 @@ class Rules:
     clip_norm: float | None = None
     weight_decay: float = 0.0
     average: float | None = None                            # decay of the moving average of weights
-    loss_scale: float | None = None                         # to start from: keeps small gradients of float16 from vanishing
+    loss_scale: float | None = None                         # the first; keeps small gradients of float16 from vanishing
     decays: Callable[[str], bool] = lambda name: name.endswith('weights') and '/gate/' not in name
     factor: Callable[[str], float] = lambda name: 1.0
 
@@ -50,11 +51,12 @@ class Step:
         self.variables = [variable.value for variable in variables.values()]
         with strategy.scope():
             optimizer.build(list(variables.values()))
-            self.averages = [tf.Variable(variable, trainable=False) for variable in self.variables] if rules.average else []
+            averaged = self.variables if rules.average else []
+            self.averages = [tf.Variable(variable, trainable=False) for variable in averaged]
         self.scale = tf.Variable(rules.loss_scale or 1.0)
         self.scaled_steps = tf.Variable(0)
         self.totals = tf.Variable(tf.zeros(4))              # loss, correct, density, each times images; images
-        self.bad_step = tf.Variable(-1, dtype=tf.int64)     # the first step that was not finite, by optimizer.iterations
+        self.bad_step = tf.Variable(-1, dtype=tf.int64)     # the first that was not finite, counted as `taken` counts
         self.taken = tf.Variable(0, dtype=tf.int64)         # steps tried since this object was made
         self._step = tf.function(self._on_all, autograph=False)
         self._statistics = [variable.value for variable in network.named_variables().values()
@@ -81,30 +83,35 @@ class Step:
 
     def _average_statistics(self) -> None:
         everywhere = tf.distribute.get_replica_context()
-        means = everywhere.all_reduce(tf.distribute.ReduceOp.MEAN, [tf.identity(variable) for variable in self._statistics])
+        values = [tf.identity(variable) for variable in self._statistics]
+        means = everywhere.all_reduce(tf.distribute.ReduceOp.MEAN, values)
         for variable, mean in zip(self._statistics, means, strict=True):
             variable.assign(mean)
 
     def state(self) -> dict[str, np.ndarray]:
-        """What a resumed run needs beside the weights: the optimizer's variables, the loss scale, the weights under averages."""
-        values = {f'optimizer/{index}': variable.numpy() for index, variable in enumerate(self.optimizer.variables)}
+        """What a resumed run needs beside the weights that the file has anyway, which are the averages if there are any."""
+        return {name: variable.numpy() for name, variable in (self._optimizer_state() | self._more_state()).items()}
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        return {f'optimizer/{index}': variable for index, variable in enumerate(self.optimizer.variables)}
+
+    def _more_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {}
         if self.averages:
-            values |= {f'weights/{name}': variable.numpy() for name, variable in zip(self.names, self.variables, strict=True)}
+            state |= {f'weights/{name}': variable for name, variable in zip(self.names, self.variables, strict=True)}
         if self.rules.loss_scale:
-            values |= {'loss_scale': self.scale.numpy(), 'loss_scale_steps': self.scaled_steps.numpy()}
-        return values
+            state |= {'loss_scale': self.scale, 'loss_scale_steps': self.scaled_steps}
+        return state
 
     def restore(self, state: dict[str, np.ndarray]) -> bool:
         """Take up what `state` returned. False, with nothing changed, if it is of another optimizer or other variables."""
-        pairs = {f'optimizer/{index}': variable for index, variable in enumerate(self.optimizer.variables)}
-        if any(name not in state or state[name].shape != tuple(variable.shape) for name, variable in pairs.items()):
-            return False
-        if f'optimizer/{len(pairs)}' in state:
+        mine = self._optimizer_state()
+        shapes = {name: value.shape for name, value in state.items() if name.startswith('optimizer/')}
+        if shapes != {name: tuple(variable.shape) for name, variable in mine.items()}:
             return False
         for average, variable in zip(self.averages, self.variables, strict=False):
             average.assign(variable)
-        for name, variable in [*pairs.items(), *((f'weights/{n}', v) for n, v in zip(self.names, self.variables, strict=True)),
-                               ('loss_scale', self.scale), ('loss_scale_steps', self.scaled_steps)]:
+        for name, variable in (mine | self._more_state()).items():
             if name in state:
                 variable.assign(state[name])
         return True
@@ -180,8 +187,12 @@ class Step:
         return tf.identity(self.scale)
 
 
-def cross_entropy(outputs: tf.Tensor, labels: tf.Tensor, is_probability: bool, label_smoothing: float = 0.0) -> tf.Tensor:
-    """-sum_c t_c log p_c of each image, [N]; t: 1 - a + a/C at the label and a/C elsewhere. outputs: logits or p [N, C]."""
+def cross_entropy(outputs: tf.Tensor, labels: tf.Tensor, is_probability: bool,
+                  label_smoothing: float = 0.0) -> tf.Tensor:
+    """-sum_c t_c log p_c of each image, [N]. outputs: logits or, if `is_probability`, p [N, C].
+
+    t is 1 - a + a / C at the label and a / C elsewhere, with a the label smoothing.
+    """
     if not is_probability and not label_smoothing:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
     log_p = tf.math.log(tf.maximum(outputs, 1e-12)) if is_probability else tf.nn.log_softmax(outputs)

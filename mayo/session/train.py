@@ -1,11 +1,11 @@
 """Training: epochs of steps, checkpoints on the way, and going on where an earlier run stopped.
 
     ./my models/cifarnet.yaml datasets/fashion_mnist.yaml trainers/one_cycle.yaml train
-    ./my ... system.checkpoint.load=latest train            goes on: same step, optimizer, random state, order of images
-    ./my ... system.checkpoint.load=NAME reset-num-epochs train         fine-tunes: same weights, everything else afresh
+    ./my ... system.checkpoint.load=latest train                    goes on: step, optimizer, random state, order of images
+    ./my ... system.checkpoint.load=NAME reset-num-epochs train     fine-tunes: same weights, everything else afresh
 
-Where a run is follows from the images it has seen. Several workers (TF_CONFIG) run the same words; they act on an interrupt or on
-the clock of any of them at the same step, and the first one writes the files.
+Where a run is follows from the images it has seen. Several workers (TF_CONFIG) run the same words, each seeing the same
+files; they act on an interrupt or on the clock of any of them at the same step, and the first one writes.
 """
 import contextlib
 import logging
@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
+from mayo.checkpoint.store import is_of
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
@@ -69,9 +70,10 @@ class Trainer:
     def run(self) -> None:
         """Every epoch that is left, then the last checkpoint."""
         if self.steps >= self.total_steps:
-            _log.info('nothing to train: %g of %g epochs are done; train.max_epochs=N goes on, reset-num-epochs starts again',
-                      self.epoch, self.max_epochs)
+            _log.info('nothing to train: %g of %g epochs are done; train.max_epochs=N goes on, reset-num-epochs '
+                      'starts again', self.epoch, self.max_epochs)
             return
+        self._warn_of_earlier()
         progress = Progress('train', self.total_steps * self.batch_size, self.steps * self.batch_size,
                             self.config.get('system.log.every_seconds'), quiet=not self.session.is_chief)
         with Interrupts() as interrupts, progress, self.data.reading():
@@ -144,8 +146,8 @@ class Trainer:
         if self.steps == self.saved_steps:
             return
         self.step.synchronize()
-        state = self.step.state() | {'best': np.float64(self.best)}
-        state |= {f'random/{name}': variable.numpy() for name, variable in self.session.network.random_variables().items()}
+        state = self.step.state() | {'best': np.array(self.best)}
+        state |= {f'random/{name}': variable.numpy() for name, variable in self._random().items()}
         name = self._name(f'epoch-{round(self.epoch, 3):g}')
         with self._averages_in_place():
             self._write(name, {names.TRAINING + key: value for key, value in state.items()})
@@ -171,11 +173,21 @@ class Trainer:
             return
         self.best = float(state.get('best', -1.0))
         if not self.step.restore(state):
-            _log.warning('the optimizer or what it trains differs from the checkpoint: it starts afresh, at epoch %g', self.epoch)
-        for name, variable in self.session.network.random_variables().items():
+            _log.warning('the optimizer or what it trains differs from the checkpoint: it starts afresh')
+        for name, variable in self._random().items():
             if f'random/{name}' in state:
                 variable.assign(state[f'random/{name}'])
         _log.info('going on at epoch %g', self.epoch)
+
+    def _random(self) -> dict[str, Any]:
+        return self.session.network.random_variables()
+
+    def _warn_of_earlier(self) -> None:
+        """A new run takes the place of an earlier one of the same name, a checkpoint at a time."""
+        earlier = self.session.store.latest(self.session.run)
+        if self.steps == 0 and earlier is not None and is_of(earlier, self.session.run):
+            _log.warning('this training will replace the checkpoints of an earlier one, up to %s; system.checkpoint.load=latest '
+                         'goes on with it, system.checkpoint.save=NAME keeps them apart', earlier)
 
     def _steps_per_epoch(self) -> int:
         examples = self.config.require('dataset.num_examples_per_epoch.train', '`train`')
@@ -184,7 +196,8 @@ class Trainer:
                             f'expected {examples} or less.')
         replicas = self.session.strategy.num_replicas_in_sync
         if self.batch_size % replicas:
-            raise UserError(f'system.batch_size is {self.batch_size}, expected a multiple of the {replicas} devices that share it.')
+            raise UserError(f'system.batch_size is {self.batch_size}, expected a multiple of {replicas}, '
+                            'the devices that share it.')
         return examples // self.batch_size
 
     def _make_step(self) -> Step:
@@ -195,7 +208,8 @@ class Trainer:
         variables = {name: variable for name, variable in network.named_variables().items()
                      if id(variable) in trainable and pattern.search(name)}
         if not variables:
-            raise UserError(f'train.trainable is {train["trainable"]!r}, which no trainable variable of the network matches.')
+            raise UserError(f'train.trainable is {train["trainable"]!r}, which no trainable variable of the network '
+                            'matches.')
         gate_factor = train['gate_learning_rate']
         with self.session.strategy.scope():
             algorithm = optimizer(train['optimizer'], _where(self.config, 'train.optimizer'))
@@ -223,7 +237,8 @@ class Trainer:
     def _news(self) -> str:
         totals = self.step.read_totals()
         density = '' if totals.density is None else f', density {totals.density:.3f}'
-        return f'epoch {self.epoch:.2f}, loss {totals.loss:.4f}, top-1 {totals.top1:.2%}{density}, rate {self.rate(self.epoch):.3g}'
+        return (f'epoch {self.epoch:.2f}, loss {totals.loss:.4f}, top-1 {totals.top1:.2%}{density}, '
+                f'rate {self.rate(self.epoch):.3g}')
 
     def _check_finite(self) -> None:
         """RunError if a step was not finite: which, its learning rate, and the first layer that its images break."""
@@ -231,14 +246,14 @@ class Trainer:
         if taken < 0:
             return
         self.steps = self.first_step + taken
-        rate = self.rate(self.epoch)
         last = self.session.store.latest(self.session.run)
-        raise RunError(f'train: the loss is not finite at step {self.steps} (epoch {self.epoch:.2f}), learning rate {rate:.3g}; '
-                       f'{self._first_broken()}. ' + (f'The last good checkpoint is {last}. ' if last else '')
-                       + 'A lower learning rate, a warm-up, or train.clip_norm may help.')
+        good = f'The last good checkpoint is {last}. ' if last else ''
+        raise RunError(f'train: the loss is not finite at step {self.steps} (epoch {self.epoch:.2f}), learning rate '
+                       f'{self.rate(self.epoch):.3g}; {self._first_broken()}. {good}'
+                       'A lower learning rate, a warm-up, or train.clip_norm may help.')
 
     def _first_broken(self) -> str:
-        """The first layer whose output is not finite for the batch of the present step; the weights are as they were then."""
+        """The first layer whose output is not finite for the batch of the bad step, whose weights the network still has."""
         images, labels = next(iter(self._batches()))
         images, _ = (self.session.strategy.experimental_local_results(value)[0] for value in (images, labels))
         for name, outputs in self.session.network.activations(images, training=True).items():

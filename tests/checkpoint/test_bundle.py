@@ -9,7 +9,8 @@ from hypothesis.extra import numpy as arrays
 from mayo.checkpoint import bundle
 from mayo.util.errors import UserError
 
-TENSORS = {'net/conv/weights': np.arange(18, dtype=np.float32).reshape(3, 3, 2), 'imgs_seen': np.int64(7), 'mayo/config': 'a: é\n'}
+TENSORS = {'net/conv/weights': np.arange(18, dtype=np.float32).reshape(3, 3, 2), 'imgs_seen': np.int64(7),
+           'mayo/config': 'a: é\n'}
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ def variables():
 
 
 def test_everything_that_matches_is_loaded_and_cast(variables):
-    match = names.load_into(variables, {'net/conv/weights': np.ones((2, 2), np.float64), 'net/conv/biases': np.ones(2, np.float16),
-                                        'imgs_seen': np.int64(3), 'mayo/training/optimizer/0': np.zeros(1)})
+    match = names.load_into(variables, {'net/conv/weights': np.ones((2, 2), np.float64),
+                                        'net/conv/biases': np.ones(2, np.float16), 'imgs_seen': np.int64(3), 'mayo/training/optimizer/0': np.zeros(1)})
     assert (match.missing, match.unused, match.differing) == ((), (), ())
     assert all(tf.reduce_all(variable == 1) for variable in variables.values())
     assert str(match) == ''
@@ -24,7 +24,7 @@ def test_a_file_of_another_network_lists_missing_unused_and_shapes_apart(variabl
     with pytest.raises(UserError) as error:
         names.load_into(variables, {'net/conv/weights': np.ones((3, 2)), 'net/fc/weights': np.ones(2)}, where='gate50')
     assert str(error.value).splitlines() == [
-        'gate50: the checkpoint is of another network, 0 of 2 variables match. It is a checkpoint of `net`, the network is `net`.',
+        'gate50: the checkpoint is of another network, 0 of 2 variables match.',
         '  1 missing in the file: net/conv/biases',
         '  1 unused in the file: net/fc/weights',
         '  1 of another shape: net/conv/weights is [3, 2] in the file, [2, 2] in the network',

@@ -11,7 +11,8 @@ model:
     name: tiny
     layers:
         _conv: &conv {type: convolution, kernel_size: 3, num_outputs: 6, normalizer_fn: keras.layers.BatchNormalization,
-                      normalizer_params: {momentum: 0.9}, weights_initializer: {type: keras.initializers.TruncatedNormal, stddev: 0.3}}
+                      normalizer_params: {momentum: 0.9},
+                      weights_initializer: {type: keras.initializers.TruncatedNormal, stddev: 0.3}}
         conv0: {<<: *conv, stride: 2}
         drop: {type: dropout, keep_prob: 0.9}
         conv1: *conv

@@ -32,7 +32,8 @@ def test_every_image_counts_once_whatever_the_batch_size(config_of, batch_size, 
 def test_the_numbers_are_those_of_numpy(config_of):
     session = Session(config_of('dataset.task.num_classes=7', gated=True))
     result = evaluate(session, quiet=True)
-    images, labels = (np.concatenate(parts) for parts in zip(*epoch_of(session.config, 'validate').as_numpy_iterator(), strict=True))
+    batches = epoch_of(session.config, 'validate').as_numpy_iterator()
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     logits, stats = session.network(images)
     logits = logits.numpy()
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -83,7 +84,8 @@ def test_eval_all_is_a_line_for_each_checkpoint_that_fits(config_of, caplog):
     rows = list(csv.DictReader(evaluate_all(Session(config_of())).splitlines()))
     assert [(row['checkpoint'], row['epochs'], row['images']) for row in rows] == [('one', '2', '50'), ('zero', '2', '50')]
     assert float(rows[1]['loss']) == pytest.approx(np.log(3), rel=1e-4)
-    assert 'left out' in caplog.text and 'checkpoint of `other`' in caplog.text
+    assert 'left out' in caplog.text
+    assert 'checkpoint of `other`' in caplog.text
 
 
 def test_eval_all_without_checkpoints_says_so(config_of):

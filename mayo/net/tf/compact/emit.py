@@ -241,7 +241,7 @@ def concat(image: Image, one: ops.Concat) -> tf.Tensor:
 
 @emitter(ops.Reshape)
 def reshape(image: Image, one: ops.Reshape) -> tf.Tensor:
-    return tf.reshape(image.values[one.source], [1, *image.program.values[one.output].dims])
+    return tf.reshape(image.values[one.source], [-1, *image.program.values[one.output].dims])
 
 
 @emitter(ops.SpaceToDepth)

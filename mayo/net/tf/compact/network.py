@@ -19,7 +19,7 @@ class CompactNetwork:
         self.one = tf.function(self._one, jit_compile=xla)
 
     def __call__(self, images: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
-        if images.shape[0] == 1:
+        if images.shape[0] == 1 or not self.program.gated:
             outputs, counts = self.one(images)
             counts = {name: count[None] for name, count in counts.items()}
         else:

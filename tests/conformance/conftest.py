@@ -1,0 +1,90 @@
+"""Every model of models/, built once for all questions: fewer channels, small images, few classes, and one training step taken."""
+import dataclasses
+import functools
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mayo.config import Config
+from mayo.estimate import Shape
+from mayo.net.graph import Graph
+from mayo.net.tf.network import Network
+from mayo.session.spec import input_shape, model_graph
+from mayo.session.step import Rules, Step
+
+ROOT = pathlib.Path(__file__).parents[2]
+SIDES = {'inception_v3': 96, 'lenet5': 28}      # that the network admits and that leave a map before the last pooling
+SIDE, CLASSES, IMAGES, DENSITY = 64, 5, 4, 0.5
+NARROWER, LEAST = 4, 4                          # channels are divided by so much, but not below
+
+
+class Small:
+    """A model file with its small network."""
+
+    def __init__(self, name: str) -> None:
+        config = Config.default()
+        config.merge_file(ROOT / 'models' / f'{name}.yaml')
+        config.merge_text(f'dataset.task.num_classes: {CLASSES}\n_gate.density: {DENSITY}', 'test')
+        shape = input_shape(config)
+        side = min(shape.height, next((side for kind, side in SIDES.items() if kind in name), SIDE))
+        self.name, self.shape = name, Shape((side, side, shape.channels))
+        self.graph = narrow(model_graph(config))
+        self.network = Network(self.graph, self.shape, 'model')
+        draw = np.random.default_rng(1)
+        strength = draw.uniform(0.3, 2, (IMAGES, 1, 1, self.shape.channels))
+        self.images = tf.constant(draw.normal(0.3, strength, (IMAGES, *self.shape.dims)), tf.float32)
+        self._train()
+
+    def _train(self) -> None:
+        """One step. Then batch norm gets the statistics of the images, without which values explode in so deep a network."""
+        variables = self.network.named_variables()
+        for layer in self.network._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.
+        trained = {name: variable for name, variable in variables.items() if variable.trainable}
+        self.before = {name: variable.numpy() for name, variable in trained.items()}
+        step = Step(self.network, trained, keras.optimizers.Adam(), Rules(), tf.distribute.get_strategy())
+        step(self.images, tf.range(IMAGES) % CLASSES, 1e-3)
+        self.bad_step, self.loss = int(step.bad_step), step.read_totals().loss
+        self.after = {name: variable.numpy() for name, variable in trained.items()}
+        self.network(self.images, training=True)
+        self.weights = {name: variable.numpy() for name, variable in variables.items()}
+
+    @functools.cached_property
+    def outcome(self):
+        """(outputs, stats of the gates, value of every node) on the images."""
+        return *self.network(self.images), self.network.activations(self.images)
+
+
+def narrow(graph: Graph) -> Graph:
+    """The graph with fewer channels everywhere but in the logits; what is added to channels shrinks alike."""
+    def less(value: int) -> int:
+        return max(-(-value // NARROWER), min(value, LEAST))
+
+    def changed(node):
+        params = dict(node.params)
+        if 'num_outputs' in params and node.name != 'logits':
+            params['num_outputs'] = less(params['num_outputs'])
+        if 'channels' in params:
+            params['channels'] = tuple(side // NARROWER for side in params['channels'])
+        return dataclasses.replace(node, params=params)
+
+    return dataclasses.replace(graph, nodes=tuple(map(changed, graph.nodes)))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def eager():
+    """Functions run as written: tracing and compiling each once costs more than it gives."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope='module')
+def small(request):
+    """The model that the test is parametrized with."""
+    yield Small(request.param)
+    keras.backend.clear_session()

@@ -1,0 +1,97 @@
+"""One list of models, dense and gated, many questions."""
+import pathlib
+
+import numpy as np
+import pytest
+
+from mayo.checkpoint import bundle, names
+from mayo.estimate import estimate, measure
+from mayo.net.tf.compact import CompactNetwork, lower, unsupported
+
+MODELS = pathlib.Path(__file__).parents[2] / 'models'
+NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml'))
+GATED = [name for name in NAMES if name.startswith('gate/')]
+
+every = pytest.mark.parametrize('small', NAMES, indirect=True, scope='module')
+gated = pytest.mark.parametrize('small', GATED, indirect=True, scope='module')
+
+
+@every
+def test_a_model_has_the_parameters_that_info_counts_layer_by_layer(small):
+    for cost in estimate(small.graph, small.shape):
+        layer = small.network.node_layers[cost.name]
+        counted = cost.name, count(layer.trainable_weights), count(layer.non_trainable_weights)
+        assert counted == (cost.name, cost.trainable, cost.state)
+
+
+def count(variables):
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+@every
+def test_a_training_step_is_finite_and_moves_every_trainable_variable(small):
+    assert small.bad_step == -1
+    assert np.isfinite(small.loss)
+    assert all(np.isfinite(weight).all() for weight in small.weights.values())
+    assert [name for name, before in small.before.items() if (small.after[name] == before).all()] == []
+
+
+@every
+def test_a_model_gives_finite_logits_that_depend_on_the_image(small):
+    outputs, _, values = small.outcome
+    assert outputs.shape == (4, 5)
+    assert np.isfinite(outputs).all()
+    assert np.ptp(outputs, axis=0).max() > 1e-3
+    assert all(np.isfinite(value).all() for value in values.values())
+
+
+@every
+def test_a_model_saves_and_loads(small, tmp_path):
+    variables = names.prefixed('zoo', small.network.named_variables())
+    bundle.write(tmp_path / 'saved', {name: variable.numpy() for name, variable in variables.items()})
+    for variable in variables.values():
+        variable.assign(variable + 1)
+    match = names.load_into(variables, bundle.read(tmp_path / 'saved'))
+    assert (match.missing, match.unused, match.differing) == ((), (), ())
+    for name, variable in small.network.named_variables().items():
+        np.testing.assert_array_equal(variable, small.weights[name])
+
+
+@gated
+def test_a_gate_keeps_its_share_of_channels_and_silences_the_others(small):
+    _, stats, values = small.outcome
+    assert set(stats) == {node.name for node in small.graph if node.type == 'gated_convolution'}
+    for name, stat in stats.items():
+        mask = stat.mask.numpy()
+        assert mask.sum(1).max() <= small.network.node_layers[name].gate.keep
+        assert not values[name].numpy()[np.broadcast_to(mask[:, None, None] == 0, values[name].shape)].any()
+    assert any((stat.mask.numpy().min(0) != stat.mask.numpy().max(0)).any() for stat in stats.values())
+
+
+@gated
+def test_no_layer_has_more_active_channels_than_costs_are_counted_for(small):
+    """Through add, concat, pooling, depthwise convolutions and the products of squeeze and excite."""
+    _, stats, values = small.outcome
+
+    def visit(node, sources):
+        shapes = [shape for shape, _ in sources]
+        layer = measure(node.type, shapes, node.params)
+        if node.name in stats:
+            return layer.shape, stats[node.name].mask.numpy().sum(1)
+        return layer.shape, layer.flow([active for _, active in sources], shapes, layer.shape)
+
+    allowed = small.graph.walk({'input': (small.shape, small.shape.channels)}, visit)
+    for name, value in values.items():
+        active = np.any(value != 0, axis=tuple(range(1, len(value.shape) - 1))).sum(-1)
+        assert (active <= allowed[name][1]).all(), name
+
+
+@every
+def test_compact_execution_equals_the_masked_network(small):
+    assert unsupported(small.graph) == []
+    images = small.images[:2 if small.name in GATED else 1]
+    expected = small.outcome[0][:len(images)].numpy()
+    outputs, counts = CompactNetwork(lower(small.network, small.shape))(images)
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    for name, stat in small.outcome[1].items():
+        np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[:len(images)])
