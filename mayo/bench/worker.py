@@ -37,6 +37,7 @@ class Worker:
     def __init__(self, job: Job, log: pathlib.Path) -> None:
         context = multiprocessing.get_context('spawn')
         self.log = log
+        log.touch()
         self.connection, end = context.Pipe()
         self.process = context.Process(target=serve, args=(end, job, str(log)), daemon=True)
         self.process.start()

@@ -46,8 +46,8 @@ class Small:
                 layer.momentum = 0.
         trained = {name: variable for name, variable in variables.items() if variable.trainable}
         self.before = {name: variable.numpy() for name, variable in trained.items()}
-        step = Step(self.network, trained, keras.optimizers.Adam(), Rules(), tf.distribute.get_strategy())
-        step(self.images, tf.range(IMAGES) % CLASSES, 1e-3)
+        step = Step(self.network, trained, keras.optimizers.SGD(), Rules(), tf.distribute.get_strategy())
+        step(self.images, tf.range(IMAGES) % CLASSES, 0.1)
         self.bad_step, self.loss = int(step.bad_step), step.read_totals().loss
         self.after = {name: variable.numpy() for name, variable in trained.items()}
         self.network(self.images, training=True)

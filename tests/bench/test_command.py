@@ -1,0 +1,65 @@
+"""`bench` as a user types it: real processes, one tiny network."""
+import json
+
+import pytest
+
+from mayo.cli.main import main
+
+MODES = {('dense', 'tensorflow'), ('masked', 'tensorflow'), ('compact', 'tensorflow')}
+
+
+@pytest.fixture
+def tiny_yaml(tmp_path, tiny_config):
+    path = tmp_path / 'tiny.yaml'
+    path.write_text(tiny_config.to_yaml())
+    return str(path)
+
+
+def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsys):
+    path = tmp_path / 'bench.json'
+    words = [tiny_yaml, 'bench.networks=[dense,masked,compact]', 'bench.engines=[tensorflow]', 'bench.batch_sizes=[2]',
+             'bench.densities=[0.5]', 'bench.rounds=1', 'bench.images=4', 'bench.format=json', f'bench.path={path}', 'bench']
+    assert main(words) == 0
+    assert 'the weights of tiny are random' in capsys.readouterr().err
+    found = json.loads(path.read_text())
+    (group,) = found['groups']
+    assert (found['model'], found['weights'], found['notes']) == ('tiny', 'random weights', [])
+    assert (group['batch_size'], group['density']) == (2, 0.5)
+    assert group['mask_change'] > 0.05, 'random images have to have different masks'
+    assert {(one['network'], one['engine']) for one in group['measurements']} == MODES
+    for one in group['measurements']:
+        assert 0 < one['seconds']['p5'] <= one['seconds']['median'] <= one['seconds']['p95']
+        assert one['images_per_second'] == pytest.approx(2 / one['seconds']['median'])
+        assert one['peak_bytes'] > 50 << 20
+    compact = group['measurements'][2]
+    assert compact['difference'] < 1e-5, 'compact and masked are one function'
+
+
+@pytest.mark.parametrize('word, message', [
+    ('bench.densities=[0.5,2]', 'command line: bench.densities is [0.5, 2], expected a list, each of it a number in (0, 1].'),
+    ('bench.batch_sizes=4', 'command line: bench.batch_sizes is 4, expected a list, each of it a whole number from 1 up.'),
+    ('bench.engines=[tpu]', "command line: bench.engines is ['tpu'], expected a list, each of it one of tensorflow, xla, onnxruntime, openvino."),
+    ('bench.artifact=no/net.onnx', 'command line: bench.artifact: no/net.onnx does not exist.'),
+    ('bench.plot=a.gif', "command line: bench.plot is 'a.gif', expected a path that ends in .png, .svg or .pdf."),
+])
+def test_a_wrong_setting_is_told_before_anything_runs(tiny_yaml, word, message, capsys):
+    assert main([tiny_yaml, word, 'bench']) == 2
+    assert capsys.readouterr().err.strip() == message
+
+
+def test_engines_agree_and_an_exported_file_is_measured_beside_them(subject, tmp_path):
+    for package in ('onnx', 'onnxruntime', 'openvino'):
+        pytest.importorskip(package)
+    from mayo.bench import Plan, measure
+    from mayo.net.tf.compact import lower_graph
+    from mayo.net.tf.compact.onnx import onnx_model
+    artifact = tmp_path / 'net.onnx'
+    artifact.write_bytes(onnx_model(lower_graph(subject.graph, subject.input_shape, subject.weights)).SerializeToString())
+    plan = Plan(batch_sizes=[3], networks=['dense', 'compact', 'static'], engines=['onnxruntime', 'openvino'],
+                artifacts=[str(artifact)], rounds=1, images=4)
+    found = measure(subject, plan)
+    assert found.notes == ()
+    (group,) = found.groups
+    assert [one.label for one in group.measurements] == [
+        f'{network} {engine}' for network in plan.networks for engine in plan.engines] + ['net.onnx onnxruntime']
+    assert all(one.difference is None or one.difference < 1e-4 for one in group.measurements)

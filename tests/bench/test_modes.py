@@ -1,0 +1,55 @@
+"""Which networks are measured, in which engines, and what each computes."""
+import pytest
+
+from mayo.bench.engines import engines
+from mayo.bench.modes import (
+    ENGINES,
+    NETWORKS,
+    Mode,
+    artifact_engine,
+    at_density,
+    densities_of,
+    macs_of,
+    modes_of,
+    without_gates,
+)
+from mayo.estimate import estimate
+from mayo.session.settings import SETTINGS
+
+
+def test_the_settings_allow_the_networks_and_engines_that_there_are():
+    for key, names in (('bench.networks', NETWORKS), ('bench.engines', ENGINES)):
+        assert SETTINGS[key].fits(list(names))
+        assert all(name in SETTINGS[key].expected for name in names)
+    assert set(ENGINES) <= set(engines)
+
+
+def test_every_network_runs_in_every_engine_but_masked_in_that_of_training():
+    modes = modes_of(NETWORKS, ENGINES, [])
+    assert len(modes) == 13
+    assert [mode for mode in modes if mode.network == 'masked'] == [Mode('masked', 'tensorflow')]
+
+
+@pytest.mark.parametrize('path, engine', [('a/b.onnx', 'onnxruntime'), ('b.tflite', 'litert'), ('a/saved', 'tensorflow')])
+def test_an_artifact_runs_where_its_format_does(path, engine):
+    assert artifact_engine(path) == engine
+    assert engine in engines
+    (mode,) = modes_of([], ENGINES, [path])
+    assert mode.label == f'{path.rpartition("/")[2]} {engine}'
+
+
+def test_every_gate_gets_the_density(subject):
+    assert densities_of(subject.graph) == {0.5}
+    assert densities_of(at_density(subject.graph, 0.25)) == {0.25}
+    assert densities_of(at_density(subject.graph, None)) == {0.5}
+    assert densities_of(without_gates(subject.graph)) == set()
+
+
+def test_macs_of_every_network(subject):
+    conv0, conv1, logits = 64 * 9 * 2 * 6, 64 * 9 * 6 * 4, 4 * 3
+    found = macs_of(subject.graph, subject.input_shape)
+    assert found['dense'] == conv0 + conv1 + logits
+    assert found['masked'] == found['dense'] + 2 * 6 + 64 * 6 + 6 * 4 + 64 * 4
+    assert found['static'] == conv0 // 2 + conv1 // 4 + logits // 2
+    assert found['compact'] == found['static'] + 2 * 6 + 64 * 3 + 3 * 4 + 64 * 2
+    assert found['compact'] == sum(cost.executed for cost in estimate(subject.graph, subject.input_shape))

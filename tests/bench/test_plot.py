@@ -1,0 +1,33 @@
+"""The picture needs matplotlib, and says so."""
+import numpy as np
+import pytest
+
+from mayo.bench import plot
+from mayo.bench.modes import Mode
+from mayo.bench.record import Bench, Group, Sample, Timing, compare
+from mayo.util.errors import RunError
+
+
+def test_without_matplotlib_there_is_a_message(monkeypatch):
+    monkeypatch.setattr(plot, 'missing', lambda packages: packages)
+    with pytest.raises(RunError, match=r'^bench\.plot needs matplotlib, which is not installed; pip install \.\[bench\]$'):
+        plot.check()
+
+
+@pytest.mark.parametrize('ending', ['png', 'svg'])
+def test_a_picture_with_a_panel_for_each_batch_size(ending, tmp_path):
+    pytest.importorskip('matplotlib')
+    path = tmp_path / f'crossover.{ending}'
+    plot.plot(Bench('tiny', (8, 8, 2), 'random', 2, tuple(group(size, density) for size in (1, 8) for density in (1.0, 0.5)), ()), path)
+    assert path.read_bytes()[:5] in (b'\x89PNG\r', b'<?xml')
+
+
+def group(size, density):
+    times = {('dense', 'xla'): 2.0, ('compact', 'xla'): 3 * density, ('compact', 'openvino'): 2.5 * density, ('static', 'xla'): density}
+    samples = [Sample(Mode(*mode), Timing.of([time]), 1, np.ones(3)) for mode, time in times.items()]
+    return Group(size, density, 1000, compare(samples, {'dense': 1000, 'compact': 500, 'static': 400}, size))
+
+
+def test_lines_are_told_apart_without_colours():
+    assert len({dashes for _, dashes in plot.LINES.values()}) == len(plot.LINES)
+    assert len(set(plot.MARKERS.values())) == len(plot.MARKERS)

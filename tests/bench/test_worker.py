@@ -1,0 +1,95 @@
+"""What a measuring process does, and what is told when it cannot."""
+import itertools
+import multiprocessing
+import time
+
+import numpy as np
+import pytest
+
+from mayo.bench import worker
+from mayo.bench.engines import Job, Loaded, changed, images_as, in_parallel
+from mayo.bench.images import random_images
+from mayo.bench.worker import Timer, Worker, peak_memory
+from mayo.util.errors import RunError
+
+
+def test_images_differ_in_what_gates_read():
+    images = random_images(64, (16, 12, 3))
+    assert images.shape == (64, 16, 12, 3)
+    assert images.dtype == np.float32
+    means = images.mean((1, 2))
+    assert means.std(0).min() > 0.5
+    assert np.array_equal(images, random_images(64, (16, 12, 3)))
+    assert images.var() == pytest.approx(3, abs=0.5)
+
+
+def test_the_part_of_active_channels_that_the_next_image_has_not():
+    fixed = np.array([[1, 0, 1, 0]] * 3)
+    moving = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]])
+    assert changed([fixed]) == 0
+    assert changed([moving]) == pytest.approx(2 / 6)
+    assert changed([moving, fixed, np.ones((3, 4))]) == pytest.approx(1 / 6)
+    assert changed([np.ones((3, 4))]) is None
+
+
+def test_artifacts_of_bytes_get_bytes():
+    images = random_images(2, (4, 4, 1))
+    assert images_as(np.float32, images) is images
+    pixels = images_as(np.uint8, images)
+    assert (pixels.dtype, pixels.min() < 100, pixels.max() > 150) == (np.uint8, True, True)
+
+
+def test_one_image_at_a_time_is_the_whole_batch_in_order():
+    images = random_images(7, (2, 2, 1))
+    (outputs,) = in_parallel(lambda image: [image.sum((1, 2))], 3)(images)
+    assert np.array_equal(outputs, images.sum((1, 2)))
+
+
+def test_a_timer_goes_through_different_batches():
+    seen = []
+    timer = Timer(Loaded(lambda batch: batch, lambda batch: seen.append(batch) or [batch]), np.arange(7), 2)
+    assert timer.warm_up().tolist() == [0, 1]
+    assert len(timer.turn()) == worker.TURN_CALLS
+    assert [batch[0] for batch in seen[1:5]] == [0, 2, 4, 0]            # the odd image is left out
+    assert len(seen) == 1 + worker.WARM_UP + 1 + worker.TURN_CALLS      # the first call of a turn does not count
+
+
+def test_a_turn_of_slow_calls_ends_early(monkeypatch):
+    clock = itertools.count(step=0.75 * worker.TURN_SECONDS)
+    monkeypatch.setattr(worker.time, 'perf_counter', lambda: next(clock))
+    timer = Timer(Loaded(lambda batch: batch, lambda batch: [batch]), np.arange(1), 1)
+    assert len(timer.turn()) == 2
+
+
+def test_the_peak_is_that_of_the_process_itself():
+    held = bytearray(300 << 20)
+    context = multiprocessing.get_context('spawn')
+    here, there = context.Pipe()
+    process = context.Process(target=_say_peak, args=(there,))
+    process.start()
+    peak = here.recv()
+    process.join()
+    assert 1 << 20 < peak < len(held) <= peak_memory()
+
+
+def _say_peak(connection):
+    connection.send(peak_memory())
+
+
+JOB = Job('onnxruntime', 'no/such.onnx', (8, 8, 2), 1, 4, 1)
+
+
+def test_a_mode_that_does_not_load_says_why(tmp_path):
+    one = Worker(JOB, tmp_path / 'log')
+    with pytest.raises(RunError, match=r'such\.onnx|onnxruntime'):
+        one.ready()
+    one.kill()
+
+
+def test_a_process_that_died_says_how(tmp_path):
+    one = Worker(JOB, tmp_path / 'log')
+    one.process.kill()
+    time.sleep(0.1)
+    with pytest.raises(RunError, match='its process ended with status -9: it said nothing'):
+        one.turn()
+    one.kill()
