@@ -56,9 +56,9 @@ class Worker:
         return answer
 
     def stop(self) -> int:
-        """Let it end: the peak of its memory in bytes."""
+        """End it: the peak of its memory in bytes."""
         answer = self._ask('stop')
-        self.process.join()
+        self.kill()
         assert isinstance(answer, int)
         return answer
 

@@ -30,20 +30,22 @@ class Store:
         found = {file.name.removesuffix('.index') for folder in self.folders for file in folder.glob('*.index')}
         return sorted(found, key=_by_number)
 
-    def latest(self, run: str = '') -> str | None:
-        """The newest checkpoint of training, of all or of the one `run`; None if there is none."""
-        latest, kept = self._manifest()
-        if not run:
-            return latest
-        mine = [name for name in kept if is_of(name, run)]
+    def latest(self) -> str | None:
+        """The newest checkpoint of any training; None if there is none."""
+        return self._manifest()[0]
+
+    def newest_of(self, run: str) -> str | None:
+        """The newest checkpoint of the training `run`, '' for the one without a name; None if there is none."""
+        mine = [name for name in self._manifest()[1] if is_of(name, run)]
         return mine[-1] if mine else None
 
     def resolve(self, load: str, run: str = '') -> pathlib.Path:
-        """The bundle that `load` means: `latest` (of `run`), a name in the folder, or a path.
+        """The bundle that `load` means: `latest` (of `run`, if it has a name), a name in the folder, or a path.
 
         UserError: there is none, saying what exists.
         """
-        name = self.latest(run) if load == 'latest' else load
+        newest = self.newest_of(run) if run else self.latest()
+        name = newest if load == 'latest' else load
         for folder in [*self.folders, pathlib.Path.cwd(), home(), SHIPPED] if name else []:
             prefix = folder / os.path.expanduser(str(name).removesuffix('.index'))
             if bundle.index_file(prefix).exists() or bundle.data_files(prefix):
@@ -52,7 +54,7 @@ class Store:
         raise UserError(self._nothing(load))
 
     def record(self, name: str, keep: int) -> None:
-        """Make `name` the latest; of its run (`NAME-epoch-`, `NAME-step-`) only the last `keep` stay."""
+        """Make `name` the latest; of its run (`NAME-epoch-N`) only the last `keep` stay."""
         _, kept = self._manifest()
         kept = [other for other in kept if other != name and bundle.index_file(self.folder / other).exists()]
         kept.append(name)

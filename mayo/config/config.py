@@ -136,14 +136,6 @@ class Config:
         self._collect_unknown(_defaults(), (), found)
         return found
 
-    def problems(self) -> list[str]:
-        """What is wrong whatever it is used for: references that fail, or else keys that nothing reads."""
-        try:
-            self._resolver.resolve(())
-        except UserError as error:
-            return str(error).splitlines()
-        return [str(key) for key in self.unknown()]
-
     def _collect_unknown(self, known: Map, path: Path, found: list[Unknown]) -> None:
         node, _ = self._resolver.find(path)
         if not isinstance(node, Map):

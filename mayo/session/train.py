@@ -19,7 +19,6 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
-from mayo.checkpoint.store import is_of
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
@@ -184,10 +183,10 @@ class Trainer:
 
     def _warn_of_earlier(self) -> None:
         """A new run takes the place of an earlier one of the same name, a checkpoint at a time."""
-        earlier = self.session.store.latest(self.session.run)
-        if self.steps == 0 and earlier is not None and is_of(earlier, self.session.run):
-            _log.warning('this training will replace the checkpoints of an earlier one, up to %s; system.checkpoint.load=latest '
-                         'goes on with it, system.checkpoint.save=NAME keeps them apart', earlier)
+        earlier = self.session.store.newest_of(self.session.run)
+        if self.steps == 0 and earlier is not None:
+            _log.warning('this training will replace the checkpoints of an earlier one, up to %s; '
+                         'system.checkpoint.load=latest goes on with it, system.checkpoint.save=NAME keeps them apart', earlier)
 
     def _steps_per_epoch(self) -> int:
         examples = self.config.require('dataset.num_examples_per_epoch.train', '`train`')
@@ -246,7 +245,7 @@ class Trainer:
         if taken < 0:
             return
         self.steps = self.first_step + taken
-        last = self.session.store.latest(self.session.run)
+        last = self.session.store.newest_of(self.session.run)
         good = f'The last good checkpoint is {last}. ' if last else ''
         raise RunError(f'train: the loss is not finite at step {self.steps} (epoch {self.epoch:.2f}), learning rate '
                        f'{self.rate(self.epoch):.3g}; {self._first_broken()}. {good}'

@@ -18,12 +18,14 @@ def test_without_matplotlib_there_is_a_message(monkeypatch):
 def test_a_picture_with_a_panel_for_each_batch_size(ending, tmp_path):
     pytest.importorskip('matplotlib')
     path = tmp_path / f'crossover.{ending}'
-    plot.plot(Bench('tiny', (8, 8, 2), 'random', 2, tuple(group(size, density) for size in (1, 8) for density in (1.0, 0.5)), ()), path)
+    groups = tuple(group(size, density) for size in (1, 8) for density in (1.0, 0.5))
+    plot.plot(Bench('tiny', (8, 8, 2), 'random', 2, groups, ()), path)
     assert path.read_bytes()[:5] in (b'\x89PNG\r', b'<?xml')
 
 
 def group(size, density):
-    times = {('dense', 'xla'): 2.0, ('compact', 'xla'): 3 * density, ('compact', 'openvino'): 2.5 * density, ('static', 'xla'): density}
+    times = {('dense', 'xla'): 2.0, ('compact', 'xla'): 3 * density, ('compact', 'openvino'): 2.5 * density,
+             ('static', 'xla'): density}
     samples = [Sample(Mode(*mode), Timing.of([time]), 1, np.ones(3)) for mode, time in times.items()]
     return Group(size, density, 1000, compare(samples, {'dense': 1000, 'compact': 500, 'static': 400}, size))
 

@@ -14,7 +14,8 @@ def variables():
 
 def test_everything_that_matches_is_loaded_and_cast(variables):
     match = names.load_into(variables, {'net/conv/weights': np.ones((2, 2), np.float64),
-                                        'net/conv/biases': np.ones(2, np.float16), 'imgs_seen': np.int64(3), 'mayo/training/optimizer/0': np.zeros(1)})
+                                        'net/conv/biases': np.ones(2, np.float16), 'imgs_seen': np.int64(3),
+                                        'mayo/training/optimizer/0': np.zeros(1)})
     assert (match.missing, match.unused, match.differing) == ((), (), ())
     assert all(tf.reduce_all(variable == 1) for variable in variables.values())
     assert str(match) == ''

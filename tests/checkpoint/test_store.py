@@ -49,9 +49,11 @@ def test_writing_a_name_again_makes_it_the_latest(store):
 
 
 def test_the_latest_of_a_run(store):
-    put(store, 'gate50-epoch-1', 'epoch-5')
-    assert store.latest('gate50') == 'gate50-epoch-1'
-    assert store.latest('other') is None
+    put(store, 'epoch-5', 'gate50-epoch-1', 'epoch-6', 'other-epoch-1')
+    assert store.newest_of('gate50') == 'gate50-epoch-1'
+    assert store.newest_of('') == 'epoch-6'
+    assert store.newest_of('none') is None
+    assert store.resolve('latest') == store.folder / 'other-epoch-1'
     assert store.resolve('latest', 'gate50') == store.folder / 'gate50-epoch-1'
 
 
