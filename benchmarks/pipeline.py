@@ -56,7 +56,8 @@ def main() -> None:
             step(images, labels)
         training.append(5 * batch / (time.perf_counter() - start))
     speed, need = statistics.median(pipeline), statistics.median(training)
-    print(f'input pipeline {speed:.0f} images/s, training (mixed_bfloat16, dense MCifarNet) {need:.0f} images/s, ratio {speed / need:.1f}')
+    print(f'input pipeline {speed:.0f} images/s, training (mixed_bfloat16, dense MCifarNet) {need:.0f} images/s, '
+          f'ratio {speed / need:.1f}')
 
 
 if __name__ == '__main__':

@@ -2,8 +2,9 @@
 
     python benchmarks/training.py [--precision float32] [--batch 128] [--rounds 15]
 
-Three training steps of MCifarNet on the same random images, in turn, so that the machine's moods hit all alike; medians, and their
-ratios. The Keras loop is what one would write without this project: a functional model of Keras layers, `GradientTape`, `apply_gradients`.
+Three training steps of MCifarNet on the same random images, in turn, so that the machine's moods hit all alike; medians,
+and their ratios. The Keras loop is what one would write without this project: a functional model of Keras layers,
+`GradientTape`, `apply_gradients`.
 """
 import argparse
 import os
@@ -21,7 +22,6 @@ from mayo.session.base import Session
 from mayo.session.train import Trainer
 from mayo.util.files import SHIPPED
 
-WORDS = ('trainers/one_cycle.yaml', 'train.max_epochs=1')
 WIDTHS = ((64, 1, 'valid'), (64, 1, 'same'), (128, 2, 'same'), (128, 1, 'same'), (128, 1, 'same'),
           (192, 2, 'same'), (192, 1, 'same'), (192, 1, 'same'))
 DROPOUT_AFTER = (3, 6)
