@@ -84,7 +84,8 @@ def measure(run: Run, rounds: int) -> None:
 def page(figures: Mapping[str, Any], cores: int, prose: str) -> str:
     """The whole page. figures: JSON of `bench` by the name of a run; prose: the last section."""
     runs = [run for run in RUNS if run.name in figures]
-    threads, weights = (' or '.join(dict.fromkeys(str(figures[run.name][key]) for run in runs)) for key in ('threads', 'weights'))
+    threads, weights = (' or '.join(dict.fromkeys(str(figures[run.name][key]) for run in runs))
+                        for key in ('threads', 'weights'))
     parts = [HEAD.format(cores=cores, threads=threads, weights=weights), goals(runs, figures), FULL, full(runs, figures),
              '\n## Measurements\n']
     for run in runs:

@@ -49,13 +49,16 @@ def test_the_wheel_makes_the_command_my(wheel):
 
 def test_the_pinned_requirements_satisfy_what_the_package_asks_for(wheel):
     metadata = wheel.read(next(name for name in wheel.namelist() if name.endswith('METADATA'))).decode()
-    asked = {name.lower() for name in re.findall(r'^Requires-Dist: ([\w-]+)', metadata, re.MULTILINE)}
-    pinned = {line.partition('==')[0].lower() for line in (ROOT / 'requirements.txt').read_text().splitlines()}
-    assert asked == {'tensorflow', 'pyyaml', 'numpy', 'tqdm'}
-    assert asked <= pinned
+    asked = {}
+    for name, extra in re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*(?:; extra == .(\w+))?', metadata, re.MULTILINE):
+        asked.setdefault(f'requirements-{extra}.txt' if extra else 'requirements.txt', set()).add(name.lower())
+    assert asked['requirements.txt'] == {'tensorflow', 'pyyaml', 'numpy', 'tqdm'}
+    assert asked['requirements-bench.txt'] == {'onnxruntime', 'onnx', 'openvino', 'matplotlib'}
+    for file, names in asked.items():
+        assert names <= {line.partition('==')[0].lower() for line in (ROOT / file).read_text().splitlines()}
 
 
-@pytest.mark.parametrize('file', ['requirements.txt', 'requirements-dev.txt'])
+@pytest.mark.parametrize('file', [path.name for path in sorted(ROOT.glob('requirements*.txt'))])
 def test_requirements_pin_versions_and_say_nothing_else(file):
     lines = [line.partition('#')[0].strip() for line in (ROOT / file).read_text().splitlines()]
     assert [line for line in lines if line and not re.fullmatch(r'[\w.-]+==[\w.]+', line)] == []

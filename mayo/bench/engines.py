@@ -147,6 +147,7 @@ def _saved_model(tf: Any, job: Job) -> Loaded:
 def onnxruntime(job: Job) -> Loaded:
     """An ONNX file; one that takes one image at a time runs several at once, a thread for each."""
     import onnxruntime
+    onnxruntime.disable_telemetry_events()
     one_thread, several = onnxruntime.SessionOptions(), onnxruntime.SessionOptions()
     one_thread.intra_op_num_threads, several.intra_op_num_threads = 1, job.threads
     session = onnxruntime.InferenceSession(job.path, several, providers=['CPUExecutionProvider'])
@@ -172,23 +173,29 @@ def openvino(job: Job) -> Loaded:
                 'PERFORMANCE_HINT': 'THROUGHPUT' if single else 'LATENCY', 'NUM_STREAMS': job.threads if single else 1}
     compiled = core.compile_model(model, 'CPU', settings)
     requests = [compiled.create_infer_request() for _ in range(job.threads if single else 1)]
-
-    def call(request: Any, images: np.ndarray) -> list[np.ndarray]:
-        return list(request.infer([images], share_inputs=True).values())
-    if not single:
-        return Loaded(np.ascontiguousarray, lambda images: call(requests[0], images))
-    free = list(requests)
-
-    def run(image: np.ndarray) -> list[np.ndarray]:
-        request = free.pop()
-        outputs = call(request, image)
-        free.append(request)
-        return outputs
-    return Loaded(np.ascontiguousarray, in_parallel(run, job.threads))
+    if single:
+        return Loaded(np.ascontiguousarray, lambda images: in_requests(requests, images))
+    return Loaded(np.ascontiguousarray, lambda images: list(requests[0].infer([images], share_inputs=True).values()))
 
 
 def _first(shape: Any) -> int | None:
     return shape[0].get_length() if shape[0].is_static else None
+
+
+def in_requests(requests: Sequence[Any], images: np.ndarray) -> list[np.ndarray]:
+    """Each image of a batch by itself, as many at once as there are requests; OpenVINO hangs if Python threads share it."""
+    def finished(index: int) -> list[np.ndarray]:
+        request = requests[index % len(requests)]
+        request.wait()
+        return [tensor.data.copy() for tensor in request.output_tensors]
+
+    outputs, single = [], np.split(images, len(images))
+    for index, image in enumerate(single):
+        if index >= len(requests):
+            outputs.append(finished(index))
+        requests[index % len(requests)].start_async([image], share_inputs=True)
+    outputs += [finished(index) for index in range(max(len(single) - len(requests), 0), len(single))]
+    return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
 def in_parallel(run: Run, threads: int) -> Run:

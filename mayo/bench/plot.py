@@ -38,7 +38,7 @@ def plot(bench: Bench, path: str | os.PathLike[str]) -> None:
 def _panel(axes: Any, groups: Sequence[Group]) -> None:
     """The best dense engine, and every engine of the others."""
     dense = _curve(groups, 'dense', None)
-    _draw(axes, dense, 'dense', 'dense, best engine', '')
+    _draw(axes, dense, 'dense', 'dense, best engine', 'x')
     for network in ('masked', 'compact', 'static'):
         for engine, marker in MARKERS.items():
             _draw(axes, _curve(groups, network, engine), network, f'{network} {engine}', marker)

@@ -21,6 +21,7 @@ from mayo.util.errors import RunError
 
 WARM_UP = 5                     # calls
 TURN_SECONDS, TURN_CALLS = 0.05, 50         # a turn ends after either
+PATIENCE = 900                  # seconds until a process that does not answer is ended
 SAID = 300                      # characters of what a process that died said last
 
 
@@ -75,6 +76,9 @@ class Worker:
 
     def _receive(self) -> object:
         try:
+            if not self.connection.poll(PATIENCE):
+                self.process.kill()
+                raise RunError(f'its process gave no answer for {PATIENCE} s.')
             answer = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()

@@ -138,8 +138,8 @@ def bench(run: Run) -> None:
     session = run.session
     from mayo.bench import render
     from mayo.cli.bench import measured
-    found = measured(session)
-    _write(render(found, run.config.get('bench.format'), _width()), run.config.get('bench.path'))
+    format, path = run.config.get('bench.format'), run.config.get('bench.path')
+    _write(render(measured(session), format, _width()), path)
 
 
 @actions.register('reset-num-epochs')

@@ -93,3 +93,13 @@ def test_a_process_that_died_says_how(tmp_path):
     with pytest.raises(RunError, match='its process ended with status -9: it said nothing'):
         one.turn()
     one.kill()
+
+
+def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, 'PATIENCE', 0.01)
+    one = Worker(JOB, tmp_path / 'log')
+    with pytest.raises(RunError, match=r'its process gave no answer for 0\.01 s'):
+        one.ready()
+    one.process.join(5)
+    assert one.process.exitcode == -9
+    one.kill()

@@ -37,21 +37,32 @@ class Small:
         strength = draw.uniform(0.3, 2, (IMAGES, 1, 1, self.shape.channels))
         self.images = tf.constant(draw.normal(0.3, strength, (IMAGES, *self.shape.dims)), tf.float32)
         self._train()
+        self._calibrate()
+        self.weights = {name: variable.numpy() for name, variable in self.network.named_variables().items()}
 
     def _train(self) -> None:
-        """One step. Then batch norm gets the statistics of the images, without which values explode in so deep a network."""
         variables = self.network.named_variables()
-        for layer in self.network._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = 0.
         trained = {name: variable for name, variable in variables.items() if variable.trainable}
         self.before = {name: variable.numpy() for name, variable in trained.items()}
         step = Step(self.network, trained, keras.optimizers.SGD(), Rules(), tf.distribute.get_strategy())
         step(self.images, tf.range(IMAGES) % CLASSES, 0.1)
         self.bad_step, self.loss = int(step.bad_step), step.read_totals().loss
         self.after = {name: variable.numpy() for name, variable in trained.items()}
-        self.network(self.images, training=True)
-        self.weights = {name: variable.numpy() for name, variable in variables.items()}
+
+    def _calibrate(self) -> None:
+        """Give every batch norm the statistics of what reaches it, layer by layer: fresh deep networks explode without."""
+        def visit(node, sources):
+            layer = self.network.node_layers[node.name]
+            source = sources[0] if len(sources) == 1 else sources
+            norms = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.BatchNormalization)]
+            for norm in norms:
+                norm.momentum = 0.
+                layer(source, training=True)
+                norm.moving_variance.assign(norm.moving_variance + 0.01)         # a silent channel stays so
+            outputs = layer(source)
+            return outputs[0] if isinstance(outputs, tuple) else outputs
+
+        self.graph.walk({'input': self.images}, visit)
 
     @functools.cached_property
     def outcome(self):

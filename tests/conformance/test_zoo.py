@@ -65,7 +65,8 @@ def test_a_gate_keeps_its_share_of_channels_and_silences_the_others(small):
         mask = stat.mask.numpy()
         assert mask.sum(1).max() <= small.network.node_layers[name].gate.keep
         assert not values[name].numpy()[np.broadcast_to(mask[:, None, None] == 0, values[name].shape)].any()
-    assert any((stat.mask.numpy().min(0) != stat.mask.numpy().max(0)).any() for stat in stats.values())
+    if small.shape.channels > 1:                            # the mean of a grey image tells little apart
+        assert any(np.ptp(stat.mask, axis=0).any() for stat in stats.values())
 
 
 @gated

@@ -78,6 +78,17 @@ def test_the_last_checkpoints_and_the_best_stay(config_of):
     assert session.store.latest() == 'tiny-epoch-4'
 
 
+def test_a_resumed_run_keeps_the_best_unless_it_is_better(config_of):
+    first = run(config_of('train.max_epochs=1'))
+    session = Session(config_of('system.checkpoint.load=latest', 'train.max_epochs=2'))
+    session.load()
+    trainer = Trainer(session)
+    assert trainer.best == pytest.approx(evaluate(first, quiet=True).top1)
+    trainer.best = 1.0
+    trainer.run()
+    assert bundle.read(session.store.resolve('best'))['imgs_seen'] == 96
+
+
 def test_a_run_that_is_done_says_so(config_of, caplog):
     run(config_of())
     with caplog.at_level(logging.INFO, 'mayo'):
@@ -129,7 +140,7 @@ def test_epochs_between_checkpoints(config_of):
     assert session.store.names() == ['epoch-2', 'epoch-4', 'epoch-5']
 
 
-def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(config_of, caplog):
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(config_of):
     rate = '{type: piecewise, boundaries: [1.3], values: [0.01, 1.0e+30]}'
     config = config_of('~train.learning_rate', f'train.learning_rate={rate}')
     with pytest.raises(RunError) as error:
@@ -152,6 +163,14 @@ def test_averages_are_what_is_evaluated_saved_and_left(config_of):
         np.testing.assert_array_equal(session.network.named_variables()[name].numpy(), average.numpy())
     weights_under = {name: tensors[f'mayo/training/weights/{name}'] for name in averages}
     assert any(not np.array_equal(weights_under[name], average.numpy()) for name, average in averages.items())
+
+
+def test_evaluating_the_averages_does_not_disturb_training(config_of):
+    words = ('train.average=0.5', 'dataset.task.preprocess.train=[]')
+    with_it, without = (run(config_of(*words, f'train.validate={word}', f'system.checkpoint.save={word}'))
+                        for word in ('true', 'false'))
+    for name, value in weights(with_it).items():
+        np.testing.assert_allclose(value, weights(without)[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 def test_only_the_variables_that_match_train(config_of):

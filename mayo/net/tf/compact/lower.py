@@ -293,15 +293,15 @@ def _of_constant(function: Function | None, values: np.ndarray) -> np.ndarray | 
     return np.clip(values, 0, 6) if function.name == 'relu6' else None
 
 
-def _pads(lowering: Lowering, node: Node, source: str) -> ops.Pads:
-    """The zeros around height and width of what `node` slides over."""
+def _pads(lowering: Lowering, node: Node, source: str, kernel: tuple[int, int] | None = None) -> ops.Pads:
+    """The zeros around height and width of what `node` slides over. kernel: if it is not the one in YAML."""
     padding = node.params['padding']
     if not isinstance(padding, str):
         return tuple((side, side) for side in padding)
     if padding == 'valid':
         return (0, 0), (0, 0)
     return tuple(_same(*sizes) for sizes in zip(
-        lowering.values[source].dims, lowering.shape.dims[:2], node.params['kernel_size'], node.params['stride']))
+        lowering.values[source].dims, lowering.shape.dims[:2], kernel or node.params['kernel_size'], node.params['stride']))
 
 
 def _same(size: int, target: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -339,7 +339,7 @@ def pool(lowering: Lowering, node: Node, source: str) -> str:
         return lowering.add_like(ops.Pool(output=node.name, source=source, kind=kind, kernel=size), lowering.shape.dims)
     source = lowering.padded(node, source)
     kernel = tuple(map(min, node.params['kernel_size'], size))
-    pads = _pads(lowering, node, source) if node.params['padding'] == 'same' else ((0, 0), (0, 0))
+    pads = _pads(lowering, node, source, kernel) if node.params['padding'] == 'same' else ((0, 0), (0, 0))
     return lowering.add_like(ops.Pool(output=node.name, source=source, kind=kind, kernel=kernel, stride=node.params['stride'],
                                       pads=pads), lowering.shape.dims)
 

@@ -51,7 +51,7 @@ class ParametricGate(BoostingGate):
               training: bool) -> tuple[tf.Tensor, float]:
         scale = mask * saliency
         shift = self.shift_of(summary, saliency) * (scale if self.params.add_beta_first else mask)
-        if training and self._is_usual and _is_bare_batch_norm(norm):
+        if training and self._is_usual and _learns(norm):
             outputs, *moments = boost(convolved, scale, shift, norm.epsilon)
             norm.learn(*moments)
             return outputs, 0.
@@ -64,6 +64,6 @@ class ParametricGate(BoostingGate):
         return self.activation is keras.activations.relu and self.params.granularity == 'channel'
 
 
-def _is_bare_batch_norm(norm: Norm) -> TypeGuard[BatchNormalization]:
-    """Whether `norm` normalizes by the batch, with neither scale nor centre."""
-    return isinstance(norm, BatchNormalization) and norm.trainable and not norm.scale and not norm.center
+def _learns(norm: Norm) -> TypeGuard[BatchNormalization]:
+    """Whether `norm`, which under this gate has neither scale nor centre, normalizes by the batch and keeps averages."""
+    return isinstance(norm, BatchNormalization) and norm.trainable

@@ -145,6 +145,14 @@ def test_training_moves_the_averages_of_the_norm_as_without_a_gate(gated, images
     np.testing.assert_allclose(layer.norm.moving_variance, before[1] * 0.9 + population * 0.1, rtol=1e-4)
 
 
+def test_a_frozen_layer_trains_with_the_averages_it_has(gated, images):
+    layer = gated(gate_params={'density': 0.5})
+    layer.trainable = False
+    before = layer.norm.moving_mean.numpy()
+    np.testing.assert_allclose(layer(images, training=True)[0], layer(images, training=False)[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(layer.norm.moving_mean, before)
+
+
 def test_under_mixed_precision_the_choice_is_made_in_float32(gated, images):
     mixed, full = (gated(gate_params={'density': 0.5}, dtype=dtype) for dtype in ('mixed_bfloat16', 'float32'))
     for training in (True, False):
