@@ -14,7 +14,7 @@ class CompactNetwork:
     """Runs `program`, image by image where gates choose for each its own channels."""
 
     def __init__(self, program: Program, xla: bool = False, parallel: int = 4) -> None:
-        self.program = program
+        self.program, self.xla = program, xla
         self.parallel = parallel
         self.one = tf.function(self._one, jit_compile=xla)
 
@@ -37,6 +37,6 @@ class CompactNetwork:
         return tf.map_fn(run, images, parallel_iterations=self.parallel, fn_output_signature=signature)
 
     def _one(self, image: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        run = Image(self.program, dict.fromkeys(self.program.inputs, image))
+        run = Image(self.program, dict.fromkeys(self.program.inputs, image), self.xla)
         run.run()
         return [run.values[name] for name in self.program.outputs], run.counts

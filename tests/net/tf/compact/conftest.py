@@ -2,12 +2,15 @@
 import dataclasses
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import tensorflow as tf
 
 from mayo.estimate import Shape, complete
 from mayo.net.graph import Graph, build_graph
 from mayo.net.tf.compact import CompactNetwork, lower_graph
+from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.network import Network
 
 
@@ -17,6 +20,7 @@ class Pair:
     def __init__(self, graph: Graph, shape: Shape, seed: int = 0) -> None:
         self.network = Network(graph, shape, 'model', seed)
         self.graph, self.shape, self.random = graph, shape, np.random.default_rng(seed)
+        self.onnx = False                               # whether the ONNX network is compared as well
         for name, variable in self.network.named_variables().items():
             variable.assign(self._drawn(name, variable.shape))
 
@@ -51,19 +55,40 @@ class Pair:
 
     def assert_equal(self, images: tf.Tensor, tolerance: float = 1e-4, **options) -> None:
         """Compact and masked agree on outputs, to `tolerance` of the largest, and on how many channels were active."""
-        expected, stats = self.network(images)
-        outputs, counts = CompactNetwork(self.program(), **options)(images)
-        for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(expected), strict=True):
-            assert one.shape == other.shape
-            assert np.abs(other).max() < 1e6
-            np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
-        assert set(counts) == set(stats)
-        for name, stat in stats.items():
-            np.testing.assert_array_equal(counts[name], np.sum(stat.mask, -1))
+        program, expected = self.program(), self.network(images)
+        assert_same(CompactNetwork(program, **options)(images), expected, tolerance)
+        if self.onnx:
+            assert_same(run_onnx(program, images.numpy()), expected, tolerance)
 
     def winners(self, images: tf.Tensor) -> list[int]:
         """How many different masks each gate has on `images`."""
         return [len(np.unique(stat.mask, axis=0)) for stat in self.network(images)[1].values()]
+
+
+def assert_same(got, expected, tolerance: float = 1e-4) -> None:
+    """(outputs, counts of winners) against (outputs, stats of the gates)."""
+    (outputs, counts), (wanted, stats) = got, expected
+    for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(wanted), strict=True):
+        assert one.shape == other.shape
+        assert 0 < np.abs(other).max() < 1e30
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
+    assert set(counts) == set(stats)
+    for name, stat in stats.items():
+        np.testing.assert_array_equal(counts[name], np.sum(stat.mask, -1))
+
+
+def run_onnx(program, images: np.ndarray):
+    """Outputs and counts of winners of the ONNX network, image by image."""
+    model = onnx_model(program, counts=True)
+    onnx.checker.check_model(model, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=['CPUExecutionProvider'])
+    results = zip(*(session.run(None, {'images': image[None]}) for image in images), strict=True)
+    values = {output.name: np.concatenate(parts) for output, parts in zip(session.get_outputs(), results, strict=True)}
+    counts = {name.removesuffix('/active').removesuffix('/features'): values.pop(name)
+              for name in list(values) if name.endswith('/active')}
+    return list(values.values()), counts
 
 
 @pytest.fixture(scope='session')
@@ -72,7 +97,9 @@ def pair():
     def build(layers, graph, shape=(8, 8, 3), seed=0, **ends) -> Pair:
         if isinstance(graph[0], str):
             graph = {'from': 'input', 'with': graph, 'to': 'output'}
-        return Pair(build_graph(layers, graph, complete=complete, **ends), Shape(shape), seed)
+        networks = Pair(build_graph(layers, graph, complete=complete, **ends), Shape(shape), seed)
+        networks.onnx = True
+        return networks
     return build
 
 
