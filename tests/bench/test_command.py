@@ -64,3 +64,19 @@ def test_engines_agree_and_an_exported_file_is_measured_beside_them(subject, tmp
     assert [one.label for one in group.measurements] == [
         f'{network} {engine}' for network in plan.networks for engine in plan.engines] + ['net.onnx onnxruntime']
     assert all(one.difference is None or one.difference < 1e-4 for one in group.measurements)
+
+
+def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(subject, tmp_path):
+    import tensorflow as tf
+
+    from mayo.bench import Plan, measure
+    module = tf.Module()
+    module.scale = tf.Variable(2.0)
+    for name, count in (('any', None), ('one', 1)):
+        module.call = tf.function(lambda images: tf.reduce_mean(images, (1, 2)) * module.scale,
+                                  input_signature=[tf.TensorSpec((count, 8, 8, 2), name='images')])
+        tf.saved_model.save(module, tmp_path / name, signatures={'serving_default': module.call})
+    plan = Plan(batch_sizes=[3], networks=[], artifacts=[str(tmp_path / 'any'), str(tmp_path / 'one')], rounds=1, images=4)
+    found = measure(subject, plan)
+    assert [one.label for one in found.groups[0].measurements] == ['any tensorflow']
+    assert found.notes == ('one tensorflow is left out: RunError: takes 1 images at once, not 3.',)

@@ -33,7 +33,7 @@ def best_loser_of_all(saliencies: list[tf.Tensor], keeps: list[int]) -> tf.Tenso
 class Threshold(keras.layers.Layer):
     """A moving average of cuts. As in batch norm, training uses the batch's own mean, evaluation the average.
 
-    It starts at 0, which everything salient exceeds.
+    It starts at 0, which everything salient exceeds; the first batch sets it, so that no trace of the 0 stays in the average.
     """
 
     def __init__(self, decay: float) -> None:
@@ -50,5 +50,6 @@ class Threshold(keras.layers.Layer):
     def learn(self, cuts: tf.Tensor) -> tf.Tensor:
         """Move the average towards the mean of the batch's `cuts`, which is returned."""
         mean = tf.reduce_mean(cuts)
-        self.average.assign(self.average * self.decay + mean * (1 - self.decay))
+        moved = self.average * self.decay + mean * (1 - self.decay)
+        self.average.assign(tf.where(tf.equal(self.average, 0.0), mean, moved))
         return mean

@@ -36,7 +36,9 @@ def test_the_average_starts_at_zero_and_moves_in_training_only():
     cuts = tf.constant([[1.], [3.]])
     assert float(threshold.of(cuts, training=False)) == 0
     assert float(threshold.of(cuts, training=True)) == 2                 # the batch's own
-    assert float(threshold.of(cuts, training=False)) == 0.5              # 0.75 * 0 + 0.25 * 2
+    assert float(threshold.of(cuts, training=False)) == 2                # nothing is left of the 0 that it started at
+    threshold.of(2 * cuts, training=True)
+    assert float(threshold.of(cuts, training=False)) == 2.5              # 0.75 * 2 + 0.25 * 4
     assert not threshold.trainable_variables
 
 
