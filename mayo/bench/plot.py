@@ -4,7 +4,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from mayo.bench.modes import densities_of
 from mayo.bench.record import Bench, Group, crossover
+from mayo.net import Graph
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
 from mayo.util.files import whole_file
@@ -12,44 +14,47 @@ from mayo.util.files import whole_file
 # network: grey of the line, its dashes; engine: its marker
 LINES = {'dense': ('0.0', '--'), 'masked': ('0.6', '-.'), 'compact': ('0.0', '-'), 'static': ('0.55', ':')}
 MARKERS = {'tensorflow': 'o', 'xla': 's', 'onnxruntime': '^', 'openvino': 'D'}
-PANEL = (5.5, 4.2)              # inches
+PANEL, LEGEND = (5.0, 4.2), 2.2         # inches: width and height; width
 
 
-def check() -> None:
-    """RunError if there is nothing to draw with."""
+def check(graph: Graph) -> None:
+    """RunError if there is nothing to draw, or nothing to draw with."""
+    if not densities_of(graph):
+        raise RunError('bench.plot draws time over density, but the network has no gates.')
     if missing(['matplotlib']):
         raise RunError(f'bench.plot needs matplotlib, which is not installed; {remedy("bench")}')
 
 
 def plot(bench: Bench, path: str | os.PathLike[str]) -> None:
     """Draw a panel for each batch size into `path`; its ending says the format: .png, .svg, .pdf."""
-    check()
     from matplotlib.figure import Figure
     sizes = list(dict.fromkeys(group.batch_size for group in bench.groups))
-    figure = Figure(figsize=(PANEL[0] * len(sizes), PANEL[1]), layout='constrained')
-    for axes, batch_size in zip(figure.subplots(1, len(sizes), squeeze=False)[0], sizes, strict=True):
+    figure = Figure(figsize=(PANEL[0] * len(sizes) + LEGEND, PANEL[1]), layout='constrained')
+    panels = figure.subplots(1, len(sizes), squeeze=False)[0]
+    for axes, batch_size in zip(panels, sizes, strict=True):
         groups = [group for group in bench.groups if group.batch_size == batch_size and group.density is not None]
         _panel(axes, sorted(groups, key=lambda group: group.density or 0))
         axes.set(title=f'{bench.model}, batch {batch_size}, {bench.threads} threads', xlabel='density', ylabel='ms')
+    figure.legend(*panels[0].get_legend_handles_labels(), loc='outside right center')
     with whole_file(path) as temporary:
         figure.savefig(temporary, format=pathlib.Path(path).suffix.lstrip('.') or 'png', dpi=150)
 
 
 def _panel(axes: Any, groups: Sequence[Group]) -> None:
-    """The best dense engine, and every engine of the others."""
+    """The best dense and static engine, every engine of the others, and where the best compact one overtakes dense."""
     dense = _curve(groups, 'dense', None)
     _draw(axes, dense, 'dense', 'dense, best engine', 'x')
-    for network in ('masked', 'compact', 'static'):
+    for network in ('masked', 'compact'):
         for engine, marker in MARKERS.items():
             _draw(axes, _curve(groups, network, engine), network, f'{network} {engine}', marker)
+    _draw(axes, _curve(groups, 'static', None), 'static', 'static, best engine', '+')
     compact = _curve(groups, 'compact', None)
     both = sorted(dense.keys() & compact.keys())
     where = crossover(both, [compact[one] for one in both], [dense[one] for one in both]) if both else None
     if where is not None:
         axes.axvline(where, color='0.8', zorder=0)
-        axes.annotate(f'{where:.2f}', (where, 0), xytext=(3, 3), textcoords='offset points')
+        axes.annotate(f'compact wins below {where:.2f}', (where, 0), xytext=(3, 3), textcoords='offset points')
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize='small')
 
 
 def _curve(groups: Sequence[Group], network: str, engine: str | None) -> dict[float, float]:

@@ -101,7 +101,8 @@ def serve(connection: Connection, job: Job, log: str) -> None:
         timer = Timer(loaded, images, job.batch_size)
         connection.send(Ready(timer.warm_up(), loaded.mask_change(images[:job.images])))
     except Exception as error:
-        connection.send(RunError(f'{type(error).__name__}: {error}'.partition('\n')[0]))
+        said = str(error) if isinstance(error, RunError) else f'{type(error).__name__}: {error}'
+        connection.send(RunError(said.partition('\n')[0]))
         return
     with contextlib.suppress(EOFError):
         while connection.recv() == 'turn':

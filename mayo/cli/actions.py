@@ -136,10 +136,14 @@ def evaluate_all(run: Run) -> None:
 def bench(run: Run) -> None:
     """Time and memory of dense, masked, compact, side by side."""
     session = run.session
-    from mayo.bench import render
+    from mayo.bench import plot, render
     from mayo.cli.bench import measured
-    format, path = run.config.get('bench.format'), run.config.get('bench.path')
-    _write(render(measured(session), format, _width()), path)
+    format, path, picture = (run.config.get(f'bench.{key}') for key in ('format', 'path', 'plot'))
+    found = measured(session)
+    _write(render(found, format, _width()), path)
+    if picture is not None:
+        plot.plot(found, picture)
+        _log.info('written: %s', picture)
 
 
 @actions.register('reset-num-epochs')

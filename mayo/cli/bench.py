@@ -12,15 +12,11 @@ if typing.TYPE_CHECKING:
 
 
 def measured(session: 'Session') -> Bench:
-    """The figures, drawn into bench.plot if that is set."""
-    picture = session.config.get('bench.plot')
-    if picture is not None:
-        plot.check()                    # before the long part
+    """The figures. Errors that would show after the long part are told before it: RunError without what draws."""
+    if session.config.get('bench.plot') is not None:
+        plot.check(session.graph)
     session.load()
-    found = measure(subject(session), plan(session.config))
-    if picture is not None:
-        plot.plot(found, picture)
-    return found
+    return measure(subject(session), plan(session.config))
 
 
 def subject(session: 'Session') -> Subject:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mayo.session import data
 from mayo.session.base import Session
+from mayo.session.execution import execution_of, runner
 from mayo.session.progress import Progress
 from mayo.session.step import cross_entropy
 from mayo.util.errors import UserError
@@ -48,15 +49,16 @@ class Evaluation:
         return f'{line}\nmeasured density {self.mean_density:.4f}: {layers}'
 
 
-def evaluate(session: Session, quiet: bool = False) -> Evaluation:
-    """Run the network over the validation images once."""
+def evaluate(session: Session, quiet: bool = False, execution: str | None = None) -> Evaluation:
+    """Run the network over the validation images once; execution: `masked` or `compact`, None as system.execution says."""
     session.load()
+    execution = execution or execution_of(session)
     config = session.config
     source = data.data_of(config, 'validate')
     batches = data.epoch_of(config, 'validate', data=source,
                             batch_size=config.get('eval.batch_size') or config.get('system.batch_size'))
     batches = session.strategy.experimental_distribute_dataset(batches)
-    meter = _Meter(session, batches.element_spec)
+    meter = _Meter(session, batches.element_spec, execution)
     progress = Progress('eval', source.num_examples or 0, every_seconds=config.get('system.log.every_seconds'),
                         quiet=quiet or not session.is_chief)
     with progress, source.reading():
@@ -92,8 +94,9 @@ def evaluate_all(session: Session) -> str:
 class _Classifier:
     """The network as a TensorFlow function that says how each batch went: built once a session, it takes seconds."""
 
-    def __init__(self, session: Session, spec: object) -> None:
+    def __init__(self, session: Session, spec: object, execution: str) -> None:
         self.network, self.strategy = session.network, session.strategy
+        self.run = runner(session, execution)
         self.layers: dict[str, int] = {}                # channels by gated layer, in the order of `active`'s columns
         self.on_batch = tf.function(self._on_all, input_signature=spec, autograph=False)
         self.of_all_workers = tf.function(
@@ -104,21 +107,22 @@ class _Classifier:
 
     def _on_replica(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Sums [loss, top-1, top-5, images] and active channels [N, gated layers] of a replica's part of the batch."""
-        outputs, stats = self.network(images, training=False)
-        self.layers = {name: stat.mask.shape[-1] for name, stat in stats.items()}
+        outputs, counts = self.run(images)
+        self.layers = {name: self.network.graph[name].params['num_outputs'] for name in counts}
         best = tf.math.top_k(outputs, min(5, outputs.shape[-1])).indices == labels[:, None]      # [N, 5], best first
         loss = cross_entropy(outputs, labels, self.network.is_probability)
         sums = [tf.reduce_sum(tf.cast(values, tf.float32)) for values in (loss, best[:, 0], best, tf.ones_like(labels))]
-        active = [_active(stat.mask) for stat in stats.values()]
+        active = [tf.cast(count, tf.float32) for count in counts.values()]
         return tf.stack(sums), tf.stack(active, 1) if active else tf.zeros([tf.shape(labels)[0], 0])
 
 
 class _Meter:
     """Adds up what the classifier says of each batch; every worker of several sees its part of the images."""
 
-    def __init__(self, session: Session, spec: object) -> None:
-        self.classifier: _Classifier = session.made.get('classifier') or _Classifier(session, spec)
-        session.made['classifier'] = self.classifier
+    def __init__(self, session: Session, spec: object, execution: str) -> None:
+        self.classifier: _Classifier = session.made.get('classifier') or _Classifier(session, spec, execution)
+        if execution == 'masked':                       # a compact network has constant weights: it does not serve twice
+            session.made['classifier'] = self.classifier
         self.is_alone = session.is_alone
         self.sums: list[np.ndarray] = []                # [loss, top-1, top-5, images] of each batch and replica
         self.active: list[np.ndarray] = []              # [N, gated layers]
@@ -154,9 +158,3 @@ class _Meter:
     def _of_all_workers(self, rows: np.ndarray) -> np.ndarray:
         """`rows` of this worker and then of the others, as every worker has them."""
         return rows if self.is_alone else self.classifier.of_all_workers(rows).numpy()
-
-
-def _active(mask: tf.Tensor) -> tf.Tensor:
-    """Active channels of each image, [N]; of a mask with rows, [N, H, C], their mean over the rows."""
-    channels = tf.reduce_sum(mask, -1)
-    return channels if channels.shape.rank == 1 else tf.reduce_mean(channels, 1)

@@ -130,7 +130,7 @@ class Trainer:
         if self.validates:
             self.step.synchronize()
             with self._averages_in_place():
-                result = evaluate(self.session, quiet=True)
+                result = evaluate(self.session, quiet=True, execution='masked')
                 progress.say(f'epoch {self.epoch:g} of {self.max_epochs:g}: {result.render()}')
                 if result.top1 > self.best:
                     self.best = result.top1

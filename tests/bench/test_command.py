@@ -4,6 +4,7 @@ import json
 import pytest
 
 from mayo.cli.main import main
+from mayo.util.extras import missing
 
 MODES = {('dense', 'tensorflow'), ('masked', 'tensorflow'), ('compact', 'tensorflow')}
 
@@ -19,7 +20,11 @@ def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsy
     path = tmp_path / 'bench.json'
     words = [tiny_yaml, 'bench.networks=[dense,masked,compact]', 'bench.engines=[tensorflow]', 'bench.batch_sizes=[2]',
              'bench.densities=[0.5]', 'bench.rounds=1', 'bench.images=4', 'bench.format=json', f'bench.path={path}', 'bench']
+    picture = tmp_path / 'bench.svg'
+    if not missing(['matplotlib']):
+        words.insert(1, f'bench.plot={picture}')
     assert main(words) == 0
+    assert picture.exists() != bool(missing(['matplotlib']))
     assert 'the weights of tiny are random' in capsys.readouterr().err
     found = json.loads(path.read_text())
     (group,) = found['groups']
@@ -79,4 +84,18 @@ def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(sub
     plan = Plan(batch_sizes=[3], networks=[], artifacts=[str(tmp_path / 'any'), str(tmp_path / 'one')], rounds=1, images=4)
     found = measure(subject, plan)
     assert [one.label for one in found.groups[0].measurements] == ['any tensorflow']
-    assert found.notes == ('one tensorflow is left out: RunError: takes 1 images at once, not 3.',)
+    assert found.notes == ('one tensorflow is left out: takes 1 images at once, not 3.',)
+
+
+def test_a_tflite_file_is_measured(subject, tmp_path):
+    pytest.importorskip('ai_edge_litert')
+    import tensorflow as tf
+
+    from mayo.bench import Plan, measure
+    call = tf.function(lambda images: tf.reduce_mean(images, (1, 2)), input_signature=[tf.TensorSpec((1, 8, 8, 2))])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
+    path = tmp_path / 'net.tflite'
+    path.write_bytes(converter.convert())
+    found = measure(subject, Plan(networks=[], artifacts=[str(path)], rounds=1, images=4))
+    assert [one.label for one in found.groups[0].measurements] == ['net.tflite litert']
+    assert found.notes == ()

@@ -3,15 +3,20 @@ import numpy as np
 import pytest
 
 from mayo.bench import plot
-from mayo.bench.modes import Mode
+from mayo.bench.modes import Mode, without_gates
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.util.errors import RunError
 
 
-def test_without_matplotlib_there_is_a_message(monkeypatch):
+def test_without_matplotlib_there_is_a_message(subject, monkeypatch):
     monkeypatch.setattr(plot, 'missing', lambda packages: packages)
     with pytest.raises(RunError, match=r'^bench\.plot needs matplotlib, which is not installed; pip install \.\[bench\]$'):
-        plot.check()
+        plot.check(subject.graph)
+
+
+def test_without_gates_there_is_nothing_to_draw(subject):
+    with pytest.raises(RunError, match=r'^bench\.plot draws time over density, but the network has no gates\.$'):
+        plot.check(without_gates(subject.graph))
 
 
 @pytest.mark.parametrize('ending', ['png', 'svg'])

@@ -16,7 +16,7 @@ from mayo.session.spec import input_shape, model_graph
 from mayo.session.step import Rules, Step
 
 ROOT = pathlib.Path(__file__).parents[2]
-SIDES = {'inception_v3': 96, 'lenet5': 28}      # that the network admits and that leave a map before the last pooling
+SIDES = {'inception_v3': 128, 'lenet5': 28}      # that the network admits and that leave a map before the last pooling
 SIDE, CLASSES, IMAGES, DENSITY = 64, 5, 4, 0.5
 NARROWER, LEAST = 4, 4                          # channels are divided by so much, but not below
 

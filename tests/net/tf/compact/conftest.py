@@ -53,25 +53,26 @@ class Pair:
         strength = self.random.uniform(0, 3, (count, 1, 1, self.shape.channels))
         return tf.constant(self.random.normal(0.3, strength, (count, *self.shape.dims)), tf.float32)
 
-    def assert_equal(self, images: tf.Tensor, tolerance: float = 1e-4, **options) -> None:
-        """Compact and masked agree on outputs, to `tolerance` of the largest, and on how many channels were active."""
+    def assert_equal(self, images: tf.Tensor, lively: bool = True, **options) -> None:
+        """Compact and masked agree on outputs and on how many channels were active. lively: the outputs are no zeros, nor huge."""
         program, expected = self.program(), self.network(images)
-        assert_same(CompactNetwork(program, **options)(images), expected, tolerance)
+        assert_same(CompactNetwork(program, **options)(images), expected, lively)
         if self.onnx:
-            assert_same(run_onnx(program, images.numpy()), expected, tolerance)
+            assert_same(run_onnx(program, images.numpy()), expected, lively)
 
     def winners(self, images: tf.Tensor) -> list[int]:
         """How many different masks each gate has on `images`."""
         return [len(np.unique(stat.mask, axis=0)) for stat in self.network(images)[1].values()]
 
 
-def assert_same(got, expected, tolerance: float = 1e-4) -> None:
-    """(outputs, counts of winners) against (outputs, stats of the gates)."""
+def assert_same(got, expected, lively: bool = True) -> None:
+    """(outputs, counts of winners) against (outputs, stats of the gates): to 1e-4 of the largest output, and the same counts."""
     (outputs, counts), (wanted, stats) = got, expected
     for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(wanted), strict=True):
         assert one.shape == other.shape
-        assert 0 < np.abs(other).max() < 1e30
-        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
+        assert np.isfinite(other).all()
+        assert not lively or 0 < np.abs(other).max() < 1e6
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(other).max())
     assert set(counts) == set(stats)
     for name, stat in stats.items():
         np.testing.assert_array_equal(counts[name], np.sum(stat.mask, -1))

@@ -1,0 +1,41 @@
+"""Masked and compact execution of one network, as `eval` chooses between them."""
+import numpy as np
+import pytest
+
+from mayo.session.base import Session
+from mayo.session.evaluate import evaluate
+from mayo.session.execution import execution_of
+from mayo.util.errors import UserError
+
+
+@pytest.fixture
+def session(config_of):
+    return lambda *words: Session(config_of(*words, gated=True))
+
+
+@pytest.mark.parametrize('words, execution', [
+    ((), 'compact'), (('system.execution=masked',), 'masked'), (('model.layers.conv0.gate_params.threshold=local',), 'masked')])
+def test_auto_is_compact_where_every_layer_can_be(session, words, execution):
+    assert execution_of(session(*words)) == execution
+
+
+def test_auto_says_why_it_is_masked(session, caplog):
+    caplog.set_level('INFO')
+    execution_of(session('model.layers.conv0.gate_params.granularity=vector'))
+    assert 'masked execution: ' in caplog.text
+    assert 'conv0: compact execution chooses channels for a whole image' in caplog.text
+
+
+def test_compact_is_an_error_where_a_layer_cannot_be(session):
+    with pytest.raises(UserError, match=r'command line: system.execution is compact, but\n.*conv0: compact execution computes a fixed'):
+        execution_of(session('model.layers.conv0.gate_params.threshold=local', 'system.execution=compact'))
+
+
+def test_compact_execution_evaluates_as_masked_does(session):
+    one = session('eval.batch_size=16')
+    masked, compact = (evaluate(one, quiet=True, execution=execution) for execution in ('masked', 'compact'))
+    assert compact.images == masked.images
+    assert abs(compact.loss - masked.loss) < 1e-4
+    assert compact.density == masked.density
+    for name, counts in masked.counts.items():
+        np.testing.assert_array_equal(compact.counts[name], counts)
