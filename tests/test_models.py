@@ -14,9 +14,9 @@ from mayo.util.format import count
 MODELS = pathlib.Path(__file__).parents[1] / 'models'
 NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml'))
 ZOO = {
-    'lenet5', 'lenet5_bn', 'cifarnet', 'cifarnet_slim', 'vgg16', 'vgg16_bn', 'vgg16_compact', 'alexnet', 'alexnet_bn', 'resnet18',
-    'resnet34', 'resnet50', 'resnet20', 'resnet56', 'squeezenet_v10', 'squeezenet_v11', 'inception_v1', 'inception_v3', 'mobilenet',
-    'mobilenet_v2', 'mobilenet_v3_large', 'efficientnet_b0', 'densenet121'}
+    'lenet5', 'lenet5_bn', 'cifarnet', 'cifarnet_slim', 'vgg16', 'vgg16_bn', 'vgg16_compact', 'alexnet', 'alexnet_bn',
+    'resnet18', 'resnet34', 'resnet50', 'resnet20', 'resnet56', 'squeezenet_v10', 'squeezenet_v11',
+    'inception_v1', 'inception_v3', 'mobilenet', 'mobilenet_v2', 'mobilenet_v3_large', 'efficientnet_b0', 'densenet121'}
 # name: classes, density; dense, macs, executed; trainable parameters
 COSTS = {
     'cifarnet': (1.0, 174_301_824, 174_301_824, 174_301_824, 1_296_074),
@@ -44,7 +44,7 @@ def config(name, density=1.0):
 
 
 def test_the_models_are_those_promised():
-    assert ZOO <= set(NAMES)
+    assert set(NAMES) >= ZOO
     assert {f'gate/{name}' for name in NAMES if '/' not in name} == {name for name in NAMES if '/' in name}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mayo.estimate import Shape
 from mayo.net.graph import Graph
 from mayo.util.errors import RunError
 from mayo.util.registry import Registry
@@ -100,7 +101,6 @@ def _tensorflow(job: Job, xla: bool) -> Loaded:
 
 
 def _masked(tf: Any, job: Job, masked: Masked) -> Loaded:
-    from mayo.estimate.shape import Shape
     from mayo.net.tf.network import Network
     network = Network(masked.graph, Shape(masked.dims), 'masked')
     for name, variable in network.named_variables().items():

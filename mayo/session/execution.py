@@ -21,7 +21,10 @@ Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 
 
 def execution_of(session: Session) -> str:
-    """`compact` or `masked`. UserError where system.execution is `compact` and a layer cannot be; a dense network is `masked`."""
+    """`compact` or `masked`; a dense network is `masked`.
+
+    Errors: UserError where system.execution is `compact` and a layer cannot be, with each layer and the reason.
+    """
     wanted = session.config.get('system.execution')
     if wanted == 'masked' or not any(node.type == 'gated_convolution' for node in session.graph.nodes):
         return 'masked'
@@ -40,8 +43,8 @@ def runner(session: Session, execution: str) -> Run:
     """
     network = session.network
     if execution == 'compact':
-        # Measured on two cores, MCifarNet at density 0.5, batches of 128: 484 images/s without XLA, 1026 with it and four images
-        # at a time, 1182 with as many as there are cores; the masked network 729.
+        # Measured on two cores, MCifarNet at density 0.5, batches of 128: 484 images/s without XLA, 1026 with it and four
+        # images at a time, 1182 with as many as there are cores; the masked network 729.
         return CompactNetwork(lower(network, session.input_shape), xla=True, parallel=os.cpu_count() or 1)
 
     def masked(images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

@@ -1,4 +1,4 @@
-"""Every model of models/, built once for all questions: fewer channels, small images, few classes, and one training step taken."""
+"""Every model of models/, built once for all questions: few channels, small images, few classes, one training step taken."""
 import dataclasses
 import functools
 import pathlib
@@ -59,7 +59,7 @@ class Small:
                 norm.momentum = 0.
                 layer(source, training=True)
                 variance = norm.moving_variance
-                variance.assign(tf.maximum(variance, tf.reduce_mean(variance)))           # nor is the noise of rounding blown up
+                variance.assign(tf.maximum(variance, tf.reduce_mean(variance)))     # nor is the noise of rounding blown up
             outputs = layer(source)
             return outputs[0] if isinstance(outputs, tuple) else outputs
 

@@ -1,7 +1,7 @@
 """What `info` counts is what others published, to the last digit where their convention is ours.
 
-Ours: multiply-accumulates of convolutions and fully connected layers; trainable parameters. `_ops` (10^9 multiply-accumulates,
-three decimals) and `num_params` are those of torchvision 0.29's weights, which its documentation prints: torchvision/models/*.py.
+Ours: multiply-accumulates of convolutions and fully connected layers; trainable parameters. `num_params` and `_ops`
+(10^9 multiply-accumulates) are in torchvision/models/*.py of torchvision 0.29, and in its documentation.
 """
 import math
 import pathlib
@@ -27,7 +27,7 @@ TORCHVISION = [     # model, words, num_params, _ops
     ('squeezenet_v10', (), 1_248_424, 0.819),
     ('squeezenet_v11', (), 1_235_496, 0.349),
     ('inception_v1', BRANCH_OF_3X3, 6_624_904, 1.498),
-    ('inception_v3', (), None, 5.713),              # its 27,161,264 parameters have those of the auxiliary classifier among them
+    ('inception_v3', (), None, 5.713),              # 27,161,264 parameters with those of the auxiliary classifier
     ('mobilenet_v2', (), 3_504_872, 0.301),
     ('mobilenet_v3_large', (), 5_483_032, 0.217),
     ('efficientnet_b0', (), 5_288_548, 0.386),
@@ -71,7 +71,7 @@ def total(model, dataset=IMAGENET, words=()):
     return info(config).total
 
 
-@pytest.mark.parametrize('model, words, parameters, operations', TORCHVISION, ids=lambda value: value if isinstance(value, str) else '')
+@pytest.mark.parametrize('model, words, parameters, operations', TORCHVISION)
 def test_a_model_has_the_parameters_and_operations_of_torchvision(model, words, parameters, operations):
     counted = total(model, words=words)
     assert round(counted['dense'] / 1e9, 3) == operations

@@ -6,7 +6,7 @@ import pytest
 
 from mayo.checkpoint import bundle, names
 from mayo.estimate import estimate, measure
-from mayo.net.tf.compact import CompactNetwork, lower, unsupported
+from mayo.net.tf.compact import CompactNetwork, lower, program, unsupported
 
 MODELS = pathlib.Path(__file__).parents[2] / 'models'
 NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml'))
@@ -96,3 +96,28 @@ def test_compact_execution_equals_the_masked_network(small):
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
     for name, stat in small.outcome[1].items():
         np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[:len(images)])
+
+
+@every
+def test_compact_execution_does_the_operations_that_info_counts(small):
+    """From the shapes of the program's values; tests/net/tf/compact counts those of a traced function.
+
+    A little less where the activation happens to take every channel's shift back to zero.
+    """
+    compact = lower(small.network, small.shape)
+    done = sum(operations(compact, one) for one in compact.operations)
+    counted = sum(cost.executed for cost in estimate(small.graph, small.shape))
+    assert 0.99 * counted < done <= counted
+
+
+def operations(compact, one):
+    """Multiply-accumulates of one operation of a program, with those of its gate."""
+    if not isinstance(one, program.Conv | program.Depthwise | program.Dense):
+        return 0
+    size, read = int(np.prod(compact.values[one.output].dims)), compact.values[one.source].channels
+    if isinstance(one, program.Dense):
+        return read * size
+    done = int(np.prod(one.kernel)) * size * (1 if isinstance(one, program.Depthwise) else read // one.groups)
+    if isinstance(one, program.Depthwise) or one.gate is None:
+        return done
+    return done + read * one.gate.layers[0].bias.size + size        # the saliency, and the scaling by it

@@ -27,7 +27,8 @@ def test_auto_says_why_it_is_masked(session, caplog):
 
 
 def test_compact_is_an_error_where_a_layer_cannot_be(session):
-    with pytest.raises(UserError, match=r'command line: system.execution is compact, but\n.*conv0: compact execution computes a fixed'):
+    told = r'command line: system.execution is compact, but\n.*conv0: compact execution computes a fixed'
+    with pytest.raises(UserError, match=told):
         execution_of(session('model.layers.conv0.gate_params.threshold=local', 'system.execution=compact'))
 
 
