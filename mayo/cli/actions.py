@@ -13,7 +13,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.evaluate import Evaluation
 
 _log = logging.getLogger(__name__)
-_SHOWING = ('config', 'info', 'eval', 'bench')       # how to show results: sections that change no session
+_SHOWING = ('config', 'info', 'eval', 'bench', 'export')       # how to show results: sections that change no session
 
 
 class Run:
@@ -144,6 +144,14 @@ def bench(run: Run) -> None:
     if picture is not None:
         plot.plot(found, picture)
         _log.info('written: %s', picture)
+
+
+@actions.register('export')
+def export(run: Run) -> None:
+    """Compact network as SavedModel, TFLite and ONNX files."""
+    session = run.session
+    from mayo.cli.export import exported
+    print(exported(session).render())
 
 
 @actions.register('reset-num-epochs')

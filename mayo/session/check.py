@@ -30,10 +30,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     'eval-all': (*_NETWORK, 'dataset.path.validate'),
     'train': _TRAINING,
     'bench': _NETWORK,
+    'export': _NETWORK,
     'reset-num-epochs': _NETWORK,
     'save': _NETWORK,
 }
-_LOADING = ('eval', 'train', 'bench', 'reset-num-epochs', 'save')
+_LOADING = ('eval', 'train', 'bench', 'export', 'reset-num-epochs', 'save')
 _OPTIMIZERS = ('keras.optimizers.', 'mayo.train.')
 
 # Who usually sets a setting: the first that its name starts with.
@@ -119,6 +120,8 @@ def _unfit(config: Config, action: str, earlier: Collection[str]) -> list[str]:
         checks += [_optimizer, _learning_rate]
     if action == 'bench' and 'export' not in earlier:
         checks.append(_artifacts)
+    if action == 'export':
+        checks.append(functools.partial(_preprocessing, mode='validate'))
     found = Problems()
     for check in checks:
         with found.collecting():

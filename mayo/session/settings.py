@@ -39,6 +39,10 @@ def _is_pattern(value: object) -> bool:
         return False
 
 
+def _is_size(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(side) is int and side >= 1 for side in value)
+
+
 def _are_paths(value: object) -> bool:
     paths = value if isinstance(value, list) else [value]
     return bool(paths) and all(isinstance(path, str) and path for path in paths)
@@ -58,6 +62,7 @@ BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)
 FRACTION = Kind('a number in (0, 1]', lambda v: is_number(v) and 0 < v <= 1)
 PICTURE = Kind('a path that ends in .png, .svg or .pdf', lambda v: isinstance(v, str) and v.endswith(('.png', '.svg', '.pdf')))
 PATHS = Kind('a path, a glob or a URL, or a list of them', _are_paths)
+SIZE = Kind('[height, width], each a whole number from 1 up', _is_size)
 PATTERN = Kind('a regular expression', _is_pattern)
 
 SETTINGS: Mapping[str, Kind] = {
@@ -101,6 +106,11 @@ SETTINGS: Mapping[str, Kind] = {
     'bench.format': choice('table', 'json'),
     'bench.path': TEXT,
     'bench.plot': PICTURE,
+    'export.formats': each(choice('saved_model', 'tflite', 'onnx')),
+    'export.path': TEXT,
+    'export.preprocess': FLAG,
+    'export.image_size': SIZE,
+    'export.images': whole(16),
     'config.origin': FLAG,
     'system.seed': whole(0),
     'system.execution': choice('auto', 'compact', 'masked'),

@@ -52,6 +52,23 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """A temporary folder beside `path`: takes its place, flushed to disk, when the block ends well; deleted otherwise."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent) as room:
+        temporary = pathlib.Path(room, 'new')
+        temporary.mkdir()
+        yield temporary
+        for file in sorted(temporary.rglob('*')):
+            flush(file)
+        if path.exists():
+            path.replace(pathlib.Path(room, 'old'))
+        temporary.replace(path)
+    flush(path.parent)
+
+
 def flush(path: str | os.PathLike[str]) -> None:
     """Ask the system to put a file or folder on the disk before going on."""
     handle = os.open(path, os.O_RDONLY)

@@ -14,6 +14,7 @@ from mayo.util.errors import UserError
     ('stride', 2, (2, 2)), ('stride', [1, 2], (1, 2)), ('stride', 2.0, (2, 2)),
     ('padding', 'SAME', 'same'), ('padding', 'valid', 'valid'), ('padding', 0, (0, 0)), ('padding', [1, 0], (1, 0)),
     ('sides', 1, ((1, 1), (1, 1))), ('sides', [1, 2], ((1, 1), (2, 2))), ('sides', [[0, 1], [2, 3]], ((0, 1), (2, 3))),
+    ('channels', 8, (8, 8)), ('channels', [0, 1], (0, 1)),
     ('num_outputs', 64, 64), ('num_outputs', 64.0, 64), ('axis', 1, (1,)), ('axis', [1, -1], (1, -1)),
     ('keep_prob', 1, 1), ('trainable', False, False), ('alpha', 1e-4, 1e-4),
     ('normalizer_params', None, {}), ('gate_params', {'density': 0.5}, {'density': 0.5}), ('another', 'as it is', 'as it is')])
@@ -29,6 +30,7 @@ def test_a_value_is_read_in_one_form(key, value, read):
     ('padding', 'full', 'is full, expected `same`, `valid`, a whole number, or [height, width].'),
     ('padding', -1, 'is -1, expected `same`, `valid`, a whole number, or [height, width].'),
     ('sides', 'x', 'is x, expected a whole number, [height, width], or [[top, bottom], [left, right]].'),
+    ('channels', -1, 'is -1, expected a whole number, or [before, after].'),
     ('num_outputs', 1.5, 'is 1.5, expected a whole number, 1 or more.'),
     ('num_outputs', True, 'is true, expected a whole number, 1 or more.'),
     ('num_groups', None, 'is null, expected a whole number, 1 or more.'),

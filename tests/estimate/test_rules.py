@@ -51,6 +51,7 @@ def test_every_layer_type_says_what_it_is(kind):
     ('local_response_normalization', {}, (8, 6, 4)), ('batch_normalization', {}, (8, 6, 4)),
     ('activation', {'mode': 'tanh'}, (8, 6, 4)), ('flatten', {}, (192,)), ('space_to_depth', {'block_size': 2}, (4, 3, 16)),
     ('pad', {'sides': 1}, (10, 8, 4)), ('pad', {'sides': [[0, 1], [2, 3]]}, (9, 11, 4)),
+    ('pad', {'sides': 0, 'channels': [1, 2]}, (8, 6, 7)),
     ('crop', {'sides': [1, 2]}, (6, 2, 4))])
 def test_a_layer_gives_the_shape_that_follows_from_its_input(kind, params, dims):
     assert rule(kind, params).shape == Shape(dims)
@@ -144,7 +145,7 @@ def test_a_layer_without_weights_costs_nothing(kind):
 
 @pytest.mark.parametrize(('kind', 'params', 'active'), [
     ('dropout', {}, 3), ('max_pool', {}, 3), ('average_pool', {'kernel_size': 2}, 3), ('identity', {}, 3),
-    ('pad', {'sides': 1}, 3),
+    ('pad', {'sides': 1}, 3), ('pad', {'sides': 0, 'channels': 2}, 8),           # execution expands
     ('activation', {'mode': 'relu6'}, 3), ('activation', {'mode': 'sigmoid'}, 4), ('flatten', {}, 144), ('reduce_mean', {}, 3),
     ('space_to_depth', {'block_size': 2}, 12), ('local_response_normalization', {}, 3), ('batch_normalization', {}, 4),
     ('softmax', {}, 4), ('convolution', CONV, 6),

@@ -82,22 +82,21 @@ def chosen(array: np.ndarray, index: tf.Tensor | None, axis: int = 0) -> tf.Tens
 
 @emitter(ops.Conv)
 def conv(image: Image, one: ops.Conv) -> tf.Tensor:
-    source, read = image.values[one.source], image.index(one.source)
-    if one.gate is None:
-        return function(tf.nn.bias_add(convolve(one, source, weights_of(one, read, None, image.xla)), one.bias), one.function)
-    choice = choose(one.gate, source, read, ascending=not image.xla)
-    image.counts[one.output] = choice.count(one.gate.keep)
-    if choice.index is not None:
-        image.indices[image.program.values[one.output].index] = choice.index
-    effect = effect_of(one, choice)
+    index, effect = None, Effect(one.scale, one.bias, None)
+    if one.gate is not None:
+        choice = choose(one.gate, image.values[one.source], image.index(one.source), ascending=not image.xla)
+        image.counts[one.output] = choice.count(one.gate.keep)
+        index, effect = choice.index, effect_of(one, one.gate, choice)
+    if index is not None:
+        image.indices[image.program.values[one.output].index] = index
     if one.groups > 1 or one.standardize is not None:
-        outputs = shifted(features_of(image, one, choice.index), effect)
+        features = features_of(image, one, index)
     else:
-        weights, target = weights_of(one, read, choice.index, image.xla), image.program.values[one.output].dims
-        if effect.scale is not None and math.prod(weights.shape) < math.prod(target):
+        weights = weights_of(one, image.index(one.source), index, image.xla)
+        if effect.scale is not None and math.prod(weights.shape) < math.prod(image.program.values[one.output].dims):
             weights, effect = weights * effect.scale, effect._replace(scale=None)
-        outputs = shifted(convolve(one, source, weights), effect)
-    outputs = function(outputs, one.function)
+        features = convolve(one, image.values[one.source], weights)
+    outputs = function(shifted(features, effect), one.function)
     return outputs if effect.factor is None else outputs * effect.factor
 
 
@@ -118,8 +117,8 @@ class Choice(NamedTuple):
 
 class Effect(NamedTuple):
     """What is done to each channel: factor function(scale features + shift); all [k], None for 1."""
-    scale: tf.Tensor | None
-    shift: tf.Tensor
+    scale: tf.Tensor | np.ndarray | None
+    shift: tf.Tensor | np.ndarray
     factor: tf.Tensor | None
 
 
@@ -154,20 +153,19 @@ def affine(source: tf.Tensor, layer: ops.Affine, read: tf.Tensor | None) -> tf.T
     return tf.matmul(source, chosen(layer.weights, read)) + layer.bias
 
 
-def effect_of(one: ops.Conv, choice: Choice) -> Effect:
+def effect_of(one: ops.Conv, gate: ops.Gate, choice: Choice) -> Effect:
     """The gate's scale, shift and factor, with the convolution's own bias and scale."""
-    assert one.gate is not None
     bias = chosen(one.bias, choice.index)
     own = None if one.scale is None else chosen(one.scale, choice.index)
-    if one.gate.boost == 'never':
+    if gate.boost == 'never':
         return Effect(own, bias, choice.mask)
     boost = choice.masked(choice.saliency)
-    if choice.shift is not None and one.gate.shift_first:
+    if choice.shift is not None and gate.shift_first:
         bias += choice.shift
-    if one.gate.boost == 'after':
+    if gate.boost == 'after':
         return Effect(own, bias, boost)
     shift = bias * boost
-    if choice.shift is not None and not one.gate.shift_first:
+    if choice.shift is not None and not gate.shift_first:
         shift += choice.masked(choice.shift)
     return Effect(boost if own is None else boost * own, shift, None)
 

@@ -1,7 +1,13 @@
 """A program in TensorFlow: the compact network, called as the masked one is.
 
     outputs, counts = network(images)       images: [N, H, W, C] float32; counts: {layer: int32 [N] active channels}
+
+Gates choose for each image its own channels, so a batch is a parallel map over its images. Other ways were slower, for
+MCifarNet at density 0.5 in batches of 64, in processor time of the map: all images in each operation, with batched gathers
+and matrix products, 1.3 (XLA) and 1.7; that in pieces of 4 or 16 images, 1.3 and more.
 """
+import math
+import os
 from typing import Any
 
 import tensorflow as tf
@@ -9,34 +15,38 @@ import tensorflow as tf
 from mayo.net.tf.compact.emit import Image
 from mayo.net.tf.compact.program import Program
 
+SMALL = 2 ** 17                 # numbers in the largest map, up to which XLA wins
+
 
 class CompactNetwork:
-    """Runs `program`, image by image where gates choose for each its own channels."""
+    """Runs `program` with the weights it holds.
 
-    def __init__(self, program: Program, xla: bool = False, parallel: int = 4) -> None:
-        self.program, self.xla = program, xla
-        self.parallel = parallel
-        self.one = tf.function(self._one, jit_compile=xla)
+    xla: compile what happens to an image. Its convolutions of large maps take a fifth longer than TensorFlow's, but each
+    operation costs less than TensorFlow's ten microseconds; None chooses by the size of the maps. parallel: images at once.
+    """
+
+    def __init__(self, program: Program, xla: bool | None = None, parallel: int | None = None) -> None:
+        self.program = program
+        self.xla = max(math.prod(value.dims) for value in program.values.values()) <= SMALL if xla is None else xla
+        self.parallel = parallel or os.cpu_count() or 1
+        self.one = tf.function(self._one, jit_compile=self.xla, autograph=False)
+        self.each = tf.function(self._each, autograph=False)
 
     def __call__(self, images: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
-        if images.shape[0] == 1 or not self.program.gated:
-            outputs, counts = self.one(images)
-            counts = {name: count[None] for name, count in counts.items()}
-        else:
-            outputs, counts = self._map(images)
+        alone = images.shape[0] == 1 or not self.program.gated
+        outputs, counts = self.one(images) if alone else self.each(images)
         return outputs[0] if len(outputs) == 1 else outputs, counts
 
-    @tf.function
-    def _map(self, images: tf.Tensor) -> Any:
+    def _one(self, images: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        """One image, or, without gates, any number."""
+        run = Image(self.program, dict.fromkeys(self.program.inputs, images), self.xla)
+        run.run()
+        return [run.values[name] for name in self.program.outputs], {name: count[None] for name, count in run.counts.items()}
+
+    def _each(self, images: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         signature = ([tf.TensorSpec(self.program.values[name].dims) for name in self.program.outputs],
                      {name: tf.TensorSpec((), tf.int32) for name in self.program.gated})
 
         def run(image: tf.Tensor) -> Any:
-            outputs, counts = self.one(image[None])
-            return [output[0] for output in outputs], counts
+            return tf.nest.map_structure(lambda value: value[0], self.one(image[None]))
         return tf.map_fn(run, images, parallel_iterations=self.parallel, fn_output_signature=signature)
-
-    def _one(self, image: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        run = Image(self.program, dict.fromkeys(self.program.inputs, image), self.xla)
-        run.run()
-        return [run.values[name] for name in self.program.outputs], run.counts

@@ -13,25 +13,28 @@ import numpy as np
 
 from mayo.net.tf.compact import onnx_gate
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.onnx_writer import Writer, affine, function, pads
+from mayo.net.tf.compact.onnx_writer import Images, Writer, affine, function, pads
 from mayo.net.tf.compact.program import Program
 
+__all__ = ['Images', 'onnx_model']
 EXPAND_FROM = 1 / 3             # of a fully connected layer's rows: reading all is faster than copying more than these
 
 Emit = Callable[[Writer, Any], str]
 emitters: dict[type, Emit] = {}
 
 
-def onnx_model(program: Program, name: str = 'mayo', *, batch: int | None = 1, counts: bool = False) -> Any:
+def onnx_model(program: Program, name: str = 'mayo', *, batch: int | None = 1, counts: bool = False,
+               images: Images | None = None) -> Any:
     """The onnx.ModelProto of `program`.
 
     batch: images at once, None for any number; a program with gates takes one, as each image has weights of its own.
     counts: also put out how many channels won in each gated layer, int64 [1], as LAYER/active.
+    images: of bytes, to be preprocessed inside; batch is 1 then.
     Errors: ValueError for another batch with gates.
     """
     if batch != 1 and program.gated:
         raise ValueError('a network with gates takes one image at a time.')
-    writer = Writer(program, batch)
+    writer = Writer(program, batch, images)
     for one in program.operations:
         writer.scope = one.output
         if isinstance(one, ops.Index):

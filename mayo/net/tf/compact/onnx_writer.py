@@ -2,6 +2,7 @@
 
 Channels come first: a map (H, W, C) is [N, C, H, W], a vector (C,) is [N, C], an index is int64 [k].
 """
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,11 +22,18 @@ ACTIVE = '/active'              # after a layer's name: the output that counts i
 SMALL = 64                      # entries of a constant that is kept once however often it is used
 
 
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Images of bytes [1, *dims] as a network's input. prepare(writer, [1, *dims] float32, dims): what the program reads."""
+    dims: tuple[int, int, int]
+    prepare: Callable[['Writer', str, tuple[int, int, int]], str]
+
+
 class Writer:
     """The nodes and constants so far, and the names that the program's values have among them."""
 
-    def __init__(self, program: Program, batch: int | None) -> None:
-        self.program, self.batch = program, batch
+    def __init__(self, program: Program, batch: int | None, images: Images | None = None) -> None:
+        self.program, self.batch, self.images = program, batch, images
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.indices: dict[str, str] = {}
@@ -33,8 +41,7 @@ class Writer:
         self.scope = IMAGES                             # the layer that nodes are named after
         self._names = {IMAGES, *program.outputs}
         self._small: dict[tuple[Any, ...], str] = {}
-        self.image_dims = program.values[program.inputs[0]].dims
-        self.values: dict[str, str] = dict.fromkeys(program.inputs, self.channels_first(IMAGES, self.image_dims))
+        self.values = dict.fromkeys(program.inputs, self._take_in())
 
     # --- nodes and constants ---
 
@@ -120,11 +127,19 @@ class Writer:
 
     # --- the ends ---
 
+    def _take_in(self) -> str:
+        """The images as the program reads them, channels first."""
+        source = IMAGES
+        if self.images is not None:
+            source = self.images.prepare(self, self.add('Cast', source, to=onnx.TensorProto.FLOAT), self.images.dims)
+        return self.channels_first(source, self.dims(self.program.inputs[0]))
+
     def model(self, name: str, counts: bool) -> Any:
         """The onnx.ModelProto of what was written."""
         helper, kinds = onnx.helper, onnx.TensorProto
         batch = self.batch or 'N'
-        images = helper.make_tensor_value_info(IMAGES, kinds.FLOAT, [batch, *self.image_dims])
+        kind, dims = (kinds.UINT8, self.images.dims) if self.images else (kinds.FLOAT, self.dims(self.program.inputs[0]))
+        images = helper.make_tensor_value_info(IMAGES, kind, [batch, *dims])
         outputs = []
         for output in self.program.outputs:
             dims = self.dims(output)

@@ -3,6 +3,7 @@
 The first channels take the place of the winners and nothing is computed to choose or copy them. The results mean nothing.
 """
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,35 +12,46 @@ from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.program import Program, Value
 
 CHANNEL_CONSTANTS = ('bias', 'scale', 'shift')
+ALL = '/all'
 
 
 def static(program: Program) -> Program:
     """`program` with constant weights for the first channels of every slice: no gate, no index, shapes unchanged."""
     values = {name: Value(value.dims, value.channels) for name, value in program.values.items()}
-    operations = tuple(_fixed(one, program.values) for one in program.operations if not isinstance(one, ops.Index))
-    return Program(operations, values, program.inputs, program.outputs)
+    operations = [fixed for one in program.operations if not isinstance(one, ops.Index) for fixed in _fixed(one, program.values)]
+    for one in operations:
+        if one.output not in values:                    # a convolution in groups, before its first channels are taken
+            dims = (*values[one.output.removesuffix(ALL)].dims[:-1], one.weights.shape[0])
+            values[one.output] = Value(dims, dims[-1])
+    return Program(tuple(operations), values, program.inputs, program.outputs)
 
 
-def _fixed(one: ops.Operation, values: Any) -> ops.Operation:
+def _fixed(one: ops.Operation, values: Mapping[str, Value]) -> list[ops.Operation]:
     """The operation on full values of fewer channels."""
     target = values[one.output]
     if isinstance(one, ops.Expand):
-        missing = target.width - values[one.source].channels
-        return ops.Pad(output=one.output, source=one.source, sides=(*[(0, 0)] * (len(target.dims) - 1), (0, missing)))
+        return [ops.Pad(output=one.output, source=one.source, sides=_channels(target, target.width - values[one.source].channels))]
     if isinstance(one, ops.Take):
-        excess = values[one.source].channels - target.channels
-        return ops.Crop(output=one.output, source=one.source, sides=(*[(0, 0)] * (len(target.dims) - 1), (0, excess)))
-    changes = {name: getattr(one, name)[:target.channels] for name in CHANNEL_CONSTANTS
-               if isinstance(getattr(one, name, None), np.ndarray)}
+        excess = _channels(target, values[one.source].channels - target.channels)
+        return [ops.Crop(output=one.output, source=one.source, sides=excess)]
+    if isinstance(one, ops.Conv) and one.groups > 1:
+        if target.index is None:
+            return [dataclasses.replace(one, gate=None)]
+        everything = dataclasses.replace(one, gate=None, output=one.output + ALL)
+        excess = _channels(target, target.width - target.channels)
+        return [everything, ops.Crop(output=one.output, source=everything.output, sides=excess)]
+    changes: dict[str, Any] = {name: getattr(one, name)[:target.channels] for name in CHANNEL_CONSTANTS
+                               if isinstance(getattr(one, name, None), np.ndarray)}
     if isinstance(one, ops.Conv):
-        inside = one.weights.shape[1] if one.groups > 1 else values[one.source].channels
-        changes |= {'weights': _first(one.weights, target.channels, inside), 'gate': None}
-        changes |= {'groups': 1} if one.gate and one.groups > 1 else {}
-    if isinstance(one, ops.Depthwise):
+        changes |= {'weights': _first(one.weights, target.channels, values[one.source].channels), 'gate': None}
+    if isinstance(one, ops.Depthwise | ops.Dense):
         changes['weights'] = _first(one.weights, values[one.source].channels)
-    if isinstance(one, ops.Dense):
-        changes['weights'] = _first(one.weights, values[one.source].channels)
-    return dataclasses.replace(one, **changes) if changes else one
+    return [dataclasses.replace(one, **changes) if changes else one]
+
+
+def _channels(value: Value, count: int) -> ops.Pads:
+    """Sides of a value that are `count` channels at the end."""
+    return (*[(0, 0)] * (len(value.dims) - 1), (0, count))
 
 
 def _first(weights: np.ndarray, *counts: int) -> np.ndarray:

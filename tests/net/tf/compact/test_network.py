@@ -174,6 +174,11 @@ def test_a_residual_block(pair):
         networks.assert_equal(networks.images(3))
 
 
+def test_static_drops_the_gate_of_a_convolution_in_groups(pair):
+    networks = pair(*chain(GATE, {**GATE, 'num_groups': 4}, GATE))
+    assert CompactNetwork(static(networks.program()))(networks.images(2))[0].shape == (2, 8, 8, 8)
+
+
 def test_several_outputs_come_as_a_list(pair):
     layers = {'a': GATE, 'b': GATE}
     graph = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'x', 'with': 'b', 'to': 'y'}]
@@ -221,7 +226,7 @@ def test_static_has_the_shapes_of_compact_and_no_gate(pair):
 
 @pytest.mark.parametrize('after', AFTER)
 def test_static_runs_whatever_compact_runs(pair, after):
-    networks = pair(*chain(GATE, *AFTER[after], {**GATE, 'num_groups': 1, 'kernel_size': 1}, {'type': 'softmax'}))
+    networks = pair(*chain(GATE, *AFTER[after], {**GATE, 'kernel_size': 1}, {'type': 'softmax'}))
     compact = CompactNetwork(networks.program())(networks.images(2))[0]
     assert CompactNetwork(static(networks.program()))(networks.images(2))[0].shape == compact.shape
 

@@ -39,6 +39,7 @@ LAYERS = [
     ('reduce_mean', {'axis': 3, 'keepdims': True}, MAP),
     ('softmax', {}, VECTOR),
     ('dropout', {'keep_prob': 0.7}, MAP),
+    ('dropout', {'keep_prob': 0.7, 'whole': True}, VECTOR),
     ('local_response_normalization', {'depth_radius': 2}, MAP),
     ('batch_normalization', {}, MAP),
     ('batch_normalization', {'scale': False, 'activation_fn': 'relu', 'trainable': False}, VECTOR),
@@ -53,6 +54,7 @@ LAYERS = [
     ('activation', {'mode': 'relu6'}, MAP),
     ('identity', {}, MAP),
     ('pad', {'sides': [[1, 0], [2, 3]]}, MAP),
+    ('pad', {'sides': [[1, 0], [2, 3]], 'channels': [1, 2]}, MAP),
     ('crop', {'sides': 1}, MAP),
 ]
 
@@ -144,6 +146,21 @@ def test_dropout_keeps_what_keep_prob_says_and_scales_it():
     assert 0.78 < (values > 0).mean() < 0.82
     assert set(np.unique(values)) == {0., np.float32(1.25)}
     assert (layer(tf.ones((1, 10))).numpy() == 1).all()
+
+
+def test_dropout_of_the_whole_gives_all_values_of_an_image_one_fate():
+    layer = builders['dropout'](complete('dropout', {'keep_prob': 0.8, 'whole': True}), [(None, 2, 3, 4)], Site('drop', seed=1))
+    values = layer(tf.ones((1000, 2, 3, 4)), training=True).numpy().reshape(1000, -1)
+    assert (values == values[:, :1]).all()
+    assert set(np.unique(values)) == {0., np.float32(1.25)}
+    assert 0.76 < (values[:, 0] > 0).mean() < 0.84
+
+
+def test_padding_puts_zeros_around_the_map_and_before_and_after_its_channels():
+    x = np.arange(1, 9, dtype='float32').reshape(1, 2, 2, 2)
+    params = complete('pad', {'sides': [[1, 0], [0, 1]], 'channels': [1, 0]})
+    values = builders['pad'](params, [(None, 2, 2, 2)], Site('pad'))(x)
+    np.testing.assert_array_equal(values, np.pad(x, [(0, 0), (1, 0), (0, 1), (1, 0)]))
 
 
 def test_weights_depend_on_the_seed_and_the_name_of_the_layer_alone():

@@ -1,0 +1,116 @@
+"""What `export` writes, read from a session and its configuration."""
+import logging
+import pathlib
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mayo.config import Config
+from mayo.export import Export, Preprocessing, Subject, export
+from mayo.export.compare import Gated, Reference
+from mayo.util.errors import UserError
+
+if typing.TYPE_CHECKING:
+    from mayo.net.tf.network import Network
+    from mayo.session.base import Session
+
+_log = logging.getLogger(__name__)
+BATCH = 8                       # images at once through masked execution
+
+
+def exported(session: 'Session') -> Export:
+    """The artifacts, written and compared."""
+    config = session.config
+    settings = config.get('export')
+    network = _network(session)
+    one = subject(session, network)
+    written = export(one, _reference(network, one.preprocessing), settings['formats'], folder(config), settings['images'])
+    if written.gated and written.masks == 1:
+        _log.warning('all images chose the same channels: the comparison cannot tell whether the files choose at all')
+    return written
+
+
+def folder(config: Config) -> pathlib.Path:
+    """export.path, or exports/MODEL/DATASET."""
+    path = config.get('export.path') or pathlib.Path('exports', config.get('model.name'), config.get('dataset.name'))
+    return pathlib.Path(path).expanduser()
+
+
+def _network(session: 'Session') -> 'Network':
+    """The network with its weights, in float32 whatever it was trained in. UserError with each layer that cannot be compact."""
+    from mayo.net.tf.compact import unsupported
+    from mayo.net.tf.network import Network
+    from mayo.session.base import dtype_policy
+    reasons = unsupported(session.graph)
+    if reasons:
+        raise UserError('\n'.join(['`export` writes the compact network, but', *reasons]))
+    session.load()
+    if session.config.get('system.precision') == 'float32':
+        return session.network
+    with dtype_policy('float32'):
+        network = Network(session.graph, session.input_shape, session.model_name)
+    trained = session.network.named_variables()
+    for name, variable in network.named_variables().items():
+        variable.assign(trained[name])
+    return network
+
+
+def subject(session: 'Session', network: 'Network') -> Subject:
+    """The compact network, with the preprocessing of evaluation inside or left out."""
+    from mayo.net.tf.compact import lower
+    config = session.config
+    steps = (*config.get('dataset.task.preprocess.validate'), *config.get('dataset.task.preprocess.final'))
+    inside = None
+    if config.get('export.preprocess'):
+        size = config.get('export.image_size')
+        height, width, channels = session.input_shape.dims
+        inside = Preprocessing(steps, (height, width, channels), None if size is None else (size[0], size[1]))
+    return Subject(session.model_name, lower(network, session.input_shape), network.is_probability, _labels(config), inside,
+                   () if inside else steps, _origin(session))
+
+
+def _labels(config: Config) -> Sequence[str] | None:
+    from mayo.session.data import class_names
+    if config.get('dataset.labels') is None:
+        return None
+    try:
+        return class_names(config)
+    except UserError as error:
+        _log.warning('no labels.txt: %s', error)
+        return None
+
+
+def _origin(session: 'Session') -> Mapping[str, str]:
+    """Lines of the README."""
+    config = session.config
+    densities = {node.params['gate_params'].get('density') for node in session.graph.nodes if node.type == 'gated_convolution'}
+    said: dict[str, Any] = {
+        'network': config.get('model.description') or session.model_name,
+        'trained on': config.get('dataset.description') or config.get('dataset.name'),
+        'checkpoint': config.get('system.checkpoint.load') or 'none, the weights are random',
+        'density': ', '.join(f'{density:g}' for density in sorted(densities)) if densities else None,
+    }
+    return {name: str(value) for name, value in said.items() if value}
+
+
+def _reference(network: 'Network', preprocessing: Preprocessing | None) -> Reference:
+    """Masked execution of images as an artifact takes them."""
+    import tensorflow as tf
+
+    from mayo.export.saved_model import preprocess
+
+    def read(images: np.ndarray) -> tf.Tensor:
+        if preprocessing is None:
+            return tf.constant(images)
+        return tf.stack([preprocess(image, preprocessing) for image in images])
+
+    def run(images: np.ndarray) -> tuple[np.ndarray, list[Gated]]:
+        outputs, gates = [], []
+        for start in range(0, len(images), BATCH):
+            found, stats = network(read(images[start:start + BATCH]), training=False)
+            outputs.append(found.numpy())
+            gates.append([(stat.saliency.numpy(), stat.mask.numpy()) for stat in stats.values()])
+        return np.concatenate(outputs), [Gated(*map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*gates, strict=True)]
+    return run

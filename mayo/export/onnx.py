@@ -1,0 +1,68 @@
+"""ONNX, for onnxruntime, OpenVINO and many more: one image of a fixed size at a time."""
+import functools
+import pathlib
+import typing
+
+import numpy as np
+
+from mayo.export import onnx_steps
+from mayo.export.artifact import Classify, Format, Preprocessing, Subject, fixed_size, formats
+
+if typing.TYPE_CHECKING:
+    from mayo.net.tf.compact.onnx_writer import Writer
+
+SNIPPET = '''\
+import onnxruntime
+network = onnxruntime.InferenceSession('model.onnx')
+(outputs,) = network.run(None, {'images': images})'''
+
+LIMIT = 2 << 30                 # bytes that a file can hold
+
+
+def refuse(subject: Subject) -> list[str]:
+    """Why it cannot be held: several gigabytes, images of any size, steps that ONNX has no operation for."""
+    found = fixed_size(subject)
+    if subject.preprocessing is not None:
+        found += onnx_steps.refuse(subject.preprocessing.steps)
+    size = sum(getattr(one, 'weights').nbytes for one in subject.program.operations if hasattr(one, 'weights'))
+    if size >= LIMIT:
+        found.append(f'holds 2 GiB, but the weights are {size / 2 ** 30:.1f} GiB.')
+    return found
+
+
+def write(subject: Subject, path: pathlib.Path) -> None:
+    """Writes the file `path`."""
+    import onnx
+
+    from mayo.net.tf.compact.onnx import Images, onnx_model
+    images = None
+    if subject.preprocessing is not None:
+        height, width, channels = subject.dims
+        assert height is not None and width is not None and channels is not None
+        images = Images((height, width, channels), functools.partial(preprocess, preprocessing=subject.preprocessing))
+    model = onnx_model(subject.program, subject.name, images=images)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def preprocess(writer: 'Writer', image: str, dims: tuple[int, int, int], preprocessing: Preprocessing) -> str:
+    """The steps, from [1, H, W, C] float32 in 0..255 to what the network reads."""
+    for step in preprocessing.steps:
+        image, dims = onnx_steps.write(writer, image, dims, preprocessing.shape, step)
+    assert dims == preprocessing.shape, f'steps give {dims}, the network reads {preprocessing.shape}'
+    return image
+
+
+def load(path: pathlib.Path) -> Classify:
+    """The artifact as onnxruntime runs it."""
+    import onnxruntime
+    onnxruntime.disable_telemetry_events()
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+
+    def run(images: np.ndarray) -> np.ndarray:
+        outputs: np.ndarray = session.run(None, {'images': images})[0]
+        return outputs
+    return run
+
+
+formats.register('onnx')(Format('model.onnx', ('onnx',), ('onnxruntime',), False, refuse, write, load, SNIPPET))

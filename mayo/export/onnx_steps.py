@@ -1,0 +1,131 @@
+"""Preprocessing steps in ONNX: those of mayo.data.augment that need no chance, on an image of known size.
+
+    step(writer, image, dims, shape, *, keys of the step) -> image, dims
+
+image: the name of [1, H, W, C] float32; dims: its (H, W, C); shape: of what the network reads.
+"""
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mayo.data.augment import steps as tensorflow_steps
+from mayo.util.registry import Registry
+
+if typing.TYPE_CHECKING:
+    from mayo.net.tf.compact.onnx_writer import Writer
+
+Dims = tuple[int, int, int]
+Step = Callable[..., tuple[str, Dims]]
+steps: Registry[Step] = Registry('preprocessing step in ONNX')
+METHODS = {'bilinear': {'mode': 'linear'}, 'nearest': {'mode': 'nearest', 'nearest_mode': 'round_prefer_ceil'}}
+
+
+def keys_of(step: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a step with the defaults that it has in TensorFlow."""
+    parameters = inspect.signature(tensorflow_steps[step['type']]).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return defaults | {key: value for key, value in step.items() if key != 'type' and not key.startswith('_')}
+
+
+def refuse(given: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The steps that cannot be written, a line each."""
+    found = [f'has no preprocessing step `{step["type"]}`.' for step in given if step['type'] not in steps]
+    for step in given:
+        if step['type'] == 'resize':
+            keys = keys_of(step)
+            if keys['method'] not in METHODS or keys['antialias']:
+                how = ', antialiased' if keys['antialias'] else ''
+                found.append(f'resizes by {" or ".join(METHODS)} only, not by {keys["method"]}{how}.')
+    return found
+
+
+def write(writer: 'Writer', image: str, dims: Dims, shape: Dims, step: Mapping[str, Any]) -> tuple[str, Dims]:
+    """The image after one step, and its dims."""
+    return steps[step['type']](writer, image, dims, shape, **keys_of(step))
+
+
+@steps.register('crop_or_pad')
+def crop_or_pad(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None, width: int | None) -> tuple[str, Dims]:
+    """First cropped, then padded, each in the middle."""
+    wanted = height or shape[0], width or shape[1]
+    starts = [max((now - then) // 2, 0) for now, then in zip(dims[:2], wanted, strict=True)]
+    kept = [min(now, then) for now, then in zip(dims[:2], wanted, strict=True)]
+    image = _slice(writer, image, dims, starts, kept)
+    missing = [then - now for now, then in zip(kept, wanted, strict=True)]
+    if any(missing):
+        before = [side // 2 for side in missing]
+        after = [side - first for side, first in zip(missing, before, strict=True)]
+        image = writer.add('Pad', image, writer.integers(0, *before, 0, 0, *after, 0))
+    return image, (*wanted, dims[2])
+
+
+@steps.register('central_crop')
+def central_crop(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, fraction: float) -> tuple[str, Dims]:
+    """The borders are whole numbers, rounded down."""
+    starts = [int((side - side * fraction) / 2) for side in dims[:2]]
+    height, width = (side - 2 * start for side, start in zip(dims[:2], starts, strict=True))
+    return _slice(writer, image, dims, starts, [height, width]), (height, width, dims[2])
+
+
+@steps.register('resize')
+def resize(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None, width: int | None,
+           shorter_side: int | None, method: str, antialias: bool) -> tuple[str, Dims]:
+    """Pixels are squares, whose middles count."""
+    wanted = height or shape[0], width or shape[1]
+    if shorter_side:
+        wanted = round(dims[0] * shorter_side / min(dims[:2])), round(dims[1] * shorter_side / min(dims[:2]))
+    if wanted != dims[:2]:
+        image = writer.add('Resize', image, '', '', writer.integers(1, *wanted, dims[2]),
+                           coordinate_transformation_mode='half_pixel', **METHODS[method])
+    return image, (*wanted, dims[2])
+
+
+@steps.register('linear_map')
+def linear_map(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, scale: float, shift: float) -> tuple[str, Dims]:
+    """image * scale + shift"""
+    return writer.add('Add', writer.add('Mul', image, writer.constant(scale)), writer.constant(shift)), dims
+
+
+@steps.register('subtract_channel_means')
+def subtract_channel_means(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, means: Sequence[float]) -> tuple[str, Dims]:
+    """image - means"""
+    return writer.add('Sub', image, writer.constant(means)), dims
+
+
+@steps.register('normalize_channels')
+def normalize_channels(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, means: Sequence[float],
+                       stds: Sequence[float]) -> tuple[str, Dims]:
+    """(image - means) / stds"""
+    return writer.add('Div', writer.add('Sub', image, writer.constant(means)), writer.constant(stds)), dims
+
+
+@steps.register('subtract_image_mean')
+def subtract_image_mean(writer: 'Writer', image: str, dims: Dims, shape: Dims) -> tuple[str, Dims]:
+    """image - its mean"""
+    return writer.add('Sub', image, writer.add('ReduceMean', image, axes=[1, 2, 3])), dims
+
+
+@steps.register('standardize_image')
+def standardize_image(writer: 'Writer', image: str, dims: Dims, shape: Dims) -> tuple[str, Dims]:
+    """(image - mean) / max(deviation, 1 / sqrt(number of values))"""
+    centred, _ = subtract_image_mean(writer, image, dims, shape)
+    variance = writer.add('ReduceMean', writer.add('Mul', centred, centred), axes=[1, 2, 3])
+    deviation = writer.add('Max', writer.add('Sqrt', variance), writer.constant(1 / np.sqrt(np.prod(dims))))
+    return writer.add('Div', centred, deviation), dims
+
+
+@steps.register('permute_channels')
+def permute_channels(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, order: Sequence[int]) -> tuple[str, Dims]:
+    """Channel n of the result is channel order[n]."""
+    return writer.add('Gather', image, writer.integers(*order), axis=3), dims
+
+
+def _slice(writer: 'Writer', image: str, dims: Dims, starts: Sequence[int], sizes: Sequence[int]) -> str:
+    """From `starts` on, so many rows and columns."""
+    if tuple(sizes) == dims[:2]:
+        return image
+    ends = [start + size for start, size in zip(starts, sizes, strict=True)]
+    return writer.add('Slice', image, writer.integers(*starts), writer.integers(*ends), writer.integers(1, 2))

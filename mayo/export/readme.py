@@ -1,0 +1,62 @@
+"""The README of an export: what the network is, what goes in and comes out, and Python to paste for each artifact."""
+from collections.abc import Sequence
+
+from mayo.export.artifact import Artifact, Subject, formats
+from mayo.util.format import size
+
+NAME = 'README.md'
+ANY = 'any'
+
+
+def readme(subject: Subject, artifacts: Sequence[Artifact]) -> str:
+    """Markdown. Each block of Python runs as it stands, in the folder of the export."""
+    parts = [f'# {subject.name}', _about(subject), '## Files', _files(artifacts), '## Images in, numbers out', _contract(subject)]
+    for one in artifacts:
+        parts += [f'## {one.file}', _usage(subject, one)]
+    return '\n\n'.join(parts) + '\n'
+
+
+def _about(subject: Subject) -> str:
+    lines = [f'- {name}: {value}' for name, value in subject.origin.items()]
+    if subject.program.gated:
+        lines.append('- each image chooses the channels that are computed for it, and the others cost no time')
+    return '\n'.join(lines)
+
+
+def _files(artifacts: Sequence[Artifact]) -> str:
+    rows = [f'| {one.file} | {size(one.bytes)} | {one.difference:.1e} |' for one in artifacts]
+    return '\n'.join(['| file | size | largest difference from the network in training, over the largest output |',
+                      '|---|---|---|', *rows])
+
+
+def _contract(subject: Subject) -> str:
+    height, width, channels = (ANY if side is None else side for side in subject.dims)
+    lines = [f'- in: `images`, {subject.dtype}, [1, {height}, {width}, {channels}]: one image, rows, columns, channels; '
+             'a SavedModel takes any number of them']
+    if subject.preprocessing is not None:
+        lines.append(f'- the images are as decoded, 0 to 255; the network does the preprocessing itself: {_listed(subject.preprocessing.steps)}')
+    elif subject.outside:
+        lines.append(f'- before it, an image with values from 0 to 255 goes through: {_listed(subject.outside)}')
+    kind = 'a probability' if subject.probabilities else 'a logit, whose softmax is a probability,'
+    lines.append(f'- out: {kind} for each class' + (', in the order of labels.txt' if subject.labels is not None else ''))
+    return '\n'.join(lines)
+
+
+def _listed(steps: Sequence) -> str:
+    texts = []
+    for step in steps:
+        keys = ', '.join(f'{key} {value}' for key, value in step.items() if key != 'type' and not key.startswith('_'))
+        texts.append(f'`{step["type"]}`' + (f' ({keys})' if keys else ''))
+    return ', '.join(texts) or 'nothing'
+
+
+def _usage(subject: Subject, artifact: Artifact) -> str:
+    one = formats[artifact.format]
+    packages = ' and '.join(f'`{package}`' for package in one.to_run)
+    dims = ', '.join(str(side or 256) for side in subject.dims)
+    code = ['import numpy as np', one.snippet.replace('\n', f'\nimages = np.zeros([1, {dims}], np.{subject.dtype})     # yours\n', 1)]
+    if subject.labels is not None:
+        code.append("labels = open('labels.txt').read().splitlines()\nprint(labels[outputs[0].argmax()])")
+    else:
+        code.append('print(outputs[0].argmax())')
+    return f'Needs {packages}.\n\n```python\n' + '\n'.join(code) + '\n```'

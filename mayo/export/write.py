@@ -1,0 +1,76 @@
+"""From a network to a folder: the artifacts, each loaded back and compared, the labels, and a README that says how to use them."""
+import pathlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mayo.export import compare
+from mayo.export.artifact import Artifact, Subject, formats
+from mayo.export.readme import NAME, readme
+from mayo.util.errors import Problems
+from mayo.util.extras import missing, remedy
+from mayo.util.files import shown, whole_folder
+from mayo.util.format import size, table
+
+LABELS = 'labels.txt'
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written. images, masks: how many were compared, and how many different sets of channels they chose."""
+    folder: pathlib.Path
+    artifacts: tuple[Artifact, ...]
+    images: int
+    masks: int
+    gated: bool
+
+    def render(self) -> str:
+        """What `export` prints."""
+        rows = [[one.format, shown(self.folder / one.file), size(one.bytes), f'{one.difference:.1e}'] for one in self.artifacts]
+        chose = f', which chose channels in {self.masks} different ways' if self.gated else ''
+        return f'{table(["format", "file", "size", "difference"], rows, left=2)}\nEach was loaded and compared with masked ' \
+               f'execution on {self.images} images{chose}; difference: the largest, over the largest output.'
+
+
+def export(subject: Subject, reference: compare.Reference, names: Sequence[str], folder: pathlib.Path, images: int = 16) -> Export:
+    """Write `subject` in the named formats into `folder`, all or nothing. An earlier export there is replaced.
+
+    Errors: UserError with every package that is missing, and all that a format cannot hold; RunError if an artifact computes
+    something else than `reference`.
+    """
+    check(subject, names, folder)
+    inputs = compare.inputs(subject, reference, images)
+    with whole_folder(folder) as temporary:
+        artifacts = tuple(_artifact(subject, name, inputs, temporary) for name in names)
+        if subject.labels is not None:
+            (temporary / LABELS).write_text(''.join(f'{label}\n' for label in subject.labels), encoding='utf-8')
+        result = Export(folder, artifacts, len(inputs.images), inputs.masks, inputs.gated)
+        (temporary / NAME).write_text(readme(subject, artifacts), encoding='utf-8')
+    return result
+
+
+def check(subject: Subject, names: Sequence[str], folder: pathlib.Path) -> None:
+    """UserError with everything that stops an export."""
+    problems = Problems()
+    for name in names:
+        lacking = missing([*formats[name].to_write, *formats[name].to_run])
+        if lacking:
+            problems.append(f'export.formats: {name} needs the packages {" and ".join(lacking)}; {remedy("export")} installs them.')
+        problems += [f'export.formats: {name} {reason}' for reason in formats[name].refuse(subject)]
+    if folder.exists() and not _is_export(folder):
+        problems.append(f'export.path: {shown(folder)} exists and is no export; name another folder.')
+    problems.raise_any()
+
+
+def _is_export(folder: pathlib.Path) -> bool:
+    """Whether the folder is empty, or holds what an export writes and nothing else."""
+    ours = {NAME, LABELS, *(one.file for one in formats.values())}
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= ours
+
+
+def _artifact(subject: Subject, name: str, inputs: compare.Inputs, folder: pathlib.Path) -> Artifact:
+    one = formats[name]
+    path = folder / one.file
+    one.write(subject, path)
+    difference = compare.check(name, one.load(path), inputs, one.any_batch)
+    files = [file for file in (path.rglob('*') if path.is_dir() else [path]) if file.is_file()]
+    return Artifact(name, one.file, sum(file.stat().st_size for file in files), difference)

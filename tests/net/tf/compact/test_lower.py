@@ -1,0 +1,104 @@
+"""From a graph and weights to a program: what folds, what is followed, what cannot be served. No network is built."""
+import numpy as np
+import pytest
+
+from mayo.estimate import Shape, complete
+from mayo.net.graph import build_graph
+from mayo.net.tf.compact import lower_graph, unsupported
+from mayo.net.tf.compact import program as ops
+
+GATE = {'type': 'gated_convolution', 'kernel_size': 1, 'num_outputs': 4, 'gate_params': {'density': 0.5}}
+FC = {'type': 'fully_connected', 'num_outputs': 2}
+
+
+def chain(**layers):
+    return build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, complete=complete,
+                       where=lambda key: f'net.yaml:{len(key)}')
+
+
+def gate_weights(name, inside=3, outside=4):
+    random = np.random.default_rng(0)
+    shapes = {'weights': (1, 1, inside, outside), 'gate/weights': (inside, outside), 'gate/biases': (outside,), 'gate/shift': (outside,)}
+    return {f'{name}/{part}': random.normal(size=shape).astype(np.float32) for part, shape in shapes.items()}
+
+
+def test_batch_norm_folds_into_weights_and_bias():
+    random = np.random.default_rng(0)
+    weights = {'a/weights': random.normal(size=(3, 3, 2, 5)), 'a/BatchNorm/gamma': random.normal(size=5),
+               'a/BatchNorm/beta': random.normal(size=5), 'a/BatchNorm/moving_mean': random.normal(size=5),
+               'a/BatchNorm/moving_variance': random.uniform(1, 2, 5)}
+    conv = {'type': 'convolution', 'kernel_size': 3, 'num_outputs': 5, 'normalizer_fn': 'keras.layers.BatchNormalization',
+            'normalizer_params': {'epsilon': 0.1}}
+    (one,) = lower_graph(chain(a=conv), Shape((8, 8, 2)), weights).operations
+    scale = weights['a/BatchNorm/gamma'] / np.sqrt(weights['a/BatchNorm/moving_variance'] + 0.1)
+    np.testing.assert_allclose(one.weights, (weights['a/weights'] * scale).transpose(3, 2, 0, 1), rtol=1e-6)
+    np.testing.assert_allclose(one.bias, weights['a/BatchNorm/beta'] - weights['a/BatchNorm/moving_mean'] * scale, rtol=1e-6)
+    assert one.pads == ((1, 1), (1, 1))
+    assert one.function == ops.Function('relu')
+
+
+@pytest.mark.parametrize(('size', 'kernel', 'stride', 'pads'), [(8, 3, 1, (1, 1)), (8, 3, 2, (0, 1)), (7, 2, 1, (0, 1)), (9, 5, 3, (1, 1))])
+def test_same_padding_puts_the_smaller_half_first(size, kernel, stride, pads):
+    conv = {'type': 'convolution', 'kernel_size': kernel, 'stride': stride, 'num_outputs': 1}
+    (one,) = lower_graph(chain(a=conv), Shape((size, size, 1)), {'a/weights': np.zeros((kernel, kernel, 1, 1))}).operations
+    assert one.pads == (pads, pads)
+
+
+def test_a_slice_is_followed_to_the_weights_that_read_it():
+    graph = chain(a=GATE, drop={'type': 'dropout'}, pool={'type': 'max_pool', 'kernel_size': 2}, flatten={'type': 'flatten'}, fc=FC)
+    program = lower_graph(graph, Shape((8, 8, 3)), {**gate_weights('a'), 'fc/weights': np.zeros((64, 2))})
+    assert program.values['a'] == ops.Value((8, 8, 2), 4, 'a/index')
+    assert program.values['pool'] == ops.Value((4, 4, 2), 4, 'a/index')
+    assert program.values['flatten'] == ops.Value((32,), 64, 'flatten/index')
+    assert program.values['fc'] == ops.Value((2,), 2)
+    spread = program.operations[2]
+    assert spread == ops.Index(output='flatten/index', parts=(('a/index', 2, tuple(range(0, 64, 4))),))
+    assert [type(one).__name__ for one in program.operations] == ['Conv', 'Pool', 'Index', 'Reshape', 'Dense']
+    assert list(program.gated) == ['a']
+
+
+def test_a_gate_that_keeps_everything_makes_no_slice():
+    graph = chain(a={**GATE, 'gate_params': {'density': 1.0}})
+    program = lower_graph(graph, Shape((8, 8, 3)), gate_weights('a'))
+    assert program.values['a'] == ops.Value((8, 8, 4), 4)
+
+
+def test_outputs_have_all_channels():
+    program = lower_graph(chain(a=GATE), Shape((8, 8, 3)), gate_weights('a'))
+    assert program.outputs == ('a/full',)
+    assert program.values['a/full'] == ops.Value((8, 8, 4), 4)
+
+
+def test_a_shift_fills_the_channels_that_a_slice_leaves_out():
+    norm = {'type': 'batch_normalization', 'scale': False, 'activation_fn': 'relu'}
+    statistics = {'bn/BatchNorm/beta': np.array([-1., 1, 2, 3]), 'bn/BatchNorm/moving_mean': np.zeros(4),
+                  'bn/BatchNorm/moving_variance': np.ones(4)}
+    program = lower_graph(chain(a=GATE, bn=norm), Shape((8, 8, 3)), {**gate_weights('a'), **statistics})
+    assert program.values['bn'].index == 'a/index'
+    np.testing.assert_array_equal(program.operations[-1].fill, [0, 1, 2, 3])
+
+
+def test_a_dense_network_has_no_gates_and_no_slices():
+    conv = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 4}
+    program = lower_graph(chain(a=conv), Shape((8, 8, 3)), {'a/weights': np.zeros((1, 1, 3, 4))})
+    assert not program.gated
+    assert program.outputs == ('a',)
+
+
+@pytest.mark.parametrize(('params', 'reason'), [
+    ({'granularity': 'vector'}, 'compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses '
+                                'for each row.'),
+    ({'threshold': 'local', 'density': 0.5}, 'compact execution computes a fixed number of channels; with gate_params.threshold '
+                                             '`local` it varies.'),
+    ({'threshold': 'global', 'density': 0.5}, 'compact execution computes a fixed number of channels; with gate_params.threshold '
+                                              '`global` it varies.')])
+def test_what_cannot_be_served_is_named_with_its_place(params, reason):
+    graph = chain(a=GATE, b={**GATE, 'gate_params': params})
+    assert unsupported(graph) == [f'net.yaml:14: b: {reason}']
+    with pytest.raises(ValueError, match='net.yaml:14: b: compact execution'):
+        lower_graph(graph, Shape((8, 8, 3)), {})
+
+
+@pytest.mark.parametrize('params', [{'threshold': 'local', 'density': 1.0}, {'enable': False, 'granularity': 'vector'}])
+def test_what_gates_do_not_do_is_no_obstacle(params):
+    assert unsupported(chain(a={**GATE, 'gate_params': params})) == []
