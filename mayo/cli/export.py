@@ -112,5 +112,6 @@ def _reference(network: 'Network', preprocessing: Preprocessing | None) -> Refer
             found, stats = network(read(images[start:start + BATCH]), training=False)
             outputs.append(found.numpy())
             gates.append([(stat.saliency.numpy(), stat.mask.numpy()) for stat in stats.values()])
-        return np.concatenate(outputs), [Gated(*map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*gates, strict=True)]
+        joined = [Gated(*map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*gates, strict=True)]
+        return np.concatenate(outputs), joined
     return run

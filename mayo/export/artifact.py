@@ -34,11 +34,10 @@ class Subject:
     origin: Mapping[str, str] = field(default_factory=dict)     # for the README: what it is, by name
 
     @property
-    def dims(self) -> tuple[int | None, ...]:
-        """(height, width, channels) of an image that an artifact takes."""
+    def dims(self) -> Any:
+        """(height, width, channels) of an image that an artifact takes; None for any."""
         if self.preprocessing is None:
-            dims: tuple[int, ...] = self.program.values[self.program.inputs[0]].dims
-            return dims
+            return self.program.values[self.program.inputs[0]].dims
         return (*(self.preprocessing.size or (None, None)), self.preprocessing.shape[-1])
 
     @property

@@ -23,12 +23,12 @@ class Gated(NamedTuple):
     mask: np.ndarray
 
 
-Reference = Callable[[np.ndarray], tuple[np.ndarray, Sequence[Gated]]]      # images as the artifact takes them, masked execution
+Reference = Callable[[np.ndarray], tuple[np.ndarray, Sequence[Gated]]]      # masked execution of images as artifacts take them
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What artifacts are compared on. expected: [N, C] of masked execution; masks: how many different ones; gated: if any could be."""
+    """What artifacts are compared on. expected: [N, C] of masked execution; masks: how many different ones; gated: if any may be."""
     images: np.ndarray
     expected: np.ndarray
     masks: int
@@ -39,7 +39,7 @@ def inputs(subject: Subject, reference: Reference, count: int, seed: int = 0) ->
     """`count` images with clear winners."""
     images = random_images(subject, count * CANDIDATES, seed)
     outputs, gates = reference(images)
-    margins = np.min([margin(gate) for gate in gates], axis=0, initial=np.inf, where=True) if gates else np.zeros(len(images))
+    margins = np.min([margin(gate) for gate in gates], axis=0) if gates else np.zeros(len(images))
     best = np.sort(np.argsort(-margins, kind='stable')[:count])
     gates = [gate for gate in gates if not gate.mask.all()]
     masks = np.concatenate([gate.mask[best] for gate in gates], axis=1) if gates else np.ones((count, 1))
@@ -49,8 +49,8 @@ def inputs(subject: Subject, reference: Reference, count: int, seed: int = 0) ->
 def random_images(subject: Subject, count: int, seed: int = 0) -> np.ndarray:
     """Patches of colour under noise, each image with its own strength in each channel."""
     random = np.random.default_rng(seed)
-    height, width, channels = subject.dims
-    height, width = height or ANY_SIZE[0], width or ANY_SIZE[1]
+    *size, channels = subject.dims
+    height, width = (side or other for side, other in zip(size, ANY_SIZE, strict=True))
     patches = random.normal(0, 1, (count, 4, 4, channels))
     patches = patches.repeat(-(-height // 4), 1).repeat(-(-width // 4), 2)[:, :height, :width]
     images = (patches + random.normal(0, 0.5, patches.shape)) * random.uniform(0.2, 1, (count, 1, 1, channels))

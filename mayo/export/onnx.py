@@ -24,7 +24,7 @@ def refuse(subject: Subject) -> list[str]:
     found = fixed_size(subject)
     if subject.preprocessing is not None:
         found += onnx_steps.refuse(subject.preprocessing.steps)
-    size = sum(getattr(one, 'weights').nbytes for one in subject.program.operations if hasattr(one, 'weights'))
+    size = sum(one.weights.nbytes for one in subject.program.operations if hasattr(one, 'weights'))
     if size >= LIMIT:
         found.append(f'holds 2 GiB, but the weights are {size / 2 ** 30:.1f} GiB.')
     return found
@@ -37,9 +37,7 @@ def write(subject: Subject, path: pathlib.Path) -> None:
     from mayo.net.tf.compact.onnx import Images, onnx_model
     images = None
     if subject.preprocessing is not None:
-        height, width, channels = subject.dims
-        assert height is not None and width is not None and channels is not None
-        images = Images((height, width, channels), functools.partial(preprocess, preprocessing=subject.preprocessing))
+        images = Images(subject.dims, functools.partial(preprocess, preprocessing=subject.preprocessing))
     model = onnx_model(subject.program, subject.name, images=images)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())

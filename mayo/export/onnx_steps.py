@@ -48,7 +48,8 @@ def write(writer: 'Writer', image: str, dims: Dims, shape: Dims, step: Mapping[s
 
 
 @steps.register('crop_or_pad')
-def crop_or_pad(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None, width: int | None) -> tuple[str, Dims]:
+def crop_or_pad(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None,
+                width: int | None) -> tuple[str, Dims]:
     """First cropped, then padded, each in the middle."""
     wanted = height or shape[0], width or shape[1]
     starts = [max((now - then) // 2, 0) for now, then in zip(dims[:2], wanted, strict=True)]
@@ -90,7 +91,8 @@ def linear_map(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, scale: 
 
 
 @steps.register('subtract_channel_means')
-def subtract_channel_means(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, means: Sequence[float]) -> tuple[str, Dims]:
+def subtract_channel_means(writer: 'Writer', image: str, dims: Dims, shape: Dims, *,
+                           means: Sequence[float]) -> tuple[str, Dims]:
     """image - means"""
     return writer.add('Sub', image, writer.constant(means)), dims
 

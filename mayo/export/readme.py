@@ -1,18 +1,18 @@
-"""The README of an export: what the network is, what goes in and comes out, and Python to paste for each artifact."""
-from collections.abc import Sequence
+"""The README of an export: what the network is, what goes in and comes out, and for each artifact Python to paste."""
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from mayo.export.artifact import Artifact, Subject, formats
+from mayo.export.artifact import Artifact, Format, Subject, formats
 from mayo.util.format import size
 
 NAME = 'README.md'
-ANY = 'any'
 
 
 def readme(subject: Subject, artifacts: Sequence[Artifact]) -> str:
     """Markdown. Each block of Python runs as it stands, in the folder of the export."""
     parts = [f'# {subject.name}', _about(subject), '## Files', _files(artifacts), '## Images in, numbers out', _contract(subject)]
     for one in artifacts:
-        parts += [f'## {one.file}', _usage(subject, one)]
+        parts += [f'## {one.file}', _usage(subject, formats[one.format])]
     return '\n\n'.join(parts) + '\n'
 
 
@@ -30,11 +30,12 @@ def _files(artifacts: Sequence[Artifact]) -> str:
 
 
 def _contract(subject: Subject) -> str:
-    height, width, channels = (ANY if side is None else side for side in subject.dims)
+    height, width, channels = (side or 'any' for side in subject.dims)
     lines = [f'- in: `images`, {subject.dtype}, [1, {height}, {width}, {channels}]: one image, rows, columns, channels; '
              'a SavedModel takes any number of them']
     if subject.preprocessing is not None:
-        lines.append(f'- the images are as decoded, 0 to 255; the network does the preprocessing itself: {_listed(subject.preprocessing.steps)}')
+        lines.append('- the images are as decoded, 0 to 255; the network does the preprocessing itself: '
+                     f'{_listed(subject.preprocessing.steps)}')
     elif subject.outside:
         lines.append(f'- before it, an image with values from 0 to 255 goes through: {_listed(subject.outside)}')
     kind = 'a probability' if subject.probabilities else 'a logit, whose softmax is a probability,'
@@ -42,7 +43,7 @@ def _contract(subject: Subject) -> str:
     return '\n'.join(lines)
 
 
-def _listed(steps: Sequence) -> str:
+def _listed(steps: Sequence[Mapping[str, Any]]) -> str:
     texts = []
     for step in steps:
         keys = ', '.join(f'{key} {value}' for key, value in step.items() if key != 'type' and not key.startswith('_'))
@@ -50,13 +51,13 @@ def _listed(steps: Sequence) -> str:
     return ', '.join(texts) or 'nothing'
 
 
-def _usage(subject: Subject, artifact: Artifact) -> str:
-    one = formats[artifact.format]
-    packages = ' and '.join(f'`{package}`' for package in one.to_run)
+def _usage(subject: Subject, format: Format) -> str:
     dims = ', '.join(str(side or 256) for side in subject.dims)
-    code = ['import numpy as np', one.snippet.replace('\n', f'\nimages = np.zeros([1, {dims}], np.{subject.dtype})     # yours\n', 1)]
-    if subject.labels is not None:
-        code.append("labels = open('labels.txt').read().splitlines()\nprint(labels[outputs[0].argmax()])")
-    else:
+    imports, _, rest = format.snippet.partition('\n')
+    code = ['import numpy as np', imports, f'images = np.zeros([1, {dims}], np.{subject.dtype})     # yours', rest]
+    if subject.labels is None:
         code.append('print(outputs[0].argmax())')
-    return f'Needs {packages}.\n\n```python\n' + '\n'.join(code) + '\n```'
+    else:
+        code += ["labels = open('labels.txt').read().splitlines()", 'print(labels[outputs[0].argmax()])']
+    packages = ' and '.join(f'`{package}`' for package in format.to_run)
+    return '\n'.join([f'Needs {packages}.\n', '```python', *code, '```'])

@@ -24,16 +24,16 @@ def preprocess(image: Any, preprocessing: Preprocessing) -> Any:
     return tf.ensure_shape(image, preprocessing.shape)
 
 
-def function(subject: Subject, batch: int | None) -> Any:
-    """A tf.function of `images` [batch, H, W, C] with the compact network and, where the subject has it, its preprocessing."""
-    network = compact.CompactNetwork(subject.program)
+def function(subject: Subject, batch: int | None, xla: bool | None = None) -> Any:
+    """A tf.function of `images` [batch, H, W, C]: preprocessing, where the subject has it, and the compact network."""
+    network = compact.CompactNetwork(subject.program, xla)
     dims = subject.program.values[subject.program.inputs[0]].dims
 
     def classified(images: Any) -> Any:
         if subject.preprocessing is not None:
             images = tf.map_fn(lambda image: preprocess(image, subject.preprocessing), images,
                                fn_output_signature=tf.TensorSpec(dims, tf.float32))
-        if images.shape[0] is None and subject.program.gated:       # one image needs no loop
+        if images.shape[0] is None and subject.program.gated:       # one image alone needs no loop
             return tf.cond(tf.equal(tf.shape(images)[0], 1), lambda: network(tf.reshape(images[:1], (1, *dims)))[0],
                            lambda: network(images)[0])
         return network(images)[0]
@@ -44,9 +44,7 @@ def function(subject: Subject, batch: int | None) -> Any:
 
 def write(subject: Subject, path: pathlib.Path) -> None:
     """Writes the folder `path`."""
-    module = tf.Module()
-    module.classify = function(subject, None)
-    tf.saved_model.save(module, str(path), signatures=module.classify.get_concrete_function())
+    tf.saved_model.save(tf.Module(), str(path), signatures=function(subject, None).get_concrete_function())
 
 
 def load(path: pathlib.Path) -> Classify:

@@ -22,7 +22,7 @@ outputs = network.get_tensor(network.get_output_details()[0]['index'])'''
 
 def write(subject: Subject, path: pathlib.Path) -> None:
     """Writes the file `path`. Errors: UserError with the operations that TFLite has not."""
-    function = saved_model.function(subject, 1)
+    function = saved_model.function(subject, 1, xla=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], function)
     try:
         path.write_bytes(converter.convert())

@@ -1,4 +1,4 @@
-"""From a network to a folder: the artifacts, each loaded back and compared, the labels, and a README that says how to use them."""
+"""From a network to a folder: the artifacts, each loaded back and compared, the labels, and a README with how to use them."""
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ class Export:
                f'execution on {self.images} images{chose}; difference: the largest, over the largest output.'
 
 
-def export(subject: Subject, reference: compare.Reference, names: Sequence[str], folder: pathlib.Path, images: int = 16) -> Export:
+def export(subject: Subject, reference: compare.Reference, names: Sequence[str], folder: pathlib.Path,
+           images: int = 16) -> Export:
     """Write `subject` in the named formats into `folder`, all or nothing. An earlier export there is replaced.
 
     Errors: UserError with every package that is missing, and all that a format cannot hold; RunError if an artifact computes
@@ -54,7 +55,7 @@ def check(subject: Subject, names: Sequence[str], folder: pathlib.Path) -> None:
     for name in names:
         lacking = missing([*formats[name].to_write, *formats[name].to_run])
         if lacking:
-            problems.append(f'export.formats: {name} needs the packages {" and ".join(lacking)}; {remedy("export")} installs them.')
+            problems.append(f'export.formats: {name} needs {" and ".join(lacking)}; `{remedy("export")}` installs what is missing.')
         problems += [f'export.formats: {name} {reason}' for reason in formats[name].refuse(subject)]
     if folder.exists() and not _is_export(folder):
         problems.append(f'export.path: {shown(folder)} exists and is no export; name another folder.')
@@ -63,7 +64,7 @@ def check(subject: Subject, names: Sequence[str], folder: pathlib.Path) -> None:
 
 def _is_export(folder: pathlib.Path) -> bool:
     """Whether the folder is empty, or holds what an export writes and nothing else."""
-    ours = {NAME, LABELS, *(one.file for one in formats.values())}
+    ours = {NAME, LABELS, *(formats[name].file for name in formats)}
     return folder.is_dir() and {path.name for path in folder.iterdir()} <= ours
 
 

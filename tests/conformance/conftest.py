@@ -25,13 +25,8 @@ class Small:
     """A model file with its small network."""
 
     def __init__(self, name: str) -> None:
-        config = Config.default()
-        config.merge_file(ROOT / 'models' / f'{name}.yaml')
-        config.merge_text(f'dataset.task.num_classes: {CLASSES}\n_gate.density: {DENSITY}', 'test')
-        shape = input_shape(config)
-        side = min(shape.height, next((side for kind, side in SIDES.items() if kind in name), SIDE))
-        self.name, self.shape = name, Shape((side, side, shape.channels))
-        self.graph = narrow(model_graph(config))
+        self.name = name
+        self.graph, self.shape = small_graph(name)
         self.network = Network(self.graph, self.shape, 'model')
         draw = np.random.default_rng(1)
         strength = draw.uniform(0.3, 2, (IMAGES, 1, 1, self.shape.channels))
@@ -71,6 +66,16 @@ class Small:
         return *self.network(self.images), self.network.activations(self.images)
 
 
+def small_graph(name: str, density: float = DENSITY) -> tuple[Graph, Shape]:
+    """The layers of a model file with fewer channels, and a small input."""
+    config = Config.default()
+    config.merge_file(ROOT / 'models' / f'{name}.yaml')
+    config.merge_text(f'dataset.task.num_classes: {CLASSES}\n_gate.density: {density}', 'test')
+    shape = input_shape(config)
+    side = min(shape.height, next((side for kind, side in SIDES.items() if kind in name), SIDE))
+    return narrow(model_graph(config)), Shape((side, side, shape.channels))
+
+
 def narrow(graph: Graph) -> Graph:
     """The graph with fewer channels everywhere but in the logits; what is added to channels shrinks alike."""
     def less(value: int) -> int:
@@ -93,6 +98,12 @@ def eager():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope='session')
+def graph_of():
+    """graph_of(name, density): the small graph of a model."""
+    return lambda name, density: small_graph(name, density)[0]
 
 
 @pytest.fixture(scope='module')

@@ -9,10 +9,11 @@ import math
 import numpy as np
 
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.onnx_writer import Writer, affine, function, onnx, pads, passes_scale
+from mayo.net.tf.compact.onnx_writer import BLOCKS, Writer, affine, function, onnx, pads, passes_scale
 
 TINY = np.float32(1e-30)        # a saliency to divide by, where it is zero
 SUMMARIES = {'avg': 'ReduceMean', 'l1': 'ReduceL1', 'l2': 'ReduceSumSquare', 'max': 'ReduceMax'}
+IN_BLOCKS = {'avg': 'GlobalAveragePool', 'max': 'GlobalMaxPool'}
 
 
 def convolution(writer: Writer, one: ops.Conv) -> str:
@@ -20,7 +21,7 @@ def convolution(writer: Writer, one: ops.Conv) -> str:
     if one.gate is None:
         return function(writer, _ungated(writer, one), one.function)
     winners = Winners(writer, one, one.gate)
-    scaled = Scaled(winners, one, one.gate)
+    scaled = Scaled(winners, one, one.gate, before=_fewer_weights(writer, one))
     result = function(writer, _features(winners, one, scaled), one.function)
     if scaled.after is None:
         return result
@@ -88,6 +89,15 @@ def weights_of(writer: Writer, one: ops.Conv, read: str | None, chosen: str | No
     return writer.reshape(weights, *counts, height, width)
 
 
+def summarize(writer: Writer, source: str, kind: str) -> tuple[str, float]:
+    """The summary of the channels of a value, [1, k], and what it has still to be multiplied by."""
+    if source in writer.blocks and kind in IN_BLOCKS:
+        summary = writer.add(IN_BLOCKS[kind], writer.blocks[source], domain=BLOCKS)
+        return writer.reshape(summary, 1, -1), 1
+    summary = writer.add(SUMMARIES[kind], writer.value(source), axes=[2, 3], keepdims=0)
+    return summary, 1 / math.prod(writer.dims(source)[:-1]) if kind in ('l1', 'l2') else 1
+
+
 class Winners:
     """What a gate chooses: names of `saliency` [k], `mask` bool [k], `index` [k], `shift` [k]; None for what there is not.
 
@@ -98,9 +108,7 @@ class Winners:
         self.writer = writer
         self.mask: str | None = None
         self.index: str | None = None
-        source, positions = writer.source(one), math.prod(writer.dims(one.source)[:-1])
-        summary = writer.add(SUMMARIES[gate.pool], source, axes=[2, 3], keepdims=0)
-        share = 1 / positions if gate.pool in ('l1', 'l2') else 1
+        summary, share = summarize(writer, one.source, gate.pool)
         read = writer.index(one.source)
         saliency = writer.add('Relu', affine(writer, summary, gate.layers[0], read, share))
         for layer in gate.layers[1:]:
@@ -110,7 +118,7 @@ class Winners:
             self._choose(gate.keep)
             writer.indices[str(writer.program.values[one.output].index)] = str(self.index)
         self.shift = self._shift(gate, summary, read, share)
-        writer.active[one.output] = self._active(gate.keep)
+        writer.masks[one.output] = self.mask
 
     def _choose(self, keep: int) -> None:
         writer = self.writer
@@ -127,12 +135,6 @@ class Winners:
         shift = self.writer.reshape(affine(self.writer, summary, gate.shift, read, share), -1)
         return shift if self.index is None else self.writer.add('Gather', shift, self.index)
 
-    def _active(self, keep: int) -> str:
-        if self.mask is None:
-            return self.writer.integers(keep)
-        ones = self.writer.add('Cast', self.mask, to=onnx.TensorProto.INT64)
-        return self.writer.add('ReduceSum', ones, self.writer.integers(0), keepdims=1)
-
     def masked(self, vector: str) -> str:
         return vector if self.mask is None else self.writer.add('Where', self.mask, vector, self.writer.constant(0))
 
@@ -140,13 +142,13 @@ class Winners:
 class Scaled:
     """A gated convolution as after function(before conv(x) + offset): names of vectors [k]; None for ones."""
 
-    def __init__(self, winners: Winners, one: ops.Conv, gate: ops.Gate) -> None:
+    def __init__(self, winners: Winners, one: ops.Conv, gate: ops.Gate, before: bool) -> None:
+        """before: put the scale before the function, unless that changes the result."""
         self.winners, self.writer = winners, winners.writer
         self.before: str | None = None
         self.after: str | None = None
         self.bias = self.writer.gather(one.bias, winners.index)
         self.shift_first = gate.shift_first or gate.boost == 'after'
-        before = _fewer_weights(self.writer, one)
         if not passes_scale(one.function):
             before = gate.boost == 'before'
         if gate.boost == 'never':

@@ -1,6 +1,7 @@
 """An ONNX network in the making: its nodes and constants so far. Needs the package `onnx`, no TensorFlow.
 
-Channels come first: a map (H, W, C) is [N, C, H, W], a vector (C,) is [N, C], an index is int64 [k].
+Channels come first: a map (H, W, C) is [N, C, H, W], a vector (C,) is [N, C], an index is int64 [k]. `blocks` are maps in the
+layout that onnxruntime itself uses for constant weights, [N, C / B, H, W, B], though they say that they are [N, C, H, W].
 """
 import dataclasses
 import math
@@ -18,6 +19,7 @@ onnx = lazy('onnx')
 
 OPSET, FORMAT = 17, 8           # what onnxruntime 1.12, OpenVINO 2022.3 and later read
 IMAGES = 'images'
+BLOCKS = 'com.microsoft.nchwc'  # the domain of onnxruntime's operations on maps in blocks of channels
 ACTIVE = '/active'              # after a layer's name: the output that counts its winners
 SMALL = 64                      # entries of a constant that is kept once however often it is used
 
@@ -32,12 +34,13 @@ class Images:
 class Writer:
     """The nodes and constants so far, and the names that the program's values have among them."""
 
-    def __init__(self, program: Program, batch: int | None, images: Images | None = None) -> None:
-        self.program, self.batch, self.images = program, batch, images
+    def __init__(self, program: Program, batch: int | None = 1, images: Images | None = None, block: int | None = None) -> None:
+        self.program, self.batch, self.images, self.block = program, batch, images, block
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.indices: dict[str, str] = {}
-        self.active: dict[str, str] = {}                # of gated layers: int64 [1], how many channels won
+        self.masks: dict[str, str | None] = {}          # of gated layers: bool [k], None if all win
+        self.blocks: dict[str, str] = {}                # values that are maps in blocks, some also in `values`
         self.scope = IMAGES                             # the layer that nodes are named after
         self._names = {IMAGES, *program.outputs}
         self._small: dict[tuple[Any, ...], str] = {}
@@ -96,11 +99,23 @@ class Writer:
 
     # --- values ---
 
+    def value(self, name: str) -> str:
+        """A value of the program, [N, C, ...]."""
+        if name not in self.values:
+            self.values[name] = self.add('ReorderOutput', self.blocks[name], domain=BLOCKS, channels=self.dims(name)[-1])
+        return self.values[name]
+
+    def in_blocks(self, name: str) -> str:
+        """A map of the program in blocks."""
+        if name not in self.blocks:
+            self.blocks[name] = self.add('ReorderInput', self.values[name], domain=BLOCKS)
+        return self.blocks[name]
+
     def source(self, one: Any) -> str:
-        return self.values[one.source]
+        return self.value(one.source)
 
     def sources(self, one: Any) -> list[str]:
-        return [self.values[source] for source in one.sources]
+        return [self.value(source) for source in one.sources]
 
     def dims(self, name: str) -> tuple[int, ...]:
         return self.program.values[name].dims
@@ -143,14 +158,23 @@ class Writer:
         outputs = []
         for output in self.program.outputs:
             dims = self.dims(output)
-            value = self.channels_last(self.values[output], dims)
+            value = self.channels_last(self.value(output), dims)
             outputs.append(self._put_out(value, helper.make_tensor_value_info(output, kinds.FLOAT, [batch, *dims])))
-        for layer, value in self.active.items() if counts else ():
-            outputs.append(self._put_out(value, helper.make_tensor_value_info(f'{layer}{ACTIVE}', kinds.INT64, [1])))
+        for layer in self.masks if counts else ():
+            info = helper.make_tensor_value_info(f'{layer}{ACTIVE}', kinds.INT64, [1])
+            outputs.append(self._put_out(self._active(layer), info))
         graph = helper.make_graph(self.nodes, name, [images], outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', OPSET)], producer_name='mayo')
+        domains = [('', OPSET)] + ([(BLOCKS, 1)] if self.blocks else [])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(domain, version) for domain, version in domains], producer_name='mayo')
         model.ir_version = FORMAT
         return model
+
+    def _active(self, layer: str) -> str:
+        """How many channels won, int64 [1]."""
+        mask = self.masks[layer]
+        if mask is None:
+            return self.integers(self.dims(layer)[-1])
+        return self.add('ReduceSum', self.add('Cast', mask, to=onnx.TensorProto.INT64), self.integers(0), keepdims=1)
 
     def _put_out(self, value: str, info: Any) -> Any:
         self.nodes.append(onnx.helper.make_node('Identity', [value], [info.name], info.name))

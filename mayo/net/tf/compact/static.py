@@ -12,17 +12,20 @@ from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.program import Program, Value
 
 CHANNEL_CONSTANTS = ('bias', 'scale', 'shift')
-ALL = '/all'
+ALL = '/all'                    # after a layer's name: a convolution in groups, before its first channels are taken
 
 
 def static(program: Program) -> Program:
     """`program` with constant weights for the first channels of every slice: no gate, no index, shapes unchanged."""
     values = {name: Value(value.dims, value.channels) for name, value in program.values.items()}
-    operations = [fixed for one in program.operations if not isinstance(one, ops.Index) for fixed in _fixed(one, program.values)]
+    operations: list[ops.Operation] = []
+    for one in program.operations:
+        if not isinstance(one, ops.Index):
+            operations += _fixed(one, program.values)
     for one in operations:
-        if one.output not in values:                    # a convolution in groups, before its first channels are taken
-            dims = (*values[one.output.removesuffix(ALL)].dims[:-1], one.weights.shape[0])
-            values[one.output] = Value(dims, dims[-1])
+        if one.output.endswith(ALL):
+            whole = program.values[one.output.removesuffix(ALL)]
+            values[one.output] = Value((*whole.dims[:-1], whole.width), whole.width)
     return Program(tuple(operations), values, program.inputs, program.outputs)
 
 
@@ -30,7 +33,8 @@ def _fixed(one: ops.Operation, values: Mapping[str, Value]) -> list[ops.Operatio
     """The operation on full values of fewer channels."""
     target = values[one.output]
     if isinstance(one, ops.Expand):
-        return [ops.Pad(output=one.output, source=one.source, sides=_channels(target, target.width - values[one.source].channels))]
+        missing = _channels(target, target.width - values[one.source].channels)
+        return [ops.Pad(output=one.output, source=one.source, sides=missing)]
     if isinstance(one, ops.Take):
         excess = _channels(target, values[one.source].channels - target.channels)
         return [ops.Crop(output=one.output, source=one.source, sides=excess)]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mayo.config import Config
 from mayo.estimate import estimate
-from mayo.net.tf.compact import CompactNetwork, Program, emit
+from mayo.net.tf.compact import CompactNetwork, Program, emit_weighted
 from mayo.net.tf.compact import program as ops
 from mayo.session.spec import input_shape, model_graph
 
@@ -39,7 +39,7 @@ def test_it_takes_batches_whose_size_is_not_known(networks):
 
 
 def test_fully_connected_weights_are_read_where_they_are_if_a_channel_has_many(networks, monkeypatch):
-    monkeypatch.setattr(emit, 'BLOCK', 1)
+    monkeypatch.setattr(emit_weighted, 'BLOCK', 1)
     slices = []
     monkeypatch.setattr(tf, 'slice', lambda *args, slice=tf.slice: slices.append(args) or slice(*args))
     networks.assert_equal(networks.images(1), xla=False)

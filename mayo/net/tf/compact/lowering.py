@@ -1,0 +1,126 @@
+"""A program in the making: the values so far, which of them are slices, and what the rules of layer types add to it.
+
+A shift (a depthwise convolution's bias, a batch norm) moves suppressed channels away from zero, all positions alike: the slice
+passes and its `fill` [C] is remembered until somebody needs the other channels.
+"""
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mayo.config.names import object_spec
+from mayo.estimate import Shape, measure
+from mayo.estimate.density import KEEP_ZERO
+from mayo.net.graph import Node
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.program import Function, Value
+from mayo.util.registry import Registry
+
+Rule = Callable[..., str]       # rule(lowering, node, names of the values it reads) -> name of its value
+rules: Registry[Rule] = Registry('layer type in compact execution')
+Parts = tuple[tuple[str | None, int, tuple[int, ...]], ...]
+
+
+class Lowering:
+    """The program so far, and what rules need to add to it."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.weights = weights
+        self.operations: list[ops.Operation] = []
+        self.values: dict[str, Value] = {}
+        self.fills: dict[str, np.ndarray] = {}          # of slices whose other channels are not zero
+        self.expanded: dict[str, str] = {}
+        self.shape = Shape((1,))                        # of the node being lowered, all channels
+
+    def take_in(self, name: str, shape: Shape) -> str:
+        self.values[name] = Value(shape.dims, shape.channels)
+        return name
+
+    def visit(self, node: Node, sources: list[str]) -> str:
+        shapes = [Shape((*value.dims[:-1], value.width)) for value in map(self.values.__getitem__, sources)]
+        self.shape = measure(node.type, shapes, node.params).shape
+        return rules[node.type](self, node, *sources)
+
+    def add(self, operation: ops.Operation, dims: tuple[int, ...], index: str | None = None, count: int = 0,
+            fill: np.ndarray | None = None) -> str:
+        """Append `operation`, whose value has all `dims`, or `count` channels of them at `index`."""
+        stored = (*dims[:-1], count) if index else dims
+        self.values[operation.output] = Value(stored, dims[-1], index)
+        if index and fill is not None and fill.any():
+            self.fills[operation.output] = fill
+        self.operations.append(operation)
+        return operation.output
+
+    def add_like(self, operation: Any, dims: tuple[int, ...], source: str | None = None) -> str:
+        """Append an operation that leaves the channels as they are in its source: of a slice, a slice with the same index."""
+        name = source or operation.source
+        value = self.values[name]
+        return self.add(operation, dims, value.index, value.channels, self.fills.get(name))
+
+    def full(self, name: str) -> str:
+        """The value with all channels."""
+        value = self.values[name]
+        if value.index is None:
+            return name
+        if name not in self.expanded:
+            expand = ops.Expand(output=f'{name}/full', source=name, fill=self.fills.get(name))
+            self.expanded[name] = self.add(expand, (*value.dims[:-1], value.width))
+        return self.expanded[name]
+
+    def plain(self, name: str) -> str:
+        """The value if it is full or a slice whose other channels are zero; else with all channels."""
+        return self.full(name) if name in self.fills else name
+
+    def reindex(self, output: str, parts: Parts, times: int = 1) -> tuple[str, int]:
+        """A new index and its length; see ops.Index."""
+        self.operations.append(ops.Index(output=output, parts=parts, times=times))
+        return output, times * sum(count * len(offsets) for _, count, offsets in parts)
+
+    def padded(self, node: Node, source: str) -> str:
+        """`source` with the zeros that a number under `padding` puts around it."""
+        if isinstance(node.params['padding'], str):
+            return source
+        height, width = node.params['padding']
+        return self.pad(f'{node.name}/padded', source, ((height, height), (width, width), (0, 0)))
+
+    def pad(self, output: str, source: str, sides: ops.Pads) -> str:
+        source = self.plain(source)
+        value = self.values[source]
+        dims = tuple(dim + sum(side) for dim, side in zip((*value.dims[:-1], value.width), sides, strict=True))
+        return self.add_like(ops.Pad(output=output, source=source, sides=sides), dims)
+
+    def apply(self, name: str, source: str, function: Function | None) -> str:
+        """function(source)."""
+        if function is None:
+            return source
+        if function.name not in KEEP_ZERO or source in self.fills:
+            source = self.full(source)
+        value = self.values[source]
+        return self.add_like(ops.Activation(output=name, source=source, function=function), (*value.dims[:-1], value.width))
+
+
+def function_of(spec: Any) -> Function | None:
+    """Of `activation_fn` or `mode`; None for the identity."""
+    if spec is None:
+        return None
+    found = object_spec(spec, 'activation_fn')
+    name = found.name.rpartition('.')[2]
+    return None if name == 'linear' else Function(name, found.kwargs)
+
+
+def pads_of(lowering: Lowering, node: Node, source: str, kernel: tuple[int, int] | None = None) -> ops.Pads:
+    """The zeros around height and width of what `node` slides over. kernel: if it is not the one in YAML."""
+    padding = node.params['padding']
+    if not isinstance(padding, str):
+        return tuple((side, side) for side in padding)
+    if padding == 'valid':
+        return (0, 0), (0, 0)
+    return tuple(_same(*sizes) for sizes in zip(
+        lowering.values[source].dims[:2], lowering.shape.dims[:2], kernel or node.params['kernel_size'], node.params['stride'],
+        strict=True))
+
+
+def _same(size: int, target: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's `same`: what is missing, the smaller half first."""
+    missing = max((target - 1) * stride + kernel - size, 0)
+    return missing // 2, missing - missing // 2
