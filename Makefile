@@ -15,8 +15,10 @@ FASHION := datasets/fashion_mnist.yaml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	touch $@
 
-.venv/dev.stamp: .venv/runtime.stamp requirements-dev.txt requirements-bench.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt -r requirements-bench.txt
+DEV := requirements-dev.txt requirements-bench.txt requirements-export.txt
+
+.venv/dev.stamp: .venv/runtime.stamp $(DEV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet $(DEV:%=-r %)
 	touch $@
 
 demo: .venv/runtime.stamp

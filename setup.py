@@ -57,5 +57,6 @@ setup(
     install_requires=['tensorflow>=2.21,<2.22', 'pyyaml>=6', 'numpy>=2', 'tqdm>=4.66'],
     extras_require={
         'bench': ['onnxruntime>=1.20', 'onnx>=1.17', 'openvino>=2025', 'matplotlib>=3.9'],
+        'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'ai-edge-litert>=2'],
     },
 )

@@ -28,7 +28,7 @@ Reference = Callable[[np.ndarray], tuple[np.ndarray, Sequence[Gated]]]      # ma
 
 @dataclass(frozen=True)
 class Inputs:
-    """What artifacts are compared on. expected: [N, C] of masked execution; masks: how many different ones; gated: if any may be."""
+    """What artifacts are compared on. expected: [N, C] of masked execution; masks: how many differ; gated: whether any may."""
     images: np.ndarray
     expected: np.ndarray
     masks: int

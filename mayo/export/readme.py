@@ -10,7 +10,8 @@ NAME = 'README.md'
 
 def readme(subject: Subject, artifacts: Sequence[Artifact]) -> str:
     """Markdown. Each block of Python runs as it stands, in the folder of the export."""
-    parts = [f'# {subject.name}', _about(subject), '## Files', _files(artifacts), '## Images in, numbers out', _contract(subject)]
+    parts = [f'# {subject.name}', _about(subject), '## Files', _files(artifacts)]
+    parts += ['## Images in, numbers out', _contract(subject)]
     for one in artifacts:
         parts += [f'## {one.file}', _usage(subject, formats[one.format])]
     return '\n\n'.join(parts) + '\n'

@@ -55,7 +55,7 @@ def check(subject: Subject, names: Sequence[str], folder: pathlib.Path) -> None:
     for name in names:
         lacking = missing([*formats[name].to_write, *formats[name].to_run])
         if lacking:
-            problems.append(f'export.formats: {name} needs {" and ".join(lacking)}; `{remedy("export")}` installs what is missing.')
+            problems.append(f'export.formats: {name} needs {" and ".join(lacking)}; `{remedy("export")}` installs it.')
         problems += [f'export.formats: {name} {reason}' for reason in formats[name].refuse(subject)]
     if folder.exists() and not _is_export(folder):
         problems.append(f'export.path: {shown(folder)} exists and is no export; name another folder.')

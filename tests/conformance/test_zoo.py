@@ -1,12 +1,17 @@
 """One list of models, dense and gated, many questions."""
+import contextlib
+import dataclasses
 import pathlib
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from mayo.checkpoint import bundle, names
 from mayo.estimate import estimate, measure
-from mayo.net.tf.compact import CompactNetwork, lower, program, unsupported
+from mayo.net.tf.compact import CompactNetwork, lower, lower_graph, program, unsupported
+from mayo.net.tf.compact.onnx import onnx_model
 
 MODELS = pathlib.Path(__file__).parents[2] / 'models'
 NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml'))
@@ -98,6 +103,34 @@ def test_compact_execution_equals_the_masked_network(small):
         np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[:len(images)])
 
 
+@gated
+@pytest.mark.parametrize('density', [1.0, 0.7, 0.28, 0.1])
+def test_compact_execution_equals_the_masked_network_at_every_density(small, density):
+    with at_density(small, density) as graph:
+        expected, stats = small.network(small.images[:2])
+        network = CompactNetwork(lower_graph(graph, small.shape, small.weights))
+        for images in (small.images[:1], small.images[:2]):         # one alone, and two with masks of their own
+            outputs, counts = network(images)
+            np.testing.assert_allclose(outputs, expected[:len(images)], rtol=0, atol=1e-4 * np.abs(expected).max())
+            for name, stat in stats.items():
+                np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[:len(images)])
+
+
+@contextlib.contextmanager
+def at_density(small, density):
+    """The gates of the masked network at another density, until the end; the graph that says so."""
+    gates = {name: small.network.node_layers[name].gate for name in small.outcome[1]}
+    before = {name: (gate.params, gate.keep) for name, gate in gates.items()}
+    for gate in gates.values():
+        gate.params = dataclasses.replace(gate.params, density=density)
+        gate.keep = gate.params.kept(gate.channels)
+    nodes = (dataclasses.replace(node, params={**node.params, 'gate_params': {**node.params['gate_params'], 'density': density}})
+             if node.name in gates else node for node in small.graph.nodes)
+    yield dataclasses.replace(small.graph, nodes=tuple(nodes))
+    for name, gate in gates.items():
+        gate.params, gate.keep = before[name]
+
+
 @every
 def test_compact_execution_does_the_operations_that_info_counts(small):
     """From the shapes of the program's values; tests/net/tf/compact counts those of a traced function.
@@ -121,3 +154,14 @@ def operations(compact, one):
     if isinstance(one, program.Depthwise) or one.gate is None:
         return done
     return done + read * one.gate.layers[0].bias.size + size        # the saliency, and the scaling by it
+
+
+@every
+def test_the_onnx_network_equals_the_masked_one(small):
+    model = onnx_model(lower(small.network, small.shape))
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
+    expected = small.outcome[0].numpy()
+    for image, wanted in zip(small.images.numpy(), expected, strict=True):
+        (outputs,) = session.run(None, {'images': image[None]})
+        np.testing.assert_allclose(outputs[0], wanted, rtol=0, atol=1e-4 * np.abs(expected).max())

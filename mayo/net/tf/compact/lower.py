@@ -11,12 +11,9 @@ import numpy as np
 
 from mayo.estimate import Shape
 from mayo.net.graph import Graph, Node
-from mayo.net.tf.compact import lower_plain
 from mayo.net.tf.compact.lower_weighted import BATCH_NORM, gate_params_of, normalizer_of
 from mayo.net.tf.compact.lowering import Lowering, rules
 from mayo.net.tf.compact.program import Program
-
-__all__ = ['lower', 'lower_graph', 'lower_plain', 'unsupported']
 
 
 def lower(network: Any, input_shape: Shape) -> Program:

@@ -31,11 +31,13 @@ def softmax(lowering: Lowering, node: Node, source: str) -> str:
 def pool(lowering: Lowering, node: Node, source: str) -> str:
     """A slice passes: each channel by itself."""
     kind = {'average_pool': 'avg', 'max_pool': 'max'}[node.type]
-    size = lowering.values[source].dims[:2]
+    height, width, _ = lowering.values[source].dims
     if node.params['kernel_size'] is None:
-        return lowering.add_like(ops.Pool(output=node.name, source=source, kind=kind, kernel=size), lowering.shape.dims)
+        whole = ops.Pool(output=node.name, source=source, kind=kind, kernel=(height, width))
+        return lowering.add_like(whole, lowering.shape.dims)
     source = lowering.padded(node, source)
-    kernel = tuple(map(min, node.params['kernel_size'], size))
+    rows, columns = node.params['kernel_size']
+    kernel = min(rows, height), min(columns, width)
     pads = pads_of(lowering, node, source, kernel) if node.params['padding'] == 'same' else ((0, 0), (0, 0))
     return lowering.add_like(ops.Pool(output=node.name, source=source, kind=kind, kernel=kernel, stride=node.params['stride'],
                                       pads=pads), lowering.shape.dims)
@@ -126,8 +128,8 @@ def concat(lowering: Lowering, node: Node, *sources: str) -> str:
     starts = np.cumsum([0, *(value.width for value in values)])
     index, count = lowering.reindex(f'{node.name}/index', tuple(
         (value.index, value.channels, (int(start),)) for value, start in zip(values, starts[:-1], strict=True)))
-    fill = np.concatenate([lowering.fills.get(source, np.zeros(value.width)) for source, value in zip(sources, values, strict=True)])
-    return lowering.add(operation, lowering.shape.dims, index, count, fill)
+    fills = [lowering.fills.get(source, np.zeros(value.width)) for source, value in zip(sources, values, strict=True)]
+    return lowering.add(operation, lowering.shape.dims, index, count, np.concatenate(fills))
 
 
 @rules.register('add')

@@ -21,21 +21,21 @@ def convolution(lowering: Lowering, node: Node, source: str) -> str:
     """Reads the active channels of its source; with a gate, its output is a slice."""
     groups = node.params['num_groups']
     source = lowering.full(source) if groups > 1 else lowering.plain(source)
-    gate = gate_params_of(node)
     weights = np.transpose(lowering.weights[f'{node.name}/weights'], (3, 2, 0, 1))
-    standardize = gate is not None and gate.norm == 'channel' and node.params['normalizer_fn'] is not None
     scale, bias = _norm(lowering, node, weights.shape[0])
-    if not standardize:
+    gate, standardize, keep = None, None, weights.shape[0]
+    if params := gate_params_of(node):
+        gate, bias = _gate(lowering, node, params, bias)
+        keep = gate.keep
+        if params.norm == 'channel' and node.params['normalizer_fn'] is not None:
+            standardize = params.epsilon
+    if standardize is None:
         weights, scale = _scaled(weights, scale), np.ones(1)
-    lowered, bias = (None, bias) if gate is None else _gate(lowering, node, gate, bias)
-    sliced = lowered is not None and lowered.keep < weights.shape[0]
     return lowering.add(ops.Conv(
-        output=node.name, source=source, weights=np.ascontiguousarray(weights, np.float32), bias=bias.astype(np.float32),
-        stride=node.params['stride'], pads=pads_of(lowering, node, source), groups=groups,
-        function=function_of(node.params['activation_fn']), gate=lowered,
-        standardize=gate.epsilon if standardize else None,
-        scale=scale.astype(np.float32) if np.any(scale != 1) else None,
-    ), lowering.shape.dims, f'{node.name}/index' if sliced else None, lowered.keep if sliced else 0)
+        output=node.name, source=source, weights=_float32(weights), bias=_float32(bias), stride=node.params['stride'],
+        pads=pads_of(lowering, node, source), groups=groups, function=function_of(node.params['activation_fn']), gate=gate,
+        standardize=standardize, scale=_float32(scale) if np.any(scale != 1) else None,
+    ), lowering.shape.dims, f'{node.name}/index' if keep < weights.shape[0] else None, keep)
 
 
 @rules.register('depthwise_convolution')
@@ -54,9 +54,9 @@ def depthwise_convolution(lowering: Lowering, node: Node, source: str) -> str:
     fill = _of_constant(function, bias) if index else None
     late = index is not None and fill is None
     output = lowering.add(ops.Depthwise(
-        output=f'{node.name}/features' if late else node.name, source=source, weights=np.ascontiguousarray(weights, np.float32),
-        bias=bias.astype(np.float32), stride=node.params['stride'], pads=pads_of(lowering, node, source),
-        function=None if late else function), lowering.shape.dims, index, count, bias if late else fill)
+        output=f'{node.name}/features' if late else node.name, source=source, weights=_float32(weights), bias=_float32(bias),
+        stride=node.params['stride'], pads=pads_of(lowering, node, source), function=None if late else function,
+    ), lowering.shape.dims, index, count, bias if late else fill)
     return lowering.apply(node.name, output, function) if late else output
 
 
@@ -66,8 +66,8 @@ def fully_connected(lowering: Lowering, node: Node, source: str) -> str:
     weights = lowering.weights[f'{node.name}/weights']
     scale, bias = _norm(lowering, node, weights.shape[1])
     return lowering.add(ops.Dense(
-        output=node.name, source=lowering.plain(source), weights=_scaled(weights.T, scale).T.astype(np.float32),
-        bias=bias.astype(np.float32), function=function_of(node.params['activation_fn'])), lowering.shape.dims)
+        output=node.name, source=lowering.plain(source), weights=_float32(_scaled(weights.T, scale).T), bias=_float32(bias),
+        function=function_of(node.params['activation_fn'])), lowering.shape.dims)
 
 
 @rules.register('batch_normalization')
@@ -81,7 +81,7 @@ def batch_normalization(lowering: Lowering, node: Node, source: str) -> str:
     if value.index and fill is None:
         source, value = lowering.full(source), lowering.values[lowering.full(source)]
     return lowering.add(ops.Scale(
-        output=node.name, source=source, scale=scale.astype(np.float32), shift=shift.astype(np.float32), function=function),
+        output=node.name, source=source, scale=_float32(scale), shift=_float32(shift), function=function),
         lowering.shape.dims, value.index, value.channels, fill)
 
 
@@ -136,7 +136,11 @@ def _folded(weights: Mapping[str, np.ndarray], name: str, epsilon: float, channe
 
 def _scaled(weights: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """weights [C, ...] times scale [C]."""
-    return weights * scale.reshape(-1, *[1] * (weights.ndim - 1))
+    return weights * scale.reshape(-1, *[1] * (weights.ndim - 1)) if np.any(scale != 1) else weights
+
+
+def _float32(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array, np.float32)
 
 
 def _of_constant(function: Function | None, values: np.ndarray) -> np.ndarray | None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from mayo.net.tf.compact import emit_plain, emit_weighted
 from mayo.net.tf.compact.emit import Image
 from mayo.net.tf.compact.program import Program
 

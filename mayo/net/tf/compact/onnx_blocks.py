@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.onnx_gate import Scaled, Winners
-from mayo.net.tf.compact.onnx_writer import BLOCKS, OPSET, FORMAT, Writer, function, onnx, pads, passes_scale
+from mayo.net.tf.compact.onnx_gate import decide
+from mayo.net.tf.compact.onnx_writer import BLOCKS, FORMAT, OPSET, Writer, function, onnx, pads, passes_scale
 
 POOLS = {'max': 'MaxPool', 'avg': 'AveragePool'}
 
@@ -72,26 +72,24 @@ def _pool(writer: Writer, one: ops.Pool) -> str:
 
 def _convolution(writer: Writer, one: ops.Conv) -> str:
     assert one.gate is not None
-    count = writer.dims(one.output)[-1]
-    few = writer.dims(one.source)[-1] < writer.block
+    count, block = writer.dims(one.output)[-1], writer.block or 0
+    few = writer.dims(one.source)[-1] < block
     source = writer.value(one.source) if few else writer.in_blocks(one.source)
-    winners = Winners(writer, one, one.gate)
-    weights = _weights_of_few(writer, one, winners) if few else _weights(writer, one, winners)
-    weights = writer.reshape(weights, count, -1, *one.kernel)
-    result = writer.add('Conv', source, weights, domain=BLOCKS, strides=list(one.stride), pads=pads(one.pads),
-                        kernel_shape=list(one.kernel))
-    scaled = Scaled(winners, one, one.gate, before=True)
+    gated = decide(writer, one, one.gate, before=True)
+    chosen = str(gated.index)
+    weights = (_weights_of_few if few else _weights)(writer, one, chosen, block)
+    result = writer.add('Conv', source, writer.reshape(weights, count, -1, *one.kernel), domain=BLOCKS,
+                        strides=list(one.stride), pads=pads(one.pads), kernel_shape=list(one.kernel))
     relu = one.function is not None and one.function.name == 'relu' and not one.function.arguments
-    scale = writer.reshape(str(scaled.before), count, 1, 1, 1)
-    result = writer.add('Conv', result, scale, scaled.offset, domain=BLOCKS, kernel_shape=[1, 1], group=count,
-                        **({'activation': 'Relu'} if relu else {}))
+    result = writer.add('Conv', result, writer.reshape(str(gated.before), count, 1, 1, 1), gated.offset, domain=BLOCKS,
+                        kernel_shape=[1, 1], group=count, **({'activation': 'Relu'} if relu else {}))
     return result if relu else function(writer, result, one.function)
 
 
-def _weights(writer: Writer, one: ops.Conv, winners: Winners) -> str:
+def _weights(writer: Writer, one: ops.Conv, chosen: str, block: int) -> str:
     """[k / B, k' / B, Kh Kw, B of k', B of k]."""
-    outs, ins, size, block = *one.weights.shape[:2], math.prod(one.kernel), writer.block
-    chosen, read = str(winners.index), writer.index(one.source)
+    outs, ins, size = *one.weights.shape[:2], math.prod(one.kernel)
+    read = writer.index(one.source)
     if read is None:
         table = one.weights.reshape(outs, ins // block, block, size).transpose(0, 1, 3, 2)
         weights = writer.add('Gather', writer.constant(table), writer.reshape(chosen, -1, block))       # [k/B, B, k'/B, KK, B]
@@ -102,12 +100,12 @@ def _weights(writer: Writer, one: ops.Conv, winners: Winners) -> str:
     return writer.add('Transpose', weights, perm=[0, 1, 4, 2, 3])
 
 
-def _weights_of_few(writer: Writer, one: ops.Conv, winners: Winners) -> str:
+def _weights_of_few(writer: Writer, one: ops.Conv, chosen: str, block: int) -> str:
     """[k / B, k' Kh Kw, B of k], for a source of fewer channels than a block."""
-    outs, ins, size, block = *one.weights.shape[:2], math.prod(one.kernel), writer.block
-    chosen, read = str(winners.index), writer.index(one.source)
+    outs, ins, size = *one.weights.shape[:2], math.prod(one.kernel)
+    read = writer.index(one.source)
     if read is None:
-        weights = writer.add('Gather', writer.constant(one.weights.reshape(outs, ins * size)), writer.reshape(chosen, -1, block))
+        weights = writer.gather(one.weights.reshape(outs, ins * size), writer.reshape(chosen, -1, block))
         return writer.add('Transpose', weights, perm=[0, 2, 1])
     starts = writer.add('Gather', writer.constant(np.arange(outs) * ins, np.int64), writer.reshape(chosen, -1, block, 1))
     weights = writer.gather(one.weights.reshape(outs * ins, size), writer.add('Add', starts, read))     # [k/B, B, k', KK]

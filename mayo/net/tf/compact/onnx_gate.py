@@ -4,6 +4,7 @@
 
 so the scale is multiplied into the chosen weights or, past a relu, into the output: wherever there are fewer numbers.
 """
+import dataclasses
 import math
 
 import numpy as np
@@ -20,12 +21,11 @@ def convolution(writer: Writer, one: ops.Conv) -> str:
     """Of any kind; without a gate its weights may still be chosen by the index of its source."""
     if one.gate is None:
         return function(writer, _ungated(writer, one), one.function)
-    winners = Winners(writer, one, one.gate)
-    scaled = Scaled(winners, one, one.gate, before=_fewer_weights(writer, one))
-    result = function(writer, _features(winners, one, scaled), one.function)
-    if scaled.after is None:
+    gated = decide(writer, one, one.gate, before=_fewer_weights(writer, one))
+    result = function(writer, _features(writer, one, gated), one.function)
+    if gated.after is None:
         return result
-    return writer.add('Mul', result, writer.per_channel(scaled.after, 3))
+    return writer.add('Mul', result, writer.per_channel(gated.after, 3))
 
 
 def _ungated(writer: Writer, one: ops.Conv) -> str:
@@ -35,25 +35,24 @@ def _ungated(writer: Writer, one: ops.Conv) -> str:
     return standardized(writer, one, convolve(writer, one, weights), constant_scale(writer, one, None), bias)
 
 
-def _features(winners: 'Winners', one: ops.Conv, scaled: 'Scaled') -> str:
+def _features(writer: Writer, one: ops.Conv, gated: 'Gated') -> str:
     """before conv(x) + offset, standardized or not."""
-    writer, chosen = winners.writer, winners.index
     within = one.groups == 1 and one.standardize is None
     if one.groups > 1:                                  # the winners are taken from the result
         result = convolve(writer, one, writer.constant(one.weights))
-        result = result if chosen is None else writer.add('Gather', result, chosen, axis=1)
+        result = result if gated.index is None else writer.add('Gather', result, gated.index, axis=1)
     else:
-        weights = weights_of(writer, one, writer.index(one.source), chosen, scaled.before if within else None)
-        result = convolve(writer, one, weights, *([scaled.offset] if within else []))
+        weights = weights_of(writer, one, writer.index(one.source), gated.index, gated.before if within else None)
+        result = convolve(writer, one, weights, *([gated.offset] if within else []))
     if one.standardize is not None:
-        scale = constant_scale(writer, one, chosen)
-        scale = scale if scaled.before is None else writer.add('Mul', scale, scaled.before)
-        return standardized(writer, one, result, scale, scaled.offset)
+        scale = constant_scale(writer, one, gated.index)
+        scale = scale if gated.before is None else writer.add('Mul', scale, gated.before)
+        return standardized(writer, one, result, scale, gated.offset)
     if within:
         return result
-    if scaled.before is not None:
-        result = writer.add('Mul', result, writer.per_channel(scaled.before, 3))
-    return writer.add('Add', result, writer.per_channel(scaled.offset, 3))
+    if gated.before is not None:
+        result = writer.add('Mul', result, writer.per_channel(gated.before, 3))
+    return writer.add('Add', result, writer.per_channel(gated.offset, 3))
 
 
 def constant_scale(writer: Writer, one: ops.Conv, index: str | None) -> str:
@@ -98,98 +97,93 @@ def summarize(writer: Writer, source: str, kind: str) -> tuple[str, float]:
     return summary, 1 / math.prod(writer.dims(source)[:-1]) if kind in ('l1', 'l2') else 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Gated:
+    """A gated convolution as after function(before conv(x) + offset) of the channels at `index`: names of vectors [k].
+
+    None: of the index, all channels; of a factor, ones.
+    """
+    index: str | None
+    before: str | None
+    after: str | None
+    offset: str
+
+
+def decide(writer: Writer, one: ops.Conv, gate: ops.Gate, before: bool) -> Gated:
+    """Writes the gate. before: scale before the function, unless that changes the result."""
+    summary, share = summarize(writer, one.source, gate.pool)
+    read, bias, shift = writer.index(one.source), writer.constant(one.bias), None
+    if isinstance(gate.shift, ops.Affine):
+        shift = writer.reshape(affine(writer, summary, gate.shift, read, share), -1)
+    elif gate.shift is not None:
+        shift = writer.constant(gate.shift)
+    if shift is not None and (gate.shift_first or gate.boost == 'after'):
+        bias, shift = writer.add('Add', bias, shift), None
+    before = before if passes_scale(one.function) else gate.boost == 'before'
+    saliency = _saliency(writer, gate, summary, read, share)
+    if shift is not None and not before:
+        saliency = writer.add('Max', saliency, writer.constant(TINY))
+    winners = Winners(writer, one, gate.keep, saliency)
+    if gate.boost == 'never':
+        scale, offset = winners.ones(), bias
+    elif before:
+        scale, offset = winners.masked(winners.saliency), writer.add('Mul', saliency, bias)
+        offset = offset if shift is None else writer.add('Add', offset, shift)
+    else:
+        scale = winners.masked(winners.saliency)
+        offset = bias if shift is None else writer.add('Add', bias, writer.add('Div', shift, saliency))
+    offset = winners.pick(offset)
+    if before:
+        return Gated(winners.index, scale, None, winners.masked(offset))
+    return Gated(winners.index, None, scale, offset)
+
+
+def _saliency(writer: Writer, gate: ops.Gate, summary: str, read: str | None, share: float) -> str:
+    """g [C]."""
+    saliency = writer.add('Relu', affine(writer, summary, gate.layers[0], read, share))
+    for layer in gate.layers[1:]:
+        saliency = writer.add('Relu', affine(writer, saliency, layer, None))
+    return writer.reshape(saliency, -1)
+
+
 class Winners:
-    """What a gate chooses: names of `saliency` [k], `mask` bool [k], `index` [k], `shift` [k]; None for what there is not.
+    """Who wins: names of `saliency` [k], `mask` bool [k] and `index` [k], the latter None if all C do.
 
     The index ascends, so that gathers go through memory in one direction: 10 % less for MCifarNet at density 0.5.
     """
 
-    def __init__(self, writer: Writer, one: ops.Conv, gate: ops.Gate) -> None:
-        self.writer = writer
+    def __init__(self, writer: Writer, one: ops.Conv, keep: int, saliency: str) -> None:
+        self.writer, self.saliency = writer, saliency
         self.mask: str | None = None
         self.index: str | None = None
-        summary, share = summarize(writer, one.source, gate.pool)
-        read = writer.index(one.source)
-        saliency = writer.add('Relu', affine(writer, summary, gate.layers[0], read, share))
-        for layer in gate.layers[1:]:
-            saliency = writer.add('Relu', affine(writer, saliency, layer, None))
-        self.saliency = writer.reshape(saliency, -1)
-        if gate.keep < one.weights.shape[0]:
-            self._choose(gate.keep)
-            writer.indices[str(writer.program.values[one.output].index)] = str(self.index)
-        self.shift = self._shift(gate, summary, read, share)
+        if keep < one.weights.shape[0]:
+            top, indices = writer.add_pair('TopK', saliency, writer.integers(keep + 1), axis=0)
+            winners = writer.add('Slice', indices, writer.integers(0), writer.integers(keep))
+            self.index, _ = writer.add_pair('TopK', winners, writer.integers(keep), axis=0, largest=0)
+            self.saliency = self.pick(saliency)
+            best_loser = writer.add('Slice', top, writer.integers(keep), writer.integers(keep + 1))
+            self.mask = writer.add('Greater', self.saliency, best_loser)
+            writer.indices[str(writer.program.values[one.output].index)] = self.index
         writer.masks[one.output] = self.mask
 
-    def _choose(self, keep: int) -> None:
-        writer = self.writer
-        top, indices = writer.add_pair('TopK', self.saliency, writer.integers(keep + 1), axis=0)
-        winners = writer.add('Slice', indices, writer.integers(0), writer.integers(keep))
-        self.index, _ = writer.add_pair('TopK', winners, writer.integers(keep), axis=0, largest=0)
-        self.saliency = writer.add('Gather', self.saliency, self.index)
-        best_loser = writer.add('Slice', top, writer.integers(keep), writer.integers(keep + 1))
-        self.mask = writer.add('Greater', self.saliency, best_loser)
-
-    def _shift(self, gate: ops.Gate, summary: str, read: str | None, share: float) -> str | None:
-        if not isinstance(gate.shift, ops.Affine):
-            return None if gate.shift is None else self.writer.gather(gate.shift, self.index)
-        shift = self.writer.reshape(affine(self.writer, summary, gate.shift, read, share), -1)
-        return shift if self.index is None else self.writer.add('Gather', shift, self.index)
+    def pick(self, vector: str) -> str:
+        """[C] to [k]."""
+        return vector if self.index is None else self.writer.add('Gather', vector, self.index)
 
     def masked(self, vector: str) -> str:
+        """[k], zero where there is a tie at the cut."""
         return vector if self.mask is None else self.writer.add('Where', self.mask, vector, self.writer.constant(0))
 
-
-class Scaled:
-    """A gated convolution as after function(before conv(x) + offset): names of vectors [k]; None for ones."""
-
-    def __init__(self, winners: Winners, one: ops.Conv, gate: ops.Gate, before: bool) -> None:
-        """before: put the scale before the function, unless that changes the result."""
-        self.winners, self.writer = winners, winners.writer
-        self.before: str | None = None
-        self.after: str | None = None
-        self.bias = self.writer.gather(one.bias, winners.index)
-        self.shift_first = gate.shift_first or gate.boost == 'after'
-        if not passes_scale(one.function):
-            before = gate.boost == 'before'
-        if gate.boost == 'never':
-            self._mask(before)
-        elif before:
-            self._scale_before()
-        else:
-            self._scale_after()
-
-    def _mask(self, before: bool) -> None:
-        self.offset = self.bias
-        if self.winners.mask is not None:
-            mask = self.writer.add('Cast', self.winners.mask, to=onnx.TensorProto.FLOAT)
-            if before:
-                self.before, self.offset = mask, self.writer.add('Mul', self.bias, mask)
-            else:
-                self.after = mask
-
-    def _scale_before(self) -> None:
-        winners, shift = self.winners, self.winners.shift
-        self.before = winners.masked(winners.saliency)
-        bias = self._sum(self.bias, shift if self.shift_first else None)
-        offset = self.writer.add('Mul', bias, self.before)
-        self.offset = self._sum(offset, None if self.shift_first or shift is None else winners.masked(shift))
-
-    def _scale_after(self) -> None:
-        shift, scale = self.winners.shift, self.winners.saliency
-        if shift is not None and not self.shift_first:
-            scale = self.writer.add('Max', scale, self.writer.constant(TINY))
-            shift = self.writer.add('Div', shift, scale)
-        self.after = self.winners.masked(scale)
-        self.offset = self._sum(self.bias, shift)
-
-    def _sum(self, vector: str, other: str | None) -> str:
-        return vector if other is None else self.writer.add('Add', vector, other)
+    def ones(self) -> str | None:
+        """The mask as a factor."""
+        return None if self.mask is None else self.writer.add('Cast', self.mask, to=onnx.TensorProto.FLOAT)
 
 
 def _fewer_weights(writer: Writer, one: ops.Conv) -> bool:
     """Whether fewer numbers are scaled before. Constant weights stay so: runtimes lay them out once."""
     if one.standardize is not None:
         return True
-    if one.groups > 1 or (writer.index(one.source) is None and writer.index(one.output) is None):
+    source, target = writer.program.values[one.source], writer.program.values[one.output]
+    if one.groups > 1 or (source.index is None and target.index is None):
         return False
-    return writer.dims(one.source)[-1] * math.prod(one.kernel) < math.prod(writer.dims(one.output)[:-1])
+    return source.channels * math.prod(one.kernel) < math.prod(target.dims[:-1])

@@ -164,10 +164,8 @@ class Writer:
             info = helper.make_tensor_value_info(f'{layer}{ACTIVE}', kinds.INT64, [1])
             outputs.append(self._put_out(self._active(layer), info))
         graph = helper.make_graph(self.nodes, name, [images], outputs, self.constants)
-        domains = [('', OPSET)] + ([(BLOCKS, 1)] if self.blocks else [])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(domain, version) for domain, version in domains], producer_name='mayo')
-        model.ir_version = FORMAT
-        return model
+        opsets = [helper.make_opsetid('', OPSET)] + ([helper.make_opsetid(BLOCKS, 1)] if self.blocks else [])
+        return helper.make_model(graph, opset_imports=opsets, ir_version=FORMAT, producer_name='mayo')
 
     def _active(self, layer: str) -> str:
         """How many channels won, int64 [1]."""

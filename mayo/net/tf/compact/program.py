@@ -34,7 +34,7 @@ class Value:
 
 @dataclasses.dataclass(frozen=True)
 class Function:
-    """An elementwise function, or softmax: what mayo.config.names has after `keras.activations.`, such as relu or leaky_relu."""
+    """An elementwise function, or softmax: what mayo.config.names has after `keras.activations.`, such as relu."""
     name: str
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

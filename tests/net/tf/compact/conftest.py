@@ -41,7 +41,8 @@ class Pair:
             gate = self.network.node_layers[node.name].gate
             gate.params = dataclasses.replace(gate.params, density=density)
             gate.keep = gate.params.kept(gate.channels)
-            return dataclasses.replace(node, params={**node.params, 'gate_params': {**node.params['gate_params'], 'density': density}})
+            params = {**node.params['gate_params'], 'density': density}
+            return dataclasses.replace(node, params={**node.params, 'gate_params': params})
         self.graph = dataclasses.replace(self.graph, nodes=tuple(map(changed, self.graph.nodes)))
 
     def program(self):
@@ -54,7 +55,7 @@ class Pair:
         return tf.constant(self.random.normal(0.3, strength, (count, *self.shape.dims)), tf.float32)
 
     def assert_equal(self, images: tf.Tensor, lively: bool = True, **options) -> None:
-        """Compact and masked agree on outputs and on how many channels were active. lively: the outputs are no zeros, nor huge."""
+        """Compact and masked agree on outputs and on active channels. lively: the outputs are no zeros, nor huge."""
         program, expected = self.program(), self.network(images)
         assert_same(CompactNetwork(program, **options)(images), expected, lively)
         if self.onnx:
@@ -66,7 +67,7 @@ class Pair:
 
 
 def assert_same(got, expected, lively: bool = True) -> None:
-    """(outputs, counts of winners) against (outputs, stats of the gates): to 1e-4 of the largest output, and the same counts."""
+    """(outputs, counts of winners) against (outputs, stats): to 1e-4 of the largest output, and the same counts."""
     (outputs, counts), (wanted, stats) = got, expected
     for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(wanted), strict=True):
         assert one.shape == other.shape

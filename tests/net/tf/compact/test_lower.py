@@ -18,7 +18,8 @@ def chain(**layers):
 
 def gate_weights(name, inside=3, outside=4):
     random = np.random.default_rng(0)
-    shapes = {'weights': (1, 1, inside, outside), 'gate/weights': (inside, outside), 'gate/biases': (outside,), 'gate/shift': (outside,)}
+    shapes = {'weights': (1, 1, inside, outside), 'gate/weights': (inside, outside), 'gate/biases': (outside,),
+              'gate/shift': (outside,)}
     return {f'{name}/{part}': random.normal(size=shape).astype(np.float32) for part, shape in shapes.items()}
 
 
@@ -37,7 +38,8 @@ def test_batch_norm_folds_into_weights_and_bias():
     assert one.function == ops.Function('relu')
 
 
-@pytest.mark.parametrize(('size', 'kernel', 'stride', 'pads'), [(8, 3, 1, (1, 1)), (8, 3, 2, (0, 1)), (7, 2, 1, (0, 1)), (9, 5, 3, (1, 1))])
+@pytest.mark.parametrize(('size', 'kernel', 'stride', 'pads'), [
+    (8, 3, 1, (1, 1)), (8, 3, 2, (0, 1)), (7, 2, 1, (0, 1)), (9, 5, 3, (1, 1))])
 def test_same_padding_puts_the_smaller_half_first(size, kernel, stride, pads):
     conv = {'type': 'convolution', 'kernel_size': kernel, 'stride': stride, 'num_outputs': 1}
     (one,) = lower_graph(chain(a=conv), Shape((size, size, 1)), {'a/weights': np.zeros((kernel, kernel, 1, 1))}).operations
@@ -45,7 +47,8 @@ def test_same_padding_puts_the_smaller_half_first(size, kernel, stride, pads):
 
 
 def test_a_slice_is_followed_to_the_weights_that_read_it():
-    graph = chain(a=GATE, drop={'type': 'dropout'}, pool={'type': 'max_pool', 'kernel_size': 2}, flatten={'type': 'flatten'}, fc=FC)
+    pool = {'type': 'max_pool', 'kernel_size': 2}
+    graph = chain(a=GATE, drop={'type': 'dropout'}, pool=pool, flatten={'type': 'flatten'}, fc=FC)
     program = lower_graph(graph, Shape((8, 8, 3)), {**gate_weights('a'), 'fc/weights': np.zeros((64, 2))})
     assert program.values['a'] == ops.Value((8, 8, 2), 4, 'a/index')
     assert program.values['pool'] == ops.Value((4, 4, 2), 4, 'a/index')
@@ -85,17 +88,17 @@ def test_a_dense_network_has_no_gates_and_no_slices():
     assert program.outputs == ('a',)
 
 
+ROWS = 'compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses for each row.'
+VARIES = 'compact execution computes a fixed number of channels; with gate_params.threshold `%s` it varies.'
+
+
 @pytest.mark.parametrize(('params', 'reason'), [
-    ({'granularity': 'vector'}, 'compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses '
-                                'for each row.'),
-    ({'threshold': 'local', 'density': 0.5}, 'compact execution computes a fixed number of channels; with gate_params.threshold '
-                                             '`local` it varies.'),
-    ({'threshold': 'global', 'density': 0.5}, 'compact execution computes a fixed number of channels; with gate_params.threshold '
-                                              '`global` it varies.')])
+    ({'granularity': 'vector'}, ROWS), ({'threshold': 'local', 'density': 0.5}, VARIES % 'local'),
+    ({'threshold': 'global', 'density': 0.5}, VARIES % 'global')])
 def test_what_cannot_be_served_is_named_with_its_place(params, reason):
     graph = chain(a=GATE, b={**GATE, 'gate_params': params})
     assert unsupported(graph) == [f'net.yaml:14: b: {reason}']
-    with pytest.raises(ValueError, match='net.yaml:14: b: compact execution'):
+    with pytest.raises(ValueError, match=r'net\.yaml:14: b: compact execution'):
         lower_graph(graph, Shape((8, 8, 3)), {})
 
 

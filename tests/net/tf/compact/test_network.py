@@ -125,7 +125,8 @@ def test_fully_connected_layers_read_the_weights_of_active_channels(pair, vector
 
 def joined(join, *, other='gate1', after=(), **changes):
     """Two branches and what joins them."""
-    layers = {'gate0': GATE, 'gate1': {**GATE, **changes}, 'conv': {**CONV, 'num_outputs': 8}, 'one': {**CONV, 'num_outputs': 1},
+    layers = {'gate0': GATE, 'gate1': {**GATE, **changes},
+              'conv': {**CONV, 'num_outputs': 8}, 'one': {**CONV, 'num_outputs': 1},
               'squeeze': {**GATE, 'kernel_size': 1}, 'pool': {'type': 'average_pool'}, 'mean': {'type': 'reduce_mean'},
               'bn': {'type': 'batch_normalization'}, 'sigmoid': {'type': 'activation', 'mode': 'sigmoid'},
               'join': {'type': join}, 'last': GATE}
@@ -160,7 +161,8 @@ def test_vectors_and_single_channels_spread_over_a_map(pair, join, other, after)
 def residual(width=8):
     """A block of two gated convolutions around which the input goes."""
     layers = {'stem': {**CONV, 'num_outputs': width}, 'a': GATE, 'b': {**GATE, 'num_outputs': width, 'activation_fn': None},
-              'add': {'type': 'add'}, 'relu': {'type': 'activation', 'mode': 'relu'}, 'c': GATE, 'pool': {'type': 'average_pool'},
+              'add': {'type': 'add'}, 'relu': {'type': 'activation', 'mode': 'relu'}, 'c': GATE,
+              'pool': {'type': 'average_pool'},
               'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4, 'activation_fn': None}}
     graph = [{'from': 'input', 'with': 'stem', 'to': 'x'}, {'from': 'x', 'with': ['a', 'b'], 'to': 'y'},
              {'from': ['x', 'y'], 'with': ['add', 'relu', 'c', 'pool', 'flatten', 'fc'], 'to': 'output'}]
@@ -232,8 +234,8 @@ def test_static_runs_whatever_compact_runs(pair, after):
 
 
 @settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kinds=st.lists(st.sampled_from(sorted(AFTER)), min_size=2, max_size=4), policy=st.sampled_from(sorted(POLICIES)),
-       density=st.floats(0.05, 1.0), seed=st.integers(0, 99))
+@given(kinds=st.lists(st.sampled_from([name for name in AFTER if 'space' not in name]), min_size=2, max_size=4),
+       policy=st.sampled_from(sorted(POLICIES)), density=st.floats(0.05, 1.0), seed=st.integers(0, 99))
 def test_any_chain_of_layers(pair, kinds, policy, density, seed):
     gate = {**GATE, 'kernel_size': 1, 'gate_params': {'density': density, **POLICIES[policy]}}
     pad = {'type': 'pad', 'sides': 3}

@@ -14,8 +14,8 @@ from mayo.session.spec import input_shape, model_graph
 MODELS = pathlib.Path(__file__).parents[4] / 'models' / 'gate'
 GATE = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 9, 'gate_params': {'density': 0.5},
         'normalizer_fn': 'keras.layers.BatchNormalization'}
-LAYERS = {'a': GATE, 'pool': {'type': 'max_pool', 'kernel_size': 2}, 'b': {**GATE, 'num_outputs': 22}, 'flatten': {'type': 'flatten'},
-          'drop': {'type': 'dropout'}, 'fc': {'type': 'fully_connected', 'num_outputs': 5}}
+LAYERS = {'a': GATE, 'pool': {'type': 'max_pool', 'kernel_size': 2}, 'b': {**GATE, 'num_outputs': 22},
+          'flatten': {'type': 'flatten'}, 'drop': {'type': 'dropout'}, 'fc': {'type': 'fully_connected', 'num_outputs': 5}}
 
 
 @pytest.fixture(scope='module')
