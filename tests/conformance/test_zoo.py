@@ -124,8 +124,10 @@ def at_density(small, density):
     for gate in gates.values():
         gate.params = dataclasses.replace(gate.params, density=density)
         gate.keep = gate.params.kept(gate.channels)
-    nodes = (dataclasses.replace(node, params={**node.params, 'gate_params': {**node.params['gate_params'], 'density': density}})
-             if node.name in gates else node for node in small.graph.nodes)
+    def at_density(node):
+        return dataclasses.replace(node, params=node.params | {'gate_params': node.params['gate_params'] | {'density': density}})
+
+    nodes = (at_density(node) if node.name in gates else node for node in small.graph.nodes)
     yield dataclasses.replace(small.graph, nodes=tuple(nodes))
     for name, gate in gates.items():
         gate.params, gate.keep = before[name]
