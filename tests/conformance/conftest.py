@@ -32,7 +32,7 @@ class Small:
         strength = draw.uniform(0.3, 2, (IMAGES, 1, 1, self.shape.channels))
         self.images = tf.constant(draw.normal(0.3, strength, (IMAGES, *self.shape.dims)), tf.float32)
         self._train()
-        self._calibrate()
+        self.calibrate()
         self.weights = {name: variable.numpy() for name, variable in self.network.named_variables().items()}
 
     def _train(self) -> None:
@@ -44,7 +44,7 @@ class Small:
         self.bad_step, self.loss = int(step.bad_step), step.read_totals().loss
         self.after = {name: variable.numpy() for name, variable in trained.items()}
 
-    def _calibrate(self) -> None:
+    def calibrate(self) -> None:
         """Give every batch norm the statistics of what reaches it, layer by layer: fresh deep networks explode without."""
         def visit(node, sources):
             layer = self.network.node_layers[node.name]

@@ -108,7 +108,8 @@ def test_compact_execution_equals_the_masked_network(small):
 def test_compact_execution_equals_the_masked_network_at_every_density(small, density):
     with at_density(small, density) as graph:
         expected, stats = small.network(small.images[:2])
-        network = CompactNetwork(lower_graph(graph, small.shape, small.weights))
+        weights = {name: variable.numpy() for name, variable in small.network.named_variables().items()}
+        network = CompactNetwork(lower_graph(graph, small.shape, weights))
         for images in (small.images[:1], small.images[:2]):         # one alone, and two with masks of their own
             outputs, counts = network(images)
             np.testing.assert_allclose(outputs, expected[:len(images)], rtol=0, atol=1e-4 * np.abs(expected).max())
@@ -118,19 +119,24 @@ def test_compact_execution_equals_the_masked_network_at_every_density(small, den
 
 @contextlib.contextmanager
 def at_density(small, density):
-    """The gates of the masked network at another density, until the end; the graph that says so."""
+    """The gates of the masked network at another density, with batch norms to match, until the end; the graph that says so."""
     gates = {name: small.network.node_layers[name].gate for name in small.outcome[1]}
     before = {name: (gate.params, gate.keep) for name, gate in gates.items()}
     for gate in gates.values():
         gate.params = dataclasses.replace(gate.params, density=density)
         gate.keep = gate.params.kept(gate.channels)
-    def at_density(node):
-        return dataclasses.replace(node, params=node.params | {'gate_params': node.params['gate_params'] | {'density': density}})
+    small.calibrate()
 
-    nodes = (at_density(node) if node.name in gates else node for node in small.graph.nodes)
-    yield dataclasses.replace(small.graph, nodes=tuple(nodes))
-    for name, gate in gates.items():
-        gate.params, gate.keep = before[name]
+    def changed(node):
+        gate_params = {**(node.params.get('gate_params') or {}), 'density': density}
+        return dataclasses.replace(node, params={**node.params, 'gate_params': gate_params}) if node.name in gates else node
+    try:
+        yield dataclasses.replace(small.graph, nodes=tuple(map(changed, small.graph.nodes)))
+    finally:
+        for name, gate in gates.items():
+            gate.params, gate.keep = before[name]
+        for name, variable in small.network.named_variables().items():
+            variable.assign(small.weights[name])
 
 
 @every
