@@ -7,7 +7,6 @@
 Compact execution computes in float32, whatever system.precision says of training.
 """
 import logging
-import os
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -43,9 +42,7 @@ def runner(session: Session, execution: str) -> Run:
     """
     network = session.network
     if execution == 'compact':
-        # Measured on two cores, MCifarNet at density 0.5, batches of 128: 484 images/s without XLA, 1026 with it and four
-        # images at a time, 1182 with as many as there are cores; the masked network 729.
-        return CompactNetwork(lower(network, session.input_shape), xla=True, parallel=os.cpu_count() or 1)
+        return CompactNetwork(lower(network, session.input_shape))
 
     def masked(images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         outputs, stats = network(images, training=False)
