@@ -1,7 +1,7 @@
 """An artifact against masked execution, on images that choose different channels: a file may have kept the first one's weights.
 
-Of several times as many random images those are taken whose winners are clearest. Where two saliencies beside the cut differ
-by no more than rounding does, two correct programs may pick different channels.
+Of several times as many random images those are taken whose winners are clear and whose masks differ. Where two saliencies
+beside the cut differ by no more than rounding does, two correct programs may pick different channels.
 """
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from mayo.export.artifact import Classify, Subject
 from mayo.util.errors import RunError
 
 CANDIDATES = 4                  # times as many images as are taken
-TOLERANCE = 1e-4                # of the largest output
+CLEAR = 1e-4                    # more than rounding, see margin()
+TOLERANCE = 1e-3                # of the largest output: rounding in deep networks; a wrong file differs by far more
 ANY_SIZE = (320, 256)           # of images where an artifact takes any
 
 
@@ -36,14 +37,33 @@ class Inputs:
 
 
 def inputs(subject: Subject, reference: Reference, count: int, seed: int = 0) -> Inputs:
-    """`count` images with clear winners."""
+    """`count` images with clear winners and, as far as there are any, different ones."""
     images = random_images(subject, count * CANDIDATES, seed)
     outputs, gates = reference(images)
-    margins = np.min([margin(gate) for gate in gates], axis=0) if gates else np.zeros(len(images))
-    best = np.sort(np.argsort(-margins, kind='stable')[:count])
+    if not np.isfinite(outputs).all():
+        raise RunError('masked execution gives outputs that are not finite for random images, so nothing can be compared with '
+                       'it; is the network trained?')
     gates = [gate for gate in gates if not gate.mask.all()]
-    masks = np.concatenate([gate.mask[best] for gate in gates], axis=1) if gates else np.ones((count, 1))
-    return Inputs(images[best], outputs[best], len(np.unique(masks, axis=0)), bool(gates))
+    chosen = _clear_and_different(gates, count) if gates else list(range(count))
+    masks = {_masks(gates, image) for image in chosen}
+    return Inputs(images[chosen], outputs[chosen], len(masks), bool(gates))
+
+
+def _clear_and_different(gates: Sequence[Gated], count: int) -> list[int]:
+    """The images whose winners are clearest, those with the masks of another after all others."""
+    margins = np.min([margin(gate) for gate in gates], axis=0)
+    seen: set[bytes] = set()
+    first: list[int] = []
+    later: list[int] = []
+    for image in np.argsort(-margins, kind='stable').tolist():
+        masks = _masks(gates, image)
+        (first if masks not in seen and margins[image] >= CLEAR else later).append(image)
+        seen.add(masks)
+    return [*first, *later][:count]
+
+
+def _masks(gates: Sequence[Gated], image: int) -> bytes:
+    return b''.join((gate.mask[image] > 0).tobytes() for gate in gates)
 
 
 def random_images(subject: Subject, count: int, seed: int = 0) -> np.ndarray:

@@ -1,6 +1,8 @@
 """TFLite, which LiteRT runs on phones and small boards: one image of a fixed size at a time."""
+import dataclasses
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from mayo.util.errors import UserError
 from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
+compact = lazy('mayo.net.tf.compact')
 
 SNIPPET = '''\
 from ai_edge_litert.interpreter import Interpreter
@@ -20,9 +23,12 @@ network.invoke()
 outputs = network.get_tensor(network.get_output_details()[0]['index'])'''
 
 
+TINY = np.float32(1e-30)        # a bias that changes nothing
+
+
 def write(subject: Subject, path: pathlib.Path) -> None:
     """Writes the file `path`. Errors: UserError with the operations that TFLite has not."""
-    function = saved_model.function(subject, 1, xla=False)
+    function = saved_model.function(dataclasses.replace(subject, program=_biased(subject.program)), 1, xla=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], function)
     try:
         path.write_bytes(converter.convert())
@@ -31,6 +37,22 @@ def write(subject: Subject, path: pathlib.Path) -> None:
         if not lacking:
             raise
         raise UserError(f'export.formats: tflite has no {", ".join(lacking)}, which {subject.name} needs.') from None
+
+
+def _biased(program: Any) -> Any:
+    """The program with a bias wherever it was zero: the converter of TensorFlow 2.21 removes such a bias, and with it the relu
+    after a product with weights that were gathered."""
+    def biased(layer: Any) -> Any:
+        return layer if layer.bias.any() else dataclasses.replace(layer, bias=np.full_like(layer.bias, TINY))
+
+    def changed(one: Any) -> Any:
+        if isinstance(one, compact.program.Dense):
+            return biased(one)
+        if isinstance(one, compact.program.Conv) and one.gate is not None:
+            gate = dataclasses.replace(one.gate, layers=tuple(map(biased, one.gate.layers)))
+            return dataclasses.replace(one, gate=gate)
+        return one
+    return dataclasses.replace(program, operations=tuple(map(changed, program.operations)))
 
 
 def load(path: pathlib.Path) -> Classify:

@@ -4,16 +4,19 @@
                         masked      everything is computed, then multiplied by the mask
                         auto        compact where it can serve every layer, else masked, saying why
 
+    system.engine       tensorflow  or onnxruntime, which runs compact networks only
+
 Compact execution computes in float32, whatever system.precision says of training.
 """
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from mayo.net.tf.compact import CompactNetwork, lower, unsupported
+from mayo.net.tf.compact import CompactNetwork, Program, lower, unsupported
 from mayo.session.base import Session
 from mayo.util.errors import UserError
+from mayo.util.extras import missing, remedy
 
 _log = logging.getLogger(__name__)
 Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
@@ -22,8 +25,18 @@ Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 def execution_of(session: Session) -> str:
     """`compact` or `masked`; a dense network is `masked`.
 
-    Errors: UserError where system.execution is `compact` and a layer cannot be, with each layer and the reason.
+    Errors: UserError where system.execution is `compact` and a layer cannot be, with each layer and the reason; where an engine
+    is to run a masked network that cannot.
     """
+    chosen = _execution_of(session)
+    if chosen == 'masked' and session.config.get('system.engine') != 'tensorflow':
+        where, engine = session.config.origin('system.engine'), session.config.get('system.engine')
+        raise UserError(f'{where}: system.engine is {engine}, which runs compact networks only; this one has no gates or is '
+                        'masked.')
+    return chosen
+
+
+def _execution_of(session: Session) -> str:
     wanted = session.config.get('system.execution')
     if wanted == 'masked' or not any(node.type == 'gated_convolution' for node in session.graph.nodes):
         return 'masked'
@@ -42,12 +55,24 @@ def runner(session: Session, execution: str) -> Run:
     """
     network = session.network
     if execution == 'compact':
-        return CompactNetwork(lower(network, session.input_shape))
+        engine = session.config.get('system.engine')
+        return engines[engine](lower(network, session.input_shape))
 
     def masked(images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         outputs, stats = network(images, training=False)
         return outputs, {name: active_channels(stat.mask) for name, stat in stats.items()}
     return masked
+
+
+def _in_onnxruntime(program: Program) -> Run:
+    lacking = missing(['onnx', 'onnxruntime'])
+    if lacking:
+        raise UserError(f'system.engine: onnxruntime needs {" and ".join(lacking)}; `{remedy("export")}` installs it.')
+    from mayo.net.tf.compact.onnx_network import OnnxNetwork
+    return OnnxNetwork(program)
+
+
+engines: Mapping[str, Callable[[Program], Run]] = {'tensorflow': CompactNetwork, 'onnxruntime': _in_onnxruntime}
 
 
 def active_channels(mask: tf.Tensor) -> tf.Tensor:

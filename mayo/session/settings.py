@@ -114,6 +114,7 @@ SETTINGS: Mapping[str, Kind] = {
     'config.origin': FLAG,
     'system.seed': whole(0),
     'system.execution': choice('auto', 'compact', 'masked'),
+    'system.engine': choice('tensorflow', 'onnxruntime'),
     'system.precision': choice('float32', 'mixed_bfloat16', 'mixed_float16'),
     'system.batch_size': whole(1),
     'system.threads.data': whole(1),

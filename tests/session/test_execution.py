@@ -40,3 +40,26 @@ def test_compact_execution_evaluates_as_masked_does(session):
     assert compact.density == masked.density
     for name, counts in masked.counts.items():
         np.testing.assert_array_equal(compact.counts[name], counts)
+
+
+def test_onnxruntime_evaluates_as_tensorflow_does(session):
+    one, other = (evaluate(session('eval.batch_size=16', f'system.engine={engine}'), quiet=True)
+                  for engine in ('tensorflow', 'onnxruntime'))
+    assert (one.images, one.density) == (other.images, other.density)
+    assert abs(one.loss - other.loss) < 1e-4
+    for name, counts in one.counts.items():
+        np.testing.assert_array_equal(other.counts[name], counts)
+
+
+def test_an_engine_for_compact_networks_runs_no_masked_one(session):
+    told = (r'^command line: system\.engine is onnxruntime, which runs compact networks only; this one has no gates or is '
+            r'masked\.$')
+    with pytest.raises(UserError, match=told):
+        execution_of(session('system.engine=onnxruntime', 'system.execution=masked'))
+
+
+def test_an_engine_that_is_not_installed_says_what_to_type(session, monkeypatch):
+    monkeypatch.setattr('mayo.session.execution.missing', lambda packages: ['onnxruntime'])
+    one = session('system.engine=onnxruntime')
+    with pytest.raises(UserError, match=r'system\.engine: onnxruntime needs onnxruntime; `pip install .*\[export\]'):
+        evaluate(one, quiet=True)

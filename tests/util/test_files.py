@@ -47,3 +47,24 @@ def test_paths_are_shown_as_a_user_would_type_them(tmp_path, monkeypatch):
     assert files.shown(tmp_path / 'a' / 'b.yaml') == os.path.join('a', 'b.yaml')
     assert files.shown(files.SHIPPED / 'models/x.yaml') == 'models/x.yaml'
     assert files.shown('/elsewhere/x.yaml') == '/elsewhere/x.yaml'
+
+
+def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path):
+    for text in ('old', 'new'):
+        with files.whole_folder(tmp_path / 'a' / 'folder') as temporary:
+            (temporary / 'inner').mkdir()
+            (temporary / 'inner' / text).write_text(text)
+            assert (tmp_path / 'a' / 'folder').exists() == (text == 'new')
+    assert [path.name for path in (tmp_path / 'a').rglob('*')] == ['folder', 'inner', 'new']
+
+
+def test_a_folder_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(tmp_path):
+    with files.whole_folder(tmp_path / 'folder') as temporary:
+        (temporary / 'old').touch()
+    def fail_half_way():
+        with files.whole_folder(tmp_path / 'folder') as temporary:
+            (temporary / 'new').touch()
+            raise RuntimeError('half way')
+    with pytest.raises(RuntimeError, match='half way'):
+        fail_half_way()
+    assert [path.name for path in tmp_path.rglob('*')] == ['folder', 'old']

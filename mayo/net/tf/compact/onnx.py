@@ -35,8 +35,8 @@ def onnx_model(program: Program, name: str = 'mayo', *, batch: int | None = 1, c
     """
     if batch != 1 and program.gated:
         raise ValueError('a network with gates takes one image at a time.')
-    writer = Writer(program, batch, images, block)
-    for one in program.operations:
+    writer = Writer(program if block is None else onnx_blocks.widened(program, block), batch, images, block)
+    for one in writer.program.operations:
         writer.scope = one.output
         if isinstance(one, ops.Index):
             writer.indices[one.output] = index(writer, one)

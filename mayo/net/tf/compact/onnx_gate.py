@@ -149,7 +149,8 @@ def _saliency(writer: Writer, gate: ops.Gate, summary: str, read: str | None, sh
 class Winners:
     """Who wins: names of `saliency` [k], `mask` bool [k] and `index` [k], the latter None if all C do.
 
-    The index ascends, so that gathers go through memory in one direction: 10 % less for MCifarNet at density 0.5.
+    k is how many channels the value holds: `keep`, or a few more, which are masked. The index ascends, so that gathers go
+    through memory in one direction: 5 % less time for VGG-16 and MCifarNet at density 0.5.
     """
 
     def __init__(self, writer: Writer, one: ops.Conv, keep: int, saliency: str) -> None:
@@ -157,9 +158,10 @@ class Winners:
         self.mask: str | None = None
         self.index: str | None = None
         if keep < one.weights.shape[0]:
-            top, indices = writer.add_pair('TopK', saliency, writer.integers(keep + 1), axis=0)
-            winners = writer.add('Slice', indices, writer.integers(0), writer.integers(keep))
-            self.index, _ = writer.add_pair('TopK', winners, writer.integers(keep), axis=0, largest=0)
+            slots = writer.dims(one.output)[-1]
+            top, indices = writer.add_pair('TopK', saliency, writer.integers(max(keep + 1, slots)), axis=0)
+            winners = writer.add('Slice', indices, writer.integers(0), writer.integers(slots))
+            self.index, _ = writer.add_pair('TopK', winners, writer.integers(slots), axis=0, largest=0)
             self.saliency = self.pick(saliency)
             best_loser = writer.add('Slice', top, writer.integers(keep), writer.integers(keep + 1))
             self.mask = writer.add('Greater', self.saliency, best_loser)

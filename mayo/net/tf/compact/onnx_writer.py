@@ -199,11 +199,11 @@ def _node(kind: str, **fixed: Any) -> Callable[..., str]:
 
 
 def _relu(writer: Writer, x: str, negative_slope: float, max_value: float | None, threshold: float) -> str:
-    """x where x > threshold, at most max_value; negative_slope (x - threshold) elsewhere."""
+    """As Keras: x where x > threshold, clipped to 0 ... max_value if there is one; negative_slope (x - threshold) elsewhere."""
     if max_value is None and threshold == 0:
         return writer.add('LeakyRelu', x, alpha=float(negative_slope)) if negative_slope else writer.add('Relu', x)
     limit, low = writer.constant(threshold), writer.constant(0)
-    high = x if max_value is None else writer.add('Min', x, writer.constant(max_value))
+    high = x if max_value is None else writer.add('Clip', x, writer.constant(0), writer.constant(max_value))
     if negative_slope:
         low = writer.add('Mul', writer.add('Sub', x, limit), writer.constant(negative_slope))
     return writer.add('Where', writer.add('Greater', x, limit), high, low)

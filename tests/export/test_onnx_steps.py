@@ -1,0 +1,71 @@
+"""Preprocessing in ONNX equals preprocessing in TensorFlow, step by step, for images of any size."""
+import numpy as np
+import onnxruntime
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mayo.data import augment
+from mayo.export import onnx_steps
+from mayo.net.tf.compact.onnx_writer import Images, Writer
+from mayo.net.tf.compact.program import Program, Value
+
+SHAPE = (7, 6, 3)
+KEYS = {
+    'crop_or_pad': [{}, {'height': 3}, {'width': 20, 'height': 9}],
+    'central_crop': [{}, {'fraction': 0.5}, {'fraction': 1.0}],
+    'resize': [{}, {'shorter_side': 8}, {'height': 5, 'width': 13}, {'method': 'nearest'},
+               {'method': 'nearest', 'shorter_side': 11}],
+    'linear_map': [{}, {'scale': 0.5, 'shift': -1}],
+    'subtract_channel_means': [{'means': [123.68, 116.779, 103.939]}],
+    'normalize_channels': [{'means': [1, 2, 3], 'stds': [0.5, 60, 7]}],
+    'subtract_image_mean': [{}],
+    'standardize_image': [{}],
+    'permute_channels': [{}, {'order': [1, 2, 0]}],
+}
+BY_CHANCE = {'random_crop', 'random_flip', 'distort_bbox', 'distort_color'}
+
+
+def run(steps, image):
+    """The image after `steps` in onnxruntime."""
+    dims = tuple(image.shape)
+
+    def prepare(writer, name, dims):
+        for step in steps:
+            name, dims = onnx_steps.write(writer, name, dims, SHAPE, step)
+        results.append(dims)
+        return name
+
+    results = []
+    expected = in_tensorflow(steps, image)
+    program = Program((), {'input': Value(expected.shape, expected.shape[-1])}, ('input',), ('input',))
+    model = Writer(program, images=Images(dims, prepare)).model('steps', counts=False)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
+    assert results == [expected.shape]
+    return session.run(None, {'images': image[None]})[0][0], expected
+
+
+def in_tensorflow(steps, image):
+    return augment.apply(tf.cast(image, tf.float32), SHAPE, tf.zeros([2], tf.int64), steps).numpy()
+
+
+def test_every_step_that_leaves_nothing_to_chance_can_be_written():
+    assert set(onnx_steps.steps) == set(KEYS) == set(augment.steps) - BY_CHANCE
+
+
+@pytest.mark.parametrize('step', [{'type': name, **keys} for name, given in KEYS.items() for keys in given], ids=str)
+@given(height=st.integers(4, 15), width=st.integers(4, 15), seed=st.integers(0, 99))
+@settings(max_examples=8)
+def test_a_step_equals_that_of_tensorflow(step, height, width, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    found, expected = run([step], image)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_steps_follow_each_other():
+    image = np.random.default_rng(0).integers(0, 256, (19, 13, 3), np.uint8)
+    steps = [{'type': 'resize', 'shorter_side': 9, '_note': 'scratch'}, {'type': 'crop_or_pad'}, {'type': 'permute_channels'},
+             {'type': 'standardize_image'}]
+    found, expected = run(steps, image)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
