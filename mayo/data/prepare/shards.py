@@ -34,6 +34,7 @@ def write(raw: Raw, pattern: pathlib.Path, *, shards: int, mixed: bool, classes:
     """Write the images of `raw` to the files of `pattern` and give their number.
 
     mixed: each record goes to a random place of a random shard, the same one each time; otherwise they are dealt out in order.
+    Either way shards differ by at most one record.
     classes: names in label order; first_label: the label of class 0 in the records.
     num_examples: how many images there must be, None if any number is right. tell: hears how many are done.
     Old files of `pattern` go when the new ones are complete. Errors leave everything as it was.
@@ -75,8 +76,10 @@ def _deal(examples: Iterator[bytes], paths: Sequence[pathlib.Path], mixed: bool,
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(path))) for path in paths]
         for example in examples:
-            shard = generator.integers(len(paths)) if mixed else done % len(paths)
-            writers[shard].write(example)
+            turn = done % len(writers)
+            if mixed and not turn:
+                generator.shuffle(writers)
+            writers[turn].write(example)
             done += 1
             tell(done)
     if mixed:
