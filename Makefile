@@ -15,17 +15,24 @@ FASHION := datasets/fashion_mnist.yaml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	touch $@
 
-DEV := requirements-dev.txt requirements-bench.txt requirements-export.txt
+DEV := requirements-dev.txt requirements-bench.txt requirements-export.txt requirements-imagenet.txt requirements-search.txt
 
 .venv/dev.stamp: .venv/runtime.stamp $(DEV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet $(DEV:%=-r %)
 	touch $@
 
-demo: .venv/runtime.stamp
+# Our own engine for compact networks; without a compiler they run in TensorFlow.
+NATIVE := mayo/net/tf/compact/native
+
+.venv/native.stamp: .venv/runtime.stamp $(wildcard $(NATIVE)/*.[ch])
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	touch $@
+
+demo: .venv/native.stamp
 	./my models/cifarnet.yaml $(FASHION) system.checkpoint.load=pretrained eval info
 	./my models/gate/cifarnet.yaml $(FASHION) _gate.density=0.5 system.checkpoint.load=gate50 eval info
 
-test: .venv/dev.stamp
+test: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest
 
 lint: .venv/dev.stamp

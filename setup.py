@@ -3,7 +3,7 @@ import pathlib
 import re
 import shutil
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = pathlib.Path(__file__).resolve().parent
@@ -17,9 +17,18 @@ SHELF = (
     'datasets/fashion_mnist/test.tfrecord',
     'datasets/fashion_mnist/labels.txt',
     'datasets/fashion_mnist/LICENSE',
+    'datasets/imagenet/synsets.txt',
     'checkpoints/cifarnet/fashion_mnist/pretrained.*',
     'checkpoints/cifarnet/fashion_mnist/gate50.*',
 )
+
+# The native engine. `optional`: without a compiler the package does without it, and compact networks run in TensorFlow.
+NATIVE = 'mayo/net/tf/compact/native/'
+ENGINE = Extension(
+    NATIVE.replace('/', '.') + 'engine', [NATIVE + 'engine.c'], optional=True,
+    depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'undefine.h')],
+    extra_compile_args=['-O3', '-std=gnu11', '-fopenmp', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-Wno-psabi'],
+    extra_link_args=['-fopenmp'])
 
 
 class BuildWithShelf(build_py):
@@ -52,11 +61,15 @@ setup(
     python_requires='>=3.11',
     packages=find_packages(include=['mayo', 'mayo.*']),
     package_data={'mayo.config': ['system.yaml']},
+    ext_modules=[ENGINE],
     cmdclass={'build_py': BuildWithShelf},
     entry_points={'console_scripts': ['my = mayo.cli.main:main']},
     install_requires=['tensorflow>=2.21,<2.22', 'pyyaml>=6', 'numpy>=2', 'tqdm>=4.66'],
     extras_require={
         'bench': ['onnxruntime>=1.20', 'onnx>=1.17', 'openvino>=2025', 'matplotlib>=3.9'],
+        'imagenet': ['scipy>=1.11'],
+        'plot': ['matplotlib>=3.9'],
+        'search': ['optuna>=5'],
         'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'ai-edge-litert>=2'],
     },
 )

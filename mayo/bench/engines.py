@@ -141,6 +141,17 @@ def _saved_model(tf: Any, job: Job) -> Loaded:
     return Loaded(lambda images: tf.constant(images_as(spec.dtype.as_numpy_dtype, images)), run)
 
 
+# --- our own ---
+
+@engine('native', 'tensorflow')
+def native(job: Job) -> Loaded:
+    """A program. Errors: ValueError where the engine was not built, or does not know one of its operations."""
+    from mayo.net.tf.compact.native import NativeNetwork
+    with open(job.path, 'rb') as file:
+        network = NativeNetwork(pickle.load(file), threads=job.threads)
+    return Loaded(np.ascontiguousarray, lambda images: network.run(images)[:-1])
+
+
 # --- ONNX ---
 
 @engine('onnxruntime', 'onnxruntime', to_make=('onnx',))

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayo.bench.engines import Job, Masked, engines
-from mayo.bench.modes import ENGINES, NETWORKS, Mode, Subject, at_density, densities_of, macs_of, modes_of, without_gates
+from mayo.bench.modes import ENGINES, NETWORKS, Mode, Subject, densities_of, macs_of, modes_of
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.bench.worker import Ready, Worker
 from mayo.net import Graph
+from mayo.net.gates import at_density, without_gates
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
 from mayo.util.format import percent

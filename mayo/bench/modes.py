@@ -9,16 +9,16 @@
 import itertools
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mayo.estimate import GateParams, Shape, estimate
 from mayo.net import Graph
+from mayo.net.gates import GATED, at_density
 
 NETWORKS = ('dense', 'masked', 'compact', 'static')
-ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino')
-GATED = 'gated_convolution'
+ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino', 'native')
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,6 @@ def artifact_engine(path: str) -> str:
     ('litert', 'onnxruntime', 'tensorflow')
     """
     return {'.tflite': 'litert', '.onnx': 'onnxruntime'}.get(pathlib.Path(path).suffix, 'tensorflow')
-
-
-def at_density(graph: Graph, density: float | None) -> Graph:
-    """`graph` with every gate at `density`; None leaves them as they are."""
-    return graph if density is None else _with_gates(graph, density=density)
-
-
-def without_gates(graph: Graph) -> Graph:
-    """`graph` with every gate switched off: the dense network."""
-    return _with_gates(graph, enable=False)
-
-
-def _with_gates(graph: Graph, **changes: object) -> Graph:
-    nodes = tuple(
-        replace(node, params={**node.params, 'gate_params': {**(node.params['gate_params'] or {}), **changes}})
-        if node.type == GATED else node for node in graph.nodes)
-    return replace(graph, nodes=nodes)
 
 
 def densities_of(graph: Graph) -> set[float]:

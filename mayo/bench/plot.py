@@ -1,15 +1,13 @@
 """Time over density: where compact execution overtakes the best dense engine. Needs matplotlib; readable without colours."""
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 from mayo.bench.modes import densities_of
 from mayo.bench.record import Bench, Group, crossover
 from mayo.net import Graph
+from mayo.util import picture
 from mayo.util.errors import RunError
-from mayo.util.extras import missing, remedy
-from mayo.util.files import whole_file
 
 # network: grey of the line, its dashes; engine: its marker
 LINES = {'dense': ('0.0', '--'), 'masked': ('0.6', '-.'), 'compact': ('0.0', '-'), 'static': ('0.55', ':')}
@@ -21,23 +19,20 @@ def check(graph: Graph) -> None:
     """RunError if there is nothing to draw, or nothing to draw with."""
     if not densities_of(graph):
         raise RunError('bench.plot draws time over density, but the network has no gates.')
-    if missing(['matplotlib']):
-        raise RunError(f'bench.plot needs matplotlib, which is not installed; {remedy("bench")}')
+    picture.check('bench.plot', 'bench')
 
 
 def plot(bench: Bench, path: str | os.PathLike[str]) -> None:
     """Draw a panel for each batch size into `path`; its ending says the format: .png, .svg, .pdf."""
-    from matplotlib.figure import Figure
     sizes = list(dict.fromkeys(group.batch_size for group in bench.groups))
-    figure = Figure(figsize=(PANEL[0] * len(sizes) + LEGEND, PANEL[1]), layout='constrained')
+    figure = picture.figure(PANEL[0] * len(sizes) + LEGEND, PANEL[1])
     panels = figure.subplots(1, len(sizes), squeeze=False)[0]
     for axes, batch_size in zip(panels, sizes, strict=True):
         groups = [group for group in bench.groups if group.batch_size == batch_size and group.density is not None]
         _panel(axes, sorted(groups, key=lambda group: group.density or 0))
         axes.set(title=f'{bench.model}, batch {batch_size}, {bench.threads} threads', xlabel='density', ylabel='ms')
     figure.legend(*panels[0].get_legend_handles_labels(), loc='outside right center')
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format=pathlib.Path(path).suffix.lstrip('.') or 'png', dpi=150)
+    picture.save(figure, path)
 
 
 def _panel(axes: Any, groups: Sequence[Group]) -> None:

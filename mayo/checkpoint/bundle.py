@@ -2,6 +2,7 @@
 import glob
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ tf = lazy('tensorflow')
 
 Prefix = str | os.PathLike[str]
 _LFS = b'version https://git-lfs'
+_SUFFIX = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
+_TABLE = 0xdb4775248b80fb57.to_bytes(8, 'little')       # ends LevelDB's tables, and TensorFlow's
 
 
 def write(prefix: Prefix, tensors: Mapping[str, np.ndarray | str]) -> None:
@@ -77,14 +80,46 @@ def check(prefix: Prefix) -> None:
     if not data:
         raise UserError(f'{shown(prefix)}: the checkpoint has an index but no data, '
                         f'expected {shown(prefix)}.data-00000-of-00001 beside it.')
+    count = max(int(str(file).rpartition('-of-')[2]) for file in data)
+    missing = [shown(file) for file in _expected(prefix, count) if file not in data]
+    if missing:
+        raise UserError(f'{shown(prefix)}: the checkpoint is in {count} parts, of which {", ".join(missing)} does not exist.')
     for file in [index_file(prefix), *data]:
-        with file.open('rb') as stream:
-            if stream.read(len(_LFS)) == _LFS:
-                raise UserError(f'{shown(file)}: a Git-LFS pointer, not the file itself; `git lfs pull` fetches it.')
+        check_no_pointer(file)
+
+
+def _expected(prefix: Prefix, count: int) -> list[pathlib.Path]:
+    return [pathlib.Path(f'{os.fspath(prefix)}.data-{part:05}-of-{count:05}') for part in range(count)]
+
+
+def check_no_pointer(file: pathlib.Path) -> None:
+    """Raise a `UserError` if Git has put a pointer where a large file belongs."""
+    with file.open('rb') as stream:
+        if stream.read(len(_LFS)) == _LFS:
+            raise UserError(f'{shown(file)}: a Git-LFS pointer, not the file itself; `git lfs pull` fetches it.')
+
+
+def prefix_of(path: Prefix) -> pathlib.Path:
+    """The bundle that a file is of: its path without what TensorFlow puts after the prefix.
+
+    >>> str(prefix_of('a/epoch-3.data-00000-of-00001')), str(prefix_of('a/epoch-3.5'))
+    ('a/epoch-3', 'a/epoch-3.5')
+    """
+    return pathlib.Path(_SUFFIX.sub('', os.fspath(path)))
+
+
+def is_first_format(path: pathlib.Path) -> bool:
+    """Whether `path` is a checkpoint in TensorFlow's first format, one file: it ends as a table of strings does."""
+    if not path.is_file() or path.stat().st_size < len(_TABLE):
+        return False
+    with path.open('rb') as stream:
+        stream.seek(-len(_TABLE), os.SEEK_END)
+        return stream.read() == _TABLE
 
 
 def _open(prefix: Prefix):
-    check(prefix)
+    if not is_first_format(pathlib.Path(prefix)):
+        check(prefix)
     try:
         return tf.train.load_checkpoint(os.fspath(prefix))
     except _unreadable() as error:

@@ -44,16 +44,20 @@ def prefixed(model: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     return {f'{model}/{name}': variable for name, variable in variables.items()}
 
 
-def adapt(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def adapt(tensors: Mapping[str, np.ndarray], where: str = 'checkpoint') -> dict[str, np.ndarray]:
     """`tensors` of a file as a network has them: pruning masks multiplied into their weights.
 
     The original Mayo stored the mask of `LAYER/weights` beside it, as `LAYER/weights/DynamicNetworkSurgeryPruner.mask`.
+    UserError: a mask of another shape than its weights.
     """
     tensors = dict(tensors)
     for name in [name for name in tensors if name.endswith(_MASK)]:
         weights = name.rpartition('/')[0]
         if weights in tensors:
             mask = tensors.pop(name)
+            if mask.shape != tensors[weights].shape:
+                raise UserError(f'{where}: {name} is {list(mask.shape)}, but the weights that it prunes are '
+                                f'{list(tensors[weights].shape)}.')
             tensors[weights] = tensors[weights] * mask.astype(tensors[weights].dtype)
     return tensors
 

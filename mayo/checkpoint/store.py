@@ -9,9 +9,9 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from mayo.checkpoint import bundle
+from mayo.checkpoint import bundle, keras_file
 from mayo.util.errors import UserError, did_you_mean
-from mayo.util.files import SHIPPED, home, shown, whole_file
+from mayo.util.files import SHIPPED, find, home, shown, whole_file
 
 _MANIFEST = 'checkpoint'
 _LINE = re.compile(r'^\s*(model_checkpoint_path|all_model_checkpoint_paths)\s*:\s*(".*")\s*$')
@@ -39,19 +39,19 @@ class Store:
         mine = [name for name in self._manifest()[1] if is_of(name, run)]
         return mine[-1] if mine else None
 
-    def resolve(self, load: str, run: str = '') -> pathlib.Path:
+    def resolve(self, load: str, run: str = '', key: str = 'system.checkpoint.load') -> pathlib.Path:
         """The bundle that `load` means: `latest` (of `run`, if it has a name), a name in the folder, or a path.
 
-        UserError: there is none, saying what exists.
+        UserError: there is none, saying what exists; `key` is the setting that names it.
         """
         newest = self.newest_of(run) if run else self.latest()
         name = newest if load == 'latest' else load
         for folder in [*self.folders, pathlib.Path.cwd(), home(), SHIPPED] if name else []:
-            prefix = folder / os.path.expanduser(str(name).removesuffix('.index'))
+            prefix = folder / os.path.expanduser(bundle.prefix_of(str(name)))
             if bundle.index_file(prefix).exists() or bundle.data_files(prefix):
                 bundle.check(prefix)
                 return prefix
-        raise UserError(self._nothing(load))
+        raise UserError(self._nothing(load, key))
 
     def record(self, name: str, keep: int) -> None:
         """Make `name` the latest; of its run (`NAME-epoch-N`) only the last `keep` stay."""
@@ -60,12 +60,26 @@ class Store:
         kept.append(name)
         mine = [other for other in kept if is_of(other, run_of(name))]
         gone = mine[:-keep] if keep else []
-        lines = [f'model_checkpoint_path: {json.dumps(name)}']
-        lines += [f'all_model_checkpoint_paths: {json.dumps(other)}' for other in kept if other not in gone]
-        with whole_file(self.folder / _MANIFEST) as file:
-            file.write_text('\n'.join(lines) + '\n')
+        self._keep(name, [other for other in kept if other not in gone])
         for other in gone:
             bundle.delete(self.folder / other)
+
+    def forget(self, run: str) -> None:
+        """Delete what training the run `run` left: its epochs and its best. Checkpoints of other names stay."""
+        latest, kept = self._manifest()
+        gone = [name for name in kept if is_of(name, run)]
+        if gone:
+            kept = [name for name in kept if name not in gone]
+            self._keep(latest if latest in kept else kept[-1] if kept else None, kept)
+        for name in (*gone, f'{run}-best' if run else 'best'):
+            bundle.delete(self.folder / name)
+
+    def _keep(self, latest: str | None, kept: Iterable[str]) -> None:
+        """Write the manifest."""
+        lines = [] if latest is None else [f'model_checkpoint_path: {json.dumps(latest)}']
+        lines += [f'all_model_checkpoint_paths: {json.dumps(name)}' for name in kept]
+        with whole_file(self.folder / _MANIFEST) as file:
+            file.write_text('\n'.join(lines) + '\n')
 
     def _manifest(self) -> tuple[str | None, list[str]]:
         """The latest and all recorded names; original files may hold absolute paths, of which the last part counts."""
@@ -80,11 +94,14 @@ class Store:
                     kept.append(name)
         return latest, kept
 
-    def _nothing(self, load: str) -> str:
+    def _nothing(self, load: str, key: str) -> str:
+        file = find(load)
+        if file is not None and (keras_file.is_keras(file) or bundle.is_first_format(file)):
+            return f'{key}={load}: weights of another format; import.path={load} import-weights makes a checkpoint of them.'
         names = self.names()
         there = f'there are {", ".join(names)}' if names else 'it holds none'
         hint = did_you_mean(load, names if load == 'latest' else ['latest', *names])
-        return f'system.checkpoint.load={load}: no such checkpoint in {shown(self.folder)}, {there}{hint or "."}'
+        return f'{key}={load}: no such checkpoint in {shown(self.folder)}, {there}{hint or "."}'
 
 
 def run_of(name: str) -> str:
@@ -104,6 +121,15 @@ def is_of(name: str, run: str) -> bool:
     """
     prefix = f'{run}-' if run else ''
     return re.fullmatch(rf'{re.escape(prefix)}epoch-[0-9.]+', name) is not None
+
+
+def is_passing(name: str) -> bool:
+    """Whether training leaves `name` on its way: an epoch, or the best of them.
+
+    >>> is_passing('gate50-epoch-12'), is_passing('gate50-best'), is_passing('gate50')
+    (True, True, False)
+    """
+    return run_of(name) != name or name == 'best' or name.endswith('-best')
 
 
 def all_names(root: str | os.PathLike[str]) -> Iterable[pathlib.Path]:

@@ -13,7 +13,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.evaluate import Evaluation
 
 _log = logging.getLogger(__name__)
-_SHOWING = ('config', 'info', 'eval', 'bench', 'export')       # how to show results: sections that change no session
+_SHOWING = ('config', 'info', 'eval', 'bench', 'export', 'plot', 'slim', 'predict')     # sections that change no session
 
 
 class Run:
@@ -31,6 +31,10 @@ class Run:
                 self._session = self.evaluation = None
             self.config = config
         return self
+
+    def take(self, session: 'Session') -> None:
+        """Let the actions that follow have another session's network."""
+        self._session = session
 
     @property
     def session(self) -> 'Session':
@@ -50,7 +54,12 @@ def run(words: Sequence[str]) -> None:
     """Check the whole line, then carry out its actions in order."""
     from mayo.cli.words import plan
     from mayo.session import check
-    line = plan(words, list(actions), check.problems)
+    from mayo.session.own_images import completed
+    line = plan(words, list(actions), check.problems, completed)
+    ignored = [key for step in line.steps for key in step.config.ignored()]
+    if ignored:
+        from mayo.config.dialect import warning
+        _log.warning('%s', warning(ignored))
     state = Run(line.steps[0].config)
     for step in line.steps:
         actions[step.action](state.at(step.config))
@@ -93,8 +102,8 @@ def check(run: Run) -> None:
 def prepare(run: Run) -> None:
     """Turn a raw dataset (URL, archive or folder) into TFRecords."""
     start_tensorflow()
-    from mayo.session import data
-    data.prepare(run.config)
+    from mayo.session.prepare import prepare
+    prepare(run.config)
 
 
 @actions.register('info')
@@ -115,6 +124,17 @@ def train(run: Run) -> None:
     train(session)
 
 
+@actions.register('anneal')
+def anneal(run: Run) -> None:
+    """Lower the density stage by stage, training and saving each."""
+    session = run.session
+    from mayo.session.anneal import anneal
+    run.evaluation = None
+    record, last = anneal(session)
+    run.take(last)
+    print(record.render(run.config.get('anneal.until_top1')))
+
+
 @actions.register('eval')
 def evaluate(run: Run) -> None:
     """Top-1, top-5, measured density and images/s."""
@@ -130,6 +150,26 @@ def evaluate_all(run: Run) -> None:
     session = run.session
     from mayo.session.evaluate import evaluate_all
     _write(evaluate_all(session), run.config.get('eval.path'))
+
+
+@actions.register('predict')
+def predict(run: Run) -> None:
+    """Labels and probabilities of image files and folders."""
+    session = run.session
+    from mayo.session.predict import predict, render
+    from mayo.util.errors import RunError
+    found = predict(session)
+    _write(render(found, run.config.get('predict.format')), run.config.get('predict.path'))
+    if found.unreadable:
+        raise RunError('\n'.join(found.unreadable))
+
+
+@actions.register('slim')
+def slim(run: Run) -> None:
+    """Drop channels of small batch-norm scale: a smaller model."""
+    session = run.session
+    from mayo.cli.slim import slimmed
+    print(slimmed(session).render(_width()))
 
 
 @actions.register('bench')
@@ -152,6 +192,31 @@ def export(run: Run) -> None:
     session = run.session
     from mayo.cli.export import exported
     print(exported(session).render())
+
+
+@actions.register('plot')
+def plot(run: Run) -> None:
+    """Pictures: channels by class, saliency, MACs, accuracy, training."""
+    session = run.session
+    from mayo.cli.plot import plotted
+    from mayo.util.files import shown
+    print(shown(plotted(session, run.evaluation)))
+
+
+@actions.register('import-weights')
+def import_weights(run: Run) -> None:
+    """Weights of Keras or TensorFlow 1, import.path, as a checkpoint."""
+    session = run.session
+    from mayo.session.imported import import_weights
+    import_weights(session)
+
+
+@actions.register('search')
+def search(run: Run) -> None:
+    """Densities for each layer, by target MACs or accuracy, as YAML."""
+    session = run.session
+    from mayo.cli.search import searched
+    print(searched(session))
 
 
 @actions.register('reset-num-epochs')

@@ -10,7 +10,7 @@ from mayo.util import files
 from mayo.util.errors import MayoError
 from mayo.util.format import short, size
 
-_SHELVES = ('models', 'models/gate', 'datasets', 'trainers')
+_SHELVES = ('models', 'models/gate', 'models/override', 'datasets', 'trainers')
 _COMMENT = re.compile(r'#\s?(.*)')
 _SENTENCE_END = re.compile(r'[.;](\s|$)')
 
@@ -33,7 +33,7 @@ def listing(checkpoints: str, width: int | None) -> str:
 
 
 def _described(path: pathlib.Path) -> tuple[pathlib.Path, str, str]:
-    return path, _macs(path) if 'models' in path.parts else '', _purpose(path)
+    return path, _macs(path) if path.parent.name in ('models', 'gate') else '', _purpose(path)
 
 
 def _fitted(line: str, width: int | None) -> str:

@@ -50,14 +50,17 @@ def kind(word: str) -> str:
 
 def yaml_files() -> list[str]:
     """Every YAML file that a user could have meant, as they would type it."""
-    folders = ('', 'models', 'models/gate', 'datasets', 'trainers')
+    folders = ('', 'models', 'models/gate', 'models/override', 'datasets', 'trainers')
     found = (path for base in (pathlib.Path.cwd(), files.SHIPPED) for folder in folders
              for path in sorted((base / folder).glob('*.y*ml')) if path.suffix in _SUFFIXES)
     return list(dict.fromkeys(files.shown(path) for path in found))
 
 
-def plan(words: Sequence[str], actions: Collection[str], check: Check) -> Plan:
+def plan(words: Sequence[str], actions: Collection[str], check: Check,
+         complete: Callable[[Config], Config] = Config.copy) -> Plan:
     """Read the whole line before anything runs; one `UserError` tells every problem of it.
+
+    complete: adds to the configuration of an action what is found elsewhere than in words and files.
 
     After a word that is wrong but near a known one, reading goes on as if that one had been meant: so a
     misspelt dataset is one problem, and not also a dozen settings that are missing without it.
@@ -70,8 +73,10 @@ def plan(words: Sequence[str], actions: Collection[str], check: Check) -> Plan:
         if kind(word) == 'action':
             action = _action(word, actions, problems)
             if action:
-                problems += check(config, action, {step.action for step in steps})
-                steps.append(Step(action, config))
+                with problems.collecting():
+                    whole = complete(config)
+                    problems += check(whole, action, {step.action for step in steps})
+                    steps.append(Step(action, whole))
             trailing = []
         else:
             trailing.append(word)

@@ -7,14 +7,18 @@
 operator: + - * / // % ** (of numbers; + also joins texts and lists), == != < <= > >= in, `not in`, and, or.
 function: min max abs round len int float sum. A bare name stands for its own text; true, false and null for
 themselves.
+
+An expression in which `^(name)` stands is computed later, where a module is placed: a Deferred until then.
 """
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 Value = Any                 # None, bool, int, float, str or a list of those
+ARGUMENT = re.compile(r'\^\(\s*([A-Za-z_][\w.-]*)\s*\)')        # ^(name), an argument of a module
 
 _MAX_BITS = 4096            # of an integer result
 _MAX_SOURCE = 10_000        # characters
@@ -55,6 +59,50 @@ def evaluate(source: str, values: Mapping[str, Value] | None = None) -> Value:
         return _Evaluator(values or {}).value(tree.body, 0)
     except (TypeError, ArithmeticError, RecursionError) as error:
         raise ValueError(str(error)) from None
+
+
+class Deferred(str):
+    """The source of an expression that waits for the arguments of a module, its `$(...)` replaced already."""
+    __slots__ = ()
+
+    def compute(self, argument: Callable[[str], Value]) -> Value:
+        """Its value, with `argument(name)` for each `^(name)`. ValueError as `evaluate`.
+
+        >>> Deferred("int(^(n) * 0.5) if '^(kind)x' == 'ax' else 1").compute({'n': 9, 'kind': 'a'}.get)
+        4
+        """
+        source, end, values = '', 0, {}
+        for index, match in enumerate(ARGUMENT.finditer(self)):
+            source += self[end:match.start()]
+            end = match.end()
+            value = argument(match[1])
+            if isinstance(value, Mapping):
+                raise ValueError(f'{match[0]} is a mapping')
+            if is_glued(source, self[end:]):
+                source += str(value)
+            else:
+                source += f'__{index}__'
+                values[f'__{index}__'] = value
+        return evaluate(source + self[end:], values)
+
+
+def literal(value: Value) -> str:
+    """An expression whose value is `value`.
+
+    >>> literal(['a', 1.5, None])
+    "['a', 1.5, null]"
+    """
+    if isinstance(value, list):
+        return f'[{", ".join(map(literal, value))}]'
+    return 'null' if value is None else repr(value)
+
+
+def is_glued(before: str, after: str) -> bool:
+    """Whether a reference between `before` and `after` is part of a word or stands in quotes, and so is text."""
+    unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", '', before)
+    in_quotes = "'" in unquoted or '"' in unquoted
+    touches = re.match(r'[\w.]|\^\(', after) is not None
+    return in_quotes or touches or re.search(r'[\w.]$', before) is not None
 
 
 class _Evaluator:

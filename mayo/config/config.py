@@ -4,6 +4,8 @@ import os
 import pathlib
 from typing import Any, NamedTuple
 
+from mayo.config import dialect
+from mayo.config.dialect import Ignored
 from mayo.config.dump import dump
 from mayo.config.imports import trees_of_file, trees_of_text
 from mayo.config.interpolate import Missing, Resolver
@@ -49,8 +51,9 @@ class Config:
     (5, 'command line', 'x.yaml:1')
     """
 
-    def __init__(self, root: Map | None = None) -> None:
+    def __init__(self, root: Map | None = None, left_out: tuple[Ignored, ...] = ()) -> None:
         self._root = root or Map(_DEFAULTS, {})
+        self._left_out = left_out
 
     @classmethod
     def default(cls) -> 'Config':
@@ -59,7 +62,7 @@ class Config:
 
     def copy(self) -> 'Config':
         """Another configuration that starts with the same values."""
-        return Config(self._root)
+        return Config(self._root, self._left_out)
 
     # ---- merging
 
@@ -77,10 +80,14 @@ class Config:
 
     def _merge(self, trees: list[Node]) -> None:
         root: Node = self._root
+        left_out = list(self._left_out)
         for tree in trees:
+            if isinstance(tree, Map):
+                tree, left = dialect.translated(tree)
+                left_out += left
             root = limited(merge(root, tree))
         assert isinstance(root, Map)
-        self._root = Map(_DEFAULTS, root.items)
+        self._root, self._left_out = Map(_DEFAULTS, root.items), tuple(left_out)
         self.__dict__.pop('_resolver', None)
 
     @functools.cached_property
@@ -132,11 +139,20 @@ class Config:
 
         What system.yaml leaves open (null, a list, an empty mapping) its owner checks; _ marks scratch.
         """
-        found: list[Unknown] = []
+        return [key for key in self._strange() if isinstance(key, Unknown)]
+
+    def ignored(self) -> list[Ignored]:
+        """The keys of the original Mayo that have a place in its files and do nothing here."""
+        layers, _ = self._resolver.find(('model', 'layers')) if 'model.layers' in self else (Map(_DEFAULTS, {}), ())
+        beside = [key for key in self._strange() if isinstance(key, Ignored)]
+        return [*beside, *dialect.overriders(layers).values(), *dict.fromkeys(self._left_out)]
+
+    def _strange(self) -> list[Unknown | Ignored]:
+        found: list[Unknown | Ignored] = []
         self._collect_unknown(_defaults(), (), found)
         return found
 
-    def _collect_unknown(self, known: Map, path: Path, found: list[Unknown]) -> None:
+    def _collect_unknown(self, known: Map, path: Path, found: list[Unknown | Ignored]) -> None:
         node, _ = self._resolver.find(path)
         if not isinstance(node, Map):
             found.append(Unknown(join_key(path), self.origin(join_key(path)), None, tuple(known.items)))
@@ -146,7 +162,10 @@ class Config:
             if key.startswith('_'):
                 continue
             declared = known.items.get(key)
-            if declared is None:
+            why = dialect.why_ignored(where, nearest(key, known.items) is not None) if declared is None else None
+            if why is not None:
+                found.append(Ignored(where, self.origin(where), why))
+            elif declared is None:
                 found.append(Unknown(where, self.origin(where), _nearest_key(path, key, known)))
             elif isinstance(declared, Map) and declared.items:
                 self._collect_unknown(declared, (*path, key), found)

@@ -2,6 +2,7 @@
 import re
 from collections.abc import Iterator
 
+from mayo.config.arith import Deferred
 from mayo.config.node import List, Map, Node, Origin, Scalar
 from mayo.config.scalar import text_of, typed
 
@@ -50,6 +51,8 @@ def _flow(node: Node) -> str:
     if isinstance(node, List):
         return f'[{", ".join(map(_flow, node.items))}]'
     if isinstance(node, Scalar):
+        if isinstance(node.value, Deferred):
+            return f'!arith {_quoted(node.value)}'
         return _quoted(node.value) if isinstance(node.value, str) else text_of(node.value)
     return '{}'
 

@@ -10,7 +10,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from mayo.config.arith import evaluate
+from mayo.config.arith import ARGUMENT, Deferred, evaluate, is_glued, literal
+from mayo.config.dialect import current_path, old_keys_in, stand_in
 from mayo.config.merge import merge
 from mayo.config.node import (
     MAX_DEPTH,
@@ -68,12 +69,22 @@ class Resolver:
         return self._whole(node, place)
 
     def find(self, path: Path) -> Place:
-        """The node at `path`, itself no reference, its children perhaps."""
+        """The node at `path`, or where the original Mayo's key is today; itself no reference, its children perhaps."""
+        try:
+            return self._find(path)
+        except Missing:
+            renamed = current_path(path)
+            if renamed is None:
+                raise
+            return self._find(renamed)
+
+    def _find(self, path: Path) -> Place:
         node, place = self._head(self.root, ())
         for index, key in enumerate(path):
             child = _child(node, key)
             if child is None:
-                raise Missing(path[:index + 1], list(node.items) if isinstance(node, Map) else [])
+                keys = [*node.items, *old_keys_in(path[:index])] if isinstance(node, Map) else []
+                raise Missing(path[:index + 1], keys)
             node, place = self._head(child, (*place, key))
         return node, place
 
@@ -182,14 +193,19 @@ class Resolver:
     def _arith(self, node: Template, place: Path) -> Node:
         """References that stand alone are values; those in quotes or glued to a word are text."""
         source, values = '', {}
+        is_deferred = any(isinstance(part, str) and ARGUMENT.search(part) for part in node.parts)
         for index, part in enumerate(node.parts):
             if isinstance(part, str):
                 source += part
-            elif _is_glued(source, node.parts[index + 1:]):
+            elif is_glued(source, _start(node.parts[index + 1:])):
                 source += self._as_text(part, place, node)
+            elif is_deferred:
+                source += literal(self._as_value(part, place, node))
             else:
                 values[f'__{index}__'] = self._as_value(part, place, node)
                 source += f'__{index}__'
+        if is_deferred:
+            return Scalar(node.origin, Deferred(source.strip()))
         try:
             return limited(node_of(evaluate(source, values), node.origin))
         except ValueError as error:
@@ -217,6 +233,9 @@ class Resolver:
         try:
             return self.find(path)
         except Missing as error:
+            default = stand_in(path)
+            if default is not None:
+                return default, path
             level = '' if len(error.path) == len(path) else f': {join_key(error.path)} is not there'
             raise UserError(f'{where} does not exist{level}{self._through()}{error.hint}') from None
 
@@ -282,10 +301,7 @@ def _environment(name: str, node: Node, place: Path) -> Node:
         raise UserError(f'{_where(node, place)}: $(env:{variable}): {error}.') from None
 
 
-def _is_glued(before: str, after: tuple[str | Reference, ...]) -> bool:
-    """Whether a reference between `before` and `after` is part of a word or stands in quotes."""
-    unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", '', before)
-    in_quotes = "'" in unquoted or '"' in unquoted
-    follows = after[0] if after else ''
-    touches = isinstance(follows, Reference) or re.match(r'[\w.]', follows) is not None
-    return in_quotes or touches or re.search(r'[\w.]$', before) is not None
+def _start(parts: tuple[str | Reference, ...]) -> str:
+    """How what follows begins; a reference does as a word."""
+    following = parts[0] if parts else ''
+    return following if isinstance(following, str) else 'x'

@@ -4,6 +4,7 @@ Each function's keyword-only arguments are those of the old object, with its def
 name and arguments for the same arithmetic.
 Sources: TensorFlow 1.15, tensorflow/contrib/layers and tensorflow/python.
 """
+import math
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -168,6 +169,18 @@ def adam_optimizer(*, beta1: float = 0.9, beta2: float = 0.999, epsilon: float =
     return 'keras.optimizers.Adam', {'beta_1': beta1, 'beta_2': beta2, 'epsilon': epsilon}
 
 
+@_old('train.AdagradOptimizer')
+def adagrad_optimizer(*, initial_accumulator_value: float = 0.1) -> Today:
+    """a <- a + g^2,  w <- w - rate g / sqrt(a); Keras adds an epsilon."""
+    return 'keras.optimizers.Adagrad', {'initial_accumulator_value': initial_accumulator_value, 'epsilon': 0.0}
+
+
+@_old('train.AdadeltaOptimizer')
+def adadelta_optimizer(*, rho: float = 0.95, epsilon: float = 1e-8) -> Today:
+    """Keras computes the same, with another epsilon by default."""
+    return 'keras.optimizers.Adadelta', {'rho': rho, 'epsilon': epsilon}
+
+
 # ---- schedules: their steps are epochs, because Mayo handed them the epoch for the global step
 
 @_old('train.exponential_decay')
@@ -177,6 +190,14 @@ def exponential_decay(*, learning_rate: float, decay_steps: float, decay_rate: f
     return 'exponential', {
         'learning_rate': learning_rate, 'decay_epochs': decay_steps, 'decay_rate': decay_rate,
         'staircase': staircase}
+
+
+@_old('train.natural_exp_decay')
+def natural_exp_decay(*, learning_rate: float, decay_steps: float, decay_rate: float,
+                      staircase: bool = False) -> Today:
+    """learning_rate exp(-decay_rate epoch / decay_steps)"""
+    return exponential_decay(learning_rate=learning_rate, decay_steps=decay_steps, decay_rate=math.exp(-decay_rate),
+                             staircase=staircase)
 
 
 @_old('train.piecewise_constant', 'train.piecewise_constant_decay')

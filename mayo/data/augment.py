@@ -46,6 +46,7 @@ Range = Annotated[Sequence[float], 'a list of two numbers [least, most] from 0 u
 Order = Annotated[Sequence[int], 'a list of channel numbers, each once',
                   lambda v: isinstance(v, list) and sorted(v, key=repr) == list(range(len(v)))]
 METHODS = ('area', 'bicubic', 'bilinear', 'gaussian', 'lanczos3', 'lanczos5', 'mitchellcubic', 'nearest')
+METHODS_1 = ('area', 'bicubic', 'bilinear', 'nearest')          # of TensorFlow 1
 Method = Annotated[str, f'one of {", ".join(METHODS)}', METHODS.__contains__]
 
 
@@ -56,6 +57,14 @@ def apply(image: Any, shape: Shape, seed: Any, actions: Sequence[Mapping[str, An
         own_seed = seed + tf.constant([0, index << 40], 'int64')
         image = steps[action['type']](image, shape, own_seed, **keys)
     return image
+
+
+RESIZING = ('resize', 'distort_bbox')       # steps that take an image of any size
+
+
+def takes_any_size(actions: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether `actions` are for photographs of any size: without a step that resizes they are for images that fit."""
+    return any(action.get('type') in RESIZING for action in actions)
 
 
 @steps.register('crop_or_pad')
@@ -82,25 +91,37 @@ def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0,
 
 @steps.register('resize')
 def resize(image: Any, shape: Shape, seed: Any, *, height: Size = None, width: Size = None,
-           shorter_side: Size = None, method: Method = 'bilinear', antialias: Flag = False) -> Any:
-    """The image stretched to `height` x `width`, by default what the network reads, or in proportion to `shorter_side`."""
+           shorter_side: Size = None, method: Method = 'bilinear', antialias: Flag = False,
+           half_pixel: Flag = True) -> Any:
+    """The image stretched to `height` x `width`, by default what the network reads, or in proportion to `shorter_side`.
+
+    Row i of the result is row (i + 1/2) scale - 1/2 of the image; without `half_pixel`, as in TensorFlow 1, row i scale.
+    """
     size: Any = height or shape[0], width or shape[1]
     if shorter_side:
         now = tf.shape(image)[:2]
         size = tf.cast(tf.math.round(now * shorter_side / tf.reduce_min(now)), 'int32')
-    return tf.image.resize(image, size, method, antialias=antialias)
+    return _resized(image, size, method, half_pixel, antialias)
+
+
+def _resized(image: Any, size: Any, method: str, half_pixel: bool, antialias: bool = False) -> Any:
+    if half_pixel:
+        return tf.image.resize(image, size, method, antialias=antialias)
+    if method not in METHODS_1 or antialias:
+        raise UserError(f'half_pixel: false goes with the methods {", ".join(METHODS_1)}, and not with antialias.')
+    return tf.compat.v1.image.resize(image, size, method, align_corners=False)
 
 
 @steps.register('distort_bbox')
 def distort_bbox(image: Any, shape: Shape, seed: Any, *, area_range: Range = (0.05, 1.0),
                  aspect_ratio_range: Range = (0.75, 1.33), max_attempts: Whole = 100,
-                 method: Method = 'bilinear') -> Any:
+                 method: Method = 'bilinear', half_pixel: Flag = True) -> Any:
     """A part with a random share of the area and a random aspect ratio, resized to what the network reads."""
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         tf.shape(image), tf.zeros([1, 0, 4]), seed, min_object_covered=0.1, area_range=area_range,
         aspect_ratio_range=aspect_ratio_range, max_attempts=max_attempts, use_image_if_no_bounding_boxes=True)
     part = tf.ensure_shape(tf.slice(image, begin, size), [None, None, image.shape[-1]])
-    return tf.image.resize(part, shape[:2], method)
+    return _resized(part, shape[:2], method, half_pixel)
 
 
 @steps.register('random_flip')

@@ -6,7 +6,7 @@ from typing import Any
 from mayo.data import augment, record
 from mayo.data.augment import Shape
 from mayo.data.files import count_records, is_local
-from mayo.util.errors import UserError
+from mayo.util.errors import Problems, UserError
 from mayo.util.files import shown
 from mayo.util.lazy import lazy
 
@@ -15,7 +15,8 @@ tf = lazy('tensorflow')
 
 @contextlib.contextmanager
 def reading(files: Sequence[str], *, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int = 0,
-            num_classes: int | None = None, num_examples: int | None = None) -> Iterator[None]:
+            num_classes: int | None = None, num_examples: int | None = None,
+            labels: Sequence[int] | None = None) -> Iterator[None]:
     """Around the iteration over `pipeline.epoch` of the same arguments: a `UserError` says which record is at fault.
 
     An error that no record explains passes unchanged.
@@ -23,12 +24,29 @@ def reading(files: Sequence[str], *, shape: Shape, steps: Sequence[Mapping[str, 
     try:
         yield
     except Exception as error:
-        if not isinstance(error, (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)):
+        if not isinstance(error, (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError,
+                                  tf.errors.NotFoundError)):
+            raise
+        if labels is not None:
+            _check_images(files, shape, steps)
             raise
         check_count(files, num_examples)
         for file in files:
             _check_file(file, shape, steps, label_offset, num_classes)
         raise
+
+
+def _check_images(files: Sequence[str], shape: Shape, steps: Sequence[Mapping[str, Any]]) -> None:
+    """UserError with every image file that cannot be read, or that the steps do not make fit."""
+    problems = Problems()
+    for file in files:
+        with problems.collecting():
+            try:
+                content = tf.io.read_file(file)
+            except tf.errors.NotFoundError:
+                raise UserError(f'{shown(file)} is not there any more.') from None
+            _check_shape(_decoded(content, shown(file), shape), shown(file), shape, steps)
+    problems.raise_any()
 
 
 def check_count(files: Sequence[str], num_examples: int | None) -> int:
@@ -61,16 +79,20 @@ def _check_record(serialized: Any, where: str, shape: Shape, steps: Sequence[Map
         images, labels = record.parse(serialized[tf.newaxis])
     except tf.errors.InvalidArgumentError as error:
         raise UserError(f'{where} is no example with image/encoded and image/class/label.') from error
-    try:
-        pixels = record.decode(images[0], shape[2])
-    except tf.errors.InvalidArgumentError as error:
-        raise UserError(f'{where}: its image cannot be decoded: {error.message.splitlines()[0]}') from error
+    pixels = _decoded(images[0], where, shape)
     label = int(labels[0]) + label_offset
     if num_classes is not None and not 0 <= label < num_classes:
         raise UserError(f'{where}: its label is {int(labels[0])}, expected {-label_offset} to '
                         f'{num_classes - label_offset - 1} (dataset.task.num_classes is {num_classes}; '
                         'see dataset.task.background_class).')
     _check_shape(pixels, where, shape, steps)
+
+
+def _decoded(content: Any, where: str, shape: Shape) -> Any:
+    try:
+        return record.decode(content, shape[2])
+    except tf.errors.InvalidArgumentError as error:
+        raise UserError(f'{where}: its image cannot be decoded: {record.reason(error)}') from error
 
 
 def _check_shape(pixels: Any, where: str, shape: Shape, steps: Sequence[Mapping[str, Any]]) -> None:

@@ -5,13 +5,14 @@ import pathlib
 import struct
 from collections.abc import Sequence
 
-from mayo.util.errors import Problems, UserError
+from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import SHIPPED, home, shown
 from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
 LFS_POINTER = b'version https://git-lfs.github.com/spec/'
+IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp')      # in lower case
 FRAME = 16          # bytes of a record besides the example: its length and two checksums
 
 
@@ -34,6 +35,43 @@ def find_files(patterns: str | Sequence[str], where: str = 'dataset.path') -> li
         files += matches
     problems.raise_any()
     return files
+
+
+def images_of(patterns: str | Sequence[str], where: str = 'predict.files') -> list[str]:
+    """The image files that paths, globs and folders stand for, each once; those in folders by their suffix.
+
+    Errors, `where` first, all together: a path that does not exist, a glob or a folder without an image.
+    """
+    problems = Problems()
+    files: list[str] = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        path = os.path.expanduser(pattern)
+        found = [path] if os.path.isfile(path) else images_in(path) if os.path.isdir(path) else [
+            name for name in sorted(glob.glob(path, recursive=True)) if os.path.isfile(name)]
+        if not found:
+            what = 'holds no image' if os.path.isdir(path) else 'matches no file' if glob.has_magic(path) else 'does not exist'
+            problems.append(f'{where}: {pattern} {what}{_similar(path)}')
+        files += found
+    problems.raise_any()
+    return list(dict.fromkeys(files))
+
+
+def images_in(folder: str | os.PathLike[str]) -> list[str]:
+    """The image files below `folder`, in the order of their names; hidden ones are left out."""
+    found = []
+    for above, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        found += [os.path.join(above, name) for name in sorted(names)
+                  if name.lower().endswith(IMAGES) and not name.startswith('.')]
+    return found
+
+
+def _similar(path: str) -> str:
+    """The end of a message about a path that is not there: one like it."""
+    folder, name = os.path.split(path)
+    if os.path.exists(path) or glob.has_magic(path) or not os.path.isdir(folder or '.'):
+        return '.'
+    return did_you_mean(name, os.listdir(folder or '.')) or '.'
 
 
 def is_local(path: str) -> bool:

@@ -6,6 +6,9 @@
 
 N is the number of examples in a batch.
 """
+import os
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from mayo.util.lazy import lazy
@@ -33,7 +36,28 @@ def parse(records: Any) -> tuple[Any, Any]:
     return features['image/encoded'], tf.cast(features['image/class/label'], 'int32')
 
 
+def labelled_files(files: Sequence[str], labels: Sequence[int]) -> list[bytes]:
+    """What stands for the record of an image file that is read as it is: its label and its path.
+
+    >>> labelled_files(['cats/my cat.jpg'], [3])
+    [b'3 cats/my cat.jpg']
+    """
+    return [b'%d %s' % (label, os.fsencode(file)) for file, label in zip(files, labels, strict=True)]
+
+
+def parse_labelled_file(texts: Any) -> tuple[Any, Any]:
+    """(paths of images [N] string, labels [N] int32) of what `labelled_files` gives, a string tensor [N]."""
+    labels, paths = tf.unstack(tf.strings.split(texts, ' ', maxsplit=1).to_tensor(shape=[None, 2]), axis=1)
+    return paths, tf.strings.to_number(labels, 'int32')
+
+
 def decode(image: Any, channels: int) -> Any:
-    """Pixels [H, W, channels], float32 in 0..255, of a JPEG, PNG, BMP or GIF file; grey becomes RGB where 3 are wanted."""
+    """Pixels [H, W, channels], float32 in 0..255, of a JPEG, PNG, BMP, GIF or WebP file; grey becomes RGB for 3."""
     pixels = tf.io.decode_image(image, channels, expand_animations=False)
     return tf.cast(tf.ensure_shape(pixels, [None, None, channels]), 'float32')
+
+
+def reason(error: Exception) -> str:
+    """What TensorFlow says is wrong with an image, without which of its operations says so."""
+    message = getattr(error, 'message', str(error)).splitlines()[0]
+    return re.sub(r'^\{\{.*?\}\} |( \[Op:.*)$', '', message)

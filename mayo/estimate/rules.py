@@ -8,8 +8,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mayo.config.dialect import is_layer_key
 from mayo.config.names import Spec, object_spec
-from mayo.estimate import keys
+from mayo.estimate import keys, old_keys
 from mayo.estimate.density import Flow, kept
 from mayo.estimate.gate import GateParams
 from mayo.estimate.shape import Shape
@@ -49,8 +50,9 @@ def complete(node_type: str, params: Mapping[str, Any],
         declared = declared_keys(node_type)
     except UserError as error:
         raise UserError(f'{said("type")}: {error}') from None
+    params = old_keys.today(node_type, params)
     for key in params:
-        if key not in declared:
+        if key not in declared and not is_layer_key(key):
             hint = did_you_mean(key, declared) or f'; known: {", ".join(declared) or "none"}.'
             problems.append(f'{said(key)}: `{node_type}` takes no such key{hint}')
     values = {}

@@ -20,7 +20,12 @@ if typing.TYPE_CHECKING:
 Dims = tuple[int, int, int]
 Step = Callable[..., tuple[str, Dims]]
 steps: Registry[Step] = Registry('preprocessing step in ONNX')
-METHODS = {'bilinear': {'mode': 'linear'}, 'nearest': {'mode': 'nearest', 'nearest_mode': 'round_prefer_ceil'}}
+METHODS = {
+    'bilinear': {'coordinate_transformation_mode': 'half_pixel', 'mode': 'linear'},
+    'nearest': {'coordinate_transformation_mode': 'half_pixel', 'mode': 'nearest', 'nearest_mode': 'round_prefer_ceil'}}
+METHODS_1 = {                       # without half_pixel
+    'bilinear': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'linear'},
+    'nearest': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'nearest', 'nearest_mode': 'floor'}}
 
 
 def keys_of(step: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,14 +78,14 @@ def central_crop(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, fract
 
 @steps.register('resize')
 def resize(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None, width: int | None,
-           shorter_side: int | None, method: str, antialias: bool) -> tuple[str, Dims]:
-    """Pixels are squares, whose middles count."""
+           shorter_side: int | None, method: str, antialias: bool, half_pixel: bool) -> tuple[str, Dims]:
+    """Pixels are squares, whose middles count, or with `half_pixel` false their upper left corners."""
     wanted = height or shape[0], width or shape[1]
     if shorter_side:
         wanted = round(dims[0] * shorter_side / min(dims[:2])), round(dims[1] * shorter_side / min(dims[:2]))
     if wanted != dims[:2]:
         image = writer.add('Resize', image, '', '', writer.integers(1, *wanted, dims[2]),
-                           coordinate_transformation_mode='half_pixel', **METHODS[method])
+                           **(METHODS if half_pixel else METHODS_1)[method])
     return image, (*wanted, dims[2])
 
 

@@ -1,15 +1,15 @@
 """The names inside a model or a module: its layers and values, the entries of its graph, its arguments."""
 import functools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mayo.config.arith import ARGUMENT, Deferred
+from mayo.config.dialect import is_layer_key
 from mayo.util.errors import UserError, did_you_mean
 
 ENTRY_KEYS = ('from', 'with', 'to')
 MODULE_KEYS = ('type', 'kwargs', 'inputs', 'outputs', 'layers', 'graph')
-_ARGUMENT = re.compile(r'\^\(\s*([A-Za-z_][\w.-]*)\s*\)')
 
 
 @dataclass(frozen=True, order=True)
@@ -76,7 +76,7 @@ def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], s
         raise UserError(f'{said}.kwargs is {brief(kwargs)}, expected a mapping of names and defaults.')
     known = [*MODULE_KEYS, *kwargs]
     for name in without_scratch(params):
-        if name not in known:
+        if name not in known and not is_layer_key(name):
             hint = did_you_mean(name, known) or f'; known: {", ".join(known)}.'
             raise UserError(f'{said}: unknown key `{name}`{hint}')
     for name in ('layers', 'graph'):
@@ -93,21 +93,27 @@ def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], s
 def substitute(value: Any, arguments: Mapping[str, Any], said: str) -> Any:
     """`value` with each `^(name)` replaced by the argument of the module; alone it keeps the argument's type.
 
+    An expression of `!arith` in which one stands is computed now.
+
     Errors: UserError, which starts with `said`, for a name that is no argument.
 
     >>> substitute({'stride': '^(stride)', 'with': ['^(kind)_shortcut']}, {'stride': 2, 'kind': 'conv'}, 'b1')
     {'stride': 2, 'with': ['conv_shortcut']}
     """
-    def argument(match: re.Match[str]) -> Any:
-        name = match.group(1)
+    def argument(name: str) -> Any:
         if name in arguments:
             return arguments[name]
         hint = did_you_mean(name, arguments) if arguments else '; it has a meaning only inside a module.'
         raise UserError(f'{said}: ^({name}) is not among the kwargs of a module around it{hint or "."}')
 
+    if isinstance(value, Deferred):
+        try:
+            return value.compute(argument)
+        except ValueError as error:
+            raise UserError(f'{said}: !arith {value}: {error}.') from None
     if isinstance(value, str):
-        whole = _ARGUMENT.fullmatch(value.strip())
-        return argument(whole) if whole else _ARGUMENT.sub(lambda match: str(argument(match)), value)
+        whole = ARGUMENT.fullmatch(value.strip())
+        return argument(whole[1]) if whole else ARGUMENT.sub(lambda match: str(argument(match[1])), value)
     if isinstance(value, Mapping):
         return {key: substitute(item, arguments, said) for key, item in value.items()}
     if isinstance(value, list):

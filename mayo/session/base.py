@@ -19,6 +19,7 @@ from mayo.config import Config
 from mayo.estimate import Shape, shapes
 from mayo.estimate.gate import GateParams
 from mayo.net import Graph
+from mayo.net.gates import at_density
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
 from mayo.util.errors import UserError
@@ -30,12 +31,20 @@ _log = logging.getLogger(__name__)
 class Session:
     """Everything is made when first used; the weights are loaded, once, by `load`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, density: float | None = None) -> None:
+        """density: of every gate; None: as gate_params say."""
         self.config = config
+        self.density = density
         self.images_seen = 0
         self.training_state: dict[str, np.ndarray] = {}     # with which a run goes on, if the checkpoint has it
         self.made: dict[str, Any] = {}                      # what others made of the network, to use again
         self._is_loaded = False
+
+    def sibling(self, config: Config, density: float | None = None) -> 'Session':
+        """Another session, on the same devices: several workers can be told of each other only once."""
+        other = Session(config, density)
+        other.__dict__['strategy'] = self.strategy
+        return other
 
     @functools.cached_property
     def strategy(self) -> tf.distribute.Strategy:
@@ -46,7 +55,7 @@ class Session:
     @functools.cached_property
     def graph(self) -> Graph:
         """The layers of the configuration."""
-        return model_graph(self.config)
+        return at_density(model_graph(self.config), self.density)
 
     @functools.cached_property
     def input_shape(self) -> Shape:
@@ -107,15 +116,18 @@ class Session:
 
     def load_from(self, prefix: pathlib.Path) -> None:
         """Load the bundle `prefix`, giving gates that it lacks their warm start."""
-        tensors = names.adapt(bundle.read(prefix))
+        self.load_tensors(names.adapt(bundle.read(prefix), shown(prefix)), shown(prefix))
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray], where: str) -> None:
+        """Load tensors by their names, those of `where`, with the warm start of gates that are not among them."""
         variables = self.named()
         warmed: list[str] = []
         if self.config.get('system.checkpoint.warm_start'):
             wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
             tensors, warmed = warm_start(tensors, wanted, self._shifted_inside())
-        match = names.load_into(variables, tensors, self.config.get('system.checkpoint.strict'), shown(prefix),
+        match = names.load_into(variables, tensors, self.config.get('system.checkpoint.strict'), where,
                                 optional=lambda name: bool(warmed) and '/gate/' in name)
-        _log.info('loaded %s, %d variables', shown(prefix), len(match.loaded))
+        _log.info('loaded %s, %d variables', where, len(match.loaded))
         if warmed:
             _log.info('warm start: the gates of %s are made from batch norm', ', '.join(warmed))
         if str(match):

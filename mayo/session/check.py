@@ -2,24 +2,28 @@
 
     problems(config, 'eval')    ['`eval` needs dataset.path.validate, which nothing so far sets; ...']
 """
+import contextlib
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from mayo.checkpoint.store import Store
 from mayo.config import Config
 from mayo.config.names import object_spec
 from mayo.data.augment import check_steps
-from mayo.data.files import find_files, is_local
-from mayo.session import settings
+from mayo.data.files import find_files, images_of, is_local
+from mayo.data.tree import folder_of
+from mayo.net.gates import GATED
+from mayo.session import imported, settings
 from mayo.session.schedule import learning_rate
-from mayo.session.spec import model_problems
+from mayo.session.spec import model_graph, model_problems
+from mayo.session.stages import stages_of
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import find
 
 _MODEL = ('model.layers', 'model.graph', 'dataset.task.preprocess.shape')
 _NETWORK = (*_MODEL, 'model.name', 'dataset.name', 'dataset.task.num_classes')
-_TRAINING = (*_NETWORK, 'dataset.path.train', 'dataset.num_examples_per_epoch.train',
-             'train.max_epochs', 'train.optimizer', 'train.learning_rate')
+_TRAINING_DATA = (*_NETWORK, 'dataset.path.train', 'dataset.num_examples_per_epoch.train')
+_TRAINING = (*_TRAINING_DATA, 'train.max_epochs', 'train.optimizer', 'train.learning_rate')
 
 # The settings without which an action cannot do anything.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -29,12 +33,20 @@ NEEDS: dict[str, tuple[str, ...]] = {
     'eval': (*_NETWORK, 'dataset.path.validate'),
     'eval-all': (*_NETWORK, 'dataset.path.validate'),
     'train': _TRAINING,
+    'anneal': (*_TRAINING_DATA, 'dataset.path.validate', 'train.optimizer', 'train.learning_rate', 'train.anneal.epochs'),
+    'plot': (*_NETWORK, 'dataset.path.validate'),
+    'search': (*_NETWORK, 'dataset.path.validate'),
+    'slim': _NETWORK,
+    'predict': (*_NETWORK, 'predict.files'),
     'bench': _NETWORK,
     'export': _NETWORK,
     'reset-num-epochs': _NETWORK,
     'save': _NETWORK,
+    'import-weights': (*_NETWORK, 'import.path', 'system.checkpoint.save'),
 }
-_LOADING = ('eval', 'train', 'bench', 'export', 'reset-num-epochs', 'save')
+_LOADING = ('eval', 'train', 'predict', 'anneal', 'plot', 'search', 'bench', 'export', 'reset-num-epochs', 'save',
+            'import-weights')
+_SAVING = {'train', 'anneal', 'save', 'import-weights'}
 _OPTIMIZERS = ('keras.optimizers.', 'mayo.train.')
 
 # Who usually sets a setting: the first that its name starts with.
@@ -42,7 +54,10 @@ _SETTERS = {
     'model': 'name a model before it, e.g. models/cifarnet.yaml',
     'dataset.task.preprocess': 'name a model before it, e.g. models/cifarnet.yaml',
     'dataset': 'name a dataset before it, e.g. datasets/fashion_mnist.yaml',
+    'predict': 'name the images before it, e.g. predict.files=[photos,me.jpg]',
     'train': 'name a trainer before it, e.g. trainers/exponential.yaml',
+    'import': 'say which file, e.g. import.path=vgg16.h5',
+    'system.checkpoint.save': 'name what it writes, e.g. system.checkpoint.save=imported',
 }
 
 
@@ -59,11 +74,13 @@ def problems(config: Config, action: str, earlier: Collection[str] = ()) -> list
     if any(key.keys for key in unread):
         return found                    # a value stands where settings belong: no use to look for them
     kinds = settings.problems(config)
-    asked = [other for other in NEEDS if not lacks(config, other)] if action == 'check' else [action]
+    asked = [action]
+    if action == 'check':
+        asked = [other for other in NEEDS if other != 'prepare' and not lacks(config, other)]
     for other in asked:
         missing = lacks(config, other)
         if missing:
-            found += _incomplete(other, missing)
+            found += _incomplete(config, other, missing)
         elif not kinds:
             found += _unfit(config, other, earlier)
     return list(dict.fromkeys('\n'.join(found + kinds).splitlines()))
@@ -86,11 +103,16 @@ def _is_unset(config: Config, key: str) -> bool:
         return False                    # set, to something that another check tells about
 
 
-def _incomplete(action: str, missing: Sequence[str]) -> Iterator[str]:
+def _incomplete(config: Config, action: str, missing: Sequence[str]) -> Iterator[str]:
     """One line for the settings that lack and are usually set together."""
+    if action == 'prepare' and (refused := list(_unpreparable(config))):
+        yield from refused
+        return
     for remedy in dict.fromkeys(_SETTERS.values()):
         keys = [key for key in missing if _remedy(key) == remedy]
         if keys:
+            if remedy == _SETTERS['dataset'] and config.origin('dataset.holdout') != 'defaults':
+                remedy = 'say where the images are: dataset.path=DIR'           # datasets/folder.yaml
             yield f'`{action}` needs {_listed(keys)}, which nothing so far sets; {remedy}.'
 
 
@@ -114,13 +136,27 @@ def _unfit(config: Config, action: str, earlier: Collection[str]) -> list[str]:
         checks.append(functools.partial(_preprocessing, mode=mode))
         if 'prepare' not in earlier:
             checks.append(functools.partial(_data, mode=mode))
-    if action in _LOADING and not {'train', 'save'} & set(earlier):
+    if action in _LOADING and not _SAVING & set(earlier):
         checks.append(_checkpoint)
-    if action == 'train':
+    if action in ('train', 'anneal'):
         checks += [_optimizer, _learning_rate]
+        if not _SAVING & set(earlier):
+            checks.append(_teacher)
+    if action == 'anneal':
+        checks += [_stages, functools.partial(_gates, action=action)]
+    if action == 'plot' and not _SAVING & set(earlier):
+        checks.append(_plotted)
+    if action == 'search':
+        checks += [_goal, functools.partial(_gates, action=action)]
+    if action == 'import-weights':
+        checks.append(_imported)
     if action == 'bench' and 'export' not in earlier:
         checks.append(_artifacts)
-    if action == 'export':
+    if action == 'prepare':
+        checks.append(_unpreparable)
+    if action == 'predict':
+        checks.append(_images)
+    if action in ('export', 'predict'):
         checks.append(functools.partial(_preprocessing, mode='validate'))
     found = Problems()
     for check in checks:
@@ -131,9 +167,9 @@ def _unfit(config: Config, action: str, earlier: Collection[str]) -> list[str]:
 
 def _modes(config: Config, action: str) -> Iterator[str]:
     """Which data the action reads."""
-    if action == 'train':
+    if action in ('train', 'anneal'):
         yield 'train'
-    if action in ('eval', 'eval-all') or (
+    if action in ('eval', 'eval-all', 'anneal', 'plot', 'search') or (
             action == 'train' and config.get('train.validate') and config.get('dataset.path.validate')):
         yield 'validate'
 
@@ -153,8 +189,23 @@ def _data(config: Config, mode: str) -> Iterable[str]:
     """Local files that do not exist or cannot hold records; what a URL holds shows when it is read."""
     key = f'dataset.path.{mode}'
     patterns = config.get(key)
+    if folder_of(patterns) is not None:
+        return ()
     local = filter(is_local, [patterns] if isinstance(patterns, str) else patterns)
     find_files(list(local), _where(config, key))
+    return ()
+
+
+def _unpreparable(config: Config) -> Iterable[str]:
+    """What keeps `prepare` from writing where dataset.path says."""
+    from mayo.session.prepare import problems
+    return problems(config)
+
+
+def _images(config: Config) -> Iterable[str]:
+    """predict.files that are not there."""
+    key = 'predict.files'
+    images_of(config.get(key), _where(config, key))
     return ()
 
 
@@ -167,6 +218,47 @@ def _checkpoint(config: Config) -> Iterable[str]:
     return ()
 
 
+def _teacher(config: Config) -> Iterable[str]:
+    """The checkpoint of the dense network that is to teach does not exist."""
+    key = 'train.distill.checkpoint'
+    if config.get(key) is not None:
+        root, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
+        Store(root, model, dataset).resolve(config.get(key), key=key)
+    return ()
+
+
+def _stages(config: Config) -> Iterable[str]:
+    stages_of(config)
+    return ()
+
+
+def _gates(config: Config, action: str) -> Iterator[str]:
+    """A network whose density nothing can lower."""
+    if not any(node.type == GATED and (node.params['gate_params'] or {}).get('enable', True) for node in model_graph(config)):
+        yield (f'{config.origin("model.layers")}: `{action}` needs a model with gates, e.g. models/gate/cifarnet.yaml; '
+               'this one has none.')
+
+
+def _goal(config: Config) -> Iterator[str]:
+    """A search needs one goal."""
+    keys = ('search.target_macs', 'search.max_drop')
+    chosen = [key for key in keys if config.get(key) is not None]
+    if len(chosen) != 1:
+        said = ' and '.join(chosen) + ' are both set' if chosen else 'neither is set'
+        yield f'`search` needs one of {" or ".join(keys)}, but {said}; set e.g. search.target_macs=30M or search.max_drop=0.5%.'
+
+
+def _plotted(config: Config) -> Iterable[str]:
+    """A checkpoint that is to be drawn does not exist."""
+    key = 'plot.checkpoints'
+    root, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
+    found = Problems()
+    for name in config.get(key) or []:
+        with found.collecting():
+            Store(root, model, dataset).resolve(name, key=key)
+    return found
+
+
 def _artifacts(config: Config) -> Iterator[str]:
     key = 'bench.artifact'
     given = config.get(key) or []
@@ -176,8 +268,10 @@ def _artifacts(config: Config) -> Iterator[str]:
 
 
 def _optimizer(config: Config) -> Iterator[str]:
-    where = _where(config, 'train.optimizer')
-    name = object_spec(config.get('train.optimizer'), where).name
+    key = 'train.optimizer'
+    where = _where(config, key)
+    with _teaching(config, key):
+        name = object_spec(config.get(key), where).name
     if not name.startswith(_OPTIMIZERS):
         yield f'{where}: {name} is no optimizer, expected e.g. keras.optimizers.SGD.'
 
@@ -185,9 +279,28 @@ def _optimizer(config: Config) -> Iterator[str]:
 def _learning_rate(config: Config) -> Iterator[str]:
     key = 'train.learning_rate'
     rate, where = config.get(key), _where(config, key)
-    learning_rate(rate, where, config.get('train.max_epochs'))
+    with _teaching(config, key):
+        learning_rate(rate, where, config.get('train.max_epochs') or 1)
     if settings.is_number(rate) and rate <= 0:
         yield f'{where} is {rate}, expected a number above 0.'
+
+
+@contextlib.contextmanager
+def _teaching(config: Config, key: str) -> Iterator[None]:
+    """Around a check of `{type: ..., argument: ...}`: an argument left over from another type is told with how to drop it."""
+    try:
+        yield
+    except UserError as error:
+        given = config.get(key)
+        kind = config.origin(f'{key}.type')
+        left = [f'{key}.{name}' for name in given if f'takes no {name};' in f'{error};'.replace('(', ';')
+                and config.origin(f'{key}.{name}') != kind] if isinstance(given, Mapping) else []
+        if not left:
+            raise
+        said = ', '.join(f'{name} ({config.origin(name)})' for name in left)
+        raise UserError(f'{error}\n{_where(config, f"{key}.type")} is {given["type"]}, but beside it is left, for another '
+                        f'type: {said}; drop it with {" ".join(f"~{name}" for name in left)}, or everything with ~{key} '
+                        f'before {key}.type=...') from None
 
 
 def _where(config: Config, key: str) -> str:

@@ -1,4 +1,4 @@
-"""The data of a configuration: raw data set -> TFRecord files -> batches of images.
+"""The data of a configuration: TFRecord files, or images in class folders, to batches of images.
 
     train, validate     the two modes: which files, which preprocessing, shuffled or in order
     label of the model = label in the records + (background_class.use - background_class.has)
@@ -6,40 +6,41 @@
 import contextlib
 import dataclasses
 import os
-import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mayo.config import Config
 from mayo.data import faults, pipeline
-from mayo.data import prepare as raw_data
 from mayo.data.augment import check_steps
-from mayo.data.files import count_records, find_files, is_local
-from mayo.data.prepare import ClassName
-from mayo.session.progress import Progress
+from mayo.data.files import find_files, is_local
+from mayo.data.tree import labelled
+from mayo.session.own_images import images_of, known_classes
 from mayo.session.spec import input_shape
 from mayo.util.errors import Problems, UserError
-from mayo.util.files import find, home, shown, whole_file
+from mayo.util.files import find, shown
 
-MODES = ('train', 'validate')
 COUNTED_UP_FRONT = 1 << 30          # bytes of local files whose records are counted before the first is read
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What one mode reads, checked: keyword arguments of `pipeline.epoch`, and the files."""
+    """What one mode reads, checked: keyword arguments of `pipeline.epoch`, and the files.
+
+    labels: None where `files` hold records; where they are images, the class of each.
+    """
     files: tuple[str, ...]
     shape: tuple[int, int, int]
     steps: tuple[Mapping[str, Any], ...]
     label_offset: int
     num_classes: int | None
     num_examples: int | None
+    labels: tuple[int, ...] | None = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Around each use of an iterator over an epoch: bad records become a `UserError` that names them."""
         with faults.reading(self.files, shape=self.shape, steps=self.steps, label_offset=self.label_offset,
-                            num_classes=self.num_classes, num_examples=self.num_examples):
+                            num_classes=self.num_classes, num_examples=self.num_examples, labels=self.labels):
             yield
 
 
@@ -47,10 +48,10 @@ def data_of(config: Config, mode: str) -> Data:
     """What `mode` ('train' or 'validate') reads. UserError with everything wrong: files, counts, steps, shape."""
     problems = Problems()
     files: list[str] = []
+    labels: tuple[int, ...] | None = None
     shape: tuple[int, ...] = ()
-    key = f'dataset.path.{mode}'
     with problems.collecting():
-        files = find_files(config.require(key, f'`{mode}`'), f'{config.origin(key)}: {key}')
+        files, labels = _files(config, mode)
     with problems.collecting():
         shape = input_shape(config).dims
     steps = []
@@ -59,13 +60,24 @@ def data_of(config: Config, mode: str) -> Data:
         problems += check_steps(config.get(where), f'{config.origin(where)}: {where}')
         steps += config.get(where)
     num_examples = config.get(f'dataset.num_examples_per_epoch.{mode}')
-    if files:
+    if files and labels is None:
         with problems.collecting():
             _count_up_front(files, num_examples)
     problems.raise_any()
     height, width, channels = shape
-    return Data(tuple(files), (height, width, channels), tuple(steps), label_offset(config),
-                config.get('dataset.task.num_classes'), num_examples)
+    offset = label_offset(config) if labels is None else int(config.get('dataset.task.background_class.use'))
+    return Data(tuple(files), (height, width, channels), tuple(steps), offset,
+                config.get('dataset.task.num_classes'), num_examples, labels)
+
+
+def _files(config: Config, mode: str) -> tuple[list[str], tuple[int, ...] | None]:
+    """Files of records and None, or image files and their labels."""
+    tree = images_of(config, mode)
+    if tree is None:
+        key = f'dataset.path.{mode}'
+        return find_files(config.require(key, f'`{mode}`'), f'{config.origin(key)}: {key}'), None
+    images, labels = labelled(tree, [name.key for name in known_classes(config) or ()])
+    return images, tuple(labels)
 
 
 def _count_up_front(files: Sequence[str], num_examples: int | None) -> None:
@@ -95,118 +107,26 @@ def label_offset(config: Config) -> int:
 
 
 def class_names(config: Config) -> list[str]:
-    """The names of the model's outputs, from the file dataset.labels. UserError if it is not there or has another length."""
+    """The names of the model's outputs: from the file dataset.labels or, where that is not, dataset.prepare.classes.
+
+    UserError if neither is there, or there is another number of them.
+    """
     key = 'dataset.labels'
-    name = config.require(key, 'naming classes')
-    path = find(name)
-    if path is None:
-        raise UserError(f'{config.origin(key)}: {key}: {name} does not exist; `prepare` writes it.')
-    names = path.read_text(encoding='utf-8').splitlines()
-    offset = label_offset(config)
-    names = ['background'] * offset + names[max(-offset, 0):]
+    file = config.get(key)
+    path = find(file) if file else None
+    background = config.get('dataset.task.background_class')
+    if path is not None:
+        said = shown(path)
+        names = path.read_text(encoding='utf-8').splitlines()[int(background['has']):]
+    else:
+        classes = known_classes(config)
+        if classes is None:
+            config.require(key, 'naming classes')
+            raise UserError(f'{config.origin(key)}: {key}: {file} does not exist; `prepare` writes it.')
+        key, said, names = 'dataset.prepare.classes', 'it', [name.text for name in classes]
+    names = ['background'] * background['use'] + names
     expected = config.require('dataset.task.num_classes', 'naming classes')
     if len(names) != expected:
-        raise UserError(f'{config.origin(key)}: {key}: {shown(path)} names {len(names)} classes of the model, but '
+        raise UserError(f'{config.origin(key)}: {key}: {said} names {len(names)} classes of the model, but '
                         f'dataset.task.num_classes is {expected}.')
     return names
-
-
-def prepare(config: Config) -> None:
-    """Write the TFRecord files of each split that dataset.path names, and the file of class names.
-
-    A split whose files are there with the right number of records stays as it is.
-    """
-    todo = {}
-    for split in MODES:
-        pattern = config.get(f'dataset.path.{split}')
-        if pattern is not None:
-            target = _target(pattern, f'{config.origin(f"dataset.path.{split}")}: dataset.path.{split}')
-            if not _is_done(target, config.get(f'dataset.num_examples_per_epoch.{split}')):
-                todo[split] = target
-    if todo:
-        settings = _prepare_settings(config)
-        downloads = home() / 'datasets' / config.require('dataset.name', '`prepare`') / 'downloads'
-        source = raw_data.locate(settings['source'], settings['known'] or [], settings['urls'] or {}, downloads)
-        for split, target in todo.items():
-            _prepare_split(config, split, source, target)
-
-
-def _prepare_settings(config: Config) -> Mapping[str, Any]:
-    problems = Problems()
-    config.require('dataset.prepare.type', '`prepare`')
-    for key, kinds, expected in (('known', list, 'a list of paths'), ('classes', (list, str), 'a list of names or a file'),
-                                 ('urls', Mapping, '{FILE: {url: , sha256: }}'),
-                                 ('splits', Mapping, '{train: , validate: }')):
-        path = f'dataset.prepare.{key}'
-        value = config.get(path)
-        if value is not None and not isinstance(value, kinds):
-            problems.append(f'{config.origin(path)}: {path} is {value!r}, expected {expected}.')
-    problems.raise_any()
-    settings: Mapping[str, Any] = config.get('dataset.prepare')
-    return settings
-
-
-def _target(pattern: object, where: str) -> pathlib.Path:
-    if not isinstance(pattern, str) or not is_local(pattern) or pattern.count('*') > 1 or '*' in os.path.dirname(pattern):
-        raise UserError(f'{where} is {pattern!r}, but `prepare` writes to one local path, with at most one * in its name.')
-    return home() / os.path.expanduser(pattern)
-
-
-def _is_done(target: pathlib.Path, num_examples: int | None) -> bool:
-    files = sorted(target.parent.glob(target.name))
-    try:
-        done = bool(files) and sum(map(count_records, files)) == num_examples
-    except UserError:
-        return False                    # cut off or a pointer: to be made anew
-    if done:
-        print(f'{shown(target)}: {num_examples} images are there already')
-    return done
-
-
-def _prepare_split(config: Config, split: str, source: pathlib.Path, target: pathlib.Path) -> None:
-    settings = config.get('dataset.prepare')
-    raw = raw_data.readers[settings['type']](source, split, (settings['splits'] or {}).get(split), _known_classes(config))
-    background = config.get('dataset.task.background_class')
-    classes = _classes(raw.classes, config, source)
-    num_examples = config.get(f'dataset.num_examples_per_epoch.{split}')
-    shards = settings['shards'].get(split, 1)
-    with Progress(f'prepare {split}', raw.total or num_examples or 0,
-                  every_seconds=config.get('system.log.every_seconds')) as progress:
-        total = raw_data.write(
-            raw, target, shards=shards, mixed=split == 'train', classes=classes, first_label=int(background['has']),
-            num_examples=num_examples, tell=lambda done: progress.show(done) if progress.due() else None)
-    print(f'{shown(target)}: {total} images of {len(classes)} classes from {shown(source)}')
-    if config.get('dataset.labels') is not None:
-        _write_labels(home() / config.get('dataset.labels'), ['background'] * background['has'] + classes)
-
-
-def _known_classes(config: Config) -> list[ClassName] | None:
-    """What dataset.prepare.classes says: a list of names, or a file with a class a line, its folder and then its name."""
-    key = 'dataset.prepare.classes'
-    classes = config.get(key)
-    if classes is None:
-        return None
-    if isinstance(classes, list):
-        return [ClassName(str(name), str(name)) for name in classes]
-    path = find(classes)
-    if path is None:
-        raise UserError(f'{config.origin(key)}: {key}: {classes} does not exist.')
-    lines = [line.split(maxsplit=1) for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
-    return [ClassName(words[0], words[-1].strip()) for words in lines]
-
-
-def _classes(found: Sequence[str] | None, config: Config, source: pathlib.Path) -> list[str]:
-    """The names of the classes of the records, without a background class; numbers where nobody knows names."""
-    outputs = config.require('dataset.task.num_classes', '`prepare`')
-    expected = outputs - config.get('dataset.task.background_class.use')
-    if found is None:
-        return [str(number) for number in range(expected)]
-    if len(found) != expected:
-        raise UserError(f'{shown(source)} holds {len(found)} classes, but dataset.task.num_classes is {outputs}'
-                        f'{" with a background class" if outputs != expected else ""}.')
-    return list(found)
-
-
-def _write_labels(path: pathlib.Path, names: Sequence[str]) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')

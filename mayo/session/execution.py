@@ -4,19 +4,20 @@
                         masked      everything is computed, then multiplied by the mask
                         auto        compact where it can serve every layer, else masked, saying why
 
-    system.engine       tensorflow  or onnxruntime, which runs compact networks only
+    system.engine       native      what runs compact networks: our own engine, in C
+                        tensorflow  the same in operations of TensorFlow
+                        auto        native where the package's build found a compiler
 
 Compact execution computes in float32, whatever system.precision says of training.
 """
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from mayo.net.tf.compact import CompactNetwork, Program, lower, unsupported
+from mayo.net.tf.compact import CompactNetwork, Program, lower, native, unsupported
 from mayo.session.base import Session
 from mayo.util.errors import UserError
-from mayo.util.extras import missing, remedy
 
 _log = logging.getLogger(__name__)
 Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
@@ -25,18 +26,8 @@ Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 def execution_of(session: Session) -> str:
     """`compact` or `masked`; a dense network is `masked`.
 
-    Errors: UserError where system.execution is `compact` and a layer cannot be, with each layer and the reason; where an engine
-    is to run a masked network that cannot.
+    Errors: UserError where system.execution is `compact` and a layer cannot be, with each layer and the reason.
     """
-    chosen = _execution_of(session)
-    if chosen == 'masked' and session.config.get('system.engine') != 'tensorflow':
-        where, engine = session.config.origin('system.engine'), session.config.get('system.engine')
-        raise UserError(f'{where}: system.engine is {engine}, which runs compact networks only; this one has no gates or is '
-                        'masked.')
-    return chosen
-
-
-def _execution_of(session: Session) -> str:
     wanted = session.config.get('system.execution')
     if wanted == 'masked' or not any(node.type == 'gated_convolution' for node in session.graph.nodes):
         return 'masked'
@@ -55,8 +46,7 @@ def runner(session: Session, execution: str) -> Run:
     """
     network = session.network
     if execution == 'compact':
-        engine = session.config.get('system.engine')
-        return engines[engine](lower(network, session.input_shape))
+        return _engine_of(session)(lower(network, session.input_shape))
 
     def masked(images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         outputs, stats = network(images, training=False)
@@ -64,15 +54,18 @@ def runner(session: Session, execution: str) -> Run:
     return masked
 
 
-def _in_onnxruntime(program: Program) -> Run:
-    lacking = missing(['onnx', 'onnxruntime'])
-    if lacking:
-        raise UserError(f'system.engine: onnxruntime needs {" and ".join(lacking)}; `{remedy("export")}` installs it.')
-    from mayo.net.tf.compact.onnx_network import OnnxNetwork
-    return OnnxNetwork(program)
+def _engine_of(session: Session) -> Callable[[Program], Run]:
+    """What runs a compact network: the native engine where it was built, unless system.engine says otherwise.
 
-
-engines: Mapping[str, Callable[[Program], Run]] = {'tensorflow': CompactNetwork, 'onnxruntime': _in_onnxruntime}
+    Errors: UserError where the native engine is asked for and was not built.
+    """
+    wanted = session.config.get('system.engine')
+    if wanted == 'tensorflow' or (wanted == 'auto' and native.library() is None):
+        return CompactNetwork
+    if native.library() is None:
+        raise UserError(f'{session.config.origin("system.engine")}: system.engine is native, which was not built; it takes a C '
+                        f'compiler and `{native.BUILD}`.')
+    return native.NativeNetwork
 
 
 def active_channels(mask: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mayo.config import Config
 from mayo.util.errors import Problems
+from mayo.util.format import amount, share
 
 
 class Kind(NamedTuple):
@@ -43,6 +44,20 @@ def _is_size(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(side) is int and side >= 1 for side in value)
 
 
+def _is_share(value: object) -> bool:
+    try:
+        return (is_number(value) or isinstance(value, str)) and 0 <= share(str(value)) < 1
+    except ValueError:
+        return False
+
+
+def _is_amount(value: object) -> bool:
+    try:
+        return (is_number(value) and value >= 1) or (isinstance(value, str) and amount(value) >= 1)
+    except (ValueError, OverflowError):
+        return False
+
+
 def _are_paths(value: object) -> bool:
     paths = value if isinstance(value, list) else [value]
     return bool(paths) and all(isinstance(path, str) and path for path in paths)
@@ -59,9 +74,13 @@ NAME = Kind('a name: some text without /', lambda v: isinstance(v, str) and v !=
 AMOUNT = Kind('a number from 0 up', lambda v: is_number(v) and v >= 0)
 ABOVE_ZERO = Kind('a number above 0', lambda v: is_number(v) and v > 0)
 BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)
+LENGTHS = Kind('a number above 0, or a list of them', lambda v: ABOVE_ZERO.fits(v) or each(ABOVE_ZERO).fits(v))
 FRACTION = Kind('a number in (0, 1]', lambda v: is_number(v) and 0 < v <= 1)
 PICTURE = Kind('a path that ends in .png, .svg or .pdf', lambda v: isinstance(v, str) and v.endswith(('.png', '.svg', '.pdf')))
 PATHS = Kind('a path, a glob or a URL, or a list of them', _are_paths)
+YAML_FILE = Kind('a path that ends in .yaml', lambda v: isinstance(v, str) and v.endswith('.yaml') and not v.endswith('/.yaml'))
+SHARE = Kind('a share in [0, 1), such as 0.005 or 0.5%', _is_share)
+AMOUNT_OF_MACS = Kind('a number from 1 up, such as 30000000 or 30M', _is_amount)
 SIZE = Kind('[height, width], each a whole number from 1 up', _is_size)
 PATTERN = Kind('a regular expression', _is_pattern)
 
@@ -79,9 +98,11 @@ SETTINGS: Mapping[str, Kind] = {
     'dataset.path.validate': PATHS,
     'dataset.num_examples_per_epoch.train': whole(1),
     'dataset.num_examples_per_epoch.validate': whole(1),
+    'dataset.holdout': BELOW_ONE,
     'dataset.labels': TEXT,
     'dataset.prepare.type': choice('idx', 'cifar', 'folder'),
     'dataset.prepare.source': TEXT,
+    'dataset.prepare.instead': TEXT,
     'dataset.prepare.shards.train': whole(1),
     'dataset.prepare.shards.validate': whole(1),
     'train.max_epochs': ABOVE_ZERO,
@@ -90,10 +111,27 @@ SETTINGS: Mapping[str, Kind] = {
     'train.clip_norm': ABOVE_ZERO,
     'train.gate_learning_rate': AMOUNT,
     'train.average': BELOW_ONE,
+    'train.scale_l1': AMOUNT,
     'train.trainable': PATTERN,
     'train.validate': FLAG,
+    'train.distill.checkpoint': TEXT,
+    'train.distill.weight': FRACTION,
+    'train.distill.temperature': ABOVE_ZERO,
+    'train.anneal.from': FRACTION,
+    'train.anneal.to': FRACTION,
+    'train.anneal.step': FRACTION,
+    'train.anneal.densities': each(FRACTION),
+    'train.anneal.epochs': LENGTHS,
+    'train.anneal.final_epochs': ABOVE_ZERO,
+    'train.anneal.gate_epochs': AMOUNT,
+    'anneal.until_top1': FRACTION,
+    'anneal.restart': FLAG,
     'eval.batch_size': whole(1),
     'eval.path': TEXT,
+    'predict.files': PATHS,
+    'predict.top': whole(1),
+    'predict.format': choice('table', 'json', 'csv'),
+    'predict.path': TEXT,
     'info.format': choice('table', 'json', 'yaml', 'csv'),
     'info.path': TEXT,
     'bench.batch_sizes': each(whole(1)),
@@ -106,15 +144,34 @@ SETTINGS: Mapping[str, Kind] = {
     'bench.format': choice('table', 'json'),
     'bench.path': TEXT,
     'bench.plot': PICTURE,
+    'slim.density': FRACTION,
+    'slim.target_macs': AMOUNT_OF_MACS,
+    'slim.min_channels': whole(1),
+    'slim.round_to': whole(1),
+    'slim.model': YAML_FILE,
     'export.formats': each(choice('saved_model', 'tflite', 'onnx')),
     'export.path': TEXT,
     'export.preprocess': FLAG,
     'export.image_size': SIZE,
     'export.images': whole(16),
+    'plot.pictures': each(choice('channels', 'saliency', 'macs', 'tradeoff', 'training')),
+    'plot.examples': FLAG,
+    'plot.checkpoints': each(TEXT),
+    'plot.images': whole(1),
+    'plot.path': TEXT,
+    'import.path': TEXT,
+    'import.mapping': TEXT,
+    'search.target_macs': AMOUNT_OF_MACS,
+    'search.max_drop': SHARE,
+    'search.images': whole(1),
+    'search.densities': each(FRACTION),
+    'search.trials': whole(1),
+    'search.storage': TEXT,
+    'search.path': YAML_FILE,
     'config.origin': FLAG,
     'system.seed': whole(0),
     'system.execution': choice('auto', 'compact', 'masked'),
-    'system.engine': choice('tensorflow', 'onnxruntime'),
+    'system.engine': choice('auto', 'native', 'tensorflow'),
     'system.precision': choice('float32', 'mixed_bfloat16', 'mixed_float16'),
     'system.batch_size': whole(1),
     'system.threads.data': whole(1),

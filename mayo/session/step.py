@@ -1,6 +1,8 @@
 """One training step, on every replica of every worker, as one TensorFlow graph.
 
     loss = mean cross entropy + weight regularizers + gate penalties           summed gradients of all replicas
+           + scale_l1 sum |gamma|, over every batch norm
+           (of the cross entropy a part is what a teacher says, see Distillation)
     w   <- w - rate decay w                                                     decoupled weight decay, of weights only
     w   <- optimizer(w, gradient, rate)                                         rate times a factor for gate variables
 
@@ -17,7 +19,16 @@ import tensorflow as tf
 
 from mayo.net.tf.network import Network
 
+SCALE = 'BatchNorm/gamma'    # what the name of a scale of batch norm ends with
 _GROWTH_STEPS = 2000        # good steps after which a loss scale doubles
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What a teacher adds to the loss: (1 - w) cross entropy + w T^2 KL(teacher || student). teacher: images to its outputs."""
+    teacher: Callable[[tf.Tensor], tf.Tensor]
+    weight: float
+    temperature: float
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class Rules:
     weight_decay: float = 0.0
     average: float | None = None                            # decay of the moving average of weights
     loss_scale: float | None = None                         # the first; keeps small gradients of float16 from vanishing
+    distillation: Distillation | None = None
+    scale_l1: float = 0.0                                   # of |gamma|, as https://arxiv.org/abs/1708.06519 trains
     decays: Callable[[str], bool] = lambda name: name.endswith('weights') and '/gate/' not in name
     factor: Callable[[str], float] = lambda name: 1.0
 
@@ -140,8 +153,8 @@ class Step:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.variables)
             outputs, stats = self.network(images, training=True)
-            entropy = cross_entropy(outputs, labels, self.network.is_probability, self.rules.label_smoothing)
-            loss = tf.reduce_mean(entropy) + self.network.regularization(stats)
+            loss = tf.reduce_mean(self._error(images, labels, outputs)) + self.network.regularization(stats)
+            loss += self._scales()
             share = loss * self.scale / self.strategy.num_replicas_in_sync
         gradients = tape.gradient(share, self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         count = tf.cast(tf.shape(labels)[0], tf.float32)
@@ -149,6 +162,23 @@ class Step:
         density = [tf.reduce_mean(stat.mask) for stat in stats.values()]
         means = [loss, correct, tf.add_n(density) / len(density) if density else tf.zeros(())]
         return gradients, tf.stack([*(mean * count for mean in means), count])
+
+    def _scales(self) -> tf.Tensor:
+        """The L1 penalty on the scales of batch norm that train; its subgradient at 0 is 0."""
+        gammas = [variable for name, variable in zip(self.names, self.variables, strict=True) if name.endswith(SCALE)]
+        if not self.rules.scale_l1 or not gammas:
+            return tf.zeros(())
+        return self.rules.scale_l1 * tf.add_n([tf.reduce_sum(tf.abs(tf.cast(gamma, tf.float32))) for gamma in gammas])
+
+    def _error(self, images: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """How far the outputs are from the labels and from what the teacher says, of each image, [N]."""
+        is_probability, distillation = self.network.is_probability, self.rules.distillation
+        entropy = cross_entropy(outputs, labels, is_probability, self.rules.label_smoothing)
+        if distillation is None:
+            return entropy
+        taught = tf.stop_gradient(distillation.teacher(images))
+        away = divergence(taught, outputs, is_probability, distillation.temperature)
+        return (1 - distillation.weight) * entropy + distillation.weight * distillation.temperature ** 2 * away
 
     def _update(self, gradients: Sequence[tf.Tensor], norm: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         multiplier = None if self.rules.loss_scale is None else 1 / self.scale
@@ -198,3 +228,13 @@ def cross_entropy(outputs: tf.Tensor, labels: tf.Tensor, is_probability: bool,
     log_p = tf.math.log(tf.maximum(outputs, 1e-12)) if is_probability else tf.nn.log_softmax(outputs)
     at_label = tf.gather(log_p, labels, axis=1, batch_dims=1)
     return -(1 - label_smoothing) * at_label - label_smoothing * tf.reduce_mean(log_p, -1)
+
+
+def divergence(taught: tf.Tensor, outputs: tf.Tensor, is_probability: bool, temperature: float = 1.0) -> tf.Tensor:
+    """KL(p || q) = sum_c p_c (log p_c - log q_c) of each image, [N]; p from the teacher's outputs, q from the student's.
+
+    Both are softmax(logits / temperature); of outputs that are probabilities, if `is_probability`, the logits are their logarithms.
+    """
+    log_p, log_q = (tf.nn.log_softmax((tf.math.log(tf.maximum(values, 1e-12)) if is_probability else values) / temperature)
+                    for values in (taught, outputs))
+    return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), -1)

@@ -21,12 +21,14 @@ import tensorflow as tf
 from mayo.checkpoint import bundle, names
 from mayo.session import data
 from mayo.session.base import Session
-from mayo.session.evaluate import evaluate
+from mayo.session.distill import distillation
+from mayo.session.evaluate import Evaluation, evaluate
+from mayo.session.history import History, path_of
 from mayo.session.interrupt import Interrupts
 from mayo.session.optimizer import optimizer
 from mayo.session.progress import Progress
 from mayo.session.schedule import Rate, learning_rate
-from mayo.session.step import Rules, Step
+from mayo.session.step import SCALE, Rules, Step
 from mayo.util.errors import RunError, UserError
 from mayo.util.files import shown
 
@@ -44,8 +46,9 @@ def train(session: Session) -> None:
 class Trainer:
     """One training of a session's network."""
 
-    def __init__(self, session: Session) -> None:
-        self.session, self.config = session, session.config
+    def __init__(self, session: Session, first_epoch: int = 0) -> None:
+        """first_epoch: how the order of images goes on, where a training follows others."""
+        self.session, self.config, self.first_epoch = session, session.config, first_epoch
         self.data = data.data_of(self.config, 'train')
         self.batch_size: int = self.config.get('system.batch_size')
         self.steps_per_epoch = self._steps_per_epoch()
@@ -58,6 +61,7 @@ class Trainer:
         self.best = -1.0
         self.saved_steps, self.saved_time = self.steps, time.monotonic()
         self.first_step = self.steps                    # of this process
+        self.history = History(path_of(session.store.folder, session.run), self.epoch)
         self.step = self._make_step()
         self._restore()
 
@@ -102,8 +106,8 @@ class Trainer:
     def _batches(self) -> Any:
         """The batches of this epoch that are left, spread over the replicas."""
         epoch, skip = divmod(self.steps, self.steps_per_epoch)
-        batches = data.epoch_of(self.config, 'train', epoch=epoch, skip_batches=skip, batch_size=self.batch_size,
-                                drop_remainder=True, data=self.data)
+        batches = data.epoch_of(self.config, 'train', epoch=self.first_epoch + epoch, skip_batches=skip,
+                                batch_size=self.batch_size, drop_remainder=True, data=self.data)
         return self.session.strategy.experimental_distribute_dataset(batches)
 
     def _heed(self, interrupts: Interrupts) -> None:
@@ -126,7 +130,7 @@ class Trainer:
 
     def _end_epoch(self, progress: Progress) -> None:
         """Validate, remember the best, and save if it is time to."""
-        is_last = self.steps >= self.total_steps
+        is_last, result = self.steps >= self.total_steps, None
         if self.validates:
             self.step.synchronize()
             with self._averages_in_place():
@@ -135,6 +139,7 @@ class Trainer:
                 if result.top1 > self.best:
                     self.best = result.top1
                     self._write(self._name('best'), {})
+        self._note_epoch(result)
         every = self.config.get('system.checkpoint.every_epochs')
         if is_last or (self.steps - self.saved_steps) / self.steps_per_epoch >= every - 1e-6:
             self._save()
@@ -209,13 +214,17 @@ class Trainer:
         if not variables:
             raise UserError(f'train.trainable is {train["trainable"]!r}, which no trainable variable of the network '
                             'matches.')
+        if train['scale_l1'] and not any(name.endswith(SCALE) for name in variables):
+            raise UserError(f'{_where(self.config, "train.scale_l1")} is {train["scale_l1"]:g}, but no batch norm with a scale '
+                            'trains here (a gate takes the place of its scale).')
         gate_factor = train['gate_learning_rate']
         with self.session.strategy.scope():
             algorithm = optimizer(train['optimizer'], _where(self.config, 'train.optimizer'))
         rules = Rules(label_smoothing=train['label_smoothing'], clip_norm=train['clip_norm'],
                       weight_decay=train['weight_decay'] + (algorithm.weight_decay or 0.0), average=train['average'],
                       loss_scale=2.0 ** 15 if self.config.get('system.precision') == 'mixed_float16' else None,
-                      factor=lambda name: gate_factor if '/gate/' in name else 1.0)
+                      factor=lambda name: gate_factor if '/gate/' in name else 1.0,
+                      distillation=distillation(self.session), scale_l1=train['scale_l1'])
         return Step(network, variables, algorithm, rules, self.session.strategy)
 
     @contextlib.contextmanager
@@ -234,10 +243,16 @@ class Trainer:
             variable.assign(average)
 
     def _news(self) -> str:
-        totals = self.step.read_totals()
+        totals = self.history.add(self.step.read_totals())
         density = '' if totals.density is None else f', density {totals.density:.3f}'
         return (f'epoch {self.epoch:.2f}, loss {totals.loss:.4f}, top-1 {totals.top1:.2%}{density}, '
                 f'rate {self.rate(self.epoch):.3g}')
+
+    def _note_epoch(self, result: Evaluation | None) -> None:
+        """A line in the record of the training, which `plot` draws."""
+        self.history.add(self.step.read_totals())
+        if self.session.is_chief:
+            self.history.write(self.epoch, self.steps, self.rate(self.epoch), result)
 
     def _check_finite(self) -> None:
         """RunError if a step was not finite: which, its learning rate, and the first layer that its images break."""

@@ -22,6 +22,27 @@ def short(number: float) -> str:
     return _scaled(number, 1000, ('', 'k', 'M', 'G', 'T', 'P'))
 
 
+def amount(text: str | float) -> int:
+    """A number as `short` writes it, or as it is. Errors: ValueError.
+
+    >>> amount('30M'), amount('1.5G'), amount(1000), amount('2_000')
+    (30000000, 1500000000, 1000, 2000)
+    """
+    digits = str(text).strip()
+    power = ('k', 'M', 'G', 'T', 'P').index(digits[-1]) + 1 if digits[-1:] in ('k', 'M', 'G', 'T', 'P') else 0
+    return round(float(digits[:-1] if power else digits) * 1000 ** power)
+
+
+def share(text: str | float) -> float:
+    """A fraction as people write it: a number, or a percentage. Errors: ValueError.
+
+    >>> share('0.5%'), share('12 %'), share(0.25), share('.1')
+    (0.005, 0.12, 0.25, 0.1)
+    """
+    digits = str(text).strip()
+    return float(digits.removesuffix('%')) / (100 if digits.endswith('%') else 1)
+
+
 def size(number: float) -> str:
     """Bytes, in units of 1024.
 

@@ -7,13 +7,12 @@ from mayo.bench.modes import (
     NETWORKS,
     Mode,
     artifact_engine,
-    at_density,
     densities_of,
     macs_of,
     modes_of,
-    without_gates,
 )
 from mayo.estimate import estimate
+from mayo.net.gates import at_density, without_gates
 from mayo.session.settings import SETTINGS
 
 

@@ -3,13 +3,15 @@ import numpy as np
 import pytest
 
 from mayo.bench import plot
-from mayo.bench.modes import Mode, without_gates
+from mayo.bench.modes import Mode
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
+from mayo.net.gates import without_gates
+from mayo.util import picture
 from mayo.util.errors import RunError
 
 
 def test_without_matplotlib_there_is_a_message(subject, monkeypatch):
-    monkeypatch.setattr(plot, 'missing', lambda packages: packages)
+    monkeypatch.setattr(picture, 'missing', lambda packages: packages)
     with pytest.raises(RunError, match=r'^bench\.plot needs matplotlib, which is not installed; pip install \.\[bench\]$'):
         plot.check(subject.graph)
 

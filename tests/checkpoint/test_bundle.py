@@ -76,6 +76,30 @@ def test_missing_data_are_said(prefix):
         bundle.read(prefix)
 
 
+def test_a_checkpoint_in_parts_is_read_and_a_part_that_is_missing_is_said(tmp_path):
+    for name in 'ab':
+        bundle.write(tmp_path / name, {name: np.arange(3)})
+    tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=[str(tmp_path / 'a'), str(tmp_path / 'b')],
+                                  destination_prefix=str(tmp_path / 'parts'), delete_old_dirs=False)
+    assert sorted(bundle.read(tmp_path / 'parts')) == ['a', 'b']
+    (tmp_path / 'parts.data-00001-of-00002').unlink()
+    with pytest.raises(UserError, match=r'is in 2 parts, of which \S+parts\.data-00001-of-00002 does not exist\.'):
+        bundle.read(tmp_path / 'parts')
+
+
+def test_the_first_format_of_tensorflow_is_one_file_and_is_read(tmp_path):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        v1.get_variable('x/weights', initializer=[1.0, 2.0], use_resource=False)
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver(write_version=v1.train.SaverDef.V1).save(session, str(tmp_path / 'old.ckpt'), write_meta_graph=False)
+    assert bundle.is_first_format(tmp_path / 'old.ckpt')
+    np.testing.assert_array_equal(bundle.read(tmp_path / 'old.ckpt')['x/weights'], [1, 2])
+    (tmp_path / 'cut').write_bytes((tmp_path / 'old.ckpt').read_bytes()[:-1])
+    assert not bundle.is_first_format(tmp_path / 'cut')
+    assert not bundle.is_first_format(tmp_path)
+
+
 @pytest.mark.parametrize('suffix', ['.index', '.data-00000-of-00001'])
 def test_a_git_lfs_pointer_is_said(prefix, suffix):
     file = prefix.with_name(prefix.name + suffix)

@@ -61,3 +61,12 @@ def test_pruning_masks_of_the_original_multiply_their_weights():
     assert list(tensors) == ['n/c/weights']
     np.testing.assert_array_equal(tensors['n/c/weights'], [[1, 0], [0, 4]])
     assert tensors['n/c/weights'].dtype == np.float32
+
+
+def test_a_pruning_mask_of_another_shape_than_its_weights_is_said():
+    with pytest.raises(UserError, match=r'old: c/weights/P\.mask is \[2\], but the weights that it prunes are \[2, 3\]\.'):
+        names.adapt({'c/weights': np.ones((2, 3)), 'c/weights/P.mask': np.ones(2, bool)}, 'old')
+
+
+def test_a_pruning_mask_without_weights_stays_to_be_listed():
+    assert list(names.adapt({'c/weights/P.mask': np.ones(2, bool)})) == ['c/weights/P.mask']

@@ -72,6 +72,13 @@ def test_an_unknown_name_says_what_exists_and_the_nearest(store):
         store.resolve('gate5')
 
 
+def test_weights_of_keras_are_no_checkpoint_and_the_action_for_them_is_named(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'vgg16.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
+    with pytest.raises(UserError, match=r'load=vgg16\.h5: weights of another format; import\.path=vgg16\.h5 import-weights'):
+        store.resolve('vgg16.h5')
+
+
 def test_an_empty_folder_says_so(store):
     with pytest.raises(UserError, match=r'load=latest: no such checkpoint in \S+, it holds none\.'):
         store.resolve('latest')

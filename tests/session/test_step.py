@@ -7,7 +7,7 @@ import tensorflow as tf
 from mayo.config.names import KNOWN
 from mayo.session.base import Session
 from mayo.session.optimizer import optimizer
-from mayo.session.step import Rules, Step, cross_entropy
+from mayo.session.step import Distillation, Rules, Step, cross_entropy, divergence
 
 OPTIMIZERS = [name for name in KNOWN if name.startswith(('keras.optimizers.', 'mayo.train.'))]
 
@@ -21,6 +21,20 @@ def test_cross_entropy_with_smooth_labels(is_probability, smoothing):
     targets = np.full((4, 3), smoothing / 3) + np.eye(3)[labels] * (1 - smoothing)
     found = cross_entropy(tf.constant(p if is_probability else logits), tf.constant(labels), is_probability, smoothing)
     np.testing.assert_allclose(found, -(targets * np.log(p)).sum(1), rtol=1e-5)
+
+
+def softmax(logits):
+    return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize('is_probability', [False, True])
+@pytest.mark.parametrize('temperature', [1.0, 3.0])
+def test_the_divergence_from_a_teacher(is_probability, temperature):
+    taught, logits = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    p, q = softmax(taught / temperature), softmax(logits / temperature)
+    outputs = [softmax(values) for values in (taught, logits)] if is_probability else [taught, logits]
+    found = divergence(*map(tf.constant, outputs), is_probability, temperature)
+    np.testing.assert_allclose(found, (p * np.log(p / q)).sum(-1), rtol=1e-4, atol=1e-6)
 
 
 class Affine:
@@ -104,6 +118,20 @@ def test_the_moving_average_forgets_its_start():
     np.testing.assert_allclose(step.averaged()['fc/weights'].numpy(), average, rtol=1e-5)
 
 
+def test_a_teacher_takes_its_part_of_the_loss_and_of_the_gradient():
+    taught = np.random.default_rng(2).normal(size=(8, 3)).astype(np.float32)
+    step, network = make_step(Rules(distillation=Distillation(lambda images: tf.constant(taught), weight=0.25, temperature=2.0)))
+    w, b = network.w.numpy(), network.b.numpy()
+    logits = IMAGES @ w + b
+    p, q, soft = softmax(taught / 2), softmax(logits / 2), softmax(logits)
+    entropy = -np.log(soft[np.arange(8), LABELS]).mean()
+    step(IMAGES, LABELS, 0.1)
+    expected = 0.75 * entropy + 0.25 * 4 * (p * np.log(p / q)).sum(-1).mean() + 0.01 * (w ** 2).sum()
+    assert step.read_totals().loss == pytest.approx(expected, rel=1e-5)
+    to_logits = (0.75 * (soft - np.eye(3)[LABELS]) + 0.25 * 2 * (q - p)) / 8           # d T^2 KL / d logits = T (q - p)
+    np.testing.assert_allclose(network.b.numpy(), b - 0.1 * to_logits.sum(0), rtol=1e-4, atol=1e-6)
+
+
 def test_totals_are_means_over_the_images_since_the_last_reading():
     step, network = make_step(Rules())
     loss, _ = gradients_of(network)
@@ -178,3 +206,26 @@ def test_gates_report_their_density_while_training(config_of):
     step = Step(session.network, trainable, keras.optimizers.SGD(), Rules(), session.strategy)
     step(tf.random.stateless_normal([4, 8, 8, 1], [1, 2]), tf.constant([0, 1, 2, 0]), 0.1)
     assert step.read_totals().density == pytest.approx(0.5)
+
+
+class Scaled(Affine):
+    """The same with its bias called a scale of batch norm, one of which is zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.b.assign([0.5, -0.25, 0.0])
+
+    def named_variables(self):
+        return {'fc/weights': self.w, 'fc/BatchNorm/gamma': self.b}
+
+
+def test_the_penalty_on_scales_pulls_each_to_zero_and_nothing_else():
+    """d/db (l1 sum |b|) = l1 sign(b), which is 0 at 0; the loss that is shown has the penalty in it."""
+    network = Scaled()
+    step = Step(network, network.named_variables(), keras.optimizers.SGD(), Rules(scale_l1=0.3), tf.distribute.get_strategy())
+    w, b = network.w.numpy(), network.b.numpy()
+    loss, (of_w, of_b) = gradients_of(network)
+    step(IMAGES, LABELS, 0.1)
+    np.testing.assert_allclose(network.w.numpy(), w - 0.1 * of_w.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(network.b.numpy(), b - 0.1 * (of_b.numpy() + 0.3 * np.sign(b)), rtol=1e-5)
+    assert step.read_totals().loss == pytest.approx(float(loss) + 0.3 * 0.75, rel=1e-5)

@@ -8,13 +8,14 @@ Pickles are read by a reader that knows NumPy arrays and nothing else, so that a
 import io
 import pathlib
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mayo.data.class_name import ClassName
 from mayo.data.prepare.archive import Member, members
-from mayo.data.prepare.raw import ClassName, Raw, png, readers, texts
+from mayo.data.prepare.raw import Raw, of_pixels, readers, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 
@@ -43,14 +44,8 @@ def cifar(source: pathlib.Path, split: str, batches: Any, classes: Sequence[Clas
     if not found:
         raise UserError(f'{shown(source)} holds no CIFAR batch named {", ".join(wanted)} (for images in a folder '
                         'for each class, dataset.prepare.type=folder).')
-    parts = [found[name] for name in sorted(found)]
-    return Raw(_images(parts), texts(classes) or own, sum(len(labels) for _, labels in parts))
-
-
-def _images(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[bytes, int]]:
-    for pixels, labels in parts:
-        for image, label in zip(pixels, labels, strict=True):
-            yield png(image), int(label)
+    pixels, labels = zip(*(found[name] for name in sorted(found)), strict=True)
+    return of_pixels(np.concatenate(pixels), np.concatenate(labels), texts(classes) or own)
 
 
 def _parse(content: bytes, member: Member, source: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,104 +1,103 @@
 """Reader of photographs in a folder for each class: a folder tree, or a tar or zip of one.
 
     [anything/]SPLIT/CLASS/image.jpg        classes in the order of their folders' names are labels 0, 1, ...
-    [anything/]SPLIT/image.jpg              with a file that names each image's class
+    [anything/]SPLIT/image.jpg              with a file that names each image's class, see `labels.py`
 
-ImageNet's layout is this one with WordNet ids as folder names. Its training archive holds a tar for each class, which
+ImageNet's layouts are these with WordNet ids as folder names. Its training archive holds a tar for each class, which
 counts as the folder of that class; its validation archive is of the second kind.
 """
-import concurrent.futures
-import itertools
-import os
 import pathlib
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mayo.data.prepare.archive import Member, members
-from mayo.data.prepare.raw import ClassName, Raw, png, readers, texts
+import numpy as np
+
+from mayo.data import record
+from mayo.data.class_name import ClassName
+from mayo.data.files import IMAGES
+from mayo.data.prepare.archive import Member, members, stem_of
+from mayo.data.prepare.labels import Text, classes_of, shipped_labels
+from mayo.data.prepare.raw import Raw, png, readers, texts
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.files import find, shown
 from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
-STANDARD = {'train': ('train', 'training'), 'validate': ('validation', 'validate', 'valid', 'val', 'test')}
-IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif')
-AT_ONCE = 256                   # images read ahead, to be checked side by side
+STANDARD = {'train': ('train', 'training', 'ILSVRC2012_img_train'),
+            'validate': ('validation', 'validate', 'valid', 'val', 'ILSVRC2012_img_val', 'test')}
 
-ClassOf = Callable[[Member], str | None]        # the class of an image of the split, None for any other file
+ClassOf = Callable[[Member], str]       # the class of an image of the split
 
 
 @readers.register('folder')
 def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[ClassName] | None) -> Raw:
     """The images of one split.
 
-    place: the folder above the class folders; `.` if they lie outermost; null for the usual names of `split`; or
-    {folder: NAME, labels: FILE} for images without class folders, FILE saying in each line `IMAGE CLASS`, or `CLASS` for
-    the images in the order of their names.
+    place: the folder above the class folders; `.` if they lie outermost; null for the first of the usual names of `split`
+    that holds images, the source's own name included; or {folder: NAME, labels: FILE} for images without class folders.
     classes: what the folders mean; the source may lack some. None: the folders of this split are the classes.
     """
-    if place is None:
-        class_of = _by_folder(STANDARD.get(split, (split,)))
-    elif isinstance(place, str):
-        class_of = _by_folder((place,))
-    elif isinstance(place, Mapping) and set(place) == {'folder', 'labels'}:
-        class_of = _by_file(source, place['folder'], place['labels'])
+    images = [member for member in members(source) if member.name.lower().endswith(IMAGES)]
+    if isinstance(place, Mapping) and {'folder', 'labels'} <= set(place) <= {'folder', 'labels', 'ids'}:
+        found, class_of = _labelled(source, images, **place)
+    elif place is None or isinstance(place, str):
+        found, class_of = _in_folders(source, images, split, place)
     else:
         raise UserError(f'dataset.prepare.splits.{split} is {place!r}, expected a folder or {{folder: , labels: }}.')
-    total = None
-    nothing = (f'{shown(source)} holds no image as {_shown(place, split)}; dataset.prepare.splits.{split} names the folder '
-               'above the class folders.')
-    if classes is None:
-        found = [key for key in map(class_of, members(source)) if key is not None]
-        if not found:
-            raise UserError(nothing)
-        classes, total = [ClassName(key, key) for key in sorted(set(found))], len(found)
+    if not found:
+        raise UserError(f'{shown(source)} holds no image as {_shown(place, split)}; dataset.prepare.splits.{split} names '
+                        'the folder above the class folders.')
+    keys = [class_of(member) for member in found]
+    classes = classes or [ClassName(key, key) for key in sorted(set(keys))]
+    labels = _numbers(source, found, keys, classes)
+    return Raw(labels, lambda number: checked(found[number], source),
+               lambda number: f'{found[number].name} {found[number].size}', texts(classes))
+
+
+def _in_folders(source: pathlib.Path, images: Sequence[Member], split: str,
+                place: str | None) -> tuple[list[Member], ClassOf]:
+    """Images in class folders; or, without a place of the user's, images beside which lies a known file of labels."""
+    own = stem_of(source)
+    places = STANDARD.get(split, (split,)) if place is None else (place,)
+    for one in places:
+        found = [image for image in images if len(image.parts) > 1 and _lies_in(own, image.parts[:-2], one)]
+        if found:
+            return found, lambda member: member.parts[-2]
+        direct = [image for image in images if place is None and _lies_in(own, image.parts[:-1], one)]
+        known = shipped_labels(source) if direct else None
+        if known is not None:
+            return direct, classes_of(direct, known)
+    return [], str
+
+
+def _labelled(source: pathlib.Path, images: Sequence[Member], folder: str, labels: str,
+              ids: str | None = None) -> tuple[list[Member], ClassOf]:
+    """Images directly in `folder`, whose classes the file `labels` says."""
+    path, table = find(labels), find(ids) if ids else None
+    if path is None or (ids and table is None):
+        absent = labels if path is None else ids
+        raise UserError(f'dataset.prepare.splits: the label file {absent} does not exist.')
+    found = [image for image in images if _lies_in(stem_of(source), image.parts[:-1], folder)]
+    return found, classes_of(found, Text(path), table)
+
+
+def _lies_in(own: str, folders: Sequence[str], place: str) -> bool:
+    """Whether `folders`, which lie in the source called `own`, lead to `place`."""
+    if place == '.':
+        return not folders
+    return '/'.join(('', own, *folders)).endswith(f'/{place.strip("/")}')
+
+
+def _numbers(source: pathlib.Path, images: Sequence[Member], keys: Sequence[str],
+             classes: Sequence[ClassName]) -> np.ndarray:
     labels = {name.key: label for label, name in enumerate(classes)}
-    return Raw(_images(source, class_of, labels, nothing), texts(classes), total)
-
-
-def _by_folder(places: Sequence[str]) -> ClassOf:
-    def class_of(member: Member) -> str | None:
-        if _is_image(member) and len(member.parts) > 1 and any(_lies_in(member.parts[:-2], place) for place in places):
-            return member.parts[-2]
-        return None
-    return class_of
-
-
-def _by_file(source: pathlib.Path, place: str, labels: str) -> ClassOf:
-    path = find(labels)
-    if path is None:
-        raise UserError(f'dataset.prepare.splits: the label file {labels} does not exist.')
-    rows = [re.split(r'[\s,]+', line.strip()) for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
-    if all(len(row) == 1 for row in rows):
-        names = sorted(_stem(m) for m in members(source) if _is_image(m) and _lies_in(m.parts[:-1], place))
-        if len(names) != len(rows):
-            raise UserError(f'{shown(path)} names the classes of {len(rows)} images, {shown(source)} holds {len(names)}.')
-        keys = {name: row[0] for name, row in zip(names, rows, strict=True)}
-    else:
-        keys = {os.path.splitext(row[0])[0]: row[1] for row in rows if len(row) > 1}
-
-    def class_of(member: Member) -> str | None:
-        if not _is_image(member) or not _lies_in(member.parts[:-1], place):
-            return None
-        if _stem(member) not in keys:
-            raise UserError(f'{shown(path)} does not say the class of {member.name}.')
-        return keys[_stem(member)]
-    return class_of
-
-
-def _is_image(member: Member) -> bool:
-    return os.path.splitext(member.name)[1].lower() in IMAGES
-
-
-def _stem(member: Member) -> str:
-    return os.path.splitext(member.parts[-1])[0]
-
-
-def _lies_in(folders: Sequence[str], place: str) -> bool:
-    above = '/'.join(folders)
-    return not above if place == '.' else f'/{above}'.endswith(f'/{place.strip("/")}')
+    for image, key in zip(images, keys, strict=True):
+        if key not in labels:
+            hint = did_you_mean(key, labels) or '.'
+            raise UserError(f'{shown(source)}: {image.name} is of class {key}, which is none of the {len(labels)} of '
+                            f'dataset.prepare.classes{hint}')
+    return np.array([labels[key] for key in keys], np.int32)
 
 
 def _shown(place: Any, split: str) -> str:
@@ -107,36 +106,13 @@ def _shown(place: Any, split: str) -> str:
     return f'{place or " or ".join(STANDARD.get(split, (split,)))}/CLASS/image.jpg'
 
 
-def _images(source: pathlib.Path, class_of: ClassOf, labels: Mapping[str, int],
-            nothing: str) -> Iterator[tuple[bytes, int]]:
-    wanted = _labelled(source, class_of, labels)
-    first = next(wanted, None)
-    if first is None:
-        raise UserError(nothing)
-    wanted = itertools.chain([first], wanted)
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        while batch := list(itertools.islice(wanted, AT_ONCE)):
-            names, numbers, contents = zip(*batch, strict=True)
-            checked = pool.map(_checked, contents, itertools.repeat(source), names)
-            yield from zip(checked, numbers, strict=True)
-
-
-def _labelled(source: pathlib.Path, class_of: ClassOf, labels: Mapping[str, int]) -> Iterator[tuple[str, int, bytes]]:
-    for member in members(source):
-        key = class_of(member)
-        if key is None:
-            continue
-        if key not in labels:
-            hint = did_you_mean(key, labels) or '.'
-            raise UserError(f'{shown(source)}: {member.name} is of class {key}, which is none of the {len(labels)} of '
-                            f'dataset.prepare.classes{hint}')
-        yield member.name, labels[key], member.read()
-
-
-def _checked(content: bytes, source: pathlib.Path, name: str) -> bytes:
-    """`content`, known to be decodable, as a JPEG or PNG file."""
+def checked(member: Member, source: pathlib.Path) -> bytes:
+    """An image file, known to be decodable, as a JPEG or PNG file."""
     try:
+        content = member.read()
         pixels = tf.io.decode_image(content, expand_animations=False)
     except tf.errors.InvalidArgumentError as error:
-        raise UserError(f'{shown(source)}: {name} is not a readable image: {error.message.splitlines()[0]}') from error
+        raise UserError(f'{shown(source)}: {member.name} is not a readable image: {record.reason(error)}') from error
+    except UserError as error:
+        raise UserError(f'{shown(source)}: {error}') from error
     return content if content.startswith((b'\xff\xd8\xff', b'\x89PNG')) else png(pixels.numpy())

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mayo.data.class_name import ClassName
 from mayo.data.prepare.archive import Member, members
-from mayo.data.prepare.raw import ClassName, Raw, png, readers, texts
+from mayo.data.prepare.raw import Raw, of_pixels, readers, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 
@@ -32,8 +33,7 @@ def idx(source: pathlib.Path, split: str, files: Any, classes: Sequence[ClassNam
         raise UserError(f'{shown(source)}: {files["images"]} holds values {images.shape} and {files["labels"]} '
                         f'{labels.shape}, expected images (N, H, W) and labels (N,).')
     pixels = images if images.ndim == 4 else images[..., np.newaxis]
-    numbered = ((png(image), int(label)) for image, label in zip(pixels, labels, strict=True))
-    return Raw(numbered, texts(classes), len(labels))
+    return of_pixels(pixels, labels, texts(classes))
 
 
 def _find(source: pathlib.Path, name: str) -> np.ndarray:

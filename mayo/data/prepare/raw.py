@@ -1,38 +1,45 @@
-"""What a reader of a raw data set gives for one split: the names of the classes and a stream of labelled images."""
+"""What a reader of a raw data set gives for one split: the names of the classes and labelled images."""
 import dataclasses
+import hashlib
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from mayo.data.class_name import ClassName
 from mayo.util.lazy import lazy
 from mayo.util.registry import Registry
 
 tf = lazy('tensorflow')
 
 
-class ClassName(NamedTuple):
-    """A class: what the source calls it (the name of its folder), and the name to show."""
-    key: str
-    text: str
-
-
 @dataclasses.dataclass(frozen=True)
 class Raw:
     """One split of a raw data set.
 
-    images: (JPEG or PNG file, label from 0), one after the other. total: how many, None if only counting would tell.
-    classes: their names in label order, None if the source has no names.
+    labels: of each image, from 0, in the order of the source. classes: their names, None if the source has no names.
+    read: image n as a JPEG or PNG file, known to be readable; UserError if it is not. Threads call it side by side.
+    key: text that changes when image n does.
     """
-    images: Iterable[tuple[bytes, int]]
+    labels: Sequence[int] | np.ndarray
+    read: Callable[[int], bytes]
+    key: Callable[[int], str]
     classes: Sequence[str] | None = None
-    total: int | None = None
 
 
 # reader(source folder or archive, name of the split, what `dataset.prepare.splits` says of it, classes if they are known)
 Reader = Callable[[pathlib.Path, str, Any, Sequence[ClassName] | None], Raw]
 readers: Registry[Reader] = Registry('dataset.prepare.type')
+
+
+def of_pixels(pixels: Sequence[np.ndarray] | np.ndarray, labels: np.ndarray, classes: Sequence[str] | None) -> Raw:
+    """Pictures [H, W, channels], uint8, with their labels [N], as PNG files."""
+    content = hashlib.sha256()
+    for picture in pixels:
+        content.update(picture.tobytes())
+    digest = content.hexdigest()
+    return Raw(labels, lambda number: png(pixels[number]), lambda number: f'{digest}/{number}', classes)
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import tqdm
 
+from mayo.data.files import IMAGES
+from mayo.data.prepare.archive import members
 from mayo.util.errors import RunError, UserError
 from mayo.util.files import find, shown, whole_file
 
@@ -39,6 +41,11 @@ def locate(source: str | None, known: Sequence[str], urls: Mapping[str, Mapping[
             raise UserError(f'dataset.prepare.urls.{name} is {entry!r}, expected {{url: , sha256: }}.')
         download(entry['url'], entry['sha256'], folder / name)
     return folder / next(iter(urls)) if len(urls) == 1 else folder
+
+
+def kind_of(source: pathlib.Path, kind: str) -> str:
+    """`folder` for a source with image files, whatever data set they are of; else `kind`, its own format."""
+    return 'folder' if any(member.name.lower().endswith(IMAGES) for member in members(source)) else kind
 
 
 def download(url: str, sha256: str, path: pathlib.Path) -> None:

@@ -4,6 +4,7 @@
 
 Under a mixed precision policy the layers compute in 16 bits; from the last layer with weights on, in float32.
 """
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -47,27 +48,33 @@ class Network(keras.Model):
         graph.walk(dict.fromkeys(graph.inputs, input_dims), visit)
         return layers
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tuple[Any, dict[str, GateStats]]:
-        """Returns the outputs (a tensor, or a list if the graph has several) and the gates' stats by layer name."""
-        values, stats = self._forward(images, training)
+    def call(self, images: tf.Tensor, training: bool = False,
+             keeps: Mapping[str, tf.Tensor] | None = None) -> tuple[Any, dict[str, GateStats]]:
+        """Returns the outputs (a tensor, or a list if the graph has several) and the gates' stats by layer name.
+
+        keeps: active channels, a scalar each, of gated layers in place of what their density says.
+        """
+        values, stats = self._forward(images, training, keeps or {})
         if training and self.threshold is not None:
-            keeps = [self.node_layers[name].gate.keep for name in stats]
-            self.threshold.learn(best_loser_of_all([stat.saliency for stat in stats.values()], keeps))
+            own = [self.node_layers[name].gate.keep for name in stats]
+            self.threshold.learn(best_loser_of_all([stat.saliency for stat in stats.values()], own))
         outputs = [tf.cast(values[name], tf.float32) for name in self.graph.outputs]
         return outputs[0] if len(outputs) == 1 else outputs, stats
 
     def activations(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """The output of every layer by name, in their order."""
-        values, _ = self._forward(images, training)
+        values, _ = self._forward(images, training, {})
         return {node.name: values[node.name] for node in self.graph.nodes}
 
-    def _forward(self, images: tf.Tensor, training: bool) -> tuple[dict[str, tf.Tensor], dict[str, GateStats]]:
+    def _forward(self, images: tf.Tensor, training: bool,
+                 keeps: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, GateStats]]:
         """The value of every node and input by name, and the gates' stats."""
         stats: dict[str, GateStats] = {}
 
         def visit(node: Node, sources: list[tf.Tensor]) -> tf.Tensor:
             layer = self.node_layers[node.name]
-            outputs = layer(sources[0] if len(sources) == 1 else sources, training=training)
+            more = {'keep': keeps[node.name]} if node.name in keeps else {}
+            outputs = layer(sources[0] if len(sources) == 1 else sources, training=training, **more)
             if isinstance(layer, GatedConvolution):
                 outputs, stats[node.name] = outputs
             return outputs

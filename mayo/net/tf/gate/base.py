@@ -17,7 +17,7 @@ import tensorflow as tf
 from mayo.estimate.gate import GateParams
 from mayo.net.tf.gate.kernel import with_mean
 from mayo.net.tf.gate.regularizer import regularizers
-from mayo.net.tf.gate.threshold import Threshold, best_loser
+from mayo.net.tf.gate.threshold import Threshold, best_loser, best_loser_of_any
 from mayo.net.tf.variables import Composite
 
 STDDEV = 0.05           # of phi when training starts afresh
@@ -94,8 +94,10 @@ class Gate(Composite):
         """g from s."""
         return self.predictor(summary if self.factor is None else self.factor(summary))
 
-    def winners(self, saliency: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The mask, 0 or 1 in float32. No gradient passes through it."""
+    def winners(self, saliency: tf.Tensor, training: bool = False, keep: tf.Tensor | None = None) -> tf.Tensor:
+        """The mask, 0 or 1 in float32. No gradient passes through it. keep: k, of each image, in place of the gate's own."""
+        if keep is not None:
+            return tf.cast(tf.stop_gradient(saliency) > best_loser_of_any(saliency, keep), tf.float32)
         if self.keep == self.channels:
             return tf.ones_like(saliency)
         if self.threshold is None:
@@ -106,11 +108,11 @@ class Gate(Composite):
             cut = self.threshold.average.value
         return tf.cast(tf.stop_gradient(saliency) > cut, tf.float32)
 
-    def gated(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor,
-              training: bool = False) -> tuple[tf.Tensor, GateStats]:
+    def gated(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, training: bool = False,
+              keep: tf.Tensor | None = None) -> tuple[tf.Tensor, GateStats]:
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
         saliency = self.predict(summary)
-        mask = self.winners(saliency, training)
+        mask = self.winners(saliency, training, keep)
         outputs, loss = self.apply(convolved, norm, summary, saliency, mask, training)
         for name, weight in self.params.regularizer.items():
             loss += weight * regularizers[name](saliency, self.params.epsilon)

@@ -22,6 +22,17 @@ def best_loser(saliency: tf.Tensor, keep: int) -> tf.Tensor:
     return tf.reduce_min(top, -1, keepdims=True)
 
 
+def best_loser_of_any(saliency: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:
+    """The same for a `keep` that is a tensor and may be all the channels, which no value then stops from winning.
+
+    >>> [best_loser_of_any(tf.constant([[1., 9., 5., 3.]]), tf.constant(keep)).numpy().item() for keep in (2, 4)]
+    [3.0, -inf]
+    """
+    ordered = tf.sort(tf.stop_gradient(saliency), direction='DESCENDING')
+    below = tf.fill(tf.shape(ordered[..., :1]), -math.inf)
+    return tf.gather(tf.concat([ordered, below], -1), keep[None], axis=-1)
+
+
 def best_loser_of_all(saliencies: list[tf.Tensor], keeps: list[int]) -> tf.Tensor:
     """The best loser, [N, 1], when the channels (and rows) of all layers compete for the sum of what the layers would keep."""
     each = [tf.reshape(saliency, [-1, math.prod(saliency.shape[1:])]) for saliency in saliencies]

@@ -69,9 +69,9 @@ class GatedConvolution(Chain):
         self.gate.build(source_shape)
         self.gate.trainable = self.gate.params.trainable
 
-    def call(self, source: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, GateStats]:
+    def call(self, source: tf.Tensor, training: bool = False, keep: tf.Tensor | None = None) -> tuple[tf.Tensor, GateStats]:
         source, summary = self.gate.observe(source, training)
-        return self.gate.gated(self.convolved(source), self.norm, summary, training)
+        return self.gate.gated(self.convolved(source), self.norm, summary, training, keep)
 
 
 @builders.register('convolution')

@@ -1,0 +1,148 @@
+"""What `search` looks for, read from a session and its configuration; what it found, as an overlay."""
+import logging
+import pathlib
+import typing
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mayo.config import Config
+from mayo.estimate import GateParams, estimate
+from mayo.search import Found, Goal, Sensitivity, Space, Trial, density_of, measure, overlay, search
+from mayo.search.study import Plan
+from mayo.session.spec import model_graph
+from mayo.util.errors import RunError
+from mayo.util.extras import missing, remedy
+from mayo.util.files import shown, whole_file
+from mayo.util.format import amount, count, percent, share, short, table
+
+if typing.TYPE_CHECKING:
+    from mayo.session.base import Session
+    from mayo.session.candidates import Candidates
+
+_log = logging.getLogger(__name__)
+
+
+def searched(session: 'Session') -> str:
+    """The table of what was found, after its overlay is written. KeyboardInterrupt, after that too, if interrupted."""
+    if missing(['optuna']):
+        raise RunError(f'`search` needs optuna, which is not installed; {remedy("search")}')
+    from mayo.session.candidates import Candidates
+    config = session.config
+    settings = config.get('search')
+    candidates = Candidates(session, settings['images'])
+    space = _space(session, candidates)
+    plan = _plan(session, candidates)
+    _log.info('search on %s images of dataset.path.validate, as configured %s executed MACs', count(candidates.images),
+              short(space.macs(space.configured)))
+
+    def sensitivities() -> Sensitivity:
+        return measure(space, settings['densities'], candidates.evaluate, lambda line: _log.info('sensitivity: %s', line))
+
+    found = search(space, plan, candidates.evaluate, sensitivities, lambda *news: _tell(plan, *news))
+    if found.interrupted and plan.storage:
+        _log.warning('interrupted: the %d finished trials are kept; the same words go on', len(found.trials))
+    text = _concluded(session, space, found, candidates.images)
+    if found.interrupted:
+        print(text)
+        raise KeyboardInterrupt
+    return text
+
+
+def _space(session: 'Session', candidates: 'Candidates') -> Space:
+    def macs(keeps: Mapping[str, int]) -> int:
+        return sum(cost.executed for cost in estimate(session.graph, session.input_shape, keeps))
+    return Space(candidates.channels, candidates.configured, macs)
+
+
+def _plan(session: 'Session', candidates: 'Candidates') -> Plan:
+    """The study's name says all that its trials depend on, so that no other search takes them for its own."""
+    settings = session.config.get('search')
+    target, drop = settings['target_macs'], settings['max_drop']
+    goal = Goal(None if target is None else amount(target), None if drop is None else share(drop))
+    weights = 0
+    for name, variable in sorted(session.network.named_variables().items()):
+        weights = zlib.crc32(np.asarray(variable, np.float32).tobytes(), zlib.crc32(name.encode(), weights))
+    configured = zlib.crc32(repr(sorted(candidates.configured.items())).encode())
+    data = zlib.crc32(repr(session.config.get('dataset.path.validate')).encode())
+    name = (f'{session.model_name} {session.config.get("dataset.name")} {goal} images={candidates.images} '
+            f'weights={weights:08x} densities={configured:08x} data={data:08x}')
+    return Plan(goal, settings['trials'], name, settings['storage'], session.config.get('system.seed'))
+
+
+def _tell(plan: Plan, number: int, trial: Trial, found: Found) -> None:
+    best = found.best
+    so_far = f'best {_said(best)}' if best else 'none keeps to the goal yet'
+    _log.info('trial %d of %d: %s; %s', number, plan.trials, _said(trial), so_far)
+
+
+def _said(trial: Trial) -> str:
+    return f'top-1 {percent(trial.top1)} at {short(trial.macs)}'
+
+
+def _concluded(session: 'Session', space: Space, found: Found, images: int) -> str:
+    """Write the overlay of the best trial; the table for people."""
+    best, start = found.best, found.sensitivity.top1
+    if best is None:
+        raise RunError(f'search: none of {len(found.trials)} trials keeps to search.{found.goal}; a larger target, or more '
+                       'search.trials, may help.')
+    densities = {name: density_of(best.keeps[name], channels) for name, channels in space.channels.items()}
+    path = _path(session.config)
+    _write(session, path, densities, best, found, images)
+    rows = [[name, str(channels), f'{space.configured[name] / channels:.4g}', f'{densities[name]:.4g}',
+             f'{best.keeps[name]}'] for name, channels in space.channels.items()]
+    lines = [table(['layer', 'channels', 'configured', 'found', 'active'], rows)]
+    lines.append(f'configured  top-1 {percent(start)}, {count(space.macs(space.configured))} executed MACs')
+    uniform = _uniform(space, found)
+    if uniform is not None:
+        lines.append(f'uniform     {_figures(uniform)}, density {_density(space, uniform):.4g} in every layer')
+    lines.append(f'found       {_figures(best)}; best of {len(found.trials)} trials')
+    lines.append(f'on {count(images)} images; written: {shown(path)}')
+    return '\n'.join(lines)
+
+
+def _figures(trial: Trial) -> str:
+    return f'top-1 {percent(trial.top1)}, {count(trial.macs)} executed MACs'
+
+
+def _uniform(space: Space, found: Found) -> Trial | None:
+    """The trial with one density for all layers, at the target."""
+    target = found.goal.target_macs
+    keeps = None if target is None else space.within(dict.fromkeys(space.channels, 1.0), target)
+    return next((trial for trial in found.trials if dict(trial.keeps) == keeps), None)
+
+
+def _density(space: Space, trial: Trial) -> float:
+    return sum(trial.keeps.values()) / sum(space.channels.values())
+
+
+def _path(config: Config) -> pathlib.Path:
+    """search.path, or MODEL-DATASET-densities.yaml here."""
+    given = config.get('search.path') or f'{config.get("model.name")}-{config.get("dataset.name")}-densities.yaml'
+    return pathlib.Path(given).expanduser()
+
+
+def _write(session: 'Session', path: pathlib.Path, densities: Mapping[str, float], best: Trial, found: Found,
+           images: int) -> None:
+    """The overlay, after it is seen to give what was found. RunError where the model's YAML does not let it."""
+    config = session.config
+    gates: dict[str, Mapping[str, Any]] = {name: dict(session.graph[name].params['gate_params'] or {}) for name in densities}
+    load = config.get('system.checkpoint.load')
+    comments = [
+        f'Densities that `search` found for {session.model_name} on {config.get("dataset.name")}, search.{found.goal}.',
+        f'{count(best.macs)} executed MACs; top-1 {percent(best.top1)} of the {count(images)} images of the search, where the '
+        f'densities before reach {percent(found.sensitivity.top1)}.',
+        f'  ./my MODEL.yaml DATASET.yaml {shown(path)} system.checkpoint.load={load} eval info']
+    text = overlay(gates, densities, comments)
+    changed = config.copy()
+    changed.merge_text(text, str(path))
+    graph = model_graph(changed)
+    wrong = [name for name, keep in best.keeps.items()
+             if GateParams.from_yaml(graph[name].params['gate_params']).kept(graph[name].params['num_outputs']) != keep]
+    if wrong:
+        raise RunError(f'search: an overlay cannot set the density of {", ".join(wrong)}, which the model takes from '
+                       'elsewhere.')
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')

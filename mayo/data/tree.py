@@ -1,0 +1,97 @@
+"""Images as users have them, in a folder for each class: found, labelled and split, to be read without making records.
+
+    DIR/{train,validation}/CLASS/.../image.jpg      validation may also be called validate, valid, val or test
+    DIR/CLASS/.../image.jpg                         some images of each class are held out for validation
+
+Classes are the names of the folders, in their order. Needs no TensorFlow.
+"""
+import functools
+import hashlib
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mayo.data.files import images_in, is_local
+from mayo.util.errors import UserError, did_you_mean
+from mayo.util.files import find, shown
+
+SPLITS = {'train': ('train', 'training'), 'validate': ('validation', 'validate', 'valid', 'val', 'test')}
+
+
+class Tree(NamedTuple):
+    """The images below a folder, class after class, by the name of their class."""
+    folder: pathlib.Path
+    images: Mapping[str, Sequence[str]]         # paths
+
+
+def folder_of(path: object) -> pathlib.Path | None:
+    """The local folder that a value of dataset.path names; None if it names records, or nothing that exists."""
+    if not isinstance(path, str) or not is_local(path):
+        return None
+    found = find(path)
+    return found if found is not None and found.is_dir() else None
+
+
+@functools.lru_cache(maxsize=16)
+def tree_of(folder: pathlib.Path) -> Tree:
+    """The images below `folder`, as they are when a process first asks. UserError if no class folder holds any."""
+    classes = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and not entry.name.startswith('.'):
+            found = images_in(entry)
+            if found:
+                classes[entry.name] = found
+    if not classes:
+        raise UserError(f'{shown(folder)} holds no image as CLASS/image.jpg.')
+    return Tree(folder, classes)
+
+
+def splits_of(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The folders of class folders below `folder` by split; `folder` itself for each split that it has no folder for.
+
+    A validation folder without one for training is the only split.
+    """
+    found: dict[str, pathlib.Path] = {}
+    for split, names in SPLITS.items():
+        here = next((folder / name for name in names if _holds_classes(folder / name)), None)
+        if here is not None:
+            found[split] = here
+    if not found:
+        return dict.fromkeys(SPLITS, folder)
+    return {split: found[split] for split in SPLITS if split in found} | (
+        {'validate': found['train']} if 'validate' not in found else {})
+
+
+def _holds_classes(folder: pathlib.Path) -> bool:
+    """Whether `folder` has folders that hold images: one that holds them itself is a class that happens to be called so."""
+    return folder.is_dir() and any(entry.is_dir() and images_in(entry) for entry in folder.iterdir())
+
+
+def labelled(tree: Tree, classes: Sequence[str]) -> tuple[list[str], list[int]]:
+    """(paths, labels) of the images of a tree. UserError: a folder is none of `classes`, which may be more."""
+    labels = {name: label for label, name in enumerate(classes)}
+    for name, images in tree.images.items():
+        if name not in labels:
+            hint = did_you_mean(name, labels) or '.'
+            raise UserError(f'{shown(tree.folder)}: the folder {name} with {len(images)} images is none of the {len(labels)} '
+                            f'classes of dataset.prepare.classes{hint}')
+    pairs = [(image, labels[name]) for name, images in tree.images.items() for image in images]
+    return [image for image, _ in pairs], [label for _, label in pairs]
+
+
+def without(tree: Tree, other: Tree) -> Tree:
+    """The images of `tree` that are not in `other`, a part of it."""
+    return Tree(tree.folder, {name: sorted(set(images) - set(other.images.get(name, ())))
+                              for name, images in tree.images.items()})
+
+
+def held_out(tree: Tree, share: float) -> Tree:
+    """A `share` of the images of each class, at least one of two: those whose names have the lowest SHA-256."""
+    def some(images: Sequence[str]) -> list[str]:
+        number = max(round(share * len(images)), 1) if share and len(images) > 1 else 0
+        return sorted(sorted(images, key=hashed)[:number])
+
+    def hashed(image: str) -> bytes:
+        return hashlib.sha256(os.fsencode(os.path.relpath(image, tree.folder))).digest()
+    return Tree(tree.folder, {name: some(images) for name, images in tree.images.items()})

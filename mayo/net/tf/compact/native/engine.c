@@ -1,0 +1,232 @@
+/* The engine: runs a plan on images, one image by all threads or an image a thread, for the processor at hand. */
+#include "frame.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#if defined(__x86_64__)
+#define LANES 16
+#define VECTORS 4
+#define SUMS 24
+#define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
+#define NAME(name) name##_avx512
+#include "run.h"
+#include "undefine.h"
+
+#define LANES 8
+#define VECTORS 2
+#define SUMS 12
+#define TARGET __attribute__((target("avx2,fma")))
+#define NAME(name) name##_avx2
+#include "run.h"
+#include "undefine.h"
+#endif
+
+#define LANES 4
+#define VECTORS 2
+#define SUMS 8
+#define TARGET
+#define NAME(name) name##_plain
+#include "run.h"
+#include "undefine.h"
+
+typedef void (*Run)(Frame *, const float *);
+typedef struct Engine Engine;
+
+/* "avx512", "avx2" or "plain": the best that the processor has, or less where `most` says so. */
+static const char *chosen(const char *most)
+{
+#if defined(__x86_64__)
+    int limit = !most ? 2 : !strcmp(most, "avx512") ? 2 : !strcmp(most, "avx2") ? 1 : 0;
+    __builtin_cpu_init();
+    if (limit > 1 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+        return "avx512";
+    if (limit > 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return "avx2";
+#endif
+    (void)most;
+    return "plain";
+}
+
+static Run runner(const char *name)
+{
+#if defined(__x86_64__)
+    if (!strcmp(name, "avx512"))
+        return run_avx512;
+    if (!strcmp(name, "avx2"))
+        return run_avx2;
+#endif
+    (void)name;
+    return run_plain;
+}
+
+const char *mayo_instructions(const char *most) { return chosen(most); }
+
+#define MACS_APART 16                       /* so that no two threads write to one line of a cache */
+
+struct Engine {
+    const Plan *plan;
+    Run run;
+    int threads;
+    Frame *frames;                          /* one a thread, made when first used */
+    int64_t *macs;                          /* of each thread, MACS_APART numbers from the next */
+};
+
+static float *numbers(int64_t count)
+{
+    void *memory = NULL;
+    size_t bytes = (size_t)(count + SLACK) * sizeof(float);
+    return posix_memalign(&memory, 64, bytes) ? NULL : memset(memory, 0, bytes);
+}
+
+static void drop(Frame *frame)
+{
+    free(frame->values);
+    free(frame->scratch);
+    free(frame->partial);
+    free(frame->counts);
+    free(frame->entries);
+    frame->plan = NULL;
+}
+
+/* Memory for one image that `threads` compute, if it has none yet; 0 if none is left. */
+static int ready(Frame *frame, const Plan *plan, int threads)
+{
+    if (frame->plan)
+        return 1;
+    int64_t channels = plan->channels + SLACK;
+    frame->plan = plan;
+    frame->threads = 1;
+    frame->values = numbers(plan->values_size);
+    frame->scratch = numbers(scratch_of(plan));
+    frame->partial = numbers((2 * threads + 6) * channels);
+    frame->counts = calloc((size_t)(plan->index_count + plan->indices_size + 1), sizeof(int32_t));
+    frame->entries = malloc((size_t)(plan->index_count + 1) * sizeof(int32_t *));
+    if (!frame->values || !frame->scratch || !frame->partial || !frame->counts || !frame->entries) {
+        drop(frame);
+        return 0;
+    }
+    frame->summary = frame->partial + threads * channels;
+    frame->saliency = frame->summary + threads * channels;
+    frame->hidden = frame->saliency + channels;
+    frame->shift = frame->hidden + channels;
+    frame->effect = frame->shift + channels;
+    int32_t *entries = frame->counts + plan->index_count;
+    for (int i = 0; i < plan->index_count; entries += plan->index_sizes[i++])
+        frame->entries[i] = entries;
+    return 1;
+}
+
+/* An engine for a plan, whose memory has to outlive it; NULL without memory. most: NULL, or no more than these instructions. */
+Engine *mayo_open(const Plan *plan, const char *most, int threads)
+{
+    Engine *engine = malloc(sizeof *engine);
+    if (!engine)
+        return NULL;
+#ifndef _OPENMP
+    threads = 1;
+#endif
+    engine->plan = plan;
+    engine->run = runner(chosen(most));
+    engine->threads = threads;
+    engine->frames = calloc((size_t)threads, sizeof(Frame));
+    engine->macs = calloc((size_t)threads * MACS_APART, sizeof(int64_t));
+    if (!engine->frames || !engine->macs) {
+        free(engine->frames);
+        free(engine->macs);
+        free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void mayo_close(Engine *engine)
+{
+    for (int t = 0; t < engine->threads; t++)
+        drop(engine->frames + t);
+    free(engine->frames);
+    free(engine->macs);
+    free(engine);
+}
+
+/* Multiply-accumulates since the engine was opened: of convolutions, gates and fully connected layers. */
+int64_t mayo_macs(const Engine *engine)
+{
+    int64_t sum = 0;
+    for (int t = 0; t < engine->threads; t++)
+        sum += engine->macs[t * MACS_APART];
+    return sum;
+}
+
+/* The outputs, channels last, and how many channels were active in each layer with a gate. */
+static void report(const Frame *frame, int64_t image, float *const *outputs, int32_t *counts)
+{
+    const Plan *plan = frame->plan;
+    for (int o = 0; o < plan->output_count; o++) {
+        const Value *value = plan->values + plan->outputs[o];
+        int64_t pixels = (int64_t)value->height * value->width;
+        const float *from = frame->values + value->place;
+        float *to = outputs[o] + image * pixels * value->channels;
+        for (int c = 0; c < value->channels; c++)
+            for (int64_t p = 0; p < pixels; p++)
+                to[p * value->channels + c] = from[c * pixels + p];
+    }
+    for (int g = 0; g < plan->gated_count; g++) {
+        int index = plan->gated[2 * g];
+        counts[image * plan->gated_count + g] = index < 0 ? plan->gated[2 * g + 1] : frame->counts[index];
+    }
+}
+
+/* images [count][height][width][channels] to outputs, each the same way, and counts [count][layers with a gate].
+
+   0: done; 1: no memory. Where there are enough images each thread takes some by itself, and nothing is shared. */
+int mayo_run(Engine *engine, int64_t count, const float *images, float *const *outputs, int32_t *counts)
+{
+    const Plan *plan = engine->plan;
+    const Value *input = plan->values + plan->input;
+    int64_t size = (int64_t)input->height * input->width * input->channels;
+    int alone = count >= engine->threads, failed = 0;
+    if (alone) {
+        #pragma omp parallel num_threads(engine->threads)
+        {
+            int thread = 0;
+#ifdef _OPENMP
+            thread = omp_get_thread_num();
+#endif
+            Frame *frame = engine->frames + thread;
+            int able = ready(frame, plan, engine->threads);
+            frame->macs = engine->macs + thread * MACS_APART;
+            if (!able) {
+                #pragma omp atomic write
+                failed = 1;
+            }
+            #pragma omp for schedule(dynamic)
+            for (int64_t i = 0; i < count; i++)
+                if (able) {
+                    engine->run(frame, images + i * size);
+                    report(frame, i, outputs, counts);
+                }
+        }
+        return failed;
+    }
+    if (!ready(engine->frames, plan, engine->threads))
+        return 1;
+    for (int64_t i = 0; i < count; i++) {
+        #pragma omp parallel num_threads(engine->threads)
+        {
+            Frame frame = engine->frames[0];
+#ifdef _OPENMP
+            frame.thread = omp_get_thread_num();
+            frame.threads = omp_get_num_threads();
+#endif
+            frame.macs = engine->macs + frame.thread * MACS_APART;
+            engine->run(&frame, images + i * size);
+        }
+        report(engine->frames, i, outputs, counts);
+    }
+    return 0;
+}

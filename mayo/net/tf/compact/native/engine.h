@@ -1,0 +1,65 @@
+/* What the engine runs: the tables that plan.py fills, and one image on its way through them.
+
+   A value is a map of planes, [channels][height width], or a vector, a map of 1 x 1. A slice holds the planes of its active
+   channels only; how many those are is known when its index has been made. The order of all fields is that of plan.py. */
+#ifndef MAYO_ENGINE_H
+#define MAYO_ENGINE_H
+#include <stdint.h>
+
+enum { CONV, DEPTHWISE, DENSE, SCALE, POOL, MEAN, ACTIVATION, LOCAL_RESPONSE, ADD, MUL, CONCAT, RESHAPE, SPACE_TO_DEPTH, PAD,
+       CROP, INDEX, EXPAND, TAKE };
+enum { LINEAR, RELU, RELU6, LEAKY_RELU, ELU, SELU, GELU, SIGMOID, HARD_SIGMOID, TANH, SILU, HARD_SILU, SOFTPLUS, SOFTSIGN,
+       SOFTMAX };
+enum { AVG, L1, L2, MAX };                  /* how a gate sums up a plane; AVG and MAX also name poolings */
+enum { BEFORE, AFTER, NEVER };              /* where a gate boosts */
+
+typedef struct {
+    int64_t place;                          /* of its first number in the frame's values */
+    int32_t height, width, channels;        /* as computed: at most so many channels */
+    int32_t index;                          /* which index names its channels; -1: none, it has them all */
+} Value;
+
+typedef struct {                            /* s weights + bias, weights [inputs][outputs] */
+    const float *weights, *bias;
+    int32_t outputs, unused;
+} Affine;
+
+typedef struct {
+    Affine layers[2], shift;                /* a shift with weights is computed; one without is the constant bias, or none */
+    int32_t depth, keep, pool, boost, shift_first, unused;
+} Gate;
+
+typedef struct {
+    int32_t kind, function, output, source_count;
+    const int32_t *sources, *integers;      /* integers: what only one kind of operation knows, see there */
+    const float *weights, *bias, *scale;
+    const Gate *gate;
+    float arguments[4];                     /* of the function, or of the operation itself */
+    int32_t kernel[2], stride[2], pads[4];  /* pads: top, bottom, left, right */
+    int32_t groups, index, standardized, unused;
+} Op;
+
+typedef struct {
+    const Value *values;
+    const Op *ops;
+    const int32_t *identity;                /* 0, 1, 2 ... : the index of all channels */
+    const int32_t *index_sizes;             /* the most entries of each index */
+    int64_t values_size, indices_size;      /* numbers in a frame */
+    int32_t value_count, op_count, index_count, channels;      /* channels: the most of any value, full width */
+    int32_t input, output_count;
+    const int32_t *outputs;
+    int32_t gated_count, unused;
+    const int32_t *gated;                   /* the index, or -1, and the channels of each layer with a gate */
+} Plan;
+
+typedef struct {                            /* one image; in a team each thread has its own frame of the same memory */
+    const Plan *plan;
+    float *values, *scratch;
+    float *partial, *summary;               /* of a gate, for each thread: sums over its pixels; s */
+    float *saliency, *hidden, *shift, *effect;              /* effect: scale, shift and factor of the winners */
+    int32_t *counts, **entries;
+    int64_t *macs;                          /* what this thread has multiplied and added so far */
+    int thread, threads;
+} Frame;
+
+#endif

@@ -1,0 +1,99 @@
+"""A program in the native engine, called as the compact network of TensorFlow is, also inside a tf.function.
+
+    outputs, counts = network(images)       images: [N, H, W, C] float32; counts: {layer: int32 [N] active channels}
+
+The engine is C, mayo/net/tf/compact/native/engine.c, which the package's build compiles where there is a compiler. It reads the
+weights of the channels that won where they lie, so that choosing them costs nothing; engine.c says how.
+"""
+import ctypes
+import importlib.machinery
+import os
+import pathlib
+import threading
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mayo.net.tf.compact.native.plan import CPlan, Plan, unsupported
+from mayo.net.tf.compact.program import Program
+
+BUILD = 'python setup.py build_ext --inplace'
+_FLOATS, _INTEGERS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_int32)
+
+
+def library() -> pathlib.Path | None:
+    """The compiled engine; None if it was not built."""
+    here = pathlib.Path(__file__).parent
+    return next((path for suffix in importlib.machinery.EXTENSION_SUFFIXES if (path := here / f'engine{suffix}').exists()), None)
+
+
+def _loaded() -> Any:
+    engine = ctypes.CDLL(str(library()))
+    engine.mayo_open.restype = ctypes.c_void_p
+    engine.mayo_open.argtypes = [ctypes.POINTER(CPlan), ctypes.c_char_p, ctypes.c_int]
+    engine.mayo_close.argtypes = [ctypes.c_void_p]
+    engine.mayo_close.restype = None
+    engine.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, _FLOATS, ctypes.POINTER(_FLOATS), _INTEGERS]
+    engine.mayo_macs.restype = ctypes.c_int64
+    engine.mayo_macs.argtypes = [ctypes.c_void_p]
+    engine.mayo_instructions.restype = ctypes.c_char_p
+    engine.mayo_instructions.argtypes = [ctypes.c_char_p]
+    return engine
+
+
+def instructions(most: str | None = None) -> str:
+    """What the engine uses on this processor: avx512, avx2 or plain; at most `most`."""
+    return _loaded().mayo_instructions(most and most.encode()).decode()
+
+
+class NativeNetwork:
+    """Runs `program` with the weights it holds. threads: None for one a processor; instructions: no more than `avx2`, `plain`.
+
+    Errors: ValueError for what `unsupported` names, and where the engine was not built.
+    """
+
+    def __init__(self, program: Program, threads: int | None = None, instructions: str | None = None) -> None:
+        if problems := unsupported(program):
+            raise ValueError('\n'.join(problems))
+        if library() is None:
+            raise ValueError('the native engine was not built.')
+        self.program, self.plan = program, Plan(program)
+        self.engine = _loaded()
+        self.dims = program.values[program.inputs[0]].dims
+        self.lock = threading.Lock()                    # an engine runs one batch at a time
+        self.handle = self.engine.mayo_open(ctypes.byref(self.plan.table), instructions and instructions.encode(),
+                                            threads or os.cpu_count() or 1)
+
+    def __del__(self) -> None:
+        if getattr(self, 'handle', None):
+            self.engine.mayo_close(self.handle)
+
+    def __call__(self, images: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
+        program, count = self.program, images.shape[0]
+        kinds = [tf.float32] * len(program.outputs) + [tf.int32]
+        *outputs, counts = tf.numpy_function(self.run, [images], kinds, stateful=False)
+        outputs = [tf.ensure_shape(value, (count, *program.values[name].dims))
+                   for name, value in zip(program.outputs, outputs, strict=True)]
+        columns = tf.unstack(tf.ensure_shape(counts, (count, len(program.gated))), axis=1)
+        return outputs[0] if len(outputs) == 1 else outputs, dict(zip(program.gated, columns, strict=True))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates so far; a fully connected layer leaves out what meets a zero."""
+        return self.engine.mayo_macs(self.handle)
+
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        """The outputs, then how many channels were active, int32 [N, layers with a gate]."""
+        images = np.ascontiguousarray(images, np.float32)
+        if images.shape[1:] != tuple(self.dims):
+            raise ValueError(f'images are {images.shape}, expected [N, {", ".join(map(str, self.dims))}].')
+        outputs = [np.empty((len(images), *self.program.values[name].dims), np.float32) for name in self.program.outputs]
+        counts = np.zeros((len(images), len(self.program.gated)), np.int32)
+        places = (_FLOATS * len(outputs))(*(output.ctypes.data_as(_FLOATS) for output in outputs))
+        with self.lock:
+            failed = self.engine.mayo_run(self.handle, len(images), images.ctypes.data_as(_FLOATS), places,
+                                          counts.ctypes.data_as(_INTEGERS))
+        if failed:
+            raise MemoryError('the native engine')
+        return [*outputs, counts]

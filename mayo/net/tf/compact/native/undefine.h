@@ -1,0 +1,5 @@
+#undef LANES
+#undef SUMS
+#undef VECTORS
+#undef TARGET
+#undef NAME

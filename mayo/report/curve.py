@@ -1,0 +1,91 @@
+"""Accuracy over cost, and training over epochs."""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mayo.report.page import Picture
+from mayo.util import picture
+from mayo.util.format import percent, short
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network and what it reaches. macs: for one image; published: by others, in the accounting of the paper."""
+    name: str
+    macs: float
+    top1: float
+    published: bool = False
+
+
+# What the paper reports, by model and dataset: table 4 and figure 5 of https://openreview.net/forum?id=BJxh2j0qYm
+PUBLISHED: Mapping[tuple[str, str], tuple[Point, ...]] = {
+    ('cifarnet', 'cifar10'): (Point('dense', 174e6, 0.9137, True), Point('FBS 0.5', 57e6, 0.9054, True)),
+}
+
+
+def tradeoff(points: Sequence[Point], images: int, published: Sequence[Point] = ()) -> Picture:
+    """Top-1 over executed MACs of checkpoints, with the published points."""
+    figure = picture.figure(7.5, 5)
+    axes = figure.subplots()
+    ours = sorted(points, key=lambda point: point.macs)
+    for chosen, marker, face, label in ((ours, 'o', picture.INK, f'evaluated here, on {images:,} images'),
+                                        (list(published), 's', 'white', 'published, MACs as published')):
+        if chosen:
+            axes.plot([point.macs / 1e6 for point in chosen], [100 * point.top1 for point in chosen], color=picture.GREY,
+                      linestyle='-' if chosen is ours else '--', marker=marker, markerfacecolor=face,
+                      markeredgecolor=picture.INK, markersize=7, label=label)
+    every = [*ours, *published]
+    for point in every:
+        axes.annotate(f'{point.name}\n{percent(point.top1)}', (point.macs / 1e6, 100 * point.top1), xytext=(0, -9),
+                      textcoords='offset points', ha='center', va='top', fontsize='small',
+                      bbox={'boxstyle': 'square,pad=0.1', 'facecolor': 'white', 'edgecolor': 'none'})
+    axes.margins(x=0.12, y=0.25)
+    axes.set_xlim(left=0)
+    axes.set_axisbelow(True)
+    axes.grid(color=picture.PALE, linewidth=0.5)
+    axes.set(title='Accuracy over cost', xlabel='million executed multiply-accumulates (MACs) an image', ylabel='top-1, %')
+    figure.legend(loc='outside lower center', ncols=2)
+    figures = '; '.join(f'{point.name} {percent(point.top1)} at {short(point.macs)}' for point in ours)
+    beside = (' The published points, hollow, are in the accounting of the paper, in which only a layer directly after a gated '
+              'one sees its sparsity.' if published else '')
+    return Picture('tradeoff', 'Accuracy over cost', 'Accuracy over executed MACs', (
+        f'Top-1 on {images:,} images over the multiply-accumulates that compact execution computes for one, with measured '
+        f'densities, of each checkpoint: {figures}.{beside}'), figure)
+
+
+def training(run: str, lines: Sequence[Mapping[str, float]]) -> Picture:
+    """Top-1, loss and learning rate over epochs. lines: of a record, by mayo.session.history."""
+    figure = picture.figure(7.5, 7)
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1])
+    _draw(panels[0], lines, {'validation_top1': 'validation', 'top1': 'training'}, 100)
+    _draw(panels[1], lines, {'validation_loss': 'validation', 'loss': 'training'})
+    _draw(panels[2], lines, {'rate': 'learning rate'})
+    for axes, label in zip(panels, ('top-1, %', 'loss', 'learning rate'), strict=True):
+        axes.set_ylabel(label)
+        axes.grid(color=picture.PALE, linewidth=0.5)
+    panels[0].set_title(f'Training {run}' if run else 'Training')
+    panels[2].set_xlabel('epoch')
+    panels[2].set_ylim(bottom=0)
+    panels[0].legend(loc='lower right')
+    title = f'Training of {run or "the run without a name"}'
+    return Picture(f'training-{run}' if run else 'training', 'Training', title, f'{title}, from its record. {_ending(lines)}',
+                   figure)
+
+
+def _draw(axes: Any, lines: Sequence[Mapping[str, float]], names: Mapping[str, str], times: float = 1) -> None:
+    """A line for each of `names` that the record has; validation in black, others in grey."""
+    for name, label in names.items():
+        found = [(line['epoch'], times * line[name]) for line in lines if name in line]
+        if found:
+            is_main = name.startswith('validation') or len(names) == 1
+            axes.plot(*zip(*found, strict=True), label=label, color=picture.INK if is_main else picture.GREY,
+                      linestyle='-' if is_main else '--', marker='o' if is_main else 'x', markersize=4)
+
+
+def _ending(lines: Sequence[Mapping[str, float]]) -> str:
+    """What the last epoch reached."""
+    last = lines[-1]
+    labels = {'loss': 'training loss {:.4f}', 'top1': 'training top-1 {:.2%}', 'validation_top1': 'validation top-1 {:.2%}',
+              'density': 'mean density {:.3f}'}
+    said = ', '.join(label.format(last[name]) for name, label in labels.items() if name in last)
+    return f'After epoch {last["epoch"]:g}: {said}.'.replace('%', ' %')

@@ -1,0 +1,144 @@
+"""What the network takes images to be: labels and probabilities for image files of any size."""
+import concurrent.futures
+import csv
+import io
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from mayo.data import augment, record
+from mayo.data.augment import Shape
+from mayo.data.files import images_of
+from mayo.session.base import Session
+from mayo.session.data import class_names
+from mayo.session.execution import execution_of, runner
+from mayo.session.progress import Progress
+from mayo.util.errors import UserError
+from mayo.util.format import percent, table
+
+
+class Guess(NamedTuple):
+    """A class, its number among the network's outputs, and how probable it is."""
+    label: str
+    number: int
+    probability: float
+
+
+class Predictions(NamedTuple):
+    """The best guesses for each file, in order, and a line about each file that is no readable image."""
+    guesses: Mapping[str, Sequence[Guess]]
+    unreadable: Sequence[str]
+
+
+def predict(session: Session) -> Predictions:
+    """Run the network on predict.files, each through the preprocessing of validation.
+
+    Errors: UserError where a file or a glob of predict.files is not there.
+    """
+    config = session.config
+    session.load()
+    files = images_of(config.get('predict.files'), f'{config.origin("predict.files")}: predict.files')
+    names = _names(session)
+    height, width, channels = session.input_shape.dims
+    shape = height, width, channels
+    steps = [*config.get('dataset.task.preprocess.validate'), *config.get('dataset.task.preprocess.final')]
+    probabilities = _classifier(session)
+    guesses: dict[str, list[Guess]] = {}
+    unreadable: list[str] = []
+    batch_size = config.get('eval.batch_size') or config.get('system.batch_size')
+    with Progress('predict', len(files), every_seconds=config.get('system.log.every_seconds')) as progress:
+        for batch in _batches(files, lambda file: image_of(file, shape, steps), batch_size, unreadable):
+            found = tf.math.top_k(probabilities(tf.stack(list(batch.values()))), min(config.get('predict.top'), len(names)))
+            for file, values, numbers in zip(batch, found.values.numpy(), found.indices.numpy(), strict=True):
+                guesses[file] = [Guess(names[number], int(number), float(value))
+                                 for value, number in zip(values, numbers, strict=True)]
+            if progress.due():
+                progress.show(len(guesses) + len(unreadable))
+    return Predictions(guesses, unreadable)
+
+
+def image_of(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]]) -> Any:
+    """What the network reads of an image file, [H, W, C]: as by validation, except that steps for images that fit get one.
+
+    UserError: it is no image, or the steps do not make it fit.
+    """
+    try:
+        pixels = record.decode(pathlib.Path(file).read_bytes(), shape[2])
+        if min(pixels.shape[:2]) > max(shape[:2]) and not augment.takes_any_size(steps):
+            pixels = augment.resize(pixels, shape, None, shorter_side=max(shape[:2]), antialias=True)
+        image = augment.apply(pixels, shape, tf.zeros([2], 'int64'), steps)
+    except OSError as error:
+        raise UserError(f'{file} cannot be read: {error.strerror}.') from error
+    except (tf.errors.InvalidArgumentError, ValueError) as error:
+        raise UserError(f'{file} is not a readable image: {record.reason(error)}') from error
+    if tuple(image.shape) != tuple(shape):
+        raise UserError(f'{file}: the preprocessing of validation makes {"x".join(map(str, image.shape))} of it, but the '
+                        f'network reads {"x".join(map(str, shape))}.')
+    return image
+
+
+def _batches(files: Sequence[str], read: Callable[[str], Any], size: int, unreadable: list[str]) -> Iterator[dict[str, Any]]:
+    """Images by file, `size` at once, read by threads; what cannot be read goes to `unreadable`."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for start in range(0, len(files), size):
+            some = files[start:start + size]
+            batch = {}
+            for file, image in zip(some, [pool.submit(read, file) for file in some], strict=True):
+                try:
+                    batch[file] = image.result()
+                except UserError as error:
+                    unreadable.append(str(error))
+            if batch:
+                yield batch
+
+
+def _classifier(session: Session) -> Callable[[Any], Any]:
+    """A function of images [N, H, W, C] to probabilities [N, classes]."""
+    run = runner(session, execution_of(session))
+    is_probability = session.network.is_probability
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *session.input_shape.dims])], autograph=False)
+    def probabilities(images: tf.Tensor) -> tf.Tensor:
+        outputs = tf.cast(run(images)[0], tf.float32)
+        return outputs if is_probability else tf.nn.softmax(outputs)
+    return probabilities
+
+
+def _names(session: Session) -> Sequence[str]:
+    """The names of the classes; their numbers where nothing names them."""
+    config = session.config
+    if config.get('dataset.labels') is None and config.get('dataset.prepare.classes') is None:
+        return [str(number) for number in range(config.get('dataset.task.num_classes'))]
+    return class_names(config)
+
+
+def render(found: Predictions, format: str) -> str:
+    """`found` as text. format: table, json or csv."""
+    return FORMATS[format](found)
+
+
+def _table(found: Predictions) -> str:
+    rows = [[file if rank == 0 else '', guess.label, percent(guess.probability)]
+            for file, guesses in found.guesses.items() for rank, guess in enumerate(guesses)]
+    return table(['file', 'label', 'probability'], rows, left=2) if rows else ''
+
+
+def _json(found: Predictions) -> str:
+    return json.dumps([{'file': file, 'predictions': [guess._asdict() for guess in guesses]}
+                       for file, guesses in found.guesses.items()], indent=2, ensure_ascii=False)
+
+
+def _csv(found: Predictions) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['file', 'rank', *Guess._fields])
+    for file, guesses in found.guesses.items():
+        for rank, guess in enumerate(guesses, 1):
+            writer.writerow([file, rank, guess.label, guess.number, f'{guess.probability:.6f}'])
+    return text.getvalue()
+
+
+FORMATS: dict[str, Callable[[Predictions], str]] = {'table': _table, 'json': _json, 'csv': _csv}

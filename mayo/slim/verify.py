@@ -1,0 +1,51 @@
+"""Whether the smaller network computes what the masked one does, on random images."""
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from mayo.estimate import Shape
+from mayo.net.graph import Graph, Node
+from mayo.net.tf.network import Network
+from mayo.session.base import dtype_policy
+from mayo.util.errors import RunError
+
+TOLERANCE = 1e-4                # of the largest output; float32 sums in another order
+
+
+def compare(dense: tuple[Graph, Mapping[str, np.ndarray]], smaller: tuple[Graph, Mapping[str, np.ndarray]],
+            keep: Mapping[str, np.ndarray], shape: Shape, images: int = 4) -> float:
+    """The largest difference of outputs on random images, over the largest output. RunError if it is more than rounding.
+
+    dense, smaller: graph and tensors by name. keep: which channels of each value stay.
+    """
+    random = np.random.default_rng(0)
+    batch = tf.constant(random.normal(0, 1, (images, *shape.dims)), tf.float32)
+    expected = masked_outputs(made(*dense, shape), keep, batch)
+    found = made(*smaller, shape)(batch)[0]
+    pairs = list(zip(tf.nest.flatten(expected), tf.nest.flatten(found), strict=True))
+    largest = max(float(tf.reduce_max(tf.abs(one))) for one, _ in pairs)
+    difference = max(float(tf.reduce_max(tf.abs(one - other))) for one, other in pairs) / max(largest, 1e-12)
+    if not difference <= TOLERANCE:
+        raise RunError(f'slim: the smaller network differs from the masked one by {difference:.2g} of the largest output; '
+                       'nothing was written.')
+    return difference
+
+
+def masked_outputs(network: Network, keep: Mapping[str, np.ndarray], images: tf.Tensor) -> list[tf.Tensor]:
+    """The outputs of a dense network, every dropped channel of which is zero after every layer."""
+    def visit(node: Node, sources: list[tf.Tensor]) -> tf.Tensor:
+        outputs = network.node_layers[node.name](sources[0] if len(sources) == 1 else sources, training=False)
+        return outputs * tf.constant(keep[node.name], outputs.dtype)
+
+    values = network.graph.walk(dict.fromkeys(network.graph.inputs, images), visit)
+    return [values[name] for name in network.graph.outputs]
+
+
+def made(graph: Graph, tensors: Mapping[str, np.ndarray], shape: Shape) -> Network:
+    """The network with these weights, in float32."""
+    with dtype_policy('float32'):
+        network = Network(graph, shape, 'slim')
+    for name, variable in network.named_variables().items():
+        variable.assign(tensors[name])
+    return network

@@ -1,0 +1,193 @@
+"""The smaller model as YAML for people: every layer by its name in checkpoints, what layers share said once; and its overlay.
+
+Layers of modules become layers of their own, `b11/conv1`, because after slimming no two modules are alike. The names stay, so
+that the weights of the dense network and of the slimmed one are called the same.
+"""
+import collections
+import dataclasses
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from mayo.estimate import Shape, declared_keys
+from mayo.estimate.density import keeps_zero
+from mayo.estimate.rules import named
+from mayo.net.graph import Graph, Node
+
+MARK = '# Written by slim'          # the start of a header line of every file that `slim` may write again
+CLASSES = '$(dataset.task.num_classes)'
+GATED = '&gated {type: gated_convolution, gate_params: $(_gate)}'
+WIDTH = 110
+_INDENT = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model to write. header: lines of its opening comment; outputs: the names of the graph's results."""
+    name: str
+    description: str
+    graph: Graph
+    shapes: Mapping[str, Shape]
+    preprocess: Mapping[str, Any]
+    outputs: Sequence[str]
+    num_classes: int | None
+    header: Sequence[str]
+
+
+def model_text(model: Model) -> str:
+    """The file. Numbers of classes, which are the dataset's, stay a reference to it."""
+    heads = heads_of(model.graph)
+    params = {node.name: _said(node, model.num_classes if node.name in heads else None) for node in model.graph.nodes}
+    lines = [*_comment(model.header), 'dataset.task.preprocess:', *_block(model.preprocess, 1), 'model:',
+             *_block({'name': model.name, 'description': model.description}, 1)]
+    if list(model.graph.inputs) != ['input'] or list(model.outputs) != ['output']:
+        lines += _block({'inputs': list(model.graph.inputs), 'outputs': list(model.outputs)}, 1)
+    lines += [' ' * _INDENT + 'layers:', *_layers(params), ' ' * _INDENT + 'graph:']
+    lines += [line for entry in _entries(model.graph, model.outputs) for line in _wrapped('- ' + _flow(entry), 2)]
+    return '\n'.join(lines) + '\n'
+
+
+def gate_text(model: Model, header: Sequence[str]) -> str:
+    """The overlay of the file beside: a gate on every convolution of a map but those that give the outputs."""
+    gated = ''.join(f'    {_flow(name)}: *gated\n' for name in gated_layers(model))
+    comment = '\n'.join(_comment(header))
+    return (f'{comment}\n_import: ../{model.name}.yaml\n'
+            '_gate: {policy: parametric, density: 1.0, pool: avg}        # density: fraction of channels kept, (0, 1]\n'
+            f'model.layers:\n    _gated: {GATED}\n{gated}')
+
+
+def gated_layers(model: Model) -> list[str]:
+    """The layers that the overlay gates. For one position a gate would cost what the convolution does."""
+    heads = heads_of(model.graph)
+    found = []
+    for node in model.graph.nodes:
+        source = model.shapes[node.inputs[0]]
+        if (node.type == 'convolution' and node.name not in heads and source.height * source.width > 1
+                and keeps_zero(named('activation_fn', node.params['activation_fn']))):
+            found.append(node.name)
+    return found
+
+
+def gated_graph(model: Model, density: float) -> Graph:
+    """What the overlay makes of the model, at a density."""
+    gated = set(gated_layers(model))
+    nodes = (dataclasses.replace(node, type='gated_convolution', params={**node.params, 'gate_params': {'density': density}})
+             if node.name in gated else node for node in model.graph.nodes)
+    return dataclasses.replace(model.graph, nodes=tuple(nodes))
+
+
+def heads_of(graph: Graph) -> set[str]:
+    """The layers with weights that the outputs come from with none between."""
+    found, waiting = set(), list(graph.outputs)
+    while waiting:
+        name = waiting.pop()
+        if name in graph and 'num_outputs' in graph[name].params:
+            found.add(name)
+        elif name in graph:
+            waiting += graph[name].inputs
+    return found
+
+
+def _said(node: Node, num_classes: int | None) -> dict[str, Any]:
+    """`type` and the keys that are not as their defaults."""
+    said: dict[str, Any] = {'type': node.type}
+    defaults = declared_keys(node.type)
+    for key, value in node.params.items():
+        if value != defaults[key] and value != {}:
+            said[key] = CLASSES if key == 'num_outputs' and value == num_classes else _plain(value)
+    return said
+
+
+def _plain(value: Any) -> Any:
+    """As YAML is usually written: one number for a pair of the same."""
+    if isinstance(value, tuple):
+        parts = [_plain(one) for one in value]
+        is_pair = len(parts) == 2 and parts[0] == parts[1] and not isinstance(parts[0], list)
+        return parts[0] if is_pair else parts
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
+def _layers(params: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """Each layer; what several have in common, all but their widths, stands once, before the first of them, as `_like_NAME`."""
+    shared = {name: _flow(_without_width(one)) for name, one in params.items()}
+    times = collections.Counter(shared.values())
+    anchors: dict[str, str] = {}
+    for name, one in params.items():
+        text = shared[name]
+        if times[text] == 1 or len(one) < 3:
+            yield from _entry(f'{_flow(name)}:', one, 2)
+            continue
+        if text not in anchors:
+            anchors[text] = 'like_' + re.sub(r'\W', '_', name)
+            yield from _entry(f'_{anchors[text]}: &{anchors[text]}', _without_width(one), 2)
+        width = f', num_outputs: {one["num_outputs"]}' if 'num_outputs' in one else ''
+        yield f'{" " * _INDENT * 2}{_flow(name)}: {{<<: *{anchors[text]}{width}}}'
+
+
+def _without_width(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key != 'num_outputs'}
+
+
+def _entries(graph: Graph, outputs: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """{from, with, to} of each chain of layers; a value inside the network is called as the layer that gives it."""
+    results: dict[str, list[str]] = {}
+    for name, output in zip(graph.outputs, outputs, strict=True):
+        results.setdefault(name, []).append(output)
+    readers = [name for node in graph.nodes for name in node.inputs]
+    chain: list[Node] = []
+    for node in graph.nodes:
+        chain.append(node)
+        after = [other for other in graph.nodes if node.name in other.inputs]
+        following = after[0] if len(after) == 1 and readers.count(node.name) == 1 else None
+        goes_on = (following is not None and len(following.inputs) == 1 and node.name not in results
+                   and graph.nodes[graph.nodes.index(node) + 1] is following)
+        if not goes_on:
+            yield {'from': _one_or_list(chain[0].inputs), 'with': _one_or_list([one.name for one in chain]),
+                   'to': _one_or_list(results.get(node.name, [node.name]))}
+            chain = []
+
+
+def _one_or_list(names: Sequence[str]) -> Any:
+    return names[0] if len(names) == 1 else list(names)
+
+
+def _block(value: Any, depth: int) -> Iterator[str]:
+    """The items of a mapping or a list."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _entry(f'{_flow(key)}:', item, depth)
+    else:
+        for item in value:
+            yield from _entry('-', item, depth)
+
+
+def _entry(head: str, item: Any, depth: int) -> Iterator[str]:
+    """One item: on one line where that fits, else its own items on lines of their own."""
+    line = f'{" " * _INDENT * depth}{head} {_flow(item)}'
+    if len(line) <= WIDTH or not isinstance(item, Mapping | list) or not item:
+        yield line
+    else:
+        yield f'{" " * _INDENT * depth}{head}'
+        yield from _block(item, depth + 1)
+
+
+def _flow(value: Any) -> str:
+    """`value` as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float('inf'), allow_unicode=True)
+    return text.removesuffix('...\n').strip()
+
+
+def _wrapped(text: str, depth: int) -> list[str]:
+    """`text` at a depth, gone on with deeper where it is long."""
+    indent = ' ' * _INDENT * depth
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + ' ' * _INDENT,
+                         break_long_words=False, break_on_hyphens=False)
+
+
+def _comment(lines: Sequence[str]) -> list[str]:
+    return [f'# {line}'.rstrip() for line in lines]

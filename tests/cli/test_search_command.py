@@ -1,0 +1,44 @@
+"""`search` as a user types it, on a tiny network: the overlay that it writes gives what it found."""
+import re
+
+import pytest
+
+from mayo.cli.main import main
+
+pytest.importorskip('optuna')
+
+
+@pytest.fixture
+def tiny_yaml(config_of, tmp_path):
+    path = tmp_path / 'tiny.yaml'
+    path.write_text(config_of(gated=True).to_yaml())
+    return str(path)
+
+
+def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, capsys):
+    overlay = tmp_path / 'found.yaml'
+    assert main([tiny_yaml, 'search.target_macs=4k', 'search.trials=3', 'search.images=20', 'search.densities=[0.4]',
+                 f'search.path={overlay}', 'search']) == 0
+    said = capsys.readouterr()
+    assert re.search(r'^found       top-1 [\d.]+ %, ([\d,]+) executed MACs; best of 3 trials$', said.out, re.MULTILINE)
+    assert re.search(r'^uniform     top-1 .*density 0\.\d+ in every layer$', said.out, re.MULTILINE)
+    assert 'trial 3 of 3: top-1' in said.err
+    executed = re.search(r'found .* ([\d,]+) executed', said.out)[1]
+    assert int(executed.replace(',', '')) <= 4000
+    assert main([tiny_yaml, str(overlay), 'info']) == 0
+    assert f'{executed} in compact execution' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('words, message', [
+    ([], '`search` needs one of search.target_macs or search.max_drop, but neither is set; set e.g. search.target_macs=30M or '
+         'search.max_drop=0.5%.'),
+    (['search.target_macs=1M', 'search.max_drop=1%'],
+     '`search` needs one of search.target_macs or search.max_drop, but search.target_macs and search.max_drop are both set; set '
+     'e.g. search.target_macs=30M or search.max_drop=0.5%.'),
+    (['search.target_macs=lots'],
+     "command line: search.target_macs is 'lots', expected a number from 1 up, such as 30000000 or 30M."),
+    (['search.max_drop=150%'], "command line: search.max_drop is '150%', expected a share in [0, 1), such as 0.005 or 0.5%."),
+])
+def test_a_goal_that_is_none_is_told_before_anything_runs(tiny_yaml, words, message, capsys):
+    assert main([tiny_yaml, *words, 'search']) == 2
+    assert capsys.readouterr().err.strip() == message

@@ -1,0 +1,175 @@
+"""Keys of the original Mayo in files and words: their names today, and those that do nothing."""
+import pytest
+
+from mayo.config import Config
+from mayo.config.dialect import IGNORED, RENAMED, STANDS_FOR, translated, warning, why_ignored
+from mayo.config.load import load
+from mayo.config.node import Map
+
+
+def configuration(*texts, words=()):
+    config = Config.default()
+    for number, text in enumerate(texts, 1):
+        config.merge_text(text, f'{number}.yaml')
+    for word in words:
+        config.merge_word(word)
+    return config
+
+
+def nested(key, value):
+    first, _, rest = key.partition('.')
+    return f'{first}: {{{nested(rest, value)}}}' if rest else f'{first}: {value}'
+
+
+@pytest.mark.parametrize(('old', 'new'), RENAMED.items())
+@pytest.mark.parametrize('value', [7, '{a: {b: 7}}'])
+def test_an_old_key_sets_todays_and_a_reference_by_the_old_name_finds_it(old, new, value):
+    for config in (configuration(nested(old, value), '_found: $(' + old + ')'),
+                   configuration(f'{old}: {value}', '_found: $(' + old + ')'),
+                   configuration('_found: $(' + old + ')', words=[f'{old}={value}'])):
+        found = config.get(new) if value == 7 else config.get(f'{new}.a')
+        assert found == (7 if value == 7 else {'b': 7})
+        assert (config.get('_found') if value == 7 else config.get('_found.a')) == found
+        assert config.get(old) == config.get(new)
+        assert not [key for key in config.unknown() if key.key.startswith(old)]
+
+
+def test_old_and_new_keys_merge_from_left_to_right():
+    words = ['system.batch_size_per_gpu=32', 'system.batch_size=64']
+    assert configuration(words=words).get('system.batch_size') == 64
+    assert configuration(words=words[::-1]).get('system.batch_size') == 32
+    config = configuration('dataset.preprocess: {train: [{type: random_flip}], shape: {height: 8}}',
+                           'dataset.task.preprocess.shape: {height: 9, width: 9}', words=['dataset.preprocess.shape.width=5'])
+    assert config.get('dataset.task.preprocess.shape') == {'height': 9, 'width': 5}
+    assert config.get('dataset.task.preprocess.train') == [{'type': 'random_flip'}]
+
+
+def test_appending_to_and_removing_an_old_key_does_so_to_todays():
+    config = configuration('dataset.preprocess.train: [{type: random_flip}]', words=['dataset.preprocess.train+=[{type: x}]'])
+    assert [step['type'] for step in config.get('dataset.task.preprocess.train')] == ['random_flip', 'x']
+    config = configuration('dataset.preprocess.shape: {height: 8}', words=['~dataset.preprocess.shape.height'])
+    assert config.get('dataset.task.preprocess.shape') == {}
+
+
+def test_a_value_set_by_an_old_key_knows_where_it_was_set():
+    config = configuration('a: 1\nsystem:\n    batch_size_per_gpu: 0\n')
+    assert config.origin('system.batch_size') == '1.yaml:3'
+
+
+def test_a_misspelt_reference_to_an_old_key_is_told_that_key():
+    with pytest.raises(Exception, match=r'\$\(dataset.num_clases\) does not exist.*did you mean num_classes\?'):
+        configuration('_x: $(dataset.num_clases)').get('_x')
+
+
+def test_final_cpu_and_final_gpu_are_final_in_this_order():
+    config = configuration('dataset.preprocess: {final_gpu: [{type: b}], final_cpu: [{type: a}]}')
+    assert config.get('dataset.task.preprocess.final') == [{'type': 'a'}, {'type': 'b'}]
+    assert config.unknown() == []
+
+
+@pytest.mark.parametrize(('has', 'use', 'classes'), [(True, False, 1000), (True, True, 1001), (False, True, 1002),
+                                                     (False, False, 1001)])
+@pytest.mark.parametrize('place', ['dataset', 'dataset.task'])
+def test_old_files_count_the_classes_of_the_records_of_which_a_background_is_used_or_not(place, has, use, classes):
+    kind = 'dataset.task.type: mayo.task.image.Classify'
+    text = f'{place}: {{num_classes: 1001, background_class: {{has: {has}, use: {use}}}}}\n'
+    config = configuration(kind + '\n' + text, '_model: {num_outputs: $(dataset.num_classes)}')
+    assert config.get('dataset.task.num_classes') == config.get('_model.num_outputs') == classes
+    again = configuration(config.to_yaml())                 # as a checkpoint keeps it
+    assert again.get('dataset.task.num_classes') == classes
+
+
+def test_todays_files_count_the_outputs_of_the_model():
+    text = 'dataset.task: {type: classify, num_classes: 1000, background_class: {has: true, use: false}}'
+    assert configuration(text).get('dataset.task.num_classes') == 1000
+
+
+def test_a_class_count_that_is_a_reference_is_shifted_too():
+    text = '_n: 11\ndataset: {num_classes: $(_n), background_class: {has: true}}'
+    assert configuration(text).get('dataset.task.num_classes') == 10
+
+
+@pytest.mark.parametrize('marker', ['_x: tensorflow.nn.relu', '_x: [{type: tf.train.AdamOptimizer}]', 'dataset.num_classes: 3',
+                                    'dataset.task.type: mayo.task.image.Classify'])
+def test_in_an_old_file_resizing_samples_as_tensorflow_1(marker):
+    steps = '[{type: resize, height: 4}, {type: distort_bbox}, {type: resize, method: lanczos3}, {type: random_flip}]'
+    config = configuration(f'{marker}\ndataset.task.preprocess: {{train: {steps}, validate: [{{type: resize, half_pixel: true}}]}}')
+    assert config.get('dataset.task.preprocess.train') == [
+        {'type': 'resize', 'height': 4, 'half_pixel': False}, {'type': 'distort_bbox', 'half_pixel': False},
+        {'type': 'resize', 'method': 'lanczos3'}, {'type': 'random_flip'}]
+    assert config.get('dataset.task.preprocess.validate') == [{'type': 'resize', 'half_pixel': True}]
+
+
+@pytest.mark.parametrize('marker', ['_x: keras.activations.relu', '_x: tensorflow.keras.regularizers.L2', '_x: tensors'])
+def test_in_another_file_it_does_not(marker):
+    config = configuration(f'{marker}\ndataset.task.preprocess.train: [{{type: resize}}]')
+    assert config.get('dataset.task.preprocess.train') == [{'type': 'resize'}]
+
+
+@pytest.mark.parametrize(('written', 'load'), [('true', 'latest'), ('false', None), ('30', 'epoch-30'), ('null', None),
+                                               ('a/b/gate50', 'a/b/gate50'), ('latest', 'latest')])
+def test_what_to_load_was_a_flag_an_epoch_a_name_or_a_path(written, load):
+    assert configuration(words=[f'system.checkpoint.load={written}']).get('system.checkpoint.load') == load
+
+
+@pytest.mark.parametrize(('written', 'save', 'left'), [
+    ('true', None, []), ('latest', None, []), ('null', None, []), ('gate50', 'gate50', []),
+    ('false', None, ['system.checkpoint.save: false']),
+    ('some/where/gate50', 'gate50', ['system.checkpoint.save: the folder some/where'])])
+def test_where_to_save_was_a_flag_a_name_or_a_path(written, save, left):
+    config = configuration(words=[f'system.checkpoint.save={written}'])
+    assert config.get('system.checkpoint.save') == save
+    assert [key.key for key in config.copy().ignored()] == left
+
+
+@pytest.mark.parametrize('key', IGNORED)
+def test_a_key_that_does_nothing_is_accepted_and_named(key):
+    key = key.replace('*', 'thing')
+    for value in ('3', '{a: {b: 1}}', 'null'):
+        config = configuration(f'{key}: {value}')
+        assert config.unknown() == []
+        assert [found.key for found in config.ignored()] == [key]
+        assert config.ignored()[0].why == why_ignored(key)
+
+
+def test_a_misspelt_key_of_ours_is_not_taken_for_an_old_one():
+    config = configuration('system.log: {evry_seconds: 3, level: info}')
+    assert [key.nearest for key in config.unknown()] == ['system.log.every_seconds']
+    assert [key.key for key in config.ignored()] == ['system.log.level']
+    assert why_ignored('system.sede') is None
+
+
+@pytest.mark.parametrize(('key', 'value'), STANDS_FOR.items())
+def test_a_reference_to_an_old_key_that_nothing_sets_finds_what_it_stands_for(key, value):
+    config = Config()
+    config.merge_text(f'_x: !arith $({key}) * 2\n', 'x.yaml')
+    assert config.get('_x') == 2 * value
+    config.merge_word(f'{key}=4')
+    assert config.get('_x') == 8
+
+
+def test_overriders_of_layers_are_named_once_where_they_are_first():
+    config = configuration('model.layers:\n'
+                           '    _c: &c {type: x, weights_overrider: {type: y}}\n'
+                           '    a: {<<: *c, biases_overriders: [z]}\n'
+                           '    m: {type: module, layers: {b: *c}, overriders: null}\n')
+    assert [(key.key, key.origin) for key in config.ignored()] == [
+        ('weights_overrider', '1.yaml:2'), ('biases_overriders', '1.yaml:3'), ('overriders', '1.yaml:4')]
+
+
+def test_one_warning_names_all_by_file():
+    config = configuration('system: {pdb: {use: true}, num_gpus: 2}', 'model.layers.a: {overrider: 1}', words=['system.use_pdb=1'])
+    assert warning(config.ignored()) == (
+        'these keys of the original Mayo do nothing here; docs/mayo.md says why:\n'
+        '    1.yaml: system.pdb, system.num_gpus\n    command line: system.use_pdb\n    2.yaml: overrider')
+
+
+def test_a_tree_without_old_keys_is_left_as_it_is():
+    tree = load('{system: {seed: 1}, dataset: {task: {num_classes: 3}}}', 'x.yaml')
+    assert isinstance(tree, Map)
+    assert translated(tree) == (tree, [])
+
+
+def test_a_reference_where_a_section_belongs_is_left_alone():
+    config = configuration('_d: {task: {num_classes: 3}}\ndataset: $(_d)')
+    assert config.get('dataset.task.num_classes') == 3

@@ -1,0 +1,48 @@
+"""A slimmed network computes what the dense one does with the dropped channels at zero; the list has each way that channels join."""
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mayo.estimate import Shape, shapes
+from mayo.net.tf.network import Network
+from mayo.slim import Limits, channels_of, choose_density, kept_of, smaller_graph, smaller_tensors
+from mayo.slim.verify import made, masked_outputs
+
+SHAPE = Shape((32, 32, 3))
+
+
+@pytest.mark.parametrize('name', [
+    'cifarnet',             # a chain
+    'vgg16_bn',             # whose maps are flattened
+    'resnet18',             # sums, with convolutions on the shortcut
+    'resnet20',             # sums, with channels of zeros on it
+    'inception_v1',         # concat
+    'densenet121',          # concat, and batch norms that read what others do
+    'mobilenet_v2',         # depthwise convolutions
+    'mobilenet_v3_large',   # and products: squeeze and excite
+])
+def test_a_slimmed_network_equals_the_masked_one(name, graph_of):
+    graph = graph_of(name, 1.0)
+    dense = drawn(graph)
+    tensors = {name: variable.numpy() for name, variable in dense.named_variables().items()}
+    channels = channels_of(graph, shapes(graph, SHAPE), tensors)
+    choice = choose_density(channels, 0.6, Limits())
+    keep = kept_of(channels, choice.kept)
+    slimmed = made(smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors), SHAPE)
+    images = tf.constant(np.random.default_rng(1).normal(0, 1, (3, *SHAPE.dims)), tf.float32)
+    [masked], whole, found = masked_outputs(dense, keep, images), dense(images)[0], slimmed(images)[0]
+    np.testing.assert_allclose(found, masked, rtol=0, atol=1e-5 * np.abs(masked).max())
+    assert np.abs(whole - masked).max() > 1e-3 * np.abs(masked).max()       # something was dropped that mattered
+    assert choice.density < 0.65
+    keras.backend.clear_session()
+
+
+def drawn(graph):
+    """A network whose batch norms have scales and shifts of either sign."""
+    random = np.random.default_rng(0)
+    network = Network(graph, SHAPE, 'dense')
+    for name, variable in network.named_variables().items():
+        if 'BatchNorm/' in name and 'variance' not in name:
+            variable.assign(random.normal(0, 0.7, variable.shape))
+    return network

@@ -1,0 +1,179 @@
+"""The native engine beyond what the tests of compact networks compare: single operations, batches, threads, counts."""
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mayo.config.names import KNOWN
+from mayo.estimate import estimate
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.native import NativeNetwork, instructions, network
+from mayo.net.tf.compact.native.plan import FUNCTIONS
+from mayo.net.tf.compact.program import Function, Program, Value
+from mayo.net.tf.objects import instantiate
+
+SETS = [most for most in ('avx512', 'avx2', 'plain') if instructions(most) == most]
+ARGUMENTS = [('relu', {'negative_slope': 0.2}), ('relu', {'max_value': 1.5}), ('relu', {'threshold': 0.5}),
+             ('relu', {'negative_slope': 0.3, 'max_value': 1.0, 'threshold': -0.5}), ('elu', {'alpha': 0.4}),
+             ('gelu', {'approximate': True}), ('leaky_relu', {'negative_slope': 0.4})]
+GATE = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 16, 'gate_params': {'density': 0.5},
+        'normalizer_fn': 'keras.layers.BatchNormalization'}
+LAYERS = {'one': GATE, 'two': GATE, 'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4}}
+
+
+def alone(one, source, target):
+    """The program of one operation."""
+    return Program((one,), {'x': Value(source, source[-1]), 'y': Value(target, target[-1])}, ('x',), ('y',))
+
+
+def test_every_function_of_yaml_is_known():
+    known = {name.rpartition('.')[2] for name in KNOWN if name.startswith('keras.activations.')}
+    assert known == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize('most', SETS)
+@pytest.mark.parametrize('name, arguments', [*((name, {}) for name in FUNCTIONS if name != 'linear'), *ARGUMENTS])
+def test_a_function_is_that_of_keras(name, arguments, most):
+    x = np.random.default_rng(0).normal(0, 3, (1, 5, 7, 6)).astype(np.float32)
+    x[0, 0, 0] = [-90, 90, 0, -1e-6, 14.9, 15.1]
+    one = ops.Activation(output='y', source='x', function=Function(name, arguments))
+    found, _ = NativeNetwork(alone(one, x.shape[1:], x.shape[1:]), instructions=most).run(x)
+    expected = instantiate({'type': f'keras.activations.{name}', **arguments})(tf.constant(x))
+    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_convolution_is_that_of_tensorflow(data):
+    draw = data.draw
+    kernel, stride = draw(st.tuples(st.integers(1, 5), st.integers(1, 5))), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    pads = draw(st.tuples(st.tuples(st.integers(0, 2), st.integers(0, 2)), st.tuples(st.integers(0, 2), st.integers(0, 2))))
+    size = [draw(st.integers(max(side - sum(pad), 1), 40)) for side, pad in zip(kernel, pads, strict=True)]
+    ins, outs, threads = draw(st.integers(1, 9)), draw(st.integers(1, 30)), draw(st.integers(1, 4))
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    x = random.normal(size=(1, *size, ins)).astype(np.float32)
+    weights, bias = random.normal(size=(outs, ins, *kernel)).astype(np.float32), random.normal(size=outs).astype(np.float32)
+    expected = tf.nn.conv2d(x, weights.transpose(2, 3, 1, 0), stride, [(0, 0), *pads, (0, 0)]) + bias
+    one = ops.Conv(output='y', source='x', weights=weights, bias=bias, stride=stride, pads=pads)
+    program = alone(one, x.shape[1:], tuple(expected.shape[1:]))
+    for most in SETS:
+        found, _ = NativeNetwork(program, threads, most).run(x)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_a_pooling_leaves_padding_out(data):
+    draw = data.draw
+    kernel, stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4))), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    pads = tuple((draw(st.integers(0, side - 1)), draw(st.integers(0, side - 1))) for side in kernel)
+    size = [draw(st.integers(max(side - sum(pad), 1), 35)) for side, pad in zip(kernel, pads, strict=True)]
+    x = np.random.default_rng(0).normal(size=(1, *size, 3)).astype(np.float32)
+    kind = draw(st.sampled_from(['max', 'avg']))
+    padded = np.pad(x[0], (*pads, (0, 0)), constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, (0, 1))[::stride[0], ::stride[1]]
+    if np.isnan(windows).all((-1, -2)).any():
+        return                                          # a window of padding alone has no value
+    expected = (np.nanmax if kind == 'max' else np.nanmean)(windows, (-1, -2))
+    one = ops.Pool(output='y', source='x', kind=kind, kernel=kernel, stride=stride, pads=pads)
+    for threads in (1, 3):
+        found, _ = NativeNetwork(alone(one, x.shape[1:], expected.shape), threads).run(x)
+        np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('axes', [(0,), (1,), (2,), (0, 1), (0, 2), (0, 1, 2)])
+@pytest.mark.parametrize('keepdims', [True, False])
+def test_a_mean_is_that_of_numpy(axes, keepdims):
+    x = np.random.default_rng(0).normal(size=(1, 5, 4, 3)).astype(np.float32)
+    expected = x[0].mean(axes, keepdims=keepdims)
+    if expected.ndim not in (1, 3):
+        return                                          # programs have maps and vectors
+    one = ops.Mean(output='y', source='x', axes=axes, keepdims=keepdims)
+    found, _ = NativeNetwork(alone(one, (5, 4, 3), expected.shape)).run(x)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('threads', [1, 2, 3, 8])
+def test_batches_and_threads_change_nothing(pair, threads):
+    networks = pair(LAYERS, list(LAYERS), shape=(26, 26, 3))
+    images = networks.images(5).numpy()
+    one_by_one = NativeNetwork(networks.program(), 1)
+    expected = [np.concatenate(parts) for parts in zip(*(one_by_one.run(image[None]) for image in images), strict=True)]
+    several = NativeNetwork(networks.program(), threads)
+    for count in (5, 1, 3, 5):
+        outputs, counts = several.run(images[:count])
+        np.testing.assert_allclose(outputs, expected[0][:count], rtol=0, atol=1e-5 * np.abs(expected[0]).max())
+        np.testing.assert_array_equal(counts, expected[1][:count])
+
+
+def test_an_engine_reads_nothing_of_the_image_before(pair):
+    networks = pair(LAYERS, list(LAYERS))
+    images = networks.images(2).numpy()
+    engine = NativeNetwork(networks.program(), 1)
+    (first, _), _, (again, _) = engine.run(images[:1]), engine.run(images[1:]), engine.run(images[:1])
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize('density', [1.0, 0.5, 0.1])
+def test_it_computes_as_many_multiply_accumulates_as_info_says(pair, density):
+    layers = {'one': GATE, 'two': GATE, 'depth': {'type': 'depthwise_convolution', 'kernel_size': 3},
+              'last': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 4}}
+    networks = pair(layers, list(layers), shape=(12, 12, 3))
+    networks.set_density(density)
+    engine = NativeNetwork(networks.program())
+    engine.run(networks.images(3).numpy())
+    assert engine.macs == 3 * sum(cost.executed for cost in estimate(networks.graph, networks.shape))
+
+
+def test_a_fully_connected_layer_leaves_out_what_meets_a_zero():
+    weights, x = np.random.default_rng(0).normal(size=(40, 7)).astype(np.float32), np.arange(40, dtype=np.float32)[None]
+    x[0, 3::2] = 0
+    one = ops.Dense(output='y', source='x', weights=weights, bias=np.ones(7, np.float32))
+    engine = NativeNetwork(alone(one, (40,), (7,)))
+    np.testing.assert_allclose(engine.run(x)[0], x @ weights + 1, rtol=1e-5)
+    assert engine.macs == np.count_nonzero(x) * 7
+
+
+def test_winners_that_tie_at_the_cut_lose_and_are_not_computed(pair):
+    networks = pair({'gate': GATE, 'more': GATE}, ['gate', 'more'])
+    variables = networks.network.named_variables()
+    for name in ('gate/gate/weights', 'gate/gate/biases'):
+        variables[name].assign(tf.zeros_like(variables[name]))
+    variables['gate/gate/biases'].assign([1.0] * 5 + [0.5] * 11)                # eight may win, five do
+    engine = NativeNetwork(networks.program())
+    _, counts = engine.run(networks.images(2).numpy())
+    assert counts[:, 0].tolist() == [5, 5]
+    first, second = 8 * 8 * 5 * (9 * 3 + 1) + 3 * 16, 8 * 8 * counts[0, 1] * (9 * 5 + 1) + 5 * 16
+    assert engine.macs == 2 * (first + second)
+
+
+def test_images_of_another_size_are_refused(pair):
+    networks = pair({'gate': GATE}, ['gate'])
+    with pytest.raises(ValueError, match=r'images are \(1, 9, 8, 3\), expected \[N, 8, 8, 3\]'):
+        NativeNetwork(networks.program()).run(np.zeros((1, 9, 8, 3), np.float32))
+
+
+def test_it_runs_inside_a_function_of_tensorflow(pair):
+    networks = pair({'gate': GATE}, ['gate'])
+    engine, images = NativeNetwork(networks.program()), networks.images(2)
+    outputs, counts = tf.function(engine)(images)
+    assert outputs.shape == (2, 8, 8, 16) and counts['gate'].shape == (2,)
+    np.testing.assert_array_equal(outputs, engine(images)[0])
+
+
+def test_an_engine_that_was_not_built_is_said_so(pair, monkeypatch):
+    monkeypatch.setattr(network, 'library', lambda: None)
+    with pytest.raises(ValueError, match='the native engine was not built'):
+        NativeNetwork(pair({'gate': GATE}, ['gate']).program())
+
+
+def test_exponentials_are_exact_over_their_whole_range():
+    x = np.linspace(-86, 88, 4001, dtype=np.float32)[None, None, None].repeat(2, -1)
+    one = ops.Activation(output='y', source='x', function=Function('elu'))
+    found, _ = NativeNetwork(alone(one, x.shape[1:], x.shape[1:])).run(-np.abs(x))
+    expected = np.expm1(-np.abs(x.astype(np.float64)))
+    assert np.abs(found - expected).max() < 2e-7
+    assert math.isclose(found.min(), -1)

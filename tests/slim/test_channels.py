@@ -1,0 +1,130 @@
+"""Which channels go together and which scale decides, by hand, for every layer type."""
+import numpy as np
+import pytest
+
+from mayo.estimate import Shape, complete, layer_types, shapes
+from mayo.net.graph import build_graph
+from mayo.slim import channels_of
+from mayo.slim.channels import rules
+from mayo.util.errors import UserError
+
+INF = np.inf
+NORMED = {'kernel_size': 1, 'normalizer_fn': 'keras.layers.BatchNormalization'}
+CONV = {'type': 'convolution', 'num_outputs': 3, **NORMED}
+HEAD = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 2}
+
+
+def channels(layers, entries, size=4, **gammas):
+    graph = build_graph({'head': HEAD, **layers}, entries, complete=complete)
+    tensors = {f'{name}/BatchNorm/gamma': np.array(values) for name, values in gammas.items()}
+    return channels_of(graph, shapes(graph, Shape((size, size, 2))), tensors)
+
+
+def chain(*names):
+    return {'from': 'input', 'with': [*names, 'head'], 'to': 'output'}
+
+
+def scale_of(found, layer):
+    return found.scale[found.sets[layer]].tolist()
+
+
+def test_every_layer_type_but_the_gated_one_says_what_becomes_of_channels():
+    assert set(rules) == set(layer_types) - {'gated_convolution'}
+
+
+def test_a_channel_counts_what_its_scale_is_without_the_sign():
+    found = channels({'conv': CONV}, chain('conv'), conv=[0.5, -2, 0])
+    assert scale_of(found, 'conv') == [0.5, 2, 0]
+    assert found.counted[found.sets['conv']].tolist() == [1, 1, 1]
+
+
+def test_the_input_and_the_output_stay():
+    found = channels({'conv': CONV}, chain('conv'), conv=[1, 2, 3])
+    assert scale_of(found, 'input') == [INF, INF]
+    assert scale_of(found, 'head') == [INF, INF]
+
+
+@pytest.mark.parametrize('layer', [
+    {'type': 'average_pool', 'kernel_size': 2}, {'type': 'max_pool'}, {'type': 'activation', 'mode': 'sigmoid'},
+    {'type': 'dropout'}, {'type': 'identity'}, {'type': 'crop', 'sides': 1}, {'type': 'pad', 'sides': 1}])
+def test_a_channel_passes_layers_that_leave_channels_apart(layer):
+    found = channels({'conv': CONV, 'layer': layer}, chain('conv', 'layer'), conv=[1, 2, 3])
+    assert found.sets['layer'].tolist() == found.sets['conv'].tolist()
+    assert scale_of(found, 'layer') == [1, 2, 3]
+
+
+@pytest.mark.parametrize('layer', [
+    {'type': 'softmax'}, {'type': 'local_response_normalization'}, {'type': 'reduce_mean', 'axis': 3, 'keepdims': True},
+    {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3, 'num_groups': 3}])
+def test_every_channel_stays_that_a_layer_over_several_reads(layer):
+    more = {'other': CONV, 'conv': CONV, 'layer': layer}
+    found = channels(more, chain('other', 'conv', 'layer'), conv=[1, 2, 3], other=[1, 2, 3])
+    assert scale_of(found, 'conv') == [INF, INF, INF]
+    assert scale_of(found, 'other') == [1, 2, 3]
+
+
+def test_a_chain_of_scales_is_as_strong_as_its_weakest():
+    layers = {'conv': CONV, 'depthwise': {'type': 'depthwise_convolution', **NORMED, 'depth_multiplier': 2},
+              'norm': {'type': 'batch_normalization'}}
+    found = channels(layers, chain('conv', 'depthwise', 'norm'), conv=[1, 5, 3], depthwise=[2, 4, 4, 6, 9, 9],
+                     norm=[7, 7, 7, 7, 2, 1])
+    assert found.sets['norm'].tolist() == np.repeat(found.sets['conv'], 2).tolist()
+    assert scale_of(found, 'conv') == [1, 5, 2]
+    assert found.counted[found.sets['conv']].tolist() == [5, 5, 5]
+
+
+def test_a_batch_norm_of_its_own_gives_a_convolution_its_scale():
+    plain = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3}
+    found = channels({'conv': plain, 'norm': {'type': 'batch_normalization'}}, chain('conv', 'norm'), norm=[1, 2, 3])
+    assert scale_of(found, 'conv') == [1, 2, 3]
+
+
+def joined(kind):
+    return [{'from': 'input', 'with': 'one', 'to': 'a'}, {'from': 'input', 'with': 'two', 'to': 'b'},
+            {'from': ['a', 'b'], 'with': [kind, 'head'], 'to': 'output'}]
+
+
+@pytest.mark.parametrize('kind, expected', [('add', [3, 2, 5]), ('mul', [1, 2, 4])])
+def test_a_sum_is_as_strong_as_its_strongest_and_a_product_as_its_weakest(kind, expected):
+    found = channels({'one': CONV, 'two': CONV, kind: {'type': kind}}, joined(kind), one=[1, 2, 5], two=[3, 2, 4])
+    assert found.sets['one'].tolist() == found.sets['two'].tolist() == found.sets[kind].tolist()
+    assert scale_of(found, 'one') == expected
+
+
+def test_what_is_concatenated_stays_apart():
+    found = channels({'one': CONV, 'two': CONV, 'concat': {'type': 'concat'}}, joined('concat'), one=[1, 2, 5], two=[3, 2, 4])
+    assert found.sets['concat'].tolist() == [*found.sets['one'], *found.sets['two']]
+    assert len(set(found.sets['concat'])) == 6
+
+
+def test_one_channel_that_multiplies_all_stays():
+    narrow = {**CONV, 'num_outputs': 1}
+    found = channels({'one': CONV, 'two': narrow, 'mul': {'type': 'mul'}}, joined('mul'), one=[1, 2, 5], two=[3])
+    assert (scale_of(found, 'one'), scale_of(found, 'two')) == ([1, 2, 5], [INF])
+
+
+@pytest.mark.parametrize('kind, more', [('flatten', {}), ('space_to_depth', {'block_size': 2})])
+def test_positions_that_become_channels_go_with_the_channel_that_they_are_of(kind, more):
+    head = {'type': 'fully_connected', 'num_outputs': 2} if kind == 'flatten' else HEAD
+    found = channels({'conv': CONV, kind: {'type': kind, **more}, 'head': head}, chain('conv', kind), size=2, conv=[1, 2, 3])
+    assert found.sets[kind].tolist() == np.tile(found.sets['conv'], 4).tolist()
+
+
+def test_channels_of_zeros_matter_only_through_what_is_added_to_them():
+    layers = {'one': CONV, 'two': {**CONV, 'num_outputs': 6}, 'wide': {'type': 'pad', 'sides': 0, 'channels': [1, 2]},
+              'add': {'type': 'add'}}
+    entries = [{'from': 'input', 'with': 'one', 'to': 'a'}, {'from': 'a', 'with': 'wide', 'to': 'b'},
+               {'from': 'a', 'with': 'two', 'to': 'c'}, {'from': ['b', 'c'], 'with': ['add', 'head'], 'to': 'output'}]
+    found = channels(layers, entries, one=[1, 9, 3], two=[4, 4, 4, 4, 4, 4])
+    assert scale_of(found, 'add') == [4, 4, 9, 4, 4, 4]
+    assert found.sets['wide'][1:4].tolist() == found.sets['one'].tolist()
+
+
+def test_a_network_without_scales_is_refused():
+    with pytest.raises(UserError, match=r'no batch norm with a scale \(gamma\) whose channels could be dropped'):
+        channels({'conv': CONV}, chain('conv'))
+
+
+def test_a_gated_network_is_refused():
+    with pytest.raises(UserError, match='conv: slimming comes before gating and reads the dense network'):
+        channels({'conv': {**CONV, 'type': 'gated_convolution'}}, chain('conv'), conv=[1, 2, 3])
