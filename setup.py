@@ -27,7 +27,8 @@ NATIVE = 'mayo/net/tf/compact/native/'
 ENGINE = Extension(
     NATIVE.replace('/', '.') + 'engine', [NATIVE + 'engine.c'], optional=True,
     depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'undefine.h')],
-    extra_compile_args=['-O3', '-std=gnu11', '-fopenmp', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-Wno-psabi'],
+    extra_compile_args=['-O3', '-std=gnu11', '-fopenmp', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast',
+                        '-Wno-psabi'],
     extra_link_args=['-fopenmp'])
 
 

@@ -59,8 +59,8 @@ HEAD = '''\
 
 What `bench` measured on {cores} CPU cores with {threads} threads, in 32-bit floats, {weights}: each network in each engine,
 in a process of its own, in turns with the others of its table. The best dense engine is the fastest of TensorFlow,
-TensorFlow with XLA, ONNX Runtime and OpenVINO, given the same network with constant weights and batch norm folded into
-them. The static network has the widths that compact execution computes, the same channels for every image, and no gates:
+TensorFlow with XLA, ONNX Runtime, OpenVINO and our own, given the same network with constant weights and batch norm folded
+into them. The static network has the widths that compact execution computes, the same channels for every image, and no gates:
 the ceiling.
 
 `python benchmarks/performance.py` measures all this and writes this page, but for its last section.

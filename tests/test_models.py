@@ -12,7 +12,8 @@ from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.util.format import count
 
 MODELS = pathlib.Path(__file__).parents[1] / 'models'
-NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml') if path.parent.name != 'override')
+FILES = [*MODELS.glob('*.yaml'), *MODELS.glob('gate/*.yaml')]
+NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)
 ZOO = {
     'lenet5', 'lenet5_bn', 'cifarnet', 'cifarnet_slim', 'vgg16', 'vgg16_bn', 'vgg16_compact', 'alexnet', 'alexnet_bn',
     'resnet18', 'resnet34', 'resnet50', 'resnet20', 'resnet56', 'squeezenet_v10', 'squeezenet_v11',

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.util.errors import UserError
+from mayo.util.errors import UserError, did_you_mean
 from mayo.util.files import shown
 from mayo.util.lazy import lazy
 
@@ -139,8 +139,12 @@ def _place(place: str) -> tuple[str, int]:
 
 def _names_in(application: str) -> Mapping[str, list[str]]:
     """The names of the layers of keras.applications.NAME by their class in snake case, in the order of the model."""
+    build = getattr(keras.applications, application, None)
+    if not callable(build):
+        raise UserError(f'keras.applications.{application} does not exist, which a mapping file says that the weights are of'
+                        f'{did_you_mean(application, dir(keras.applications)) or "."}')
     names: dict[str, list[str]] = {}
-    for layer in getattr(keras.applications, application)(weights=None).layers:
+    for layer in build(weights=None).layers:
         kind = re.sub(r'([a-z])([A-Z])', r'\1_\2', type(layer).__name__).lower()
         names.setdefault(kind, []).append(layer.name)
     return names

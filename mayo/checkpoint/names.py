@@ -97,7 +97,7 @@ def load_into(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], s
 
 
 def _mismatch(result: Match, variables: Mapping[str, Any], tensors: Iterable[str], where: str) -> str:
-    ours, theirs = _model(variables), _model(result.unused)
+    ours, theirs = _model(variables), _model(result.unused)         # layers of Keras share no first part
     other = f' It is a checkpoint of `{theirs}`, the network is `{ours}`.' if theirs not in ('', ours) else ''
     matching = f'{len(result.loaded)} of {len(variables)} variables match'
     return (f'{where}: the checkpoint is of another network, {matching}.{other}\n{result}\n'
@@ -105,8 +105,9 @@ def _mismatch(result: Match, variables: Mapping[str, Any], tensors: Iterable[str
 
 
 def _model(names: Iterable[str]) -> str:
-    """The first part of the first name."""
-    return next((name.partition('/')[0] for name in names), '')
+    """The first part of the names, '' if they share none."""
+    parts = {name.partition('/')[0] for name in names}
+    return parts.pop() if len(parts) == 1 else ''
 
 
 def _dtype(variable: Any) -> np.dtype:

@@ -5,6 +5,7 @@
                 relu(g (n + b)), g relu(n + b)          b = beta / |gamma|: the paper's equation, and policy `squeeze`
 
 A negative gamma folds its sign into the convolution and the moving mean: |gamma| norm(-conv(x)) = gamma norm(conv(x)).
+Without a norm, g = rho is how large a filter is, of which the mean is 1, and the filter is divided by it; b are the biases.
 """
 from collections.abc import Collection, Mapping
 
@@ -32,6 +33,8 @@ def warm_start(tensors: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[int
 def _make_gate(tensors: dict[str, np.ndarray], wanted: Mapping[str, tuple[int, ...]], layer: str, inside: bool) -> None:
     channels = tensors[f'{layer}/weights'].shape[-1]
     gamma = tensors.pop(f'{layer}/BatchNorm/gamma', np.ones(channels, np.float32))
+    if f'{layer}/BatchNorm/moving_mean' not in tensors:
+        gamma = _divide_by_size(tensors, layer)
     beta = tensors.pop(f'{layer}/BatchNorm/beta', None)
     if beta is None:
         beta = tensors.pop(f'{layer}/biases', np.zeros(channels, np.float32))
@@ -46,3 +49,17 @@ def _make_gate(tensors: dict[str, np.ndarray], wanted: Mapping[str, tuple[int, .
         full = f'{layer}/gate/{name}'
         if full in wanted:
             tensors[full] = np.zeros(wanted[full], np.float32) if value is None else value
+
+
+def _divide_by_size(tensors: dict[str, np.ndarray], layer: str) -> np.ndarray:
+    """Each filter over its root mean square relative to all filters' mean, [C], which is returned: saliencies that differ."""
+    weights = tensors[f'{layer}/weights']
+    size = np.sqrt(np.mean(np.square(weights), axis=(0, 1, 2)))
+    size = np.maximum(size / max(size.mean(), _SMALLEST), _SMALLEST)
+    tensors[f'{layer}/weights'] = weights / size
+    return size
+
+
+def tied(tensors: Mapping[str, np.ndarray], layers: Collection[str]) -> list[str]:
+    """Those of the layers whose channels are all equally salient at the start, so that no few of them win."""
+    return [layer for layer in layers if np.ptp(tensors[f'{layer}/gate/biases']) == 0]

@@ -196,7 +196,7 @@ def export(run: Run) -> None:
 
 @actions.register('plot')
 def plot(run: Run) -> None:
-    """Pictures: channels by class, saliency, MACs, accuracy, training."""
+    """Pictures of gates, costs, accuracy and training, on a page."""
     session = run.session
     from mayo.cli.plot import plotted
     from mayo.util.files import shown

@@ -40,6 +40,7 @@ DENSITY = 0.5                   # at which the overlay's header says what it cos
 
 def slimmed(session: 'Session') -> Slimmed:
     """The smaller model, its overlay and its weights, written after they were compared with the masked network."""
+    from mayo.slim.fold import folded
     from mayo.slim.verify import compare
     config = session.config
     session.load()
@@ -50,6 +51,8 @@ def slimmed(session: 'Session') -> Slimmed:
     path = _path(config, choice)
     _require_ours(path, _overlay_of(path))
     keep = kept_of(channels, choice.kept)
+    if config.get('slim.fold'):
+        tensors = folded(graph, keep, tensors)
     smaller = smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors)
     difference = compare((graph, tensors), smaller, keep, shape)
     costs = estimate(graph, shape), estimate(smaller[0], shape)

@@ -173,7 +173,7 @@ class Config:
 
 def _nearest_key(path: Path, key: str, known: Map) -> str | None:
     """The known key that a wrong one looks like: one beside it, else one of the same name elsewhere."""
-    beside = nearest(key, known.items)
+    beside = nearest(key, [*known.items, *dialect.old_keys_in(path)])
     if beside:
         return join_key((*path, beside))
     return next((join_key(other) for other in _paths(_defaults()) if other[-1] == key), None)

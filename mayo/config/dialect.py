@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mayo.config.merge import merge, nest
 from mayo.config.node import List, Map, Node, Origin, Path, Reference, Scalar, Template, join_key, split_key
+from mayo.util.errors import UserError
 
 # The old key and today's. The value stays, but for the number of classes, which is `_shifted`.
 RENAMED: Mapping[str, str] = {
@@ -230,12 +231,25 @@ def _preprocessing(node: Node, is_old: bool) -> Node:
     finals = [node.items[key] for key in FINAL if key in node.items]
     items = {key: value for key, value in node.items.items() if key not in FINAL}
     if finals:
-        lists = [value for value in finals if isinstance(value, List)]
-        both = List(finals[0].origin, tuple(step for value in lists for step in value.items))
-        items['final'] = both if len(lists) == len(finals) else finals[0]
+        items['final'] = _joined(finals)
     if is_old:
         items = {key: _resizing(value) for key, value in items.items()}
     return Map(node.origin, items, node.dotted)
+
+
+def _joined(finals: list[Node]) -> Node:
+    lists = [value for value in finals if isinstance(value, List)]
+    others = [value for value in finals if not isinstance(value, List) and not _is_null(value)]
+    steps = tuple(step for value in lists for step in value.items)
+    if not others:
+        return List(finals[0].origin, steps)
+    if len(others) > 1 or steps:
+        raise UserError(f'{others[0].origin}: {" and ".join(FINAL)} become one list, `final`; write both as lists.')
+    return others[0]
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
 
 
 def _resizing(steps: Node) -> Node:

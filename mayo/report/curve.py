@@ -17,6 +17,10 @@ class Point:
     published: bool = False
 
 
+# Where a name may stand, in points from its own, and which side of it is there; the last in any case
+_BESIDE = ((0, -8, 'center', 'top'), (0, 8, 'center', 'bottom'), (9, 0, 'left', 'center'), (-9, 0, 'right', 'center'),
+           (0, -36, 'center', 'top'), (0, 36, 'center', 'bottom'))
+
 # What the paper reports, by model and dataset: table 4 and figure 5 of https://openreview.net/forum?id=BJxh2j0qYm
 PUBLISHED: Mapping[tuple[str, str], tuple[Point, ...]] = {
     ('cifarnet', 'cifar10'): (Point('dense', 174e6, 0.9137, True), Point('FBS 0.5', 57e6, 0.9054, True)),
@@ -31,26 +35,40 @@ def tradeoff(points: Sequence[Point], images: int, published: Sequence[Point] = 
     for chosen, marker, face, label in ((ours, 'o', picture.INK, f'evaluated here, on {images:,} images'),
                                         (list(published), 's', 'white', 'published, MACs as published')):
         if chosen:
-            axes.plot([point.macs / 1e6 for point in chosen], [100 * point.top1 for point in chosen], color=picture.GREY,
-                      linestyle='-' if chosen is ours else '--', marker=marker, markerfacecolor=face,
-                      markeredgecolor=picture.INK, markersize=7, label=label)
-    every = [*ours, *published]
-    for point in every:
-        axes.annotate(f'{point.name}\n{percent(point.top1)}', (point.macs / 1e6, 100 * point.top1), xytext=(0, -9),
-                      textcoords='offset points', ha='center', va='top', fontsize='small',
-                      bbox={'boxstyle': 'square,pad=0.1', 'facecolor': 'white', 'edgecolor': 'none'})
+            axes.plot([point.macs / 1e6 for point in chosen], [100 * point.top1 for point in chosen], linestyle='',
+                      marker=marker, markerfacecolor=face, markeredgecolor=picture.INK, markersize=7, label=label)
     axes.margins(x=0.12, y=0.25)
     axes.set_xlim(left=0)
     axes.set_axisbelow(True)
     axes.grid(color=picture.PALE, linewidth=0.5)
     axes.set(title='Accuracy over cost', xlabel='million executed multiply-accumulates (MACs) an image', ylabel='top-1, %')
     figure.legend(loc='outside lower center', ncols=2)
+    _name(figure, axes, [*ours, *published])
     figures = '; '.join(f'{point.name} {percent(point.top1)} at {short(point.macs)}' for point in ours)
     beside = (' The published points, hollow, are in the accounting of the paper, in which only a layer directly after a gated '
               'one sees its sparsity.' if published else '')
     return Picture('tradeoff', 'Accuracy over cost', 'Accuracy over executed MACs', (
         f'Top-1 on {images:,} images over the multiply-accumulates that compact execution computes for one, with measured '
         f'densities, of each checkpoint: {figures}.{beside}'), figure)
+
+
+def _name(figure: Any, axes: Any, points: Sequence[Point]) -> None:
+    """Write the name of each point beside it, at the first place that is free of other names and points."""
+    from matplotlib.transforms import Bbox
+    figure.draw_without_rendering()                 # lays out the axes, after which a place in them is a place on the page
+    places = [axes.transData.transform((point.macs / 1e6, 100 * point.top1)) for point in points]
+    taken = [Bbox.from_bounds(x - 8, y - 8, 16, 16) for x, y in places]
+    for index, point in enumerate(points):
+        for x, y, across, up in _BESIDE:
+            label = axes.annotate(f'{point.name}\n{percent(point.top1)}', (point.macs / 1e6, 100 * point.top1), xytext=(x, y),
+                                  textcoords='offset points', ha=across, va=up, fontsize='small', in_layout=False)
+            box = label.get_window_extent()
+            others = taken[:index] + taken[index + 1:]
+            if not any(box.overlaps(other) for other in others) and axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1):
+                break
+            if (x, y) != _BESIDE[-1][:2]:
+                label.remove()
+        taken.append(box)
 
 
 def training(run: str, lines: Sequence[Mapping[str, float]]) -> Picture:

@@ -13,6 +13,7 @@ from mayo.util import picture
 
 ALWAYS, NEVER = 0.95, 0.05          # of every class: what counts as used by all, or by none
 NAMED_CLASSES, NAMED_CHANNELS = 40, 64      # most that have room for a name each
+MANY = 4.0                                  # inches for more classes than that
 
 
 def channel_order(active: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -42,7 +43,7 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
     width = active.shape[1]
     middle = order[always:width - never]
     rows = 2 if len(middle) else 1
-    figure = picture.figure(10, 0.9 + rows * (0.9 + 0.24 * min(len(active), NAMED_CLASSES)))
+    figure = picture.figure(10, 0.9 + rows * (0.9 + (0.24 * len(active) if len(active) <= NAMED_CLASSES else MANY)))
     panels = figure.subplots(rows, 1, squeeze=False)[:, 0]
     image = _map(panels[0], active[:, order], names)
     for edge in (always, width - never):
@@ -53,18 +54,19 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
                         f'{never} that none uses', fontsize='medium')
     if len(middle):
         _map(panels[1], active[:, middle], names)
-        panels[1].set_title(f'the {len(middle)} that differ, by channel number', fontsize='medium')
+        panels[1].set_title(f'the {len(middle)} that differ', fontsize='medium')
         if len(middle) <= NAMED_CHANNELS:
             panels[1].set_xticks(range(len(middle)), [str(channel) for channel in middle], rotation=90, fontsize='small')
+            panels[1].set_xlabel('channel')
         else:
             panels[1].set_xticks([])
     figure.colorbar(image, ax=panels, label='probability that the channel is active', ticks=[0, 0.5, 1], fraction=0.03,
                     pad=0.01)
     return Picture(f'channels-{name}', 'Which channels serve which classes', f'{name}: which channels serve which classes', (
         f'{name}, {width} channels across, {len(active)} classes down; white: never active for an image of the class, black: '
-        f'always. {always} channels serve every class (active for {ALWAYS:.0%} of the images of each, or more), {never} serve '
-        f'none ({NEVER:.0%} or less of each), set apart by lines. Below are the other {len(middle)} alone, those that serve the '
-        'same classes side by side.'), figure)
+        f'always. {always} channels serve every class (active for {ALWAYS:.0%} of the images of each, or more), {never} '
+        f'serve none ({NEVER:.0%} or less of each), set apart by lines. Below are the other {len(middle)} alone, those '
+        'that serve the same classes side by side.'), figure)
 
 
 def _map(axes: Any, active: np.ndarray, names: list[str]) -> Any:

@@ -3,10 +3,15 @@
     target_macs     the highest top-1 with executed MACs of at most so many
     max_drop        the fewest executed MACs with top-1 at most so far below the network as configured
 
-A proposal is a share for each layer (and, for max_drop, a budget): densities in proportion to the shares, scaled up until the
-MACs are used up, so that no trial is spent beside the target. First come one density for all layers and what the
-sensitivities suggest; then Optuna's tree-structured Parzen estimator learns from the trials so far.
+A proposal is a factor for each layer (and, for max_drop, a budget):
+
+    density_l = min(1, scale share_l 2^factor_l)      factor in [-1/2, 1/2]
+
+with the scale as large as the MACs allow, so that no trial misses the target. The shares lie halfway between one density
+for all layers and what the sensitivities suggest; both are tried first, and steps between them; then Optuna's tree-structured
+Parzen estimator learns from the trials so far.
 """
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,10 +21,11 @@ from mayo.search.space import Keeps, Space
 from mayo.util.errors import UserError
 from mayo.util.format import short
 
-_LEAST_SHARE = 0.05
-_BUDGET = 'macs'                    # the name of the budget among the shares, which no layer can have with its _
-_SENSITIVITY = 'sensitivity'
-_FRACTIONS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)        # of the configured MACs, where max_drop starts
+_OCTAVES = 0.5                      # up and down; of an octave in each of many layers, most choices are hopeless
+_BUDGET = '_macs'                   # the name of the budget among the factors; that of a layer does not start with _
+_SENSITIVITY, _TRIAL, _KEEPS = 'sensitivity', 'trial', 'keeps'      # attributes of a study and of trials
+_STEPS = (0.0, 1.0, 0.5, 0.25, 0.75)                    # from one density for all, 0, to what the sensitivities suggest, 1
+_FRACTIONS = (0.9, 0.8, 0.7, 0.6, 0.5)                  # of the configured MACs, where max_drop starts
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,13 @@ def search(space: Space, plan: Plan, evaluate: Callable[[Keeps], Score], measure
     study = _study(plan)
     sensitivity = _sensitivity(study, measure)
     found = Found(plan.goal, sensitivity, _finished(study))
+    proposals = _Proposals(space, plan.goal, sensitivity)
     if not study.get_trials(deepcopy=False):
-        for keeps in _first(space, plan.goal, sensitivity):
-            study.enqueue_trial(_parameters(space, plan.goal, keeps))
+        for parameters, keeps in proposals.first():
+            study.enqueue_trial(parameters, user_attrs={_KEEPS: keeps})
     try:
         while len(found.trials) < plan.trials:
-            trial = _try_one(study, space, plan.goal, evaluate, sensitivity)
+            trial = _try_one(study, proposals, evaluate)
             found = Found(plan.goal, sensitivity, _finished(study))
             tell(len(found.trials), trial, found)
     except KeyboardInterrupt:
@@ -109,7 +116,7 @@ def _study(plan: Plan) -> Any:
     import optuna
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     is_alone = plan.storage is None
-    sampler = optuna.samplers.TPESampler(seed=plan.seed if is_alone else None, n_startup_trials=8)
+    sampler = optuna.samplers.TPESampler(seed=plan.seed if is_alone else None, n_startup_trials=0)
     try:
         return optuna.create_study(storage=plan.storage, study_name=plan.name, sampler=sampler, load_if_exists=True,
                                    direction='maximize' if plan.goal.max_drop is None else 'minimize')
@@ -132,53 +139,69 @@ def _sensitivity(study: Any, measure: Callable[[], Sensitivity]) -> Sensitivity:
 
 def _finished(study: Any) -> list[Trial]:
     from optuna.trial import TrialState
-    return [Trial(**trial.user_attrs['trial']) for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+    return [Trial(**trial.user_attrs[_TRIAL]) for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
 
 
-def _first(space: Space, goal: Goal, sensitivity: Sensitivity) -> Iterator[dict[str, int]]:
-    """One density for all layers, and what the sensitivities suggest."""
-    everything = dict.fromkeys(space.channels, 1.0)
-    if goal.target_macs is not None:
-        uniform = space.within(everything, goal.target_macs)
-        configured = space.within(space.shares(space.configured), goal.target_macs)
-        found = [uniform, configured, sensitivity.lean(space, goal.target_macs)]
-    else:
-        macs = space.macs(space.configured)
-        found = [dict(space.configured)]
-        for fraction in _FRACTIONS:
-            found.append(sensitivity.lean(space, max(round(fraction * macs), space.macs(space.least))))
-    seen = []
-    for keeps in found:
-        if keeps is not None and keeps not in seen:
-            seen.append(keeps)
-            yield keeps
+class _Proposals:
+    """From the parameters that Optuna proposes to a choice."""
 
+    def __init__(self, space: Space, goal: Goal, sensitivity: Sensitivity) -> None:
+        self.space, self.goal, self.sensitivity = space, goal, sensitivity
+        self.configured = space.macs(space.configured)
+        self.most = space.macs(space.channels)
+        self.usual = goal.target_macs or round(_FRACTIONS[-1] * self.configured)
+        self.lean = space.shares(sensitivity.lean(space, self.usual))
+        self.shares = self.blend(0.5)
 
-def _parameters(space: Space, goal: Goal, keeps: Keeps) -> dict[str, float]:
-    """The proposal that gives `keeps`, or nearly."""
-    shares = {name: max(_LEAST_SHARE, share) for name, share in space.shares(keeps).items()}
-    if goal.max_drop is None:
-        return shares
-    return {**shares, _BUDGET: min(1.0, space.macs(keeps) / space.macs(space.channels))}
+    def blend(self, step: float) -> dict[str, float]:
+        """Shares between one density for all layers (0) and what the sensitivities suggest (1)."""
+        return {name: share ** step for name, share in self.lean.items()}
 
+    def first(self) -> Iterator[tuple[dict[str, float], dict[str, int]]]:
+        """Parameters and exact choices that are tried first."""
+        if self.goal.target_macs is not None:
+            tries = [(self.blend(step), self.goal.target_macs) for step in _STEPS]
+            tries.insert(1, (self.space.shares(self.space.configured), self.goal.target_macs))
+        else:
+            tries = [(self.space.shares(self.space.configured), self.configured)]
+            tries += [(self.shares, round(fraction * self.configured)) for fraction in _FRACTIONS]
+        seen = []
+        for shares, budget in tries:
+            keeps = self.space.within(shares, budget)
+            if keeps is not None and keeps not in seen:
+                seen.append(keeps)
+                yield self._parameters(shares, budget), keeps
 
-def _try_one(study: Any, space: Space, goal: Goal, evaluate: Callable[[Keeps], Score], sensitivity: Sensitivity) -> Trial:
-    from optuna.trial import TrialState
-    trial = study.ask()
-    try:
-        shares = {name: trial.suggest_float(name, _LEAST_SHARE, 1.0) for name in space.channels}
-        budget = goal.target_macs
+    def _parameters(self, shares: Mapping[str, float], budget: int) -> dict[str, float]:
+        """Those nearest to `shares`; scaling all of them alike changes nothing."""
+        octaves = {name: math.log2(shares[name] / share) for name, share in self.shares.items()}
+        middle = (min(octaves.values()) + max(octaves.values())) / 2
+        parameters = {name: min(_OCTAVES, max(-_OCTAVES, octave - middle)) for name, octave in octaves.items()}
+        return parameters if self.goal.max_drop is None else {**parameters, _BUDGET: budget / self.most}
+
+    def choice(self, trial: Any) -> dict[str, int]:
+        """What Optuna's `trial` proposes."""
+        factors = {name: trial.suggest_float(name, -_OCTAVES, _OCTAVES) for name in self.space.channels}
+        budget = self.goal.target_macs
         if budget is None:
-            least, most = space.macs(space.least), space.macs(space.channels)
-            budget = max(least, round(trial.suggest_float(_BUDGET, least / most, 1.0) * most))
-        keeps = space.within(shares, budget) or space.least
+            least = self.space.macs(self.space.least)
+            budget = max(least, round(trial.suggest_float(_BUDGET, least / self.most, 1.0) * self.most))
+        shares = {name: share * 2 ** factors[name] for name, share in self.shares.items()}
+        return trial.user_attrs.get(_KEEPS) or self.space.within(shares, budget) or self.space.least
+
+
+def _try_one(study: Any, proposals: _Proposals, evaluate: Callable[[Keeps], Score]) -> Trial:
+    from optuna.trial import TrialState
+    trial, goal = study.ask(), proposals.goal
+    try:
+        keeps = proposals.choice(trial)
         score = evaluate(keeps)
     except BaseException:
         study.tell(trial, state=TrialState.FAIL)
         raise
-    tried = Trial(keeps, space.macs(keeps), score.top1, score.loss)
-    trial.set_user_attr('trial', asdict(tried))
+    tried = Trial(keeps, proposals.space.macs(keeps), score.top1, score.loss)
+    trial.set_user_attr(_TRIAL, asdict(tried))
     if goal.max_drop is not None:
-        trial.set_constraint('top1', sensitivity.top1 - goal.max_drop - tried.top1)        # kept where it is 0 or less
+        trial.set_constraint('top1', proposals.sensitivity.top1 - goal.max_drop - tried.top1)       # kept where it is 0 or less
     study.tell(trial, tried.top1 if goal.max_drop is None else float(tried.macs))
     return tried

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
 from mayo.checkpoint.store import Store
-from mayo.checkpoint.warm_start import warm_start
+from mayo.checkpoint.warm_start import tied, warm_start
 from mayo.config import Config
 from mayo.estimate import Shape, shapes
 from mayo.estimate.gate import GateParams
@@ -119,21 +119,31 @@ class Session:
         self.load_tensors(names.adapt(bundle.read(prefix), shown(prefix)), shown(prefix))
 
     def load_tensors(self, tensors: Mapping[str, np.ndarray], where: str) -> None:
-        """Load tensors by their names, those of `where`, with the warm start of gates that are not among them."""
+        """Load tensors by their names, those of `where`, with the warm start of gates that are not among them.
+
+        Without a warm start the gates of a dense file's network start afresh.
+        """
         variables = self.named()
         warmed: list[str] = []
         if self.config.get('system.checkpoint.warm_start'):
             wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
             tensors, warmed = warm_start(tensors, wanted, self._shifted_inside())
+        is_dense = not any('/gate/' in name for name in tensors)
+        starts = bool(warmed) or (is_dense and any('/gate/' in name for name in variables))
         match = names.load_into(variables, tensors, self.config.get('system.checkpoint.strict'), where,
-                                optional=lambda name: bool(warmed) and '/gate/' in name)
+                                optional=lambda name: starts and '/gate/' in name)
         _log.info('loaded %s, %d variables', where, len(match.loaded))
         if warmed:
             _log.info('warm start: the gates of %s are made from batch norm', ', '.join(warmed))
+            for layer in tied(tensors, warmed):
+                _log.warning('%s: all channels are equally salient, so below density 1.0 none wins until training at 1.0 has '
+                             'told them apart, with which `anneal` starts', layer)
+        elif starts:
+            _log.info('the gates start afresh')
         if str(match):
             _log.info('%s', match)
-        self.images_seen = 0 if warmed else int(tensors.get(names.IMAGES_SEEN, 0))
-        self.training_state = {} if warmed else names.training_state(tensors)
+        self.images_seen = 0 if starts else int(tensors.get(names.IMAGES_SEEN, 0))
+        self.training_state = {} if starts else names.training_state(tensors)
         self._is_loaded = True
 
     def reset_num_epochs(self) -> None:

@@ -259,6 +259,13 @@ def _plotted(config: Config) -> Iterable[str]:
     return found
 
 
+def _imported(config: Config) -> Iterable[str]:
+    """The file that is to be imported is not there, or nothing says what its layers are."""
+    imported.source(config)
+    imported.mapping(config)
+    return ()
+
+
 def _artifacts(config: Config) -> Iterator[str]:
     key = 'bench.artifact'
     given = config.get(key) or []

@@ -4,9 +4,9 @@
                         masked      everything is computed, then multiplied by the mask
                         auto        compact where it can serve every layer, else masked, saying why
 
-    system.engine       native      what runs compact networks: our own engine, in C
-                        tensorflow  the same in operations of TensorFlow
-                        auto        native where the package's build found a compiler
+    system.engine       native      our own engine, in C, runs compact networks
+                        tensorflow  operations of TensorFlow do
+                        auto        native where it was built and there is no GPU
 
 Compact execution computes in float32, whatever system.precision says of training.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mayo.net.tf.compact import CompactNetwork, Program, lower, native, unsupported
+from mayo.net.tf.compact import CompactNetwork, lower, native, unsupported
 from mayo.session.base import Session
 from mayo.util.errors import UserError
 
@@ -46,7 +46,7 @@ def runner(session: Session, execution: str) -> Run:
     """
     network = session.network
     if execution == 'compact':
-        return _engine_of(session)(lower(network, session.input_shape))
+        return _compact(session)
 
     def masked(images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         outputs, stats = network(images, training=False)
@@ -54,18 +54,20 @@ def runner(session: Session, execution: str) -> Run:
     return masked
 
 
-def _engine_of(session: Session) -> Callable[[Program], Run]:
-    """What runs a compact network: the native engine where it was built, unless system.engine says otherwise.
+def _compact(session: Session) -> Run:
+    """The compact network in the engine that system.engine says; auto: the native one, where it can and there is no GPU.
 
-    Errors: UserError where the native engine is asked for and was not built.
+    Errors: UserError where the native engine is asked for but was not built, or cannot run the network.
     """
-    wanted = session.config.get('system.engine')
-    if wanted == 'tensorflow' or (wanted == 'auto' and native.library() is None):
-        return CompactNetwork
+    wanted, program = session.config.get('system.engine'), lower(session.network, session.input_shape)
+    reasons = native.unsupported(program)
     if native.library() is None:
-        raise UserError(f'{session.config.origin("system.engine")}: system.engine is native, which was not built; it takes a C '
-                        f'compiler and `{native.BUILD}`.')
-    return native.NativeNetwork
+        reasons = [f'it was not built; that takes a C compiler and `{native.BUILD}`.']
+    if wanted == 'native' and reasons:
+        raise UserError('\n'.join([f'{session.config.origin("system.engine")}: system.engine is native, but', *reasons]))
+    if wanted == 'native' or (wanted == 'auto' and not reasons and not tf.config.list_physical_devices('GPU')):
+        return native.NativeNetwork(program)
+    return CompactNetwork(program)
 
 
 def active_channels(mask: tf.Tensor) -> tf.Tensor:

@@ -233,7 +233,7 @@ def cross_entropy(outputs: tf.Tensor, labels: tf.Tensor, is_probability: bool,
 def divergence(taught: tf.Tensor, outputs: tf.Tensor, is_probability: bool, temperature: float = 1.0) -> tf.Tensor:
     """KL(p || q) = sum_c p_c (log p_c - log q_c) of each image, [N]; p from the teacher's outputs, q from the student's.
 
-    Both are softmax(logits / temperature); of outputs that are probabilities, if `is_probability`, the logits are their logarithms.
+    Both are softmax(logits / temperature); of outputs that are probabilities the logits are their logarithms.
     """
     log_p, log_q = (tf.nn.log_softmax((tf.math.log(tf.maximum(values, 1e-12)) if is_probability else values) / temperature)
                     for values in (taught, outputs))

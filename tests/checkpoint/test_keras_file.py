@@ -121,6 +121,12 @@ def test_layers_that_a_file_only_numbers_are_named_by_the_application(tmp_path, 
     assert sorted(keras_file.read(path)) == ['layers/batch_normalization', 'layers/conv2d', 'layers/conv2d_1', 'layers/dense']
 
 
+def test_an_application_that_keras_has_not_is_said(tmp_path):
+    path = numbered(tmp_path / 'x.weights.h5', {'layers/conv2d': ('', [KERNEL])}, names=False)
+    with pytest.raises(UserError, match=r'keras\.applications\.VGG61 does not exist, .*; did you mean VGG16\?'):
+        keras_file.read(path, 'VGG61')
+
+
 def test_sixteen_bit_weights_are_numbers(tmp_path):
     dense = keras.layers.Dense(2, dtype='bfloat16')
     model = keras.Sequential([keras.Input((3,)), dense])

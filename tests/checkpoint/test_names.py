@@ -33,6 +33,13 @@ def test_a_file_of_another_network_lists_missing_unused_and_shapes_apart(variabl
     assert not tf.reduce_any(variables['net/conv/weights'] != 0)
 
 
+def test_the_network_that_a_checkpoint_is_of_is_named_if_all_its_names_say_so(variables):
+    with pytest.raises(UserError, match=r'0 of 2 variables match\. It is a checkpoint of `other`, the network is `net`\.\n'):
+        names.load_into(variables, {'other/a': np.ones(1), 'other/b': np.ones(1)})
+    with pytest.raises(UserError, match=r'0 of 2 variables match\.\n'):
+        names.load_into(variables, {'a/kernel': np.ones(1), 'b/kernel': np.ones(1)})
+
+
 def test_a_long_list_is_cut(variables):
     tensors = {f'other/{index}': np.ones(1) for index in range(20)}
     with pytest.raises(UserError, match=r'20 unused in the file: .* and 8 more'):

@@ -94,3 +94,13 @@ def test_data_without_an_index_are_said_rather_than_passed_over(store):
 def test_every_checkpoint_of_a_folder_is_listed_once(store, tmp_path):
     put(store, 'b', 'a')
     assert list(all_names(tmp_path / 'checkpoints')) == [store.folder / 'a', store.folder / 'b']
+
+
+def test_a_run_is_forgotten_with_its_best_and_others_stay(store):
+    put(store, 'epoch-1', 'gate50-epoch-1', 'gate50-epoch-2', 'gate50-best', 'gate50')
+    store.forget('gate50')
+    assert store.names() == ['epoch-1', 'gate50']
+    assert store.latest() == 'epoch-1'
+    store.forget('')
+    assert store.names() == ['gate50']
+    assert store.latest() is None

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from mayo.checkpoint.warm_start import warm_start
+from mayo.checkpoint.warm_start import tied, warm_start
 
 C_IN, C = 3, 5
 EPSILON = 1e-3
@@ -61,11 +61,23 @@ def test_predicted_shifts_start_constant(dense):
     np.testing.assert_array_equal(gated['n/c/gate/beta/biases'], dense['n/c/BatchNorm/beta'])
 
 
-def test_a_convolution_without_batch_norm_gives_its_biases(dense):
-    dense = {'n/c/weights': dense['n/c/weights'], 'n/c/biases': np.arange(C)}
-    gated, _ = warm_start(dense, wanted(('gate/shift', (C,))))
+@pytest.mark.parametrize('form', FORMS)
+def test_a_convolution_without_batch_norm_is_as_salient_as_its_filters_are_large(dense, form):
+    dense = {'n/c/weights': dense['n/c/weights'], 'n/c/biases': np.arange(C) - 2.0}
+    gated, layers = warm_start(dense, wanted(('gate/shift', (C,))), ['n/c'] if form != 'parametric' else [])
+    x = np.random.default_rng(1).normal(size=(20, C_IN))
+    outputs = FORMS[form](gated['n/c/gate/biases'], x @ gated['n/c/weights'][0, 0], gated['n/c/gate/shift'])
+    np.testing.assert_allclose(outputs, relu(x @ dense['n/c/weights'][0, 0] + dense['n/c/biases']), atol=1e-12)
+    norms = np.linalg.norm(dense['n/c/weights'][0, 0], axis=0)
+    np.testing.assert_allclose(gated['n/c/gate/biases'], norms / norms.mean())
+    assert tied(gated, layers) == []
+
+
+def test_batch_norm_without_a_scale_leaves_channels_tied(dense):
+    del dense['n/c/BatchNorm/gamma']
+    gated, layers = warm_start(dense, wanted(('gate/shift', (C,))))
     np.testing.assert_array_equal(gated['n/c/gate/biases'], np.ones(C))
-    np.testing.assert_array_equal(gated['n/c/gate/shift'], np.arange(C))
+    assert tied(gated, layers) == ['n/c']
 
 
 def test_the_naive_gate_starts_afresh_and_keeps_batch_norm(dense):

@@ -5,6 +5,7 @@ from mayo.config import Config
 from mayo.config.dialect import IGNORED, RENAMED, STANDS_FOR, translated, warning, why_ignored
 from mayo.config.load import load
 from mayo.config.node import Map
+from mayo.util.errors import UserError
 
 
 def configuration(*texts, words=()):
@@ -57,7 +58,7 @@ def test_a_value_set_by_an_old_key_knows_where_it_was_set():
 
 
 def test_a_misspelt_reference_to_an_old_key_is_told_that_key():
-    with pytest.raises(Exception, match=r'\$\(dataset.num_clases\) does not exist.*did you mean num_classes\?'):
+    with pytest.raises(UserError, match=r'\$\(dataset.num_clases\) does not exist.*did you mean num_classes\?'):
         configuration('_x: $(dataset.num_clases)').get('_x')
 
 
@@ -65,6 +66,16 @@ def test_final_cpu_and_final_gpu_are_final_in_this_order():
     config = configuration('dataset.preprocess: {final_gpu: [{type: b}], final_cpu: [{type: a}]}')
     assert config.get('dataset.task.preprocess.final') == [{'type': 'a'}, {'type': 'b'}]
     assert config.unknown() == []
+    reference = '_f: [{type: a}]\ndataset.preprocess: {final_cpu: $(_f), final_gpu: %s}'
+    for nothing in ('[]', 'null'):
+        assert configuration(reference % nothing).get('dataset.task.preprocess.final') == [{'type': 'a'}]
+    with pytest.raises(UserError, match=r'^1.yaml:2: final_cpu and final_gpu become one list, `final`; write both as lists.$'):
+        configuration(reference % '[{type: b}]')
+
+
+def test_a_misspelt_old_key_is_told_the_old_key():
+    assert [str(key) for key in configuration('dataset.num_clases: 3').unknown()] == [
+        '1.yaml:1: nothing reads the key dataset.num_clases; did you mean dataset.num_classes? Keys of your own start with _.']
 
 
 @pytest.mark.parametrize(('has', 'use', 'classes'), [(True, False, 1000), (True, True, 1001), (False, True, 1002),
@@ -93,7 +104,8 @@ def test_a_class_count_that_is_a_reference_is_shifted_too():
                                     'dataset.task.type: mayo.task.image.Classify'])
 def test_in_an_old_file_resizing_samples_as_tensorflow_1(marker):
     steps = '[{type: resize, height: 4}, {type: distort_bbox}, {type: resize, method: lanczos3}, {type: random_flip}]'
-    config = configuration(f'{marker}\ndataset.task.preprocess: {{train: {steps}, validate: [{{type: resize, half_pixel: true}}]}}')
+    given = '[{type: resize, half_pixel: true}]'
+    config = configuration(f'{marker}\ndataset.task.preprocess: {{train: {steps}, validate: {given}}}')
     assert config.get('dataset.task.preprocess.train') == [
         {'type': 'resize', 'height': 4, 'half_pixel': False}, {'type': 'distort_bbox', 'half_pixel': False},
         {'type': 'resize', 'method': 'lanczos3'}, {'type': 'random_flip'}]
@@ -158,7 +170,8 @@ def test_overriders_of_layers_are_named_once_where_they_are_first():
 
 
 def test_one_warning_names_all_by_file():
-    config = configuration('system: {pdb: {use: true}, num_gpus: 2}', 'model.layers.a: {overrider: 1}', words=['system.use_pdb=1'])
+    texts = 'system: {pdb: {use: true}, num_gpus: 2}', 'model.layers.a: {overrider: 1}'
+    config = configuration(*texts, words=['system.use_pdb=1'])
     assert warning(config.ignored()) == (
         'these keys of the original Mayo do nothing here; docs/mayo.md says why:\n'
         '    1.yaml: system.pdb, system.num_gpus\n    command line: system.use_pdb\n    2.yaml: overrider')

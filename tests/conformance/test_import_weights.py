@@ -1,8 +1,11 @@
 """Weights of Keras Applications, imported: the same images have the same logits there and here, preprocessing included.
 
-Random weights, batch norm's statistics too. benchmarks/keras_applications.py does the same on photographs in full size.
+Random weights, batch norm's statistics too. On photographs in full size where MAYO_PHOTOGRAPHS names a folder of them:
+
+    MAYO_PHOTOGRAPHS=FOLDER python -m pytest -n 0 -rP -k photographs tests/conformance/test_import_weights.py
 """
 import itertools
+import os
 import pathlib
 
 import keras
@@ -16,6 +19,7 @@ from mayo.session.base import Session
 from mayo.session.imported import import_weights
 
 ROOT = pathlib.Path(__file__).parents[2]
+PHOTOGRAPHS = os.environ.get('MAYO_PHOTOGRAPHS')
 CLASSES = 5
 # model: Keras's name, of its module, the side of the images, what is written, words for a smaller network on both sides
 MODELS = {
@@ -40,10 +44,11 @@ def garments():
 
 
 @pytest.fixture(autouse=True)
-def no_initial_weights(monkeypatch):
-    """Every weight is assigned later: zeros do until then, and take half of the time."""
+def quick(monkeypatch):
+    """Every weight is assigned later, zeros do until then."""
     for initializer in (keras.initializers.VarianceScaling, keras.initializers.TruncatedNormal):
         monkeypatch.setattr(initializer, '__call__', lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype))
+    monkeypatch.setattr(Session, 'save', lambda self: None)         # tests/session/test_imported.py looks at what is written
 
 
 def randomize(model, draw):
@@ -72,32 +77,55 @@ def written(model, path):
     return path
 
 
-def session_of(name, side, *words):
+def imported(name, path, shape, classes, folder, width):
+    """A session of the model with the weights of the file."""
     config = Config.default()
     config.merge_file(ROOT / f'models/{name}.yaml')
-    shape = 'dataset.task.preprocess.shape'
-    for word in ('dataset.name=garments', f'dataset.task.num_classes={CLASSES}', f'{shape}.height={side}', f'{shape}.width={side}',
-                 *words):
+    key = 'dataset.task.preprocess.shape'
+    for word in ('dataset.name=pictures', f'dataset.task.num_classes={classes}', f'{key}.height={shape[0]}',
+                 f'{key}.width={shape[1]}', f'_width={width}', f'import.path={path}', f'system.checkpoint.path={folder}'):
         config.merge_word(word)
-    return Session(config)
+    session = Session(config)
+    import_weights(session)
+    return session
+
+
+def compare(name, pictures, shape, classes, folder, smaller):
+    """The logits of Keras's network and of ours, dense or gated, after the preprocessing that each has."""
+    application, module, _, file = MODELS[name][:4]
+    model = getattr(keras.applications, application)(
+        weights=None, input_shape=shape, classes=classes, classifier_activation=None, **smaller)
+    randomize(model, np.random.default_rng(2))
+    ready = getattr(keras.applications, module).preprocess_input(np.array(pictures))
+    expected = np.concatenate([model(ready[start:start + 4], training=False) for start in range(0, len(ready), 4)])
+    path, spread = written(model, folder / file), np.ptp(expected, axis=0).max()
+    assert spread > 1e-3 * np.abs(expected).max()
+    for ours in (name, f'gate/{name}') if name == 'resnet50' else (name,):          # a gate starts from batch norm
+        session = imported(ours, path, shape, classes, folder, smaller.get('alpha', 1.0))
+        steps = session.config.get('dataset.task.preprocess.final')
+        ready = tf.stack([augment.apply(picture, shape, tf.zeros([2], 'int64'), steps) for picture in pictures])
+        logits = np.concatenate([session.network(ready[start:start + 4])[0] for start in range(0, len(ready), 4)])
+        print(f'{ours}: logits of {len(pictures)} pictures of {shape[0]} x {shape[1]} differ by '
+              f'{np.abs(logits - expected).max() / spread:.1e} of their range')
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * spread)
+    keras.backend.clear_session(free_memory=False)
 
 
 @pytest.mark.parametrize('name', MODELS)
 def test_imported_weights_give_the_logits_of_keras_applications(name, garments, tmp_path):
-    application, module, side, file, smaller = MODELS[name]
-    model = getattr(keras.applications, application)(
-        weights=None, input_shape=(side, side, 3), classes=CLASSES, classifier_activation=None, **smaller)
-    randomize(model, np.random.default_rng(2))
-    images = tf.image.resize(garments, [side, side])
-    expected = model(getattr(keras.applications, module).preprocess_input(images.numpy()), training=False)
-    spread = np.ptp(expected, axis=0).max()
-    assert spread > 1e-3 * np.abs(expected).max()
-    path = written(model, tmp_path / file)
-    for ours in (name, f'gate/{name}') if name == 'resnet50' else (name,):          # a gate starts from batch norm
-        session = session_of(ours, side, f'import.path={path}', 'system.checkpoint.save=imported',
-                             f'system.checkpoint.path={tmp_path}', f'_width={smaller.get("alpha", 1.0)}')
-        import_weights(session)
-        steps = session.config.get('dataset.task.preprocess.final')
-        ready = tf.stack([augment.apply(image, (side, side, 3), tf.zeros([2], 'int64'), steps) for image in images])
-        np.testing.assert_allclose(session.network(ready)[0], expected, rtol=0, atol=1e-4 * spread)
-    keras.backend.clear_session(free_memory=False)
+    side, smaller = MODELS[name][2], MODELS[name][4]
+    compare(name, tf.image.resize(garments, [side, side]), (side, side, 3), CLASSES, tmp_path, smaller)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PHOTOGRAPHS is None, reason='MAYO_PHOTOGRAPHS names no folder of JPEG files')
+@pytest.mark.parametrize('name', MODELS)
+def test_they_do_on_photographs_in_full_size(name, tmp_path):
+    config = Config.default()
+    config.merge_file(ROOT / f'models/{name}.yaml')
+    shape, steps = config.get('dataset.task.preprocess.shape'), config.get('dataset.task.preprocess.validate')
+    shape = shape['height'], shape['width'], shape['channels']
+    files = sorted(pathlib.Path(PHOTOGRAPHS).rglob('*.JP*G'))[:16]
+    images = [tf.cast(tf.io.decode_jpeg(file.read_bytes(), channels=3), tf.float32) for file in files]
+    pictures = tf.stack([augment.apply(image, shape, tf.zeros([2], 'int64'), steps) for image in images])
+    compare(name, pictures, shape, 1000, tmp_path, {})

@@ -154,9 +154,7 @@ GRADIENTS = np.random.default_rng(0).normal(size=(len(RATES), 3)).astype(np.floa
 @pytest.mark.parametrize(('name', 'arguments'), [*OPTIMIZERS.items(), *((name, OPTIMIZERS[name] | more)
                                                                        for name, more in MORE.items())])
 def test_optimizers(name, arguments):
-    ours = keras.Variable(START)
-    algorithm = optimizer({'type': f'tensorflow.train.{name}', **arguments}, 'x')
-    algorithm.build([ours])
+    expected = []
     with tf.Graph().as_default(), V1.Session() as session:
         variable = V1.get_variable('w', initializer=START, use_resource=False)
         rate, gradient = V1.placeholder(tf.float32), V1.placeholder(tf.float32, [3])
@@ -164,26 +162,29 @@ def test_optimizers(name, arguments):
         session.run(V1.global_variables_initializer())
         for now, values in zip(RATES, GRADIENTS, strict=True):
             session.run(step, {rate: now, gradient: values})
-            algorithm.learning_rate = now
-            algorithm.apply([tf.constant(values)], [ours])
-            np.testing.assert_allclose(ours.numpy(), session.run(variable), rtol=2e-5)
+            expected.append(session.run(variable))
+    ours = keras.Variable(START)
+    algorithm = optimizer({'type': f'tensorflow.train.{name}', **arguments}, 'x')
+    algorithm.build([ours])
+    for now, values, weights in zip(RATES, GRADIENTS, expected, strict=True):
+        algorithm.update_step(tf.constant(values), ours, tf.constant(now))
+        algorithm.iterations.assign_add(1)
+        np.testing.assert_allclose(ours.numpy(), weights, rtol=2e-5)
 
 
+_STEPS = {'boundaries': [1.0, 3.0], 'values': [3.0, 2.0, 1.0]}
+_DECAY = {'learning_rate': 0.1, 'decay_steps': 2, 'decay_rate': 0.5}
 SCHEDULES = {
-    'exponential_decay': ({'learning_rate': 0.1, 'decay_steps': 2, 'decay_rate': 0.5, 'staircase': True}, ()),
-    'natural_exp_decay': ({'learning_rate': 0.1, 'decay_steps': 2, 'decay_rate': 0.5}, ()),
-    'polynomial_decay': ({'learning_rate': 0.1, 'decay_steps': 4, 'power': 2.0, 'cycle': True}, ()),
-    'cosine_decay': ({'learning_rate': 0.1, 'decay_steps': 4, 'alpha': 0.1}, ()),
-    'piecewise_constant': ({'boundaries': [1.0, 3.0], 'values': [3.0, 2.0, 1.0]}, ()),
-    'piecewise_constant_decay': ({'boundaries': [1.0, 3.0], 'values': [3.0, 2.0, 1.0]}, ())}
+    'exponential_decay': _DECAY, 'natural_exp_decay': _DECAY,
+    'polynomial_decay': {'learning_rate': 0.1, 'decay_steps': 4, 'power': 2.0},
+    'cosine_decay': {'learning_rate': 0.1, 'decay_steps': 4, 'alpha': 0.1},
+    'piecewise_constant': _STEPS, 'piecewise_constant_decay': _STEPS}
+STEPPED = [(name, {**_DECAY, 'staircase': True}) for name in ('exponential_decay', 'natural_exp_decay')]
+CYCLIC = [('polynomial_decay', {**SCHEDULES['polynomial_decay'], 'cycle': True})]
 
 
-@pytest.mark.parametrize('staircase', [False, True])
-@pytest.mark.parametrize('name', SCHEDULES)
-def test_schedules(name, staircase):
-    arguments, _ = SCHEDULES[name]
-    if 'staircase' in arguments:
-        arguments = {**arguments, 'staircase': staircase}
+@pytest.mark.parametrize(('name', 'arguments'), [*SCHEDULES.items(), *STEPPED, *CYCLIC])
+def test_schedules(name, arguments):
     rate = learning_rate({'type': f'tensorflow.train.{name}', **arguments}, 'x')
     for epoch in (0.0, 0.5, 1.0, 1.9, 2.0, 3.0, 3.5, 4.0, 7.0):
         if 'boundaries' in arguments:

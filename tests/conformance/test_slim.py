@@ -1,4 +1,4 @@
-"""A slimmed network computes what the dense one does with the dropped channels at zero; the list has each way that channels join."""
+"""A slimmed network computes what the dense one does with the dropped channels at zero, however channels join."""
 import keras
 import numpy as np
 import pytest

@@ -1,6 +1,7 @@
 """One list of models, dense and gated, many questions."""
 import contextlib
 import dataclasses
+import itertools
 import pathlib
 
 import numpy as np
@@ -9,12 +10,17 @@ import onnxruntime
 import pytest
 
 from mayo.checkpoint import bundle, names
+from mayo.checkpoint.warm_start import warm_start
 from mayo.estimate import estimate, measure
+from mayo.net.gates import without_gates
 from mayo.net.tf.compact import CompactNetwork, lower, lower_graph, program, unsupported
+from mayo.net.tf.compact.native import NativeNetwork
 from mayo.net.tf.compact.onnx import onnx_model
+from mayo.net.tf.network import Network
 
 MODELS = pathlib.Path(__file__).parents[2] / 'models'
-NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in MODELS.rglob('*.yaml') if path.parent.name != 'override')
+FILES = [*MODELS.glob('*.yaml'), *MODELS.glob('gate/*.yaml')]
+NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)
 GATED = [name for name in NAMES if name.startswith('gate/')]
 
 every = pytest.mark.parametrize('small', NAMES, indirect=True, scope='module')
@@ -97,10 +103,11 @@ def test_compact_execution_equals_the_masked_network(small):
     assert unsupported(small.graph) == []
     images = small.images[:2 if small.name in GATED else 1]
     expected = small.outcome[0][:len(images)].numpy()
-    outputs, counts = CompactNetwork(lower(small.network, small.shape))(images)
-    np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
-    for name, stat in small.outcome[1].items():
-        np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[:len(images)])
+    for engine in (CompactNetwork, NativeNetwork):
+        outputs, counts = engine(lower(small.network, small.shape))(images)
+        np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+        for name, stat in small.outcome[1].items():
+            np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[:len(images)])
 
 
 @gated
@@ -109,8 +116,9 @@ def test_compact_execution_equals_the_masked_network_at_every_density(small, den
     with at_density(small, density) as graph:
         expected, stats = small.network(small.images[:2])
         weights = {name: variable.numpy() for name, variable in small.network.named_variables().items()}
-        network = CompactNetwork(lower_graph(graph, small.shape, weights))
-        for images in (small.images[:1], small.images[:2]):         # one alone, and two with masks of their own
+        compact = lower_graph(graph, small.shape, weights)
+        networks = CompactNetwork(compact), NativeNetwork(compact)
+        for network, images in itertools.product(networks, (small.images[:1], small.images[:2])):   # alone; with unlike masks
             outputs, counts = network(images)
             np.testing.assert_allclose(outputs, expected[:len(images)], rtol=0, atol=1e-4 * np.abs(expected).max())
             for name, stat in stats.items():
@@ -139,6 +147,38 @@ def at_density(small, density):
             variable.assign(small.weights[name])
 
 
+HOMOGENEOUS = {None, 'relu', 'keras.activations.relu', 'leaky_relu'}        # f(g x) = g f(x) for g >= 0, as `squeeze` needs it
+
+
+@gated
+def test_a_warm_start_gives_the_outputs_of_the_dense_network(small):
+    """Some scales negative; the layers take turns with the forms of a gate: b outside, b inside, and squeeze."""
+    draw, changed, inside = np.random.default_rng(2), [], []
+    for index, node in enumerate(node for node in small.graph if node.name in small.outcome[1]):
+        squeezes = index % 3 == 2 and node.params['activation_fn'] in HOMOGENEOUS
+        form = {'policy': 'squeeze'} if squeezes else {'add_beta_first': index % 3 == 1}
+        changed.append(dataclasses.replace(node, params={**node.params, 'gate_params': {'density': 1.0, **form}}))
+        inside += [node.name] if index % 3 == 1 or squeezes else []
+    by_name = {node.name: node for node in changed}
+    graph = dataclasses.replace(small.graph, nodes=tuple(by_name.get(node.name, node) for node in small.graph))
+    dense, warm = (Network(one, small.shape, 'model', seed=seed) for seed, one in enumerate((without_gates(graph), graph)))
+    for name, variable in dense.named_variables().items():
+        if name.endswith('BatchNorm/gamma'):
+            variable.assign(draw.permutation(np.linspace(-0.5, 1.5, variable.shape[0])))
+        elif name.endswith('BatchNorm/beta'):
+            variable.assign(draw.normal(0, 0.3, variable.shape))
+        elif name in small.weights:
+            variable.assign(small.weights[name])
+    variables = warm.named_variables()
+    tensors, warmed = warm_start({name: variable.numpy() for name, variable in dense.named_variables().items()},
+                                 {name: tuple(variable.shape) for name, variable in variables.items()}, inside)
+    assert warmed == list(small.outcome[1])
+    names.load_into(variables, tensors)
+    expected = dense(small.images)[0].numpy()
+    assert np.ptp(expected, axis=0).max() > 1e-4
+    np.testing.assert_allclose(warm(small.images)[0], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
 @every
 def test_compact_execution_does_the_operations_that_info_counts(small):
     """From the shapes of the program's values; tests/net/tf/compact counts those of a traced function.
@@ -149,6 +189,11 @@ def test_compact_execution_does_the_operations_that_info_counts(small):
     done = sum(operations(compact, one) for one in compact.operations)
     counted = sum(cost.executed for cost in estimate(small.graph, small.shape))
     assert 0.99 * counted < done <= counted
+    engine = NativeNetwork(compact)
+    _, counts = engine(small.images[:1])
+    if all(counts[name].numpy()[0] == gate.gate.keep for name, gate in compact.gated.items()):      # no ties at the cut
+        zeros = sum(operations(compact, one) for one in compact.operations if isinstance(one, program.Dense))
+        assert done - zeros <= engine.macs <= done
 
 
 def operations(compact, one):

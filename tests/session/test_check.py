@@ -131,3 +131,24 @@ def test_readiness_lists_what_is_missing_for_each_action():
     ready = readiness(configuration(MODEL, DATA))
     assert ready['eval'] == []
     assert ready['train'] == ['train.max_epochs', 'train.optimizer', 'train.learning_rate']
+
+
+ANNEAL = ('models/gate/cifarnet.yaml', DATA, 'trainers/anneal.yaml', 'dataset.path.train=$(dataset.path.validate)',
+          'dataset.num_examples_per_epoch.train=10000', 'system.checkpoint.load=pretrained')
+
+
+def test_annealing_with_its_trainer_is_complete():
+    assert problems(configuration(*ANNEAL), 'anneal') == []
+
+
+def test_annealing_needs_gates():
+    assert problems(configuration(MODEL, *ANNEAL[1:]), 'anneal') == [
+        'models/cifarnet.yaml:16: `anneal` needs a model with gates, e.g. models/gate/cifarnet.yaml; this one has none.']
+
+
+def test_stages_that_cannot_be_and_a_teacher_that_is_not_there_are_told_together():
+    words = ('train.anneal.densities=[0.5, 0.7]', 'train.distill.checkpoint=pretraind')
+    found = problems(configuration(*ANNEAL, *words), 'anneal')
+    assert len(found) == 2
+    assert any(line.startswith('train.distill.checkpoint=pretraind: no such checkpoint in ') for line in found)
+    assert 'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.' in found

@@ -1,13 +1,17 @@
 """From a configuration to batches of images, and from raw data to the files of a configuration."""
+import dataclasses
 import gzip
 import pathlib
 import struct
+import tarfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mayo.config import Config
-from mayo.session import data
+from mayo.data import prepare as raw_data
+from mayo.session import data, own_images, prepare
 from mayo.util.errors import UserError
 
 
@@ -15,7 +19,7 @@ from mayo.util.errors import UserError
 def here(tmp_path, monkeypatch):
     """The current folder, which is also where new data go; it holds 30 + 20 pictures of 4x3 as IDX files."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(data, 'home', lambda: tmp_path)
+    monkeypatch.setattr(prepare, 'home', lambda: tmp_path)
     (tmp_path / 'raw').mkdir()
     for split, count in (('train', 30), ('t10k', 20)):
         arrays = {'images-idx3': np.arange(count * 12, dtype=np.uint8).reshape(count, 4, 3),
@@ -54,7 +58,7 @@ def labels_of(config, mode, **keys):
 
 def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here):
     config = configuration()
-    data.prepare(config)
+    prepare.prepare(config)
     images, labels = next(iter(data.epoch_of(config, 'validate')))
     expected = np.pad(np.arange(240, dtype=np.uint8).reshape(20, 4, 3, 1), ((0, 0), (0, 0), (0, 1), (0, 0))) * 0.5
     np.testing.assert_array_equal(images, expected)
@@ -63,36 +67,68 @@ def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here):
 
 
 def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(here, capsys):
-    data.prepare(configuration())
+    prepare.prepare(configuration())
     assert capsys.readouterr().out == ('tiny/train-*.tfrecord: 30 images of 10 classes from raw\n'
                                        'tiny/test.tfrecord: 20 images of 10 classes from raw\n')
     assert len(list((here / 'tiny').glob('train-*'))) == 3
     assert (here / 'tiny/labels.txt').read_text().split() == [str(n) for n in range(10)]
     before = (here / 'tiny/test.tfrecord').stat().st_mtime_ns
     (here / 'tiny/train-00001-of-00003.tfrecord').unlink()
-    data.prepare(configuration())
+    prepare.prepare(configuration())
     assert capsys.readouterr().out == ('tiny/test.tfrecord: 20 images are there already\n'
                                        'tiny/train-*.tfrecord: 30 images of 10 classes from raw\n')
     assert (here / 'tiny/test.tfrecord').stat().st_mtime_ns == before
 
 
+def test_images_are_recognised_whatever_format_the_dataset_comes_in(here, capsys):
+    (here / 'photos/train/cat').mkdir(parents=True)
+    (here / 'photos/train/cat/1.jpg').write_bytes(tf.io.encode_jpeg(np.zeros((4, 4, 3), np.uint8)).numpy())
+    with tarfile.open(here / 'photos.tar.gz', 'w:gz') as archive:
+        archive.add(here / 'photos', 'photos')
+    prepare.prepare(configuration('dataset.prepare.source=photos.tar.gz', 'dataset.path.validate=null',
+                                  'dataset.task.num_classes=1', 'dataset.num_examples_per_epoch.train=1'))
+    assert capsys.readouterr().out == 'tiny/train-*.tfrecord: 1 images of 1 classes from photos.tar.gz\n'
+    assert not (here / 'datasets/tiny/.unpacked').exists()
+    assert (here / 'tiny/labels.txt').read_text() == 'cat\n'
+
+
+def test_an_interrupted_run_is_told_and_finished(here, capsys):
+    first = raw_data.readers['idx'](here / 'raw', 'train', None, None)
+    last = raw_data.shards.dealt(30, 3, mixed=True)[2]
+
+    def read(number):
+        if number == last[0]:
+            raise KeyboardInterrupt
+        return first.read(number)
+    writing = raw_data.Writing(dataclasses.replace(first, read=read), here / 'tiny/train-*.tfrecord', 3, mixed=True,
+                               classes=[str(n) for n in range(10)])
+    with pytest.raises(KeyboardInterrupt):
+        writing.write()
+    kept = dataclasses.replace(writing).kept
+    prepare.prepare(configuration())
+    out = capsys.readouterr().out
+    assert kept == 20
+    assert 'tiny/train-*.tfrecord: 20 of 30 images are there from an interrupted run\n' in out
+    assert sorted(labels_of(configuration(), 'train')) == sorted(list(range(10)) * 3)
+
+
 def test_prepare_makes_anew_what_is_damaged(here, capsys):
-    data.prepare(configuration())
+    prepare.prepare(configuration())
     test = here / 'tiny/test.tfrecord'
     good = test.read_bytes()
     test.write_bytes(good[:-3])
-    data.prepare(configuration())
+    prepare.prepare(configuration())
     assert test.read_bytes() == good
 
 
 def test_a_split_without_a_path_is_not_prepared(here):
-    data.prepare(configuration('dataset.path.train=null'))
+    prepare.prepare(configuration('dataset.path.train=null'))
     assert sorted(path.name for path in (here / 'tiny').iterdir()) == ['labels.txt', 'test.tfrecord']
 
 
 def test_training_is_shuffled_by_seed_and_epoch_and_evaluation_is_not(here):
     config = configuration()
-    data.prepare(config)
+    prepare.prepare(config)
     first, again, second = (labels_of(config, 'train', epoch=epoch) for epoch in (0, 0, 1))
     other = labels_of(configuration('system.seed=1'), 'train')
     assert first == again
@@ -107,18 +143,18 @@ def test_training_is_shuffled_by_seed_and_epoch_and_evaluation_is_not(here):
 def test_a_background_class_shifts_labels_and_names(here, has, use, classes, first_label, first_name):
     config = configuration(f'dataset.task.background_class={{has: {has}, use: {use}}}',
                            f'dataset.task.num_classes={classes}')
-    data.prepare(config)
+    prepare.prepare(config)
     assert labels_of(config, 'validate')[0] == first_label
     assert (len(data.class_names(config)), data.class_names(config)[0]) == (classes, first_name)
     assert len((here / 'tiny/labels.txt').read_text().splitlines()) == 10 + has
 
 
 def test_class_names_may_be_listed_or_in_a_file(here):
-    data.prepare(configuration('dataset.prepare.classes=[a, b b, c, d, e, f, g, h, i, j]'))
+    prepare.prepare(configuration('dataset.prepare.classes=[a, b b, c, d, e, f, g, h, i, j]'))
     assert (here / 'tiny/labels.txt').read_text().splitlines()[:2] == ['a', 'b b']
     (here / 'names').write_text(''.join(f'n{n} name of {n}, too\n' for n in range(10)))
     (here / 'tiny/test.tfrecord').unlink()
-    data.prepare(configuration('dataset.prepare.classes=names'))
+    prepare.prepare(configuration('dataset.prepare.classes=names'))
     assert (here / 'tiny/labels.txt').read_text().splitlines()[9] == 'name of 9, too'
 
 
@@ -135,10 +171,13 @@ def test_class_names_may_be_listed_or_in_a_file(here):
     (['dataset.prepare.type=null'], '`prepare` needs dataset.prepare.type, which nothing so far sets; name a dataset'),
     (['dataset.path.train=[a, b]'],
      "command line: dataset.path.train is ['a', 'b'], but `prepare` writes to one local path, with at most one * in its name."),
+    (['dataset.path.train=a/x-[0-8].x'], "command line: dataset.path.train is 'a/x-[0-8].x', but `prepare` writes to one"),
+    (['dataset.path.train=raw'], 'command line: dataset.path.train: raw is a folder; its images are read as they are, there '
+                                 'is nothing to prepare.'),
     (['dataset.path.train=a/*/*.x'], "command line: dataset.path.train is 'a/*/*.x', but `prepare` writes to one local path")])
 def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here, words, message):
     with pytest.raises(UserError) as error:
-        data.prepare(configuration(*words))
+        prepare.prepare(configuration(*words))
     assert str(error.value).startswith(message)
     assert not list(here.glob('tiny/*'))
 
@@ -155,13 +194,13 @@ def test_everything_wrong_with_the_data_is_told_together(here):
 
 
 def test_records_are_counted_before_they_are_read(here):
-    data.prepare(configuration())
+    prepare.prepare(configuration())
     with pytest.raises(UserError, match=r'^tiny/test.tfrecord holds 20 records, but dataset.num_examples_per_epoch says 21\.$'):
         data.data_of(configuration('dataset.num_examples_per_epoch.validate=21'), 'validate')
 
 
 def test_bad_records_are_named_while_they_are_read(here):
-    data.prepare(configuration())
+    prepare.prepare(configuration())
     test = here / 'tiny/test.tfrecord'
     content = bytearray(test.read_bytes())
     content[-20] ^= 1
@@ -177,7 +216,8 @@ def test_bad_records_are_named_while_they_are_read(here):
 def test_a_labels_file_that_does_not_fit_is_told(here):
     with pytest.raises(UserError, match=r'^tiny.yaml:13: dataset.labels: tiny/labels.txt does not exist; `prepare` writes'):
         data.class_names(configuration())
-    data.prepare(configuration())
+    assert data.class_names(configuration('dataset.prepare.classes=[a, b]', 'dataset.task.num_classes=2')) == ['a', 'b']
+    prepare.prepare(configuration())
     with pytest.raises(UserError, match=r'names 10 classes of the model, but dataset.task.num_classes is 11\.$'):
         data.class_names(configuration('dataset.task.num_classes=11'))
 
@@ -185,15 +225,16 @@ def test_a_labels_file_that_does_not_fit_is_told(here):
 DATASETS = sorted((pathlib.Path(__file__).parents[2] / 'datasets').glob('*.yaml'))
 
 
-@pytest.mark.parametrize('path', DATASETS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', [path for path in DATASETS if path.stem != 'folder'], ids=lambda path: path.stem)
 def test_every_shipped_dataset_says_what_training_evaluation_and_prepare_need(path):
     config = Config.default()
     config.merge_file(path)
     assert path.read_text().startswith('# ')
-    assert config.get('dataset.name') == path.stem
+    other = config.get('dataset.prepare.instead')           # whose records, and checkpoints, these are
+    assert config.get('dataset.name') == (pathlib.Path(other) if other else path).stem
     assert not config.unknown()
     for key in ('path.train', 'path.validate', 'num_examples_per_epoch.train', 'num_examples_per_epoch.validate',
-                'labels', 'description', 'task.num_classes', 'prepare.type'):
+                'labels', 'description', 'task.num_classes', 'prepare.instead' if other else 'prepare.type'):
         assert config.get(f'dataset.{key}') is not None, key
     for entry in config.get('dataset.prepare.urls').values():
         assert set(entry) == {'url', 'sha256'}
@@ -206,6 +247,28 @@ def test_imagenet_has_a_background_class_that_models_may_use():
     assert (config.get('dataset.task.num_classes'), data.label_offset(config)) == (1000, -1)
     config.merge_word('dataset.task.background_class.use=true')
     assert (config.get('dataset.task.num_classes'), data.label_offset(config)) == (1001, 0)
+
+
+def test_the_classes_of_imagenet_are_in_the_order_of_their_wordnet_ids():
+    """Source of the four: https://keras.io/api/applications (imagenet_class_index.json)."""
+    config = Config.default()
+    config.merge_file('datasets/imagenet.yaml')
+    config.merge_word('dataset.labels=null')
+    classes, names = own_images.known_classes(config), data.class_names(config)
+    assert [name.key for name in classes] == sorted({name.key for name in classes})
+    assert len(names) == 1000
+    assert [tuple(classes[n]) for n in (0, 207, 999)] == [
+        ('n01440764', 'tench'), ('n02099601', 'golden retriever'), ('n15075141', 'toilet tissue')]
+    config.merge_word('dataset.task.background_class.use=true')
+    assert data.class_names(config)[:2] == ['background', 'tench']
+
+
+def test_a_dataset_that_selects_among_the_records_of_another_names_it():
+    config = Config.default()
+    config.merge_file('datasets/cifar10_holdout.yaml')
+    with pytest.raises(UserError, match=r'^datasets/cifar10_holdout.yaml:\d+: this dataset selects among the records of '
+                                        r'datasets/cifar10.yaml; name that file in its place to `prepare` them\.$'):
+        prepare.prepare(config)
 
 
 def test_the_shipped_test_images_have_their_names():

@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 
+from mayo.net.tf.compact import CompactNetwork, native
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
-from mayo.session.execution import execution_of
+from mayo.session.execution import execution_of, runner
 from mayo.util.errors import UserError
 
 
@@ -42,24 +43,28 @@ def test_compact_execution_evaluates_as_masked_does(session):
         np.testing.assert_array_equal(compact.counts[name], counts)
 
 
-def test_onnxruntime_evaluates_as_tensorflow_does(session):
-    one, other = (evaluate(session('eval.batch_size=16', f'system.engine={engine}'), quiet=True)
-                  for engine in ('tensorflow', 'onnxruntime'))
+@pytest.mark.parametrize('batch_size', [1, 7, 16])
+def test_the_native_engine_evaluates_as_tensorflow_does(session, batch_size):
+    one, other = (evaluate(session(f'eval.batch_size={batch_size}', f'system.engine={engine}'), quiet=True)
+                  for engine in ('tensorflow', 'native'))
     assert (one.images, one.density) == (other.images, other.density)
     assert abs(one.loss - other.loss) < 1e-4
     for name, counts in one.counts.items():
         np.testing.assert_array_equal(other.counts[name], counts)
 
 
-def test_an_engine_for_compact_networks_runs_no_masked_one(session):
-    told = (r'^command line: system\.engine is onnxruntime, which runs compact networks only; this one has no gates or is '
-            r'masked\.$')
+def test_native_is_what_auto_takes(session):
+    assert isinstance(runner(session(), 'compact'), native.NativeNetwork)
+
+
+def test_without_the_native_engine_auto_takes_tensorflow(session, monkeypatch):
+    monkeypatch.setattr(native, 'library', lambda: None)
+    assert isinstance(runner(session(), 'compact'), CompactNetwork)
+
+
+def test_an_engine_that_was_not_built_says_what_to_type(session, monkeypatch):
+    monkeypatch.setattr(native, 'library', lambda: None)
+    told = (r'^command line: system\.engine is native, but\nit was not built; that takes a C compiler and '
+            r'`python setup\.py build_ext --inplace`\.$')
     with pytest.raises(UserError, match=told):
-        execution_of(session('system.engine=onnxruntime', 'system.execution=masked'))
-
-
-def test_an_engine_that_is_not_installed_says_what_to_type(session, monkeypatch):
-    monkeypatch.setattr('mayo.session.execution.missing', lambda packages: ['onnxruntime'])
-    one = session('system.engine=onnxruntime')
-    with pytest.raises(UserError, match=r'system\.engine: onnxruntime needs onnxruntime; `pip install .*\[export\]'):
-        evaluate(one, quiet=True)
+        runner(session('system.engine=native'), 'compact')

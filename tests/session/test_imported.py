@@ -21,7 +21,8 @@ def layers(draw, channels=1, classes=3):
     for index, depth in ((0, channels), (1, 6)):
         made[f'c{index}'] = {'kernel': draw.normal(size=(3, 3, depth, 6)), 'bias': draw.normal(size=6)}
         made[f'c{index}_bn'] = {name: draw.uniform(0.5, 1, 6) for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')}
-    return made | {'top': {'kernel': draw.normal(size=(6, classes)), 'bias': draw.normal(size=classes)}, 'extra': {'mean': np.ones(3)}}
+    top = {'kernel': draw.normal(size=(6, classes)), 'bias': draw.normal(size=classes)}
+    return made | {'top': top, 'extra': {'mean': np.ones(3)}}
 
 
 def write(path, made):
@@ -42,8 +43,8 @@ def importing(config_of, tmp_path):
 
     def make(made, *words, **options):
         path = write(tmp_path / 'theirs.h5', made)
-        return Session(config_of(f'import.path={path}', f'import.mapping={tmp_path}/map.yaml', 'system.checkpoint.save=imported',
-                                 *words, **options))
+        return Session(config_of(f'import.path={path}', f'import.mapping={tmp_path}/map.yaml',
+                                 'system.checkpoint.save=imported', *words, **options))
     return make
 
 
@@ -86,13 +87,14 @@ def test_missing_unused_and_other_shapes_are_listed_and_nothing_is_written(impor
 def test_without_strict_the_rest_keeps_what_was_loaded_before(importing, config_of):
     before = Session(config_of('system.seed=9'))
     before.save('before')
-    session = importing(layers(np.random.default_rng(0), classes=5), 'system.checkpoint.load=before', 'system.checkpoint.strict=false')
+    made = layers(np.random.default_rng(0), classes=5)
+    session = importing(made, 'system.checkpoint.load=before', 'system.checkpoint.strict=false')
     import_weights(session)
     np.testing.assert_array_equal(session.named()['tiny/logits/weights'], before.named()['tiny/logits/weights'])
 
 
 SAID = [
-    ('none.h5', 'does not exist.'),
+    ('absent/none.h5', 'does not exist.'),
     ('theirs.h', 'does not exist; did you mean theirs.h5?'),
     ('folder', 'is a folder, expected weights of Keras (.h5, .weights.h5, .keras) or a TensorFlow 1 checkpoint'),
     ('page.h5', 'is of no kind known here, expected weights of Keras'),
@@ -124,8 +126,8 @@ def test_the_settings_that_are_needed_are_asked_for(config_of):
 
 def test_a_model_without_a_mapping_says_which_have_one(config_of, tmp_path):
     config = config_of(f'import.path={write(tmp_path / "theirs.h5", {})}')
-    with pytest.raises(UserError, match=r'models/import/tiny\.yaml does not exist, so nothing says which layers of tiny those of .*theirs\.h5 '
-                                        r'are; there is one for densenet121, efficientnet_b0, .* vgg16\. docs/checkpoints\.md shows'):
+    with pytest.raises(UserError, match=r'models/import/tiny\.yaml does not exist, so nothing says which layers of tiny '
+                                        r'those of .*theirs\.h5 are; there is one for densenet121, .* vgg16\. docs/check'):
         mapping(config)
     with pytest.raises(UserError, match=r'command line: import\.mapping: mine\.yaml does not exist\.'):
         mapping(config_of(f'import.path={tmp_path}/theirs.h5', 'import.mapping=mine.yaml'))
@@ -146,5 +148,6 @@ def test_the_command_imports_and_goes_on_with_the_weights(importing, monkeypatch
 
 
 def test_a_mistake_ends_with_status_two_and_one_message(capsys):
-    assert main(['models/vgg16.yaml', 'datasets/imagenet.yaml', 'import.path=none.h5', 'system.checkpoint.save=x', 'import-weights']) == 2
+    words = 'models/vgg16.yaml datasets/imagenet.yaml import.path=none.h5 system.checkpoint.save=x import-weights'
+    assert main(words.split()) == 2
     assert capsys.readouterr().err == 'command line: import.path: none.h5 does not exist.\n'

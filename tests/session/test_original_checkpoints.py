@@ -154,7 +154,7 @@ layers:
     logits: {type: fully_connected, num_outputs: 4, activation_fn: null}
 graph: {from: input, with: [conv0, conv1, flatten, logits], to: output}
 '''
-PLAIN = GATED.replace('gated_convolution', 'convolution').replace('        gate_params: {policy: parametric, density: 0.5}\n', '')
+PLAIN = GATED.replace('gated_convolution', 'convolution').replace('gate_params', '_gate_params')
 MODULES = '''
 layers:
     _conv: &conv
@@ -214,7 +214,8 @@ def ours(tmp_path):
         config = Config.default()
         body = KINDS[kind][1].replace('\n', '\n    ')
         config.merge_text(f'model:\n    name: net{body}', 'net.yaml')
-        config.merge_text('dataset: {name: pictures, task: {num_classes: 4, preprocess.shape: {height: 8, width: 8, channels: 3}}}', 'd')
+        config.merge_text('dataset: {name: pictures, task.num_classes: 4}', 'pictures.yaml')
+        config.merge_text('dataset.task.preprocess.shape: {height: 8, width: 8, channels: 3}', 'pictures.yaml')
         for word in (f'system.checkpoint.path={tmp_path}', *words):
             config.merge_word(word)
         return Session(config)
@@ -270,7 +271,8 @@ def test_pruned_weights_of_the_original_are_zero_here(original, ours, images, tm
 
 def test_a_dense_checkpoint_of_the_original_starts_the_gated_network(original, ours, images, tmp_path):
     prefix = original('plain').save(tmp_path / 'dense')
-    session = ours('gated', f'system.checkpoint.load={prefix}', *(f'model.layers.conv{i}.gate_params.density=1.0' for i in (0, 1)))
+    densities = (f'model.layers.conv{index}.gate_params.density=1.0' for index in (0, 1))
+    session = ours('gated', f'system.checkpoint.load={prefix}', *densities)
     close(outputs(session, images), original('plain').run(images))
 
 

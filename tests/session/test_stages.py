@@ -43,7 +43,8 @@ def test_steps_fall_exactly_and_end_where_they_should(first, last, step):
 @pytest.mark.parametrize('words, message', [
     (['train.anneal.to=0.9', 'train.anneal.from=0.5'],
      'command line: train.anneal.from is 0.5, expected a density from train.anneal.to up, which is 0.9.'),
-    (['train.anneal.densities=[0.5, 0.7]'], 'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.'),
+    (['train.anneal.densities=[0.5, 0.7]'],
+     'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.'),
     (['train.anneal.densities=[0.7, 0.5]', 'train.anneal.epochs=[1]'],
      'command line: train.anneal.epochs lists 1 lengths for 2 densities: 0.7, 0.5.')])
 def test_what_is_wrong_is_told(words, message):

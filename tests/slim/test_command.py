@@ -42,7 +42,8 @@ def slim(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
     def run(*more, status=0):
-        assert main([*words, 'system.checkpoint.load=trained', 'slim.model=small.yaml', 'slim.min_channels=2', *more, 'slim']) == status
+        settings = ['system.checkpoint.load=trained', 'slim.model=small.yaml', 'slim.min_channels=2', *more]
+        assert main([*words, *settings, 'slim']) == status
         told = capsys.readouterr()
         assert 'Traceback' not in told.err
         return told.out + told.err

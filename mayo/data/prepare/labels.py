@@ -90,7 +90,7 @@ def _keys(images: Sequence[Member], source: Text, ids: pathlib.Path | None) -> M
         meaning = _meaning(Text(ids) if ids else source.beside(IDS), source)
         unknown = next((key for key in keys if int(key) not in meaning), None)
         if unknown:
-            raise UserError(f'{source} says id {unknown}, which {ids or IDS} does not know.')
+            raise UserError(f'{source} says id {unknown}, which {shown(ids) if ids else IDS} does not know.')
         keys = [meaning[int(key)] for key in keys]
     return dict(zip(sorted(image.stem for image in images), keys, strict=True))
 

@@ -1,11 +1,12 @@
 """Folders, tars and zips give the same files; damaged ones are named."""
 import io
+import os
 import tarfile
 import zipfile
 
 import pytest
 
-from mayo.data.prepare.archive import members
+from mayo.data.prepare.archive import members, unpacked
 from mayo.util.errors import UserError
 
 FILES = {'train/cat/1.jpg': b'one', 'train/cat/2.jpg': b'two' * 5000, 'train/dog/1.jpg': b'three', 'labels.txt': b'cat\n'}
@@ -79,7 +80,44 @@ def test_hidden_files_are_left_out(here):
 
 
 def read_all(path):
-    return {member.name: member.read() for member in members(path)}
+    """Each file is read after all have been listed: any can be read at any time."""
+    found = list(members(unpacked(path, path.parent / 'scratch')))
+    return {member.name: member.read() for member in found}
+
+
+def test_a_compressed_tar_is_unpacked_once_and_anew_when_it_changes(here, capsys):
+    path = tar_gz(here)
+    first = unpacked(path, here / 'scratch')
+    assert unpacked(path, here / 'scratch') == first
+    assert capsys.readouterr().err == 'unpacking source.tar\n'
+    os.utime(path, ns=(1, 1))
+    assert unpacked(path, here / 'scratch') != first
+    assert unpacked(folder(here), here / 'scratch') == here / 'source'
+
+
+def test_a_folder_of_tars_is_a_folder_of_folders(here):
+    (here / 'train').mkdir()
+    for name in ('n2', 'n1'):
+        tar(here, files={f'./{name}_1.JPEG': name.encode()}).rename(here / f'train/{name}.tar')
+    assert read_all(here / 'train') == {'n1/n1_1.JPEG': b'n1', 'n2/n2_1.JPEG': b'n2'}
+
+
+def test_a_tar_that_ends_between_two_files_is_told(here):
+    path = tar(here)
+    second = path.read_bytes().index(b'train/cat/2.jpg')
+    path.write_bytes(path.read_bytes()[:second])
+    with pytest.raises(UserError, match=r'^source.tar is truncated or corrupt: it has no end\.$'):
+        read_all(path)
+    path.write_bytes(path.read_bytes() + b'damage' * 2000)
+    with pytest.raises(UserError, match=r'^source.tar is truncated or corrupt: it has no end\.$'):
+        read_all(path)
+
+
+def test_a_file_that_shrank_since_it_was_listed_is_told(here):
+    member = next(members(folder(here)))
+    (here / 'source/labels.txt').write_bytes(b'c')
+    with pytest.raises(UserError, match=r'^labels.txt is truncated: 4 bytes belong to it, 1 are there\.$'):
+        member.read()
 
 
 @pytest.mark.parametrize('make', [tar, tar_gz])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.data.prepare import ClassName, folder
+from mayo.data.class_name import ClassName
+from mayo.data.prepare import folder
 from mayo.util.errors import UserError
 
 
@@ -28,15 +29,25 @@ def write(here, *names, content=None):
         path.write_bytes(content or photograph(20 * level))
 
 
+def tar(files, mode='w'):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return file.getvalue()
+
+
 def labels_of(raw):
-    return [label for _, label in raw.images]
+    return raw.labels.tolist()
 
 
 def test_class_folders_in_order_are_the_labels(here):
     write(here, 'data/train/dog/2.jpg', 'data/train/cat/1.jpeg', 'data/train/dog/1.PNG', 'data/train/dog/note.txt',
           'data/test/owl/1.jpg')
     raw = folder.folder(here, 'train', None, None)
-    assert (raw.classes, raw.total) == (['cat', 'dog'], 3)
+    assert raw.classes == ['cat', 'dog']
     assert labels_of(raw) == [0, 1, 1]
 
 
@@ -50,6 +61,20 @@ def test_the_usual_names_of_the_validation_folder_are_known(here, place):
 def test_the_folder_of_a_split_can_be_named(here, place):
     write(here, 'a/photos/cat/1.jpg', 'a/morephotos/dog/1.jpg')
     assert folder.folder(here, 'train', place, None).classes == ['cat']
+
+
+@pytest.mark.parametrize(('names', 'place'), [
+    (['val/cat/1.jpg', 'test/dog/1.jpg'], 'cat'), (['validation/test/1.jpg', 'test/dog/1.jpg'], 'test')])
+def test_the_first_usual_name_that_holds_images_is_the_split(here, names, place):
+    write(here, *names)
+    assert folder.folder(here, 'validate', None, None).classes == [place]
+
+
+def test_the_source_itself_may_be_the_folder_of_a_split(here):
+    write(here, 'photos/train/cat/1.jpg')
+    assert folder.folder(here / 'photos/train', 'train', None, None).classes == ['cat']
+    write(here, 'ILSVRC2012_img_train.tar', content=tar({'n1.tar': tar({'n1_1.JPEG': photograph(9)})}))
+    assert folder.folder(here / 'ILSVRC2012_img_train.tar', 'train', None, None).classes == ['n1']
 
 
 def test_class_folders_may_lie_outermost(here):
@@ -71,15 +96,6 @@ def test_a_class_that_is_not_listed_is_told(here):
 
 
 def test_the_training_archive_of_imagenet_holds_a_tar_for_each_class(here):
-    def tar(files):
-        file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode='w') as archive:
-            for name, content in files.items():
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
-        return file.getvalue()
-
     classes = {f'{name}.tar': tar({f'{name}_1.JPEG': photograph(9)}) for name in ('n2', 'n1')}
     write(here, 'ILSVRC2012_img_train.tar', content=tar(classes))
     raw = folder.folder(here, 'train', 'ILSVRC2012_img_train', None)
@@ -113,7 +129,8 @@ def test_jpeg_and_png_files_stay_as_they_are_and_others_become_png(here):
     bitmap = struct.pack('<2sIII', b'BM', 58, 0, 54) + struct.pack('<3I2H6I', 40, 1, 1, 1, 24, *[0] * 6) + bytes([1, 2, 3, 0])
     for name, content in {'1.jpg': photograph(9), '2.png': photograph(9, tf.io.encode_png), '3.bmp': bitmap}.items():
         write(here, f'train/cat/{name}', content=content)
-    first, second, third = (image for image, _ in folder.folder(here, 'train', None, None).images)
+    raw = folder.folder(here, 'train', None, None)
+    first, second, third = map(raw.read, range(3))
     assert (first, second) == (photograph(9), photograph(9, tf.io.encode_png))
     assert tf.io.decode_png(third).numpy().tolist() == [[[3, 2, 1]]]
 
@@ -123,12 +140,21 @@ def test_an_image_that_cannot_be_read_is_named(here, content):
     write(here, 'train/cat/1.jpg')
     write(here, 'train/cat/2.jpg', content=content)
     with pytest.raises(UserError, match=r'train/cat/2.jpg is not a readable image: '):
-        labels_of(folder.folder(here, 'train', None, None))
+        folder.folder(here, 'train', None, None).read(1)
+
+
+def test_an_image_is_told_from_another_by_name_and_size(here):
+    write(here, 'train/cat/1.jpg', 'train/cat/2.jpg')
+    before = folder.folder(here, 'train', None, None)
+    write(here, 'train/cat/2.jpg', content=photograph(9) + b'0')
+    after = folder.folder(here, 'train', None, None)
+    assert (before.key(0) == after.key(0), before.key(1) == after.key(1)) == (True, False)
 
 
 @pytest.mark.parametrize('classes', [None, [ClassName('cat', 'cat')]])
 @pytest.mark.parametrize(('place', 'shown'), [
-    (None, 'train or training/CLASS/image.jpg'), ('x', 'x/CLASS/image.jpg'), ('.', './CLASS/image.jpg')])
+    (None, 'train or training or ILSVRC2012_img_train/CLASS/image.jpg'), ('x', 'x/CLASS/image.jpg'),
+    ('.', './CLASS/image.jpg')])
 def test_a_source_without_images_is_told(here, place, shown, classes):
     write(here, 'train/cat/note.txt', '1.jpg')
     with pytest.raises(UserError) as error:

@@ -9,7 +9,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.data.prepare import ClassName, idx
+from mayo.data.class_name import ClassName
+from mayo.data.prepare import idx
 from mayo.util.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
@@ -35,16 +36,16 @@ def write(here, pack=gzip.compress, suffix='.gz', images=IMAGES, labels=LABELS):
 def test_images_and_labels_come_in_order_and_unchanged(here, pack, suffix):
     write(here, pack, suffix)
     raw = idx.idx(here, 'train', None, [ClassName('0', 'zero')])
-    images, labels = zip(*raw.images, strict=True)
-    assert (raw.total, raw.classes, labels) == (5, ['zero'], (3, 1, 4, 1, 5))
-    np.testing.assert_array_equal([tf.io.decode_png(image).numpy()[..., 0] for image in images], IMAGES)
+    assert (raw.classes, raw.labels.tolist()) == (['zero'], [3, 1, 4, 1, 5])
+    np.testing.assert_array_equal([tf.io.decode_png(raw.read(n)).numpy()[..., 0] for n in range(5)], IMAGES)
+    assert len({raw.key(n) for n in range(5)}) == 5
 
 
 def test_files_may_have_other_names_and_colours(here):
     (here / 'x').write_bytes(idx_file(IMAGES[..., np.newaxis].repeat(3, -1)))
     (here / 'y').write_bytes(idx_file(LABELS))
-    image, label = next(iter(idx.idx(here, 'extra', {'images': 'x', 'labels': 'y.gz'}, None).images))
-    assert (tf.io.decode_png(image).shape, label) == ((4, 3, 3), 3)
+    raw = idx.idx(here, 'extra', {'images': 'x', 'labels': 'y.gz'}, None)
+    assert (tf.io.decode_png(raw.read(0)).shape, raw.labels[0]) == ((4, 3, 3), 3)
 
 
 @pytest.mark.parametrize('shape', [(0,), (3,), (2, 3), (2, 3, 4)])

@@ -1,12 +1,12 @@
-"""All shards or none, every image once, mixed the same way each time."""
-import resource
+"""All shards or none, every image once, mixed the same way each time; a run that was killed goes on where it was."""
+import collections
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.data.prepare import Raw, write
-from mayo.data.prepare.shards import targets
+from mayo.data.prepare import Raw, Writing
+from mayo.data.prepare.shards import dealt, targets
 from mayo.util.errors import UserError
 
 CLASSES = [f'class {n}' for n in range(10)]
@@ -18,12 +18,13 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def raw(count):
-    return Raw(((str(n).encode(), n * 10 // count) for n in range(count)), CLASSES, count)
+def content(number):
+    return str(number).encode()
 
 
-def prepare(pattern, count=100, **keys):
-    return write(raw(count), pattern, **{'shards': 4, 'mixed': True, 'classes': CLASSES} | keys)
+def writing(pattern, count=100, read=content, **keys):
+    raw = Raw([n * 10 // count for n in range(count)], read, str, CLASSES)
+    return Writing(raw, pattern, **{'shards': 4, 'mixed': True, 'classes': CLASSES} | keys)
 
 
 def read(path):
@@ -42,15 +43,15 @@ def test_a_pattern_with_a_star_is_as_many_files_as_shards(here):
 
 
 def test_every_image_is_written_once_with_its_label_and_its_name(here):
-    assert prepare(here / 'new/train-*.x', num_examples=100) == 100
+    writing(here / 'new/train-*.x').write()
     found = sorted(example for path in (here / 'new').iterdir() for example in read(path))
     assert found == [(n, n // 10, f'class {n // 10}') for n in range(100)]
     assert names(here / 'new') == [f'train-0000{n}-of-00004.x' for n in range(4)]
 
 
 def test_mixed_shards_have_all_classes_in_no_order_and_are_the_same_each_time(here):
-    prepare(here / 'a-*', 400)
-    prepare(here / 'b-*', 400)
+    writing(here / 'a-*', 400).write()
+    writing(here / 'b-*', 400).write()
     for path, again in zip(sorted(here.glob('a-*')), sorted(here.glob('b-*')), strict=True):
         labels = [label for _, label, _ in read(path)]
         assert set(labels) == set(range(10))
@@ -58,53 +59,113 @@ def test_mixed_shards_have_all_classes_in_no_order_and_are_the_same_each_time(he
         assert path.read_bytes() == again.read_bytes()
 
 
+def test_the_mix_stays_as_it_was_when_published_splits_were_made():
+    assert dealt(12, 3, mixed=True) == [[1, 3, 8, 10], [2, 9, 7, 4], [5, 11, 6, 0]]
+
+
 def test_unmixed_records_stay_in_order(here):
-    prepare(here / 'test', mixed=False)
-    prepare(here / 'test-*', mixed=False)
+    writing(here / 'test', mixed=False).write()
+    writing(here / 'test-*', mixed=False).write()
     assert [n for n, _, _ in read(here / 'test')] == list(range(100))
     assert [n for n, _, _ in read(here / 'test-00001-of-00004')] == list(range(1, 100, 4))
 
 
 def test_labels_may_start_after_a_background_class(here):
-    prepare(here / 'test', mixed=False, first_label=1)
+    writing(here / 'test', mixed=False, first_label=1).write()
     assert read(here / 'test')[0] == (0, 1, 'class 0')
     assert read(here / 'test')[99] == (99, 10, 'class 9')
 
 
 def test_old_shards_of_another_number_go(here):
-    prepare(here / 'train-*', shards=8)
-    prepare(here / 'train-*', shards=2)
+    writing(here / 'train-*', shards=8).write()
+    writing(here / 'train-*', shards=2).write()
     assert names(here) == ['train-00000-of-00002', 'train-00001-of-00002']
 
 
 def test_progress_is_told(here):
     told = []
-    prepare(here / 'test', 5, tell=told.append)
+    writing(here / 'test', 5).write(told.append)
     assert told == [1, 2, 3, 4, 5]
 
 
-def failing():
-    yield b'1', 0
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(('images', 'keys', 'message'), [
-    (raw(99).images, {'num_examples': 100},
-     'train-*: the source holds 99 images, but dataset.num_examples_per_epoch says 100.'),
-    ([], {}, 'train-*: the source holds no image.'),
-    ([(b'', 10)], {}, 'the source has an image of class 10, but dataset.task.num_classes allows 0 to 9.'),
-    (failing(), {}, None)])
-def test_what_goes_wrong_leaves_everything_as_it_was(here, images, keys, message):
-    prepare(here / 'train-*', 7, shards=2)
-    before = {path.name: path.read_bytes() for path in here.iterdir()}
-    with pytest.raises(UserError if message else KeyboardInterrupt) as error:
-        write(Raw(images), here / 'train-*', shards=4, mixed=True, classes=CLASSES, **keys)
-    assert message is None or str(error.value) == message
-    assert {path.name: path.read_bytes() for path in here.iterdir()} == before
-
-
-def test_more_shards_than_files_may_be_open_are_refused(here):
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    with pytest.raises(UserError, match=rf'^dataset.prepare.shards: {most} shards are more files than may be open'):
-        prepare(here / 'train-*', shards=most)
+@pytest.mark.parametrize(('count', 'classes', 'expected', 'message'), [
+    (99, CLASSES, 100, 'train-*: the source holds 99 images, but dataset.num_examples_per_epoch says 100.'),
+    (0, CLASSES, None, 'train-*: the source holds no image.'),
+    (20, CLASSES[:9], 20, 'the source has an image of class 9, but dataset.task.num_classes allows 0 to 8.')])
+def test_what_does_not_fit_is_told_before_anything_is_written(here, count, classes, expected, message):
+    with pytest.raises(UserError) as error:
+        writing(here / 'train-*', count, classes=classes).check(expected)
+    assert str(error.value) == message
     assert names(here) == []
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def stopping_at(limit):
+    reads = collections.Counter()
+
+    def read(number):
+        reads[number] += 1
+        if len(reads) > limit:
+            raise Interrupted
+        return content(number)
+    return read
+
+
+def test_an_interrupted_run_leaves_the_old_files_and_is_taken_up_where_it_was(here):
+    writing(here / 'train-*', 7, shards=2).write()
+    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    with pytest.raises(Interrupted):
+        writing(here / 'train-*', read=stopping_at(60)).write()
+    assert {path.name: path.read_bytes() for path in here.glob('train-*')} == before
+    drafts = names(here / '.train-.unfinished')
+    assert [name[:20] for name in drafts] == ['train-00000-of-00004', 'train-00001-of-00004']
+
+    reads, told = collections.Counter(), []
+
+    def counted(number):
+        reads[number] += 1
+        return content(number)
+    again = writing(here / 'train-*', read=counted)
+    assert again.kept == 50
+    again.write(told.append)
+    assert (sum(reads.values()), told[0], told[-1]) == (50, 51, 100)
+    assert names(here) == [f'train-0000{n}-of-00004' for n in range(4)]
+    writing(here / 'other-*').write()
+    assert [path.read_bytes() for path in sorted(here.glob('train-*'))] == [
+        path.read_bytes() for path in sorted(here.glob('other-*'))]
+
+
+@pytest.mark.parametrize('keys', [{'first_label': 1}, {'mixed': False}, {'classes': CLASSES[::-1]}, {'shards': 5}])
+def test_shards_of_an_interrupted_run_that_would_have_been_others_are_not_taken(here, keys):
+    with pytest.raises(Interrupted):
+        writing(here / 'train-*', read=stopping_at(60)).write()
+    assert writing(here / 'train-*', **keys).kept == 0
+
+
+def test_a_draft_that_was_not_finished_is_not_taken_for_whole(here):
+    with pytest.raises(Interrupted):
+        writing(here / 'train-*', read=stopping_at(60)).write()
+    folder = here / '.train-.unfinished'
+    third = writing(here / 'train-*').plan[2].draft
+    (folder / f'.{third.name}.abcd.tmp').write_bytes(b'half a file')        # what a kill leaves
+    assert writing(here / 'train-*').kept == 50
+
+
+def unreadable(number):
+    if number % 7 == 0:
+        raise UserError(f'{number} is broken.')
+    return content(number)
+
+
+def test_all_unreadable_images_are_told_and_shards_without_any_stay(here):
+    with pytest.raises(UserError) as error:
+        writing(here / 'train-*', 10, unreadable).write()
+    assert sorted(str(error.value).splitlines()) == ['0 is broken.', '7 is broken.']
+    bad = sum(bool({0, 7} & set(shard.numbers)) for shard in writing(here / 'train-*', 10).plan)
+    assert names(here) == ['.train-.unfinished']
+    assert len(names(here / '.train-.unfinished')) == 4 - bad
+    with pytest.raises(UserError, match=r'^(\d+ is broken\.\n){20}\.\.\. and 9 more\.$'):
+        writing(here / 'train-*', 200, unreadable).write()

@@ -14,7 +14,6 @@ from mayo.net.tf.compact.native import NativeNetwork, instructions
 from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.network import Network
 
-
 SETS = [most for most in ('avx512', 'avx2', 'plain') if instructions(most) == most]        # of this processor
 
 

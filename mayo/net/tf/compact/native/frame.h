@@ -1,10 +1,10 @@
-/* What operations share, whatever the instructions: a value's channels, a thread's part of the work, the grid of a convolution. */
+/* What operations share, whatever the instructions: a value's channels, a thread's part, the grid of a convolution. */
 #ifndef MAYO_FRAME_H
 #define MAYO_FRAME_H
 #include "engine.h"
 
 #define SLACK 256                           /* numbers that may be read after the last one of a buffer */
-#define BANDS 512                           /* pixels from which threads share rows of a map; of fewer they share the channels */
+#define BANDS 512                           /* of so many pixels threads share the rows of a map, of fewer its channels */
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /* Waits for the other threads of an image. */
@@ -81,7 +81,7 @@ INLINE Grid grid_of(const Op *op, const Value *in, const Value *out)
     grid.pitch = grid.direct ? in->width : out->width + (kernel[1] - 1) / stride[1];
     grid.plane = (int64_t)grid.height * grid.pitch * grid.down * grid.across;
     if (!grid.direct)
-        grid.plane = ((grid.plane + 15) / 16 | 1) * 16;     /* an odd number of lines, so that planes share no place of a cache */
+        grid.plane = ((grid.plane + 15) / 16 | 1) * 16;     /* an odd number of lines: planes share no place of a cache */
     grid.extent = (int64_t)(out->height - 1) * grid.pitch + out->width;
     return grid;
 }

@@ -25,7 +25,8 @@ _FLOATS, _INTEGERS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_int
 def library() -> pathlib.Path | None:
     """The compiled engine; None if it was not built."""
     here = pathlib.Path(__file__).parent
-    return next((path for suffix in importlib.machinery.EXTENSION_SUFFIXES if (path := here / f'engine{suffix}').exists()), None)
+    paths = (here / f'engine{suffix}' for suffix in importlib.machinery.EXTENSION_SUFFIXES)
+    return next((path for path in paths if path.exists()), None)
 
 
 def _loaded() -> Any:
@@ -48,7 +49,7 @@ def instructions(most: str | None = None) -> str:
 
 
 class NativeNetwork:
-    """Runs `program` with the weights it holds. threads: None for one a processor; instructions: no more than `avx2`, `plain`.
+    """Runs `program` with the weights it holds. threads: None is one a processor; instructions: at most these, avx2 or plain.
 
     Errors: ValueError for what `unsupported` names, and where the engine was not built.
     """

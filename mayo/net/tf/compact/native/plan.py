@@ -80,8 +80,10 @@ class Plan:
         gated = [(-1 if (name := program.values[layer].index) is None else self.indices[name], conv.gate.keep)
                  for layer, conv in program.gated.items() if conv.gate]
         self.table = CPlan(
-            values=self._array(CValue, values), ops=self._array(COp, operations), identity=self._integers(range(widest + AHEAD)),
-            index_sizes=self._integers(self.lengths.values()), values_size=size, indices_size=sum(self.lengths.values()),
+            values=self._array(CValue, values), ops=self._array(COp, operations),
+            identity=self._integers(range(widest + AHEAD)),
+            index_sizes=self._integers(self.lengths.values()), values_size=size,
+            indices_size=sum(self.lengths.values()),
             value_count=len(values), op_count=len(operations), index_count=len(self.lengths), channels=widest,
             input=self.places[program.inputs[0]], output_count=len(program.outputs),
             outputs=self._integers(self.places[name] for name in program.outputs), gated_count=len(gated),
@@ -193,7 +195,8 @@ class Plan:
         op.integers = self._integers([sign * sides[2][0]])
 
     def index(self, op: COp, one: ops.Index) -> None:
-        parts = [[-1 if name is None else self.indices[name], count, len(offsets), *offsets] for name, count, offsets in one.parts]
+        parts = [[-1 if name is None else self.indices[name], count, len(offsets), *offsets]
+                 for name, count, offsets in one.parts]
         op.integers = self._integers([one.times, len(parts), *(number for part in parts for number in part)])
         op.index = self.indices[one.output]
 

@@ -1,6 +1,6 @@
 /* One image through a plan; engine.c includes this once for each set of instructions. No guard: it is made to be repeated.
 
-   A convolution reads its weights where they lie, [C][C' Kh Kw]: for each of up to ROWS winners and each active channel of its
+   A convolution reads its weights where they lie, [C][C' Kh Kw]: for each of some winners and each active channel of its
    source it takes Kh Kw numbers, multiplies each by a vector of pixels and adds up in registers:
 
        sums[winner][pixel] += weights[winner][channel][tap] * source[channel][pixel + offset[tap]]
@@ -189,7 +189,8 @@ FUNCTION void NAME(select)(const Frame *frame, const Op *op, int channels)
 {
     const Gate *gate = op->gate;
     const float *saliency = frame->saliency;
-    float *scale = frame->effect, *shift = scale + frame->plan->channels + SLACK, *factor = shift + frame->plan->channels + SLACK;
+    int64_t width = frame->plan->channels + SLACK;
+    float *scale = frame->effect, *shift = scale + width, *factor = shift + width;
     const float *shifts = gate->shift.weights ? frame->shift : gate->shift.bias;
     int32_t *winners = op->index < 0 ? NULL : frame->entries[op->index];
     float cut = winners ? NAME(best_loser)(saliency, channels, gate->keep) : -1;
@@ -295,7 +296,7 @@ FUNCTION const float *NAME(source)(const Frame *frame, const Op *op, const Grid 
 }
 
 typedef struct {
-    const float *rows[12];                   /* weights of each winner */
+    const float *rows[12];                  /* weights of each winner */
     const float *source;                    /* at the first pixel */
     const int32_t *read;                    /* the channels of the source, as the weights count them */
     const int64_t *offsets;                 /* of each tap */
@@ -344,15 +345,16 @@ INLINE TARGET void NAME(multiply)(const Tile *tile, float *results, const int ro
     { NAME(multiply)(tile, results, rows, vectors, tile->taps); } \
     FUNCTION void NAME(multiply_one_##rows##_##vectors)(const Tile *tile, float *results) \
     { NAME(multiply)(tile, results, rows, vectors, 1); }
-#define MULTIPLIES(vectors) \
-    MULTIPLY(1, vectors) MULTIPLY(2, vectors) MULTIPLY(3, vectors) MULTIPLY(4, vectors) MULTIPLY(5, vectors) MULTIPLY(6, vectors)
+#define MULTIPLIES(vectors) MULTIPLY(1, vectors) MULTIPLY(2, vectors) MULTIPLY(3, vectors) \
+    MULTIPLY(4, vectors) MULTIPLY(5, vectors) MULTIPLY(6, vectors)
 #define MORE(vectors) MULTIPLY(7, vectors) MULTIPLY(8, vectors)
 #define MOST(vectors) MULTIPLY(9, vectors) MULTIPLY(10, vectors) MULTIPLY(11, vectors) MULTIPLY(12, vectors)
 MULTIPLIES(1) MULTIPLIES(2) MULTIPLIES(3) MULTIPLIES(4) MORE(1) MORE(2) MORE(3) MOST(1) MOST(2)
 #define LIST(name, vectors) NAME(name##1_##vectors), NAME(name##2_##vectors), NAME(name##3_##vectors), NAME(name##4_##vectors), \
     NAME(name##5_##vectors), NAME(name##6_##vectors)
 #define MORE_OF(name, vectors) NAME(name##7_##vectors), NAME(name##8_##vectors)
-#define MOST_OF(name, vectors) NAME(name##9_##vectors), NAME(name##10_##vectors), NAME(name##11_##vectors), NAME(name##12_##vectors)
+#define MOST_OF(name, vectors) NAME(name##9_##vectors), NAME(name##10_##vectors), NAME(name##11_##vectors), \
+    NAME(name##12_##vectors)
 #define TABLE(name) {{LIST(name, 1), MORE_OF(name, 1), MOST_OF(name, 1)}, {LIST(name, 2), MORE_OF(name, 2), MOST_OF(name, 2)}, \
     {LIST(name, 3), MORE_OF(name, 3)}, {LIST(name, 4)}}
 static const NAME(Multiply) NAME(multiplies)[2][4][12] = {TABLE(multiply_), TABLE(multiply_one_)};
@@ -753,7 +755,8 @@ FUNCTION void NAME(local_response)(const Frame *frame, const Op *op)
                 y[p] += x[n * pixels + p] * x[n * pixels + p];
         for (int64_t p = 0; p < pixels; p++) {
             float sum = bias + alpha * y[p];
-            y[p] = x[c * pixels + p] / (beta == 0.75f ? sqrtf(sum) * sqrtf(sqrtf(sum)) : beta == 0.5f ? sqrtf(sum) : powf(sum, beta));
+            float root = sqrtf(sum), power = beta == 0.75f ? root * sqrtf(root) : beta == 0.5f ? root : powf(sum, beta);
+            y[p] = x[c * pixels + p] / power;
         }
     }
 }

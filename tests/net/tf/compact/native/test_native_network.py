@@ -45,12 +45,16 @@ def test_a_function_is_that_of_keras(name, arguments, most):
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
 
 
+def pairs(least, most):
+    return st.tuples(st.integers(least, most), st.integers(least, most))
+
+
 @settings(max_examples=60)
 @given(st.data())
 def test_a_convolution_is_that_of_tensorflow(data):
     draw = data.draw
-    kernel, stride = draw(st.tuples(st.integers(1, 5), st.integers(1, 5))), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    pads = draw(st.tuples(st.tuples(st.integers(0, 2), st.integers(0, 2)), st.tuples(st.integers(0, 2), st.integers(0, 2))))
+    kernel, stride = draw(pairs(1, 5)), draw(pairs(1, 3))
+    pads = draw(st.tuples(pairs(0, 2), pairs(0, 2)))
     size = [draw(st.integers(max(side - sum(pad), 1), 40)) for side, pad in zip(kernel, pads, strict=True)]
     ins, outs, threads = draw(st.integers(1, 9)), draw(st.integers(1, 30)), draw(st.integers(1, 4))
     random = np.random.default_rng(draw(st.integers(0, 99)))
@@ -68,7 +72,7 @@ def test_a_convolution_is_that_of_tensorflow(data):
 @given(st.data())
 def test_a_pooling_leaves_padding_out(data):
     draw = data.draw
-    kernel, stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4))), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    kernel, stride = draw(pairs(1, 4)), draw(pairs(1, 3))
     pads = tuple((draw(st.integers(0, side - 1)), draw(st.integers(0, side - 1))) for side in kernel)
     size = [draw(st.integers(max(side - sum(pad), 1), 35)) for side, pad in zip(kernel, pads, strict=True)]
     x = np.random.default_rng(0).normal(size=(1, *size, 3)).astype(np.float32)
@@ -160,7 +164,8 @@ def test_it_runs_inside_a_function_of_tensorflow(pair):
     networks = pair({'gate': GATE}, ['gate'])
     engine, images = NativeNetwork(networks.program()), networks.images(2)
     outputs, counts = tf.function(engine)(images)
-    assert outputs.shape == (2, 8, 8, 16) and counts['gate'].shape == (2,)
+    assert outputs.shape == (2, 8, 8, 16)
+    assert counts['gate'].shape == (2,)
     np.testing.assert_array_equal(outputs, engine(images)[0])
 
 

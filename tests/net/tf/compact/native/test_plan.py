@@ -73,8 +73,10 @@ def fields_of(struct: str) -> list[tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize('struct, table', [('Value', plan.CValue), ('Affine', plan.CAffine), ('Gate', plan.CGate), ('Op', plan.COp),
-                                           ('Plan', plan.CPlan)])
+TABLES = {'Value': plan.CValue, 'Affine': plan.CAffine, 'Gate': plan.CGate, 'Op': plan.COp, 'Plan': plan.CPlan}
+
+
+@pytest.mark.parametrize('struct, table', TABLES.items())
 def test_the_tables_are_those_of_the_header(struct, table):
     assert [(name, ctypes.sizeof(kind)) for name, kind in table._fields_] == fields_of(struct)
 

@@ -33,8 +33,8 @@ def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, caps
     ([], '`search` needs one of search.target_macs or search.max_drop, but neither is set; set e.g. search.target_macs=30M or '
          'search.max_drop=0.5%.'),
     (['search.target_macs=1M', 'search.max_drop=1%'],
-     '`search` needs one of search.target_macs or search.max_drop, but search.target_macs and search.max_drop are both set; set '
-     'e.g. search.target_macs=30M or search.max_drop=0.5%.'),
+     '`search` needs one of search.target_macs or search.max_drop, but search.target_macs and search.max_drop are both set; '
+     'set e.g. search.target_macs=30M or search.max_drop=0.5%.'),
     (['search.target_macs=lots'],
      "command line: search.target_macs is 'lots', expected a number from 1 up, such as 30000000 or 30M."),
     (['search.max_drop=150%'], "command line: search.max_drop is '150%', expected a share in [0, 1), such as 0.005 or 0.5%."),

@@ -1,0 +1,210 @@
+"""How good a gated network is before any fine-tuning, by its start and its density; writes docs/warm_start.md.
+
+    python benchmarks/warm_start.py [datasets/fashion_mnist.yaml] [--checkpoint pretrained] [--images 2000] [--fit-images 1024]
+
+The dense MCifarNet of the dataset, loaded into the gated one, is evaluated on the first `--images` validation images:
+
+    warm        system.checkpoint.warm_start=true: phi = 0, rho = |gamma|
+    fresh       system.checkpoint.warm_start=false: phi random, rho = 1, b = 0.1
+    fitted      warm, then phi += alpha W and rho -= alpha mean(s) W, where s W is the ridge regression of the strength of each
+                channel (root mean square over H, W at density 1.0, in units of rho) on s, from training images
+    averages    warm or fitted, then batch norm's moving averages taken anew at the density, from training images
+
+Records are kept in docs/warm_start.json, a dataset each, and the page is written from them.
+"""
+import argparse
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Sequence
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+import numpy as np
+import tensorflow as tf
+
+from mayo.config import Config
+from mayo.data.files import find_files
+from mayo.net.tf.layer.conv import GatedConvolution
+from mayo.session import data
+from mayo.session.base import Session
+from mayo.session.evaluate import evaluate
+from mayo.util.files import SHIPPED, whole_file
+
+DENSITIES = (1.0, 0.9, 0.7, 0.5)
+ALPHA, RIDGE = 0.1, 0.01
+BATCH = 128
+RECORDS, PAGE = (SHIPPED / 'docs' / f'warm_start.{kind}' for kind in ('json', 'md'))
+STARTS = {'warm': 'warm start', 'fresh': 'fresh gates', 'fitted': 'fitted phi',
+          'warm averages': 'warm start, averages taken anew', 'fitted averages': 'fitted phi, averages taken anew'}
+TEXT = '''# Where gates start
+
+A dense checkpoint loaded into its gated model sets each gate so that the gated network at density 1.0 *is* the dense one
+(`system.checkpoint.warm_start`, on unless it is set to false): rho is the size of batch norm's scale, whose sign goes into
+the convolution, b is its shift, and phi is zero (`mayo/checkpoint/warm_start.py` has the formulas). So saliency is at first
+the same for every image: the channels with small scales are suppressed always, until training has told images apart.
+
+Top-1 of MCifarNet at each density before any fine-tuning, from a dense checkpoint. This page is written by
+`python benchmarks/warm_start.py datasets/NAME.yaml`, which says in its first lines how each start is made.
+
+'''
+LESSONS = '''
+A gate both ranks channels and scales them. What ranks well, the strength that each channel will have, is easy to predict from
+the pooled input, but as a scale it changes what the network computes: the more of it (alpha is 0.1 here), the better the
+choice of channels and the worse the network at density 1.0. Most of what is lost at high densities is not the choice at all:
+the maps of suppressed channels have lost their means, and batch norm's averages in the layers behind still count on them.
+Taken anew at the density, they give that back; in fine-tuning they follow by themselves. So loading keeps the exact start,
+and `anneal` begins at density 1.0, where phi learns while nothing is lost.
+'''
+
+
+def main() -> None:
+    """Evaluate one dataset, keep its record, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('dataset', nargs='?', default='datasets/fashion_mnist.yaml')
+    parser.add_argument('--checkpoint', default='pretrained')
+    parser.add_argument('--images', type=int, default=2000)
+    parser.add_argument('--fit-images', type=int, default=1024)
+    told = parser.parse_args()
+    records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        words = [f'system.checkpoint.load={told.checkpoint}']
+        for mode, count in (('train', told.fit_images), ('validate', told.images)):
+            words += first_records(told.dataset, mode, count, pathlib.Path(folder))
+        name, figures = measured(told.dataset, words)
+    records[name] = {'images': told.images, 'fit_images': told.fit_images, 'top1': figures}
+    with whole_file(RECORDS) as file:
+        file.write_text(json.dumps(records, indent=1) + '\n')
+    with whole_file(PAGE) as file:
+        file.write_text(page(records))
+
+
+def first_records(dataset: str, mode: str, count: int, folder: pathlib.Path) -> list[str]:
+    """Words that make the first `count` images the whole of `mode`."""
+    files = find_files(config_of(dataset, []).get(f'dataset.path.{mode}'), f'dataset.path.{mode}')
+    path = folder / f'{mode}.tfrecord'
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in tf.data.TFRecordDataset(files).take(count):
+            writer.write(record.numpy())
+    return [f'dataset.path.{mode}={path}', f'dataset.num_examples_per_epoch.{mode}={count}']
+
+
+def config_of(dataset: str, words: Sequence[str]) -> Config:
+    """MCifarNet with gates on the dataset; training images come as in evaluation."""
+    config = Config.default()
+    for name in ('models/gate/cifarnet.yaml', dataset):
+        config.merge_file(SHIPPED / name)
+    for word in ('dataset.task.preprocess.train=$(dataset.task.preprocess.validate)', *words):
+        config.merge_word(word)
+    return config
+
+
+def measured(dataset: str, words: Sequence[str]) -> tuple[str, dict[str, dict[str, float]]]:
+    """The dataset's name and top-1 by start and density, told as they come."""
+    figures: dict[str, dict[str, float]] = {start: {} for start in STARTS}
+    config = config_of(dataset, words)
+    images = [batch for batch, _ in data.epoch_of(config, 'train', batch_size=BATCH)]
+    fitted = fit(session_of(config, 1.0), images)
+    for density in DENSITIES:
+        for start in ('warm', 'fresh'):
+            changed = config_of(dataset, [*words, f'system.checkpoint.warm_start={str(start == "warm").lower()}'])
+            session = session_of(changed, density)
+            for name, top1 in stages(session, start, fitted, images):
+                figures[name][f'{density:g}'] = top1
+                print(f'{config.get("dataset.name")} density {density:g} {STARTS[name]}: {top1:.2%}', flush=True)
+    return config.get('dataset.name'), figures
+
+
+def session_of(config: Config, density: float) -> Session:
+    """A session with its checkpoint loaded."""
+    session = Session(config, density)
+    session.load()
+    return session
+
+
+def stages(session: Session, start: str, fitted: dict[str, np.ndarray],
+           images: Sequence[tf.Tensor]) -> Iterator[tuple[str, float]]:
+    """The starts that the session can show, from the one that it is at."""
+    yield start, top1(session)
+    if start == 'warm':
+        before = {name: variable.numpy() for name, variable in session.network.named_variables().items()}
+        for name, values in (('warm', before), ('fitted', before | fitted)):
+            for key, variable in session.network.named_variables().items():
+                variable.assign(values[key])
+            if name == 'fitted':
+                yield name, top1(session)
+            take_averages(session, images)
+            yield f'{name} averages', top1(session)
+
+
+def top1(session: Session) -> float:
+    """Over the validation images, in masked execution."""
+    return evaluate(session, quiet=True, execution='masked').top1
+
+
+def fit(session: Session, images: Sequence[tf.Tensor]) -> dict[str, np.ndarray]:
+    """phi and rho of each gate that follow the strength of its channels a little; density 1.0."""
+    seen: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for batch in images:
+        for name, source, outputs in gated_values(session, batch, training=False):
+            pair = tf.reduce_mean(source, (1, 2)).numpy(), tf.sqrt(tf.reduce_mean(outputs ** 2, (1, 2))).numpy()
+            seen.setdefault(name, []).append(pair)
+    weights = session.network.named_variables()
+    found = {}
+    for name, pairs in seen.items():
+        summary, strength = (np.concatenate(values) for values in zip(*pairs, strict=True))
+        rho, mean = weights[f'{name}/gate/biases'].numpy(), summary.mean(0)
+        slope = ALPHA * ridge(summary - mean, (strength - strength.mean(0)) * rho.mean() / strength.mean())
+        found |= {f'{name}/gate/weights': slope, f'{name}/gate/biases': rho - mean @ slope}
+    return found
+
+
+def ridge(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """W that makes |inputs W - targets|^2 / N + RIDGE |std W|^2 least; both are centred."""
+    scale = inputs.std(0) + 1e-6
+    inputs = inputs / scale
+    penalty = RIDGE * len(inputs) * np.eye(inputs.shape[1])
+    return (np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ targets) / scale[:, None]).astype(np.float32)
+
+
+def take_averages(session: Session, images: Sequence[tf.Tensor]) -> None:
+    """Batch norm's moving averages over the images, layer by layer; dropout stays off."""
+    for layer in session.network.node_layers.values():
+        if isinstance(layer, GatedConvolution):
+            layer.norm.momentum = 0.8
+    for batch in images:
+        for _ in gated_values(session, batch, training=True):
+            pass
+
+
+def gated_values(session: Session, images: tf.Tensor, training: bool) -> Iterator[tuple[str, tf.Tensor, tf.Tensor]]:
+    """Name, input and output of each gated layer; training: these layers normalize by the batch."""
+    values = dict.fromkeys(session.graph.inputs, images)
+    for node in session.graph:
+        sources = [values[name] for name in node.inputs]
+        layer = session.network.node_layers[node.name]
+        gated = isinstance(layer, GatedConvolution)
+        outputs = layer(sources[0] if len(sources) == 1 else sources, training=training and gated)
+        if gated:
+            outputs = outputs[0]
+            yield node.name, sources[0], outputs
+        values[node.name] = outputs
+
+
+def page(records: dict) -> str:
+    """The page: a table for each dataset."""
+    parts = [TEXT]
+    for dataset, record in records.items():
+        parts.append(f'## {dataset}\n\nThe first {record["images"]:,} validation images; the last three rows use '
+                     f'{record["fit_images"]:,} training images.\n\n')
+        parts.append('| start | ' + ' | '.join(f'{density:g}' for density in DENSITIES) + ' |\n')
+        parts.append('|---|' + '---|' * len(DENSITIES) + '\n')
+        for start, label in STARTS.items():
+            cells = [f'{100 * record["top1"][start][f"{density:g}"]:.2f} %' for density in DENSITIES]
+            parts.append(f'| {label} | ' + ' | '.join(cells) + ' |\n')
+    return ''.join([*parts, LESSONS])
+
+
+if __name__ == '__main__':
+    main()
