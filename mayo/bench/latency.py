@@ -177,21 +177,11 @@ class _Files:
 
     def of(self, mode: Mode) -> pathlib.Path:
         """The file of a mode. Errors: ValueError where compact execution cannot serve the network."""
-        if 'onnx' not in engines[mode.engine].to_make:
-            path = self.folder / f'{mode.network}.pickle'
-            if not path.exists():
-                self._write_pickle(path, mode.network)
-            return path
-        block = self._block(mode)
-        path = self.folder / f'{mode.network}{"-in-blocks" if block else ""}.onnx'
+        as_onnx = 'onnx' in engines[mode.engine].to_make
+        path = self.folder / f'{mode.network}.{"onnx" if as_onnx else "pickle"}'
         if not path.exists():
-            self._write_onnx(path, mode.network, block)
+            (self._write_onnx if as_onnx else self._write_pickle)(path, mode.network)
         return path
-
-    def _block(self, mode: Mode) -> int | None:
-        """Of a network with gates in onnxruntime: its own layout, as `system.engine=onnxruntime` has it."""
-        from mayo.net.tf.compact.onnx_blocks import block_size
-        return block_size() if mode.engine == 'onnxruntime' and self.program(mode.network).gated else None
 
     def _write_pickle(self, path: pathlib.Path, network: str) -> None:
         content: Any = Masked(self.graph, self.dims, dict(self.subject.weights))
@@ -200,10 +190,10 @@ class _Files:
         with path.open('wb') as file:
             pickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
 
-    def _write_onnx(self, path: pathlib.Path, network: str, block: int | None) -> None:
+    def _write_onnx(self, path: pathlib.Path, network: str) -> None:
         from mayo.net.tf.compact.onnx import onnx_model
         program = self.program(network)
-        model = onnx_model(program, batch=1 if program.gated else self.batch_size, block=block)
+        model = onnx_model(program, batch=1 if program.gated else self.batch_size)
         path.write_bytes(model.SerializeToString())
 
     def program(self, network: str) -> 'Program':

@@ -205,7 +205,7 @@ def plot(run: Run) -> None:
 
 @actions.register('import-weights')
 def import_weights(run: Run) -> None:
-    """Weights of Keras or TensorFlow 1, import.path, as a checkpoint."""
+    """Import weights of Keras or TensorFlow 1 as a checkpoint."""
     session = run.session
     from mayo.session.imported import import_weights
     import_weights(session)

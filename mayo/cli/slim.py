@@ -124,7 +124,8 @@ def _mark(config: Config) -> str:
     """The header's line by which `slim` knows its own files, with what they came from."""
     unused = 'target_macs' if config.get('slim.target_macs') is None else 'density'
     settings = {key: value for key, value in config.get('slim').items() if key not in (unused, 'model')}
-    words = ' '.join(f'slim.{key}={value}' for key, value in settings.items())
+    words = ' '.join(f'slim.{key}={str(value).lower() if value is False or value is True else value}'
+                     for key, value in settings.items())
     weights = config.get('system.checkpoint.load') or 'without a checkpoint'
     return f'{MARK.removeprefix("# ")} from {config.get("model.name")}, {weights}: {words}'
 

@@ -57,15 +57,15 @@ def yaml_files() -> list[str]:
 
 
 def plan(words: Sequence[str], actions: Collection[str], check: Check,
-         complete: Callable[[Config], Config] = Config.copy) -> Plan:
+         complete: Callable[[Config], Config] = lambda config: config) -> Plan:
     """Read the whole line before anything runs; one `UserError` tells every problem of it.
 
     complete: adds to the configuration of an action what is found elsewhere than in words and files.
-
     After a word that is wrong but near a known one, reading goes on as if that one had been meant: so a
     misspelt dataset is one problem, and not also a dozen settings that are missing without it.
     """
     config = Config.default()
+    whole: Config | None = None                     # `config`, completed
     steps: list[Step] = []
     trailing: list[str] = []
     problems = Problems()
@@ -74,13 +74,13 @@ def plan(words: Sequence[str], actions: Collection[str], check: Check,
             action = _action(word, actions, problems)
             if action:
                 with problems.collecting():
-                    whole = complete(config)
+                    whole = whole or complete(config)
                     problems += check(whole, action, {step.action for step in steps})
                     steps.append(Step(action, whole))
             trailing = []
         else:
             trailing.append(word)
-            config = config.copy()
+            config, whole = config.copy(), None
             _merge(word, config, problems)
     if not steps and not problems:
         problems.append('these words name no action, so there is nothing to do; end with one, e.g. `info`, '

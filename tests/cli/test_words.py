@@ -119,3 +119,22 @@ def test_a_file_here_comes_before_a_shipped_one(tmp_path, monkeypatch):
     (tmp_path / 'models').mkdir()
     (tmp_path / 'models/cifarnet.yaml').write_text('model.name: mine\n')
     assert read('models/cifarnet.yaml', 'info').steps[0].config.get('model.name') == 'mine'
+
+
+def test_what_is_found_elsewhere_completes_the_configuration_of_each_action_and_no_later_word():
+    def complete(config):
+        whole = config.copy()
+        whole.merge_word(f'train.max_epochs={config.get("system.seed") + 10}')
+        return whole
+    words = ('system.seed=1', 'eval', 'info', 'system.seed=2', 'train')
+    first, second, third = plan(words, ACTIONS, lambda config, action, earlier: [], complete).steps
+    assert [step.config.get('train.max_epochs') for step in (first, second, third)] == [11, 11, 12]
+    assert first.config is second.config
+
+
+def test_what_cannot_be_completed_is_told_beside_the_other_problems():
+    def complete(config):
+        raise UserError('no such folder')
+    with pytest.raises(UserError) as error:
+        plan(('info', 'evall'), ACTIONS, lambda config, action, earlier: ['never asked'], complete)
+    assert str(error.value) == 'no such folder\ncommand line: unknown action `evall`; did you mean eval?'

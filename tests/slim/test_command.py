@@ -83,7 +83,8 @@ def test_the_files_open_with_what_they_are_what_they_cost_and_how_to_use_them(sl
     assert dense[1].startswith(f'# On mnist {total["dense"]:,} MACs, ')
     assert dense[1].endswith(f' of those before, and {total["trainable"]:,} trainable parameters.')
     assert dense[2] == '#   ./my small.yaml datasets/mnist.yaml system.checkpoint.load=slim eval info'
-    assert dense[3] == '# Written by slim from tiny, trained: slim.target_macs=10k slim.min_channels=2 slim.round_to=2'
+    assert dense[3] == (
+        '# Written by slim from tiny, trained: slim.target_macs=10k slim.min_channels=2 slim.fold=false slim.round_to=2')
     assert total['dense'] <= 10_000
     half = config('gate/small.yaml')
     half.merge_word('_gate.density=0.5')

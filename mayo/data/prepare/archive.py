@@ -1,5 +1,6 @@
 """The files in a folder, a tar or a zip, each of which can be read at any time and from any thread."""
 import bz2
+import contextlib
 import dataclasses
 import gzip
 import lzma
@@ -76,6 +77,9 @@ def unpacked(source: pathlib.Path, scratch: pathlib.Path) -> pathlib.Path:
             with whole_file(target) as temporary, opened(source, 'rb') as packed, temporary.open('wb') as file:
                 shutil.copyfileobj(packed, file, CHUNK)
         except (zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile) as error:
+            shutil.rmtree(target.parent)
+            with contextlib.suppress(OSError):      # another's archive may lie there
+                scratch.rmdir()
             raise UserError(f'{shown(source)} is truncated or corrupt: {error}.') from error
     return target
 
@@ -122,7 +126,8 @@ def _flattened(found: Iterator[Member]) -> Iterator[Member]:
             continue
         if member.name.endswith('.tar') and isinstance(member.place, str):
             above = member.name.removesuffix('.tar')
-            for inner in _flattened(_tar(member.place, member.offset, member.size, member.name)):
+            name = f'{shown(member.place)}: {member.name}' if member.offset else shown(member.place)
+            for inner in _flattened(_tar(member.place, member.offset, member.size, name)):
                 yield dataclasses.replace(inner, name=f'{above}/{inner.name}')
         else:
             yield member

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.net.tf.compact import onnx_blocks, onnx_gate
+from mayo.net.tf.compact import onnx_gate
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.onnx_writer import Images, Writer, affine, function, pads
 from mayo.net.tf.compact.program import Program
@@ -24,24 +24,21 @@ emitters: dict[type, Emit] = {}
 
 
 def onnx_model(program: Program, name: str = 'mayo', *, batch: int | None = 1, counts: bool = False,
-               images: Images | None = None, block: int | None = None) -> Any:
+               images: Images | None = None) -> Any:
     """The onnx.ModelProto of `program`.
 
     batch: images at once, None for any number; a program with gates takes one, as each image has weights of its own.
     counts: also put out how many channels won in each gated layer, int64 [1], as LAYER/active.
     images: of bytes, to be preprocessed inside; batch is 1 then.
-    block: for onnxruntime on a machine where it takes channels in blocks of so many; see onnx_blocks.
     Errors: ValueError for another batch with gates.
     """
     if batch != 1 and program.gated:
         raise ValueError('a network with gates takes one image at a time.')
-    writer = Writer(program if block is None else onnx_blocks.widened(program, block), batch, images, block)
-    for one in writer.program.operations:
+    writer = Writer(program, batch, images)
+    for one in program.operations:
         writer.scope = one.output
         if isinstance(one, ops.Index):
             writer.indices[one.output] = index(writer, one)
-        elif onnx_blocks.fits(writer, one):
-            writer.blocks[one.output] = onnx_blocks.write(writer, one)
         else:
             writer.values[one.output] = emitters[type(one)](writer, one)
     return writer.model(name, counts)

@@ -1,7 +1,6 @@
 """An ONNX network in the making: its nodes and constants so far. Needs the package `onnx`, no TensorFlow.
 
-Channels come first: a map (H, W, C) is [N, C, H, W], a vector (C,) is [N, C], an index is int64 [k]. `blocks` are maps in the
-layout that onnxruntime itself uses for constant weights, [N, C / B, H, W, B], though they say that they are [N, C, H, W].
+Channels come first: a map (H, W, C) is [N, C, H, W], a vector (C,) is [N, C], an index is int64 [k].
 """
 import dataclasses
 import math
@@ -19,7 +18,6 @@ onnx = lazy('onnx')
 
 OPSET, FORMAT = 17, 8           # what onnxruntime 1.12, OpenVINO 2022.3 and later read
 IMAGES = 'images'
-BLOCKS = 'com.microsoft.nchwc'  # the domain of onnxruntime's operations on maps in blocks of channels
 ACTIVE = '/active'              # after a layer's name: the output that counts its winners
 SMALL = 64                      # entries of a constant that is kept once however often it is used
 
@@ -34,13 +32,12 @@ class Images:
 class Writer:
     """The nodes and constants so far, and the names that the program's values have among them."""
 
-    def __init__(self, program: Program, batch: int | None = 1, images: Images | None = None, block: int | None = None) -> None:
-        self.program, self.batch, self.images, self.block = program, batch, images, block
+    def __init__(self, program: Program, batch: int | None = 1, images: Images | None = None) -> None:
+        self.program, self.batch, self.images = program, batch, images
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.indices: dict[str, str] = {}
         self.masks: dict[str, str | None] = {}          # of gated layers: bool [k], None if all win
-        self.blocks: dict[str, str] = {}                # values that are maps in blocks, some also in `values`
         self.scope = IMAGES                             # the layer that nodes are named after
         self._names = {IMAGES, *program.outputs}
         self._small: dict[tuple[Any, ...], str] = {}
@@ -99,23 +96,11 @@ class Writer:
 
     # --- values ---
 
-    def value(self, name: str) -> str:
-        """A value of the program, [N, C, ...]."""
-        if name not in self.values:
-            self.values[name] = self.add('ReorderOutput', self.blocks[name], domain=BLOCKS, channels=self.dims(name)[-1])
-        return self.values[name]
-
-    def in_blocks(self, name: str) -> str:
-        """A map of the program in blocks."""
-        if name not in self.blocks:
-            self.blocks[name] = self.add('ReorderInput', self.values[name], domain=BLOCKS)
-        return self.blocks[name]
-
     def source(self, one: Any) -> str:
-        return self.value(one.source)
+        return self.values[one.source]
 
     def sources(self, one: Any) -> list[str]:
-        return [self.value(source) for source in one.sources]
+        return [self.values[source] for source in one.sources]
 
     def dims(self, name: str) -> tuple[int, ...]:
         return self.program.values[name].dims
@@ -158,14 +143,14 @@ class Writer:
         outputs = []
         for output in self.program.outputs:
             dims = self.dims(output)
-            value = self.channels_last(self.value(output), dims)
+            value = self.channels_last(self.values[output], dims)
             outputs.append(self._put_out(value, helper.make_tensor_value_info(output, kinds.FLOAT, [batch, *dims])))
         for layer in self.masks if counts else ():
             info = helper.make_tensor_value_info(f'{layer}{ACTIVE}', kinds.INT64, [1])
             outputs.append(self._put_out(self._active(layer), info))
         graph = helper.make_graph(self.nodes, name, [images], outputs, self.constants)
-        opsets = [helper.make_opsetid('', OPSET)] + ([helper.make_opsetid(BLOCKS, 1)] if self.blocks else [])
-        return helper.make_model(graph, opset_imports=opsets, ir_version=FORMAT, producer_name='mayo')
+        opset = helper.make_opsetid('', OPSET)
+        return helper.make_model(graph, opset_imports=[opset], ir_version=FORMAT, producer_name='mayo')
 
     def _active(self, layer: str) -> str:
         """How many channels won, int64 [1]."""

@@ -1,14 +1,13 @@
-"""ONNX beyond what test_network.py compares: functions, batches, the layout in blocks, and onnxruntime as an engine."""
+"""ONNX beyond what test_network.py compares: functions, batches, and which nodes are written."""
 import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
 
 from mayo.config.names import KNOWN
-from mayo.net.tf.compact import CompactNetwork, onnx_blocks, static
 from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact import static
 from mayo.net.tf.compact.onnx import onnx_model
-from mayo.net.tf.compact.onnx_network import OnnxNetwork
 from mayo.net.tf.objects import instantiate
 
 FUNCTIONS = [name.rpartition('.')[2] for name in KNOWN if name.startswith('keras.activations.') and not name.endswith('linear')]
@@ -56,6 +55,18 @@ def test_a_network_with_gates_takes_one_image_at_a_time(pair):
         onnx_model(networks.program(), batch=2)
 
 
+@pytest.mark.parametrize('activation', ['relu', {'type': 'leaky_relu', 'negative_slope': 0.3}], ids=str)
+@pytest.mark.parametrize('policy', ['parametric', 'squeeze', 'naive'])
+def test_the_scale_is_multiplied_into_whatever_has_fewer_numbers(pair, activation, policy):
+    """The first layer reads 27 weights for the 64 positions of a channel, the second 144."""
+    gate = {**GATE, 'activation_fn': activation, 'gate_params': {'density': 0.5, 'policy': policy}}
+    networks = pair(*named(gate, gate))
+    networks.assert_equal(networks.images(3))
+    nodes = {node.output[0]: node for node in onnx_model(networks.program()).graph.node}
+    makers = [nodes[nodes[f'layer{position}/Conv'].input[1]].op_type for position in range(2)]
+    assert makers == ['Mul', 'Reshape']
+
+
 def test_a_static_network_has_constant_weights(pair):
     networks = pair(*named(GATE, GATE))
     model = onnx_model(static(networks.program()))
@@ -72,121 +83,3 @@ def test_a_fully_connected_layer_copies_few_rows_or_reads_all(pair, density, rea
     networks.assert_equal(networks.images(3))
     nodes = [node.op_type for node in onnx_model(networks.program()).graph.node if node.name.startswith('fc/')]
     assert [kind for kind in nodes if kind in ('Gather', 'ScatterElements')] == [reads]
-
-
-# --- in blocks ---
-
-@pytest.fixture(scope='module')
-def block():
-    size = onnx_blocks.block_size()
-    if size is None:
-        pytest.skip('onnxruntime has no blocks on this machine')
-    assert size in (8, 16)
-    return size
-
-
-def in_blocks(model):
-    """The layers whose convolution is written in blocks."""
-    return {node.name.partition('/')[0] for node in model.graph.node if node.domain and node.op_type == 'Conv'}
-
-
-def assert_equal_in_blocks(networks, block, layers):
-    program, images = networks.program(), networks.images(3)
-    model = onnx_model(program, counts=True, block=block)
-    assert in_blocks(model) == set(layers)
-    expected, stats = networks.network(images)
-    for position, image in enumerate(images.numpy()):
-        outputs, *counts = run(model, image[None])
-        np.testing.assert_allclose(outputs[0], expected[position], rtol=0, atol=1e-5 * np.abs(expected).max())
-        assert [count[0] for count in counts] == [stat.mask[position].numpy().sum() for stat in stats.values()]
-
-
-@pytest.mark.parametrize('density', [1.0, 0.7, 0.5, 0.4])
-@pytest.mark.parametrize('changes', [{}, {'policy': 'squeeze'}, {'policy': 'naive'}, {'pool': 'max'}, {'pool': 'l1'},
-                                     {'add_beta_first': True}, {'parametric_beta': True}], ids=str)
-def test_gates_in_blocks_equal_masked_ones(pair, block, density, changes):
-    gate = {**GATE, 'gate_params': {'density': density, **changes}}
-    networks = pair(*named(gate, gate, POOL, {**gate, 'stride': 2}, {**gate, 'kernel_size': 1}))
-    assert_equal_in_blocks(networks, block, ['layer0', 'layer1', 'layer3', 'layer4'])
-
-
-@pytest.mark.parametrize('activation', [None, 'relu6', {'type': 'leaky_relu', 'negative_slope': 0.3}], ids=str)
-def test_other_functions_in_blocks(pair, block, activation):
-    gate = {**GATE, 'activation_fn': activation}
-    networks = pair(*named(gate, gate))
-    assert_equal_in_blocks(networks, block, ['layer0', 'layer1'])
-
-
-@pytest.mark.parametrize('after', [
-    [{'type': 'average_pool', 'kernel_size': 3, 'padding': 'same'}], [{'type': 'average_pool'}], [{'type': 'max_pool'}],
-    [{'type': 'reduce_mean', 'keepdims': True}], [CONV], [{'type': 'activation', 'mode': 'sigmoid'}],
-    [{'type': 'batch_normalization'}], [{'type': 'space_to_depth', 'block_size': 2}], [{**GATE, 'num_groups': 2}]], ids=str)
-def test_slices_leave_blocks_and_enter_them_again(pair, block, after):
-    networks = pair(*named(GATE, *after, {**GATE, 'kernel_size': 1}))
-    assert_equal_in_blocks(networks, block, ['layer0', f'layer{len(after) + 1}'])
-
-
-def test_few_channels_stay_as_they_are(pair, block):
-    """Of 4 of 8 channels no block can be made, but the next layer reads them."""
-    networks = pair(*named({**GATE, 'num_outputs': 8}, GATE))
-    assert_equal_in_blocks(networks, block, ['layer1'])
-
-
-def test_ties_at_the_cut_lose_in_blocks(pair, block):
-    networks = pair(*named(GATE))
-    gate = networks.network.node_layers['layer0'].gate
-    gate.predictor.kernel.assign(tf.zeros_like(gate.predictor.kernel))
-    gate.predictor.bias.assign([5.] * 3 + [2.] * 28 + [1.])
-    assert_equal_in_blocks(networks, block, ['layer0'])
-
-
-def test_widening_fills_blocks_but_does_not_double_a_layer(pair):
-    gates = [{**GATE, 'num_outputs': 64, 'gate_params': {'density': density}} for density in (0.3, 0.1, 0.5, 0.9)]
-    networks = pair(*named(*gates))
-    widened = onnx_blocks.widened(networks.program(), 16)
-    assert [widened.values[f'layer{position}'].channels for position in range(4)] == [32, 7, 32, 64]
-    assert [networks.program().values[f'layer{position}'].channels for position in range(4)] == [20, 7, 32, 58]
-
-
-def test_widening_follows_indices_made_of_others(pair, block):
-    layers = {'a': {**GATE, 'gate_params': {'density': 0.4}}, 'b': GATE, 'concat': {'type': 'concat'},
-              'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4, 'activation_fn': None}}
-    graph = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'input', 'with': 'b', 'to': 'y'},
-             {'from': ['x', 'y'], 'with': ['concat', 'flatten', 'fc'], 'to': 'output'}]
-    networks = pair(layers, graph)
-    assert onnx_blocks.widened(networks.program(), 16).values['concat'].channels == 32
-    assert_equal_in_blocks(networks, block, ['a', 'b'])
-
-
-# --- the engine ---
-
-@pytest.mark.parametrize('parallel', [1, 2])
-def test_the_engine_gives_what_the_network_of_tensorflow_does(pair, parallel):
-    layers = {'a': GATE, 'pool': POOL, 'b': GATE}
-    graph = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'x', 'with': ['pool', 'b'], 'to': 'y'}]
-    networks = pair(layers, graph, outputs=('x', 'y'))
-    images, program = networks.images(3), networks.program()
-    engine = OnnxNetwork(program, parallel)
-    expected, counts = CompactNetwork(program)(images)
-    for call in (engine, tf.function(engine)):
-        found, found_counts = call(images)
-        for one, other in zip(found, expected, strict=True):
-            assert one.shape == other.shape
-            np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
-        assert found_counts.keys() == counts.keys()
-        assert all((found_counts[name].numpy() == counts[name].numpy()).all() for name in counts)
-
-
-def test_the_engine_runs_dense_networks_in_batches(pair):
-    networks = pair(*named(CONV))
-    engine = OnnxNetwork(networks.program())
-    assert not engine.alone
-    found, counts = engine(networks.images(3))
-    assert (found.shape, counts) == ((3, 8, 8, 32), {})
-
-
-def test_where_onnxruntime_has_no_blocks_there_are_none(monkeypatch):
-    onnx_blocks.block_size.cache_clear()
-    monkeypatch.setattr(onnx_blocks, 'BLOCKS', 'no.such.domain')
-    assert onnx_blocks.block_size() is None
-    onnx_blocks.block_size.cache_clear()
