@@ -53,7 +53,7 @@ def _is_share(value: object) -> bool:
 
 def _is_amount(value: object) -> bool:
     try:
-        return (is_number(value) and value >= 1) or (isinstance(value, str) and amount(value) >= 1)
+        return (is_number(value) or isinstance(value, str)) and amount(str(value)) >= 1
     except (ValueError, OverflowError):
         return False
 
