@@ -47,6 +47,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 _LOADING = ('eval', 'train', 'predict', 'anneal', 'plot', 'search', 'bench', 'export', 'reset-num-epochs', 'save',
             'import-weights')
 _SAVING = {'train', 'anneal', 'save', 'import-weights'}
+_CHOSEN = {'prepare', 'slim', 'search'}     # few networks and datasets are for them: they are looked at when they are named
 _OPTIMIZERS = ('keras.optimizers.', 'mayo.train.')
 
 # Who usually sets a setting: the first that its name starts with.
@@ -65,7 +66,7 @@ def problems(config: Config, action: str, earlier: Collection[str] = ()) -> list
     """Everything wrong for `action`, a line each; empty if it can run.
 
     earlier: the actions before it on the line, whose results it may build on: `prepare` makes data, `train`
-    and `save` make checkpoints. `check` looks at each action whose settings are complete.
+    and `save` make checkpoints. `check` looks at the other actions whose settings are complete.
     """
     if action == 'ls':
         return []
@@ -76,7 +77,7 @@ def problems(config: Config, action: str, earlier: Collection[str] = ()) -> list
     kinds = settings.problems(config)
     asked = [action]
     if action == 'check':
-        asked = [other for other in NEEDS if other != 'prepare' and not lacks(config, other)]
+        asked = [other for other in NEEDS if other not in _CHOSEN and not lacks(config, other)]
     for other in asked:
         missing = lacks(config, other)
         if missing:
@@ -88,7 +89,7 @@ def problems(config: Config, action: str, earlier: Collection[str] = ()) -> list
 
 def readiness(config: Config) -> dict[str, list[str]]:
     """For each action that needs settings, those that nothing has set."""
-    return {action: lacks(config, action) for action, needs in NEEDS.items() if needs}
+    return {action: lacks(config, action) for action, needs in NEEDS.items() if needs and action not in _CHOSEN - {'prepare'}}
 
 
 def lacks(config: Config, action: str) -> list[str]:
