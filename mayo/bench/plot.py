@@ -11,7 +11,7 @@ from mayo.util.errors import RunError
 
 # network: grey of the line, its dashes; engine: its marker
 LINES = {'dense': ('0.0', '--'), 'masked': ('0.6', '-.'), 'compact': ('0.0', '-'), 'static': ('0.55', ':')}
-MARKERS = {'tensorflow': 'o', 'xla': 's', 'onnxruntime': '^', 'openvino': 'D'}
+MARKERS = {'tensorflow': 'o', 'xla': 's', 'onnxruntime': '^', 'openvino': 'D', 'native': 'P'}
 PANEL, LEGEND = (5.0, 4.2), 2.2         # inches: width and height; width
 
 

@@ -44,7 +44,7 @@ def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsy
     ('bench.densities=[0.5,2]', 'command line: bench.densities is [0.5, 2], expected a list, each of it a number in (0, 1].'),
     ('bench.batch_sizes=4', 'command line: bench.batch_sizes is 4, expected a list, each of it a whole number from 1 up.'),
     ('bench.engines=[tpu]', "command line: bench.engines is ['tpu'], expected a list, each of it one of tensorflow, xla, "
-                            'onnxruntime, openvino.'),
+                            'onnxruntime, openvino, native.'),
     ('bench.artifact=no/net.onnx', 'command line: bench.artifact: no/net.onnx does not exist.'),
     ('bench.plot=a.gif', "command line: bench.plot is 'a.gif', expected a path that ends in .png, .svg or .pdf."),
 ])

@@ -21,7 +21,7 @@ def test_an_engine_that_is_not_installed_is_named_with_the_remedy(subject, witho
     without('onnx', 'openvino')
     notes = []
     modes = latency._possible(subject, Plan(), notes)
-    assert {mode.engine for mode in modes} == {'tensorflow', 'xla'}
+    assert {mode.engine for mode in modes} == {'tensorflow', 'xla', 'native'}
     assert IS_CHECKOUT
     assert notes == ['onnxruntime is left out: not installed: onnx; install with:  pip install .[bench]',
                      'openvino is left out: not installed: openvino, onnx; install with:  pip install .[bench]']

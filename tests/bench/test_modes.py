@@ -25,7 +25,7 @@ def test_the_settings_allow_the_networks_and_engines_that_there_are():
 
 def test_every_network_runs_in_every_engine_but_masked_in_that_of_training():
     modes = modes_of(NETWORKS, ENGINES, [])
-    assert len(modes) == 13
+    assert len(modes) == 16
     assert [mode for mode in modes if mode.network == 'masked'] == [Mode('masked', 'tensorflow')]
 
 
