@@ -15,7 +15,7 @@ FASHION := datasets/fashion_mnist.yaml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	touch $@
 
-DEV := requirements-dev.txt requirements-bench.txt requirements-export.txt requirements-imagenet.txt requirements-search.txt
+DEV := requirements-dev.txt requirements-bench.txt requirements-export.txt requirements-imagenet.txt requirements-plot.txt requirements-search.txt
 
 .venv/dev.stamp: .venv/runtime.stamp $(DEV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet $(DEV:%=-r %)

@@ -42,7 +42,8 @@ def test_the_defaults_are_never_changed(gated):
 
 
 SHELVES = ('models', 'datasets', 'trainers')
-SHIPPED_FILES = [str(file.relative_to(SHIPPED)) for shelf in SHELVES for file in sorted((SHIPPED / shelf).rglob('*.yaml'))]
+SHIPPED_FILES = [str(file.relative_to(SHIPPED)) for shelf in SHELVES for file in sorted((SHIPPED / shelf).rglob('*.yaml'))
+                 if file.parent.name != 'import']         # mappings of weights
 
 
 @pytest.mark.parametrize('path', SHIPPED_FILES)

@@ -44,7 +44,7 @@ def dealt(total: int, shards: int, mixed: bool) -> list[list[int]]:
     mixed: each goes to a random place of a random shard, the same one each time; otherwise they are dealt out in order.
 
     >>> dealt(5, 2, mixed=False), dealt(5, 2, mixed=True)
-    ([[0, 2, 4], [1, 3]], [[1, 3], [0, 2, 4]])
+    ([[0, 2, 4], [1, 3]], [[2, 0, 4], [3, 1]])
     """
     generator = np.random.Generator(np.random.PCG64(SEED))
     places = list(range(shards))

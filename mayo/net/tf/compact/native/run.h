@@ -318,6 +318,7 @@ INLINE TARGET void NAME(multiply)(const Tile *tile, float *results, const int ro
     for (int c = 0; c < tile->channels; c++) {
         const float *plane = tile->source + c * tile->plane;
         int64_t place = (int64_t)tile->read[c] * taps;
+        #pragma GCC unroll 9
         for (int t = 0; t < taps; t++) {
             const float *from = plane + offsets[t];
             Vector pixels[4];
@@ -344,7 +345,9 @@ INLINE TARGET void NAME(multiply)(const Tile *tile, float *results, const int ro
     FUNCTION void NAME(multiply_##rows##_##vectors)(const Tile *tile, float *results) \
     { NAME(multiply)(tile, results, rows, vectors, tile->taps); } \
     FUNCTION void NAME(multiply_one_##rows##_##vectors)(const Tile *tile, float *results) \
-    { NAME(multiply)(tile, results, rows, vectors, 1); }
+    { NAME(multiply)(tile, results, rows, vectors, 1); } \
+    FUNCTION void NAME(multiply_nine_##rows##_##vectors)(const Tile *tile, float *results) \
+    { NAME(multiply)(tile, results, rows, vectors, 9); }
 #define MULTIPLIES(vectors) MULTIPLY(1, vectors) MULTIPLY(2, vectors) MULTIPLY(3, vectors) \
     MULTIPLY(4, vectors) MULTIPLY(5, vectors) MULTIPLY(6, vectors)
 #define MORE(vectors) MULTIPLY(7, vectors) MULTIPLY(8, vectors)
@@ -357,7 +360,7 @@ MULTIPLIES(1) MULTIPLIES(2) MULTIPLIES(3) MULTIPLIES(4) MORE(1) MORE(2) MORE(3) 
     NAME(name##12_##vectors)
 #define TABLE(name) {{LIST(name, 1), MORE_OF(name, 1), MOST_OF(name, 1)}, {LIST(name, 2), MORE_OF(name, 2), MOST_OF(name, 2)}, \
     {LIST(name, 3), MORE_OF(name, 3)}, {LIST(name, 4)}}
-static const NAME(Multiply) NAME(multiplies)[2][4][12] = {TABLE(multiply_), TABLE(multiply_one_)};
+static const NAME(Multiply) NAME(multiplies)[3][4][12] = {TABLE(multiply_), TABLE(multiply_one_), TABLE(multiply_nine_)};
 
 typedef struct {                            /* what happens to the sums of a row; a NULL is none */
     const float *scale, *shift, *factor;
@@ -403,7 +406,7 @@ FUNCTION void NAME(store)(const Grid *grid, const Value *out, int64_t first, int
 }
 
 #define FIRST_CACHE 24576                   /* bytes of the source that stay in the first cache while rows pass */
-#define SECOND_CACHE 786432                 /* bytes of weights that stay in the second one while pixels pass */
+#define SECOND_CACHE 196608                 /* bytes of weights that stay in the second one while pixels pass */
 #define MOST_ROWS 96                        /* whose sums are under way at once */
 
 /* How many channels of a block of pixels the first cache holds. */
@@ -437,7 +440,7 @@ FUNCTION void NAME(block)(const Job *job, int64_t first, int count, int from, in
     int step = NAME(channels_at_once)(job->op, grid), at_once = SUMS / vectors < 12 ? SUMS / vectors : 12;
     int parts = (to - from + at_once - 1) / at_once;
     int64_t length = job->op->integers[0];
-    const NAME(Multiply) *multiply = NAME(multiplies)[taps == 1][vectors - 1];
+    const NAME(Multiply) *multiply = NAME(multiplies)[taps == 1 ? 1 : taps == 9 ? 2 : 0][vectors - 1];
     for (int c = 0; c < job->channels; c += step) {
         int left = job->channels - c;
         Tile tile = {.read = job->read + c, .offsets = job->offsets, .source = job->source + first + c * grid->plane,
