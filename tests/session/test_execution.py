@@ -43,6 +43,10 @@ def test_compact_execution_evaluates_as_masked_does(session):
         np.testing.assert_array_equal(compact.counts[name], counts)
 
 
+built = pytest.mark.skipif(native.library() is None, reason='the native engine was not built: there is no C compiler')
+
+
+@built
 @pytest.mark.parametrize('batch_size', [1, 7, 16])
 def test_the_native_engine_evaluates_as_tensorflow_does(session, batch_size):
     one, other = (evaluate(session(f'eval.batch_size={batch_size}', f'system.engine={engine}'), quiet=True)
@@ -53,6 +57,7 @@ def test_the_native_engine_evaluates_as_tensorflow_does(session, batch_size):
         np.testing.assert_array_equal(other.counts[name], counts)
 
 
+@built
 def test_native_is_what_auto_takes(session):
     assert isinstance(runner(session(), 'compact'), native.NativeNetwork)
 

@@ -10,11 +10,9 @@ import tensorflow as tf
 from mayo.estimate import Shape, complete
 from mayo.net.graph import Graph, build_graph
 from mayo.net.tf.compact import CompactNetwork, lower_graph
-from mayo.net.tf.compact.native import NativeNetwork, instructions
+from mayo.net.tf.compact.native import NativeNetwork, instruction_sets
 from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.network import Network
-
-SETS = [most for most in ('avx512', 'avx2', 'plain') if instructions(most) == most]        # of this processor
 
 
 class Pair:
@@ -61,7 +59,7 @@ class Pair:
         """Compact and masked agree on outputs and on active channels. lively: the outputs are no zeros, nor huge."""
         program, expected = self.program(), self.network(images)
         assert_same(CompactNetwork(program, **options)(images), expected, lively)
-        for most in SETS:
+        for most in instruction_sets():
             assert_same(NativeNetwork(program, instructions=most)(images), expected, lively)
         if self.onnx:
             assert_same(run_onnx(program, images.numpy()), expected, lively)

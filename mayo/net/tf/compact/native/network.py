@@ -43,9 +43,12 @@ def _loaded() -> Any:
     return engine
 
 
-def instructions(most: str | None = None) -> str:
-    """What the engine uses on this processor: avx512, avx2 or plain; at most `most`."""
-    return _loaded().mayo_instructions(most and most.encode()).decode()
+def instruction_sets() -> list[str]:
+    """Those that the engine can use on this processor, the best first; none if it was not built."""
+    if library() is None:
+        return []
+    engine = _loaded()
+    return [most for most in ('avx512', 'avx2', 'plain') if engine.mayo_instructions(most.encode()).decode() == most]
 
 
 class NativeNetwork:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from mayo.config.names import KNOWN
 from mayo.estimate import estimate
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.native import NativeNetwork, instructions, network
+from mayo.net.tf.compact.native import NativeNetwork, instruction_sets, network
 from mayo.net.tf.compact.native.plan import FUNCTIONS
 from mayo.net.tf.compact.program import Function, Program, Value
 from mayo.net.tf.objects import instantiate
 
-SETS = [most for most in ('avx512', 'avx2', 'plain') if instructions(most) == most]
+SETS = instruction_sets()
+pytestmark = pytest.mark.skipif(not SETS, reason='the native engine was not built: there is no C compiler')
 ARGUMENTS = [('relu', {'negative_slope': 0.2}), ('relu', {'max_value': 1.5}), ('relu', {'threshold': 0.5}),
              ('relu', {'negative_slope': 0.3, 'max_value': 1.0, 'threshold': -0.5}), ('elu', {'alpha': 0.4}),
              ('gelu', {'approximate': True}), ('leaky_relu', {'negative_slope': 0.4})]
