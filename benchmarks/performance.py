@@ -142,7 +142,8 @@ def group_of(figures: Any, density: float) -> Any:
 
 def best(group: Any, network: str, engine: str | None = None) -> Any:
     """The fastest engine of a network, or that engine."""
-    return min((one for one in group['measurements'] if one['network'] == network and engine in (None, one['engine'])), key=median)
+    found = [one for one in group['measurements'] if one['network'] == network and engine in (None, one['engine'])]
+    return min(found, key=median)
 
 
 def median(one: Any) -> float:

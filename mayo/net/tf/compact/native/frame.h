@@ -5,6 +5,7 @@
 
 #define SLACK 256                           /* numbers that may be read after the last one of a buffer */
 #define BANDS 512                           /* of so many pixels threads share the rows of a map, of fewer its channels */
+#define NARROW 16                           /* columns of maps that get a copy of the source for each column of the kernel */
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /* Waits for the other threads of an image. */
@@ -65,6 +66,7 @@ INLINE Part part_of(const Frame *frame, const Value *value)
    other; there the stride is 1. */
 typedef struct {
     int direct;                             /* the source serves as it is: one phase, no padding */
+    int shifted;                            /* a phase for each column of the kernel: no pixels between the rows of the output */
     int height, pitch;                      /* of a phase; pitch: numbers from row to row */
     int down, across;                       /* phases */
     int64_t plane;                          /* numbers from channel to channel */
@@ -75,10 +77,11 @@ INLINE Grid grid_of(const Op *op, const Value *in, const Value *out)
 {
     const int *kernel = op->kernel, *stride = op->stride;
     Grid grid = {.direct = stride[0] == 1 && stride[1] == 1 && !(op->pads[0] | op->pads[1] | op->pads[2] | op->pads[3])};
+    grid.shifted = !grid.direct && out->width <= NARROW;
     grid.down = kernel[0] < stride[0] ? kernel[0] : stride[0];
-    grid.across = kernel[1] < stride[1] ? kernel[1] : stride[1];
+    grid.across = grid.shifted || kernel[1] < stride[1] ? kernel[1] : stride[1];
     grid.height = grid.direct ? in->height : out->height + (kernel[0] - 1) / stride[0];
-    grid.pitch = grid.direct ? in->width : out->width + (kernel[1] - 1) / stride[1];
+    grid.pitch = grid.direct ? in->width : out->width + (grid.shifted ? 0 : (kernel[1] - 1) / stride[1]);
     grid.plane = (int64_t)grid.height * grid.pitch * grid.down * grid.across;
     if (!grid.direct)
         grid.plane = ((grid.plane + 15) / 16 | 1) * 16;     /* an odd number of lines: planes share no place of a cache */
@@ -91,9 +94,11 @@ INLINE void offsets_of(const Op *op, const Grid *grid, int64_t *offsets)
 {
     int64_t phase = (int64_t)grid->height * grid->pitch;
     for (int y = 0; y < op->kernel[0]; y++)
-        for (int x = 0; x < op->kernel[1]; x++)
-            *offsets++ = (y % op->stride[0] * grid->across + x % op->stride[1]) * phase
-                + (int64_t)(y / op->stride[0]) * grid->pitch + x / op->stride[1];
+        for (int x = 0; x < op->kernel[1]; x++) {
+            int column = grid->shifted ? x : x % op->stride[1];
+            *offsets++ = (y % op->stride[0] * grid->across + column) * phase
+                + (int64_t)(y / op->stride[0]) * grid->pitch + (x - column) / op->stride[1];
+        }
 }
 
 /* Numbers of scratch that a plan needs: the largest padded source. */

@@ -144,21 +144,39 @@ FUNCTION const float *NAME(summarize)(const Frame *frame, const Value *in, int p
     return summary;
 }
 
-/* to = x weights + bias over a thread's outputs. x: `count` numbers, those of the rows `read`. */
-FUNCTION void NAME(affine)(const Frame *frame, const Affine *layer, const float *x, int count, const int32_t *read, float *to)
+#define AT_ONCE 8
+
+/* to[j] = bias[j] + sum of x[c] weights[read[c]][j] over a thread's share of the outputs, in whole lines. Rows of the weights that
+   meet a zero are not read: after relu that is many. Returns how many multiply-accumulates that took. */
+FUNCTION int64_t NAME(product)(const Frame *frame, const float *weights, const float *bias, int64_t outputs, const float *x,
+                               int count, const int32_t *read, float *to)
 {
-    int64_t from, end, outputs = layer->outputs;
-    share(frame, (outputs + LANES - 1) / LANES, &from, &end);
-    from *= LANES;
-    end = end * LANES < outputs ? end * LANES : outputs;
+    const float *rows[AT_ONCE];
+    float factors[AT_ONCE];
+    int64_t from, end, done = 0;
+    share(frame, (outputs + 15) / 16, &from, &end);
+    from *= 16;
+    end = end * 16 < outputs ? end * 16 : outputs;
     for (int64_t j = from; j < end; j++)
-        to[j] = layer->bias[j];
-    *frame->macs += (end - from) * count;
-    for (int c = 0; c < count; c++) {
-        const float *row = layer->weights + read[c] * outputs;
-        for (int64_t j = from; j < end; j++)
-            to[j] += x[c] * row[j];
+        to[j] = bias[j];
+    for (int c = 0; c < count && from < end;) {
+        int n = 0;
+        for (; n < AT_ONCE && c < count; c++)
+            if (x[c] != 0) {
+                factors[n] = x[c];
+                rows[n++] = weights + read[c] * outputs;
+                done += end - from;
+            }
+        for (int i = n; n && i < AT_ONCE; i++) {
+            factors[i] = 0;
+            rows[i] = rows[0];
+        }
+        if (n)
+            for (int64_t j = from; j < end; j++)
+                to[j] += factors[0] * rows[0][j] + factors[1] * rows[1][j] + factors[2] * rows[2][j] + factors[3] * rows[3][j]
+                    + factors[4] * rows[4][j] + factors[5] * rows[5][j] + factors[6] * rows[6][j] + factors[7] * rows[7][j];
     }
+    return done;
 }
 
 /* The (keep + 1)-th largest of `count` numbers, none of them negative: as integers they are in the same order. */
@@ -220,14 +238,15 @@ FUNCTION void NAME(decide)(const Frame *frame, const Op *op, const Value *in)
     int channels = channels_of(frame, in);
     const float *last = NAME(summarize)(frame, in, gate->pool);
     if (gate->shift.weights)
-        NAME(affine)(frame, &gate->shift, last, channels, read, frame->shift);
+        *frame->macs += NAME(product)(frame, gate->shift.weights, gate->shift.bias, gate->shift.outputs, last, channels, read,
+                                      frame->shift);
     for (int l = 0; l < gate->depth; l++) {
         const Affine *layer = gate->layers + l;
         float *result = l + 1 == gate->depth ? frame->saliency : frame->hidden;
-        NAME(affine)(frame, layer, last, channels, read, result);
+        *frame->macs += NAME(product)(frame, layer->weights, layer->bias, layer->outputs, last, channels, read, result);
         int64_t from, to;
-        share(frame, (layer->outputs + LANES - 1) / LANES, &from, &to);
-        for (int64_t j = from * LANES; j < to * LANES && j < layer->outputs; j++)
+        share(frame, (layer->outputs + 15) / 16, &from, &to);
+        for (int64_t j = from * 16; j < to * 16 && j < layer->outputs; j++)
             result[j] = result[j] > 0 ? result[j] : 0;
         meet(frame);
         last = result;
@@ -581,48 +600,17 @@ FUNCTION void NAME(depthwise)(const Frame *frame, const Op *op)
     }
 }
 
-/* --- fully connected --- */
-
-#define AT_ONCE 8
-
-/* Rows of the weights that meet a zero are not read: after relu that is many. */
 FUNCTION void NAME(dense)(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
-    const int32_t *read = index_of(frame, in);
-    const float *source = frame->values + in->place, *rows[AT_ONCE];
-    float *to = frame->values + out->place, x[AT_ONCE];
-    int64_t outputs = out->channels, from, end;
-    int count = channels_of(frame, in);
-    share(frame, (outputs + BLOCK - 1) / BLOCK, &from, &end);
-    from *= BLOCK;
-    end = end * BLOCK < outputs ? end * BLOCK : outputs;
-    for (int64_t j = from; j < end; j++)
-        to[j] = op->bias[j];
-    for (int c = 0; c < count;) {
-        int n = 0;
-        for (; n < AT_ONCE && c < count; c++)
-            if (source[c] != 0) {
-                x[n] = source[c];
-                rows[n++] = op->weights + read[c] * outputs;
-                *frame->macs += end - from;
-            }
-        for (; n && n < AT_ONCE; n++) {
-            x[n] = 0;
-            rows[n] = rows[0];
-        }
-        if (n)
-            for (int64_t j = from; j < end; j++)
-                to[j] += x[0] * rows[0][j] + x[1] * rows[1][j] + x[2] * rows[2][j] + x[3] * rows[3][j]
-                    + x[4] * rows[4][j] + x[5] * rows[5][j] + x[6] * rows[6][j] + x[7] * rows[7][j];
-    }
-    if (op->function != SOFTMAX)
-        NAME(apply)(op->function, op->arguments, to + from, end > from ? end - from : 0);
-    else {
-        meet(frame);
-        if (!frame->thread)
-            NAME(softmax)(to, (int)outputs, 1);
-    }
+    float *to = frame->values + out->place;
+    *frame->macs += NAME(product)(frame, op->weights, op->bias, out->channels, frame->values + in->place, channels_of(frame, in),
+                                  index_of(frame, in), to);
+    int64_t from, end;
+    share(frame, (out->channels + 15) / 16, &from, &end);
+    end = end * 16 < out->channels ? end * 16 : out->channels;
+    if (from * 16 < end)
+        NAME(apply)(op->function, op->arguments, to + from * 16, end - from * 16);
 }
 
 /* --- layers without weights --- */
