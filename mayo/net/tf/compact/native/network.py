@@ -84,7 +84,7 @@ class NativeNetwork:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates so far; a fully connected layer leaves out what meets a zero."""
+        """Multiply-accumulates so far; fully connected layers and gates leave out what meets a zero."""
         return self.engine.mayo_macs(self.handle)
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
