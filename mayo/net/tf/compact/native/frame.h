@@ -46,6 +46,14 @@ INLINE void share(const Frame *frame, int64_t count, int64_t *from, int64_t *to)
     *to = count * (frame->thread + 1) / frame->threads;
 }
 
+/* Of numbers that lie side by side: whole lines of a cache. */
+INLINE void share_lines(const Frame *frame, int64_t count, int64_t *from, int64_t *to)
+{
+    share(frame, (count + 15) / 16, from, to);
+    *from *= 16;
+    *to = *to * 16 < count ? *to * 16 : count;
+}
+
 /* A thread's part of a value: some channels, or some rows of all. Neighbours stay with the same processor from layer to layer,
    as what another one wrote last is slow to read. */
 typedef struct {

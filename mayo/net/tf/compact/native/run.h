@@ -51,16 +51,17 @@ INLINE TARGET float NAME(tangent)(float x) { return 1 - 2 / (1 + NAME(exponentia
         return; \
     } while (0)
 
-/* x = function(x); softmax is not among them, it needs all channels. */
+/* x = function(x); softmax is not among them, it needs all channels. What is no number stays none, here and below: a network that
+   has diverged must not look as if it had not. */
 FUNCTION void NAME(apply)(int function, const float *arguments, float *x, int64_t count)
 {
     float a = arguments[0], most = arguments[1], least = arguments[2];
     switch (function) {
     case RELU:                              /* arguments: negative_slope, max_value, threshold */
         if (a == 0 && most == INFINITY && least == 0)
-            EACH(v > 0 ? v : 0);
+            EACH(v < 0 ? 0 : v);
         EACH(v > least ? (v < 0 ? 0 : v > most ? most : v) : a * (v - least));
-    case RELU6: EACH(v > 6 ? 6 : v > 0 ? v : 0);
+    case RELU6: EACH(v > 6 ? 6 : v < 0 ? 0 : v);
     case LEAKY_RELU: EACH(v > 0 ? v : a * v);
     case ELU: EACH(v > 0 ? v : a * (NAME(exponential)(v) - 1));
     case SELU: EACH(1.05070098f * (v > 0 ? v : 1.67326324f * (NAME(exponential)(v) - 1)));
@@ -154,9 +155,7 @@ FUNCTION int64_t NAME(product)(const Frame *frame, const float *weights, const f
     const float *rows[AT_ONCE];
     float factors[AT_ONCE];
     int64_t from, end, done = 0;
-    share(frame, (outputs + 15) / 16, &from, &end);
-    from *= 16;
-    end = end * 16 < outputs ? end * 16 : outputs;
+    share_lines(frame, outputs, &from, &end);
     for (int64_t j = from; j < end; j++)
         to[j] = bias[j];
     for (int c = 0; c < count && from < end;) {
@@ -214,7 +213,7 @@ FUNCTION void NAME(select)(const Frame *frame, const Op *op, int channels)
     float cut = winners ? NAME(best_loser)(saliency, channels, gate->keep) : -1;
     int count = 0;
     for (int c = 0; c < channels; c++) {
-        if (!(saliency[c] > cut))
+        if (saliency[c] <= cut || count == gate->keep)          /* so one that is no number wins, and shows */
             continue;
         float g = saliency[c], own = op->scale ? op->scale[c] : 1, b = shifts ? shifts[c] : 0;
         int before = gate->boost == BEFORE;
@@ -245,9 +244,9 @@ FUNCTION void NAME(decide)(const Frame *frame, const Op *op, const Value *in)
         float *result = l + 1 == gate->depth ? frame->saliency : frame->hidden;
         *frame->macs += NAME(product)(frame, layer->weights, layer->bias, layer->outputs, last, channels, read, result);
         int64_t from, to;
-        share(frame, (layer->outputs + 15) / 16, &from, &to);
-        for (int64_t j = from * 16; j < to * 16 && j < layer->outputs; j++)
-            result[j] = result[j] > 0 ? result[j] : 0;
+        share_lines(frame, layer->outputs, &from, &to);
+        for (int64_t j = from; j < to; j++)
+            result[j] = result[j] < 0 ? 0 : result[j];
         meet(frame);
         last = result;
         channels = layer->outputs;
@@ -395,7 +394,7 @@ FUNCTION void NAME(effect)(const Effect *effect, int row, float *x, int count)
     if (effect->function == RELU && effect->arguments[1] == INFINITY && !effect->arguments[0] && !effect->arguments[2])
         for (int i = 0; i < count; i++) {
             float v = scale * x[i] + shift;
-            x[i] = v > 0 ? v : 0;
+            x[i] = v < 0 ? 0 : v;
         }
     else {
         for (int i = 0; i < count; i++)
@@ -607,10 +606,8 @@ FUNCTION void NAME(dense)(const Frame *frame, const Op *op)
     *frame->macs += NAME(product)(frame, op->weights, op->bias, out->channels, frame->values + in->place, channels_of(frame, in),
                                   index_of(frame, in), to);
     int64_t from, end;
-    share(frame, (out->channels + 15) / 16, &from, &end);
-    end = end * 16 < out->channels ? end * 16 : out->channels;
-    if (from * 16 < end)
-        NAME(apply)(op->function, op->arguments, to + from * 16, end - from * 16);
+    share_lines(frame, out->channels, &from, &end);
+    NAME(apply)(op->function, op->arguments, to + from, end - from);
 }
 
 /* --- layers without weights --- */

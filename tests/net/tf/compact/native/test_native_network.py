@@ -155,6 +155,27 @@ def test_winners_that_tie_at_the_cut_lose_and_are_not_computed(pair):
     assert engine.macs == 2 * (first + second)
 
 
+@pytest.mark.parametrize('most', SETS)
+@pytest.mark.parametrize('density', [1.0, 0.5])
+def test_what_is_no_number_shows_in_the_outputs(pair, density, most):
+    networks = pair({'one': GATE, 'two': GATE}, ['one', 'two'])
+    networks.set_density(density)
+    engine = NativeNetwork(networks.program(), instructions=most)
+    images = networks.images(1).numpy()
+    assert np.isfinite(engine.run(images)[0]).all()
+    images[0, 4, 4] = np.nan
+    outputs, counts = engine.run(images)
+    assert np.isnan(outputs).any()
+    assert (counts <= 16 * density).all()
+
+
+@pytest.mark.parametrize('name', ['relu', 'relu6', 'leaky_relu', 'sigmoid', 'silu', 'hard_silu', 'elu'])
+def test_a_function_of_what_is_no_number_is_none(name):
+    one = ops.Activation(output='y', source='x', function=Function(name))
+    found, _ = NativeNetwork(alone(one, (20,), (20,))).run(np.full((1, 20), np.nan, np.float32))
+    assert np.isnan(found).all()
+
+
 def test_images_of_another_size_are_refused(pair):
     networks = pair({'gate': GATE}, ['gate'])
     with pytest.raises(ValueError, match=r'images are \(1, 9, 8, 3\), expected \[N, 8, 8, 3\]'):
