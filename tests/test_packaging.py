@@ -9,18 +9,20 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SHIPPED = 'checkpoints/cifarnet/fashion_mnist'
+CHECKPOINTS = [f'checkpoints/cifarnet/{dataset}/{name}.index' for dataset, names in (
+    ('fashion_mnist', ('pretrained', 'gate50')), ('cifar10', ('pretrained', 'gate70', 'gate50', 'gate30'))) for name in names]
+TRAINED = [f'checkpoints/cifarnet/cifar10/{name}.index' for name in ('epoch-3', 'gate50-epoch-1', 'gate90')]
 
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
-    """A wheel of the sources here, beside a checkpoint that ships, one that a user trained, and a user's data."""
+    """A wheel of the sources here, beside the checkpoints that ship, some that a user trained, and a user's data."""
     folder = tmp_path_factory.mktemp('source')
     for name in ('mayo', 'models', 'trainers', 'setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     for name in ('datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', 'datasets/fashion_mnist/train-0.tfrecord',
-                 f'{SHIPPED}/pretrained.index', f'{SHIPPED}/gate50.index', f'{SHIPPED}/epoch-3.index'):
+                 *CHECKPOINTS, *TRAINED):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--disable-pip-version-check', '--no-deps',
@@ -38,8 +40,7 @@ def test_the_shelf_holds_what_ships_and_nothing_of_the_user(wheel):
     shelf = {name.removeprefix('mayo/shelf/') for name in wheel.namelist() if name.startswith('mayo/shelf/')}
     models = {str(path.relative_to(ROOT)) for path in (ROOT / 'models').rglob('*.yaml')}
     trainers = {str(path.relative_to(ROOT)) for path in (ROOT / 'trainers').glob('*.yaml')}
-    assert shelf == models | trainers | {
-        'datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', f'{SHIPPED}/pretrained.index', f'{SHIPPED}/gate50.index'}
+    assert shelf == models | trainers | {'datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', *CHECKPOINTS}
 
 
 def test_the_wheel_makes_the_command_my(wheel):

@@ -2,7 +2,7 @@
 import logging
 import pathlib
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -10,7 +10,8 @@ import yaml
 from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.util import picture
-from mayo.util.errors import RunError, UserError
+from mayo.util.errors import Problems, RunError, UserError
+from mayo.util.files import require_room
 from mayo.util.format import count
 
 if typing.TYPE_CHECKING:
@@ -29,12 +30,15 @@ def plotted(session: 'Session', evaluation: 'Evaluation | None' = None) -> pathl
     config = session.config
     settings = config.get('plot')
     picture.check('`plot`', 'plot')
+    require_room(folder(config), 'plot.path')
     session.load()
     wanted = [name for name in settings['pictures'] if name not in ('channels', 'saliency')]
+    others = _others(session) if 'tradeoff' in wanted else {}
     pictures = list(_of_gates(session, settings)) if _is_gated(session) else []
-    makers = {'macs': _macs, 'tradeoff': _tradeoff, 'training': _training}
+    makers = {'macs': lambda: _macs(session, evaluation), 'tradeoff': lambda: _tradeoff(session, others),
+              'training': lambda: _training(session)}
     for name in wanted:
-        pictures += makers[name](session, evaluation)
+        pictures += makers[name]()
     if not pictures:
         raise RunError('`plot` has nothing to draw: of plot.pictures, the network has no gates for `channels` and `saliency`, '
                        'and there is no record of a training.')
@@ -87,16 +91,29 @@ def _macs(session: 'Session', evaluation: 'Evaluation | None') -> list['Picture'
     return [report.bars(costs, said)]
 
 
-def _tradeoff(session: 'Session', evaluation: 'Evaluation | None') -> list['Picture']:
-    """Every checkpoint of plot.checkpoints, each with the network that its own configuration describes."""
+def _others(session: 'Session') -> dict[str, Config]:
+    """The configurations of the checkpoints of plot.checkpoints. UserError for one that is named there and has none."""
+    problems, found = Problems(), {}
+    for name in _checkpoints(session):
+        with problems.collecting():
+            found[name] = _config_of(session, name)
+    if session.config.get('plot.checkpoints') is not None:
+        problems.raise_any()
+    for problem in problems:
+        _log.warning('not among the points: %s', problem)
+    return found
+
+
+def _tradeoff(session: 'Session', others: Mapping[str, Config]) -> list['Picture']:
+    """Every checkpoint with the network that its own configuration describes."""
     from mayo import report
     from mayo.report.curve import PUBLISHED
     from mayo.session.evaluate import evaluate
     points: list[Point] = []
     images = 0
-    for name in _checkpoints(session):
+    for name, config in others.items():
         try:
-            other = session.sibling(_config_of(session, name))
+            other = session.sibling(config)
             result = evaluate(other)
         except UserError as error:
             _log.warning('not among the points: %s', error)
@@ -123,13 +140,11 @@ def _checkpoints(session: 'Session') -> Sequence[str]:
 
 def _config_of(session: 'Session', name: str) -> Config:
     """The configuration that a checkpoint was trained with, reading the data of this session. UserError if it has none."""
-    from mayo.checkpoint import bundle, names
+    from mayo.session.stored import stored_config
     prefix = session.store.resolve(name, key='plot.checkpoints')
-    text = bundle.read(prefix).get(names.CONFIG)
-    if text is None:
+    config = stored_config(prefix)
+    if config is None:
         raise UserError(f'{name}: the checkpoint does not hold its configuration, so its network is not known.')
-    config = Config.default()
-    config.merge_text(bytes(text).decode(), f'configuration in {name}')
     for key in _DATA:
         config.merge_text(yaml.safe_dump(_nested(key, session.config.get(key))), name)
     config.merge_text(yaml.safe_dump({'system': {'checkpoint': {'load': str(prefix)}}}), name)
@@ -142,7 +157,7 @@ def _nested(key: str, value: Any) -> Any:
     return value
 
 
-def _training(session: 'Session', evaluation: 'Evaluation | None') -> list['Picture']:
+def _training(session: 'Session') -> list['Picture']:
     from mayo import report
     from mayo.session.history import runs
     return [report.training(run, lines) for run, lines in runs(session.store.folder).items()]

@@ -13,9 +13,9 @@ from mayo.estimate import GateParams, estimate
 from mayo.search import Found, Goal, Sensitivity, Space, Trial, density_of, measure, overlay, search
 from mayo.search.study import Plan
 from mayo.session.spec import model_graph
-from mayo.util.errors import RunError
+from mayo.util.errors import RunError, UserError
 from mayo.util.extras import missing, remedy
-from mayo.util.files import shown, whole_file
+from mayo.util.files import require_room, shown, whole_file
 from mayo.util.format import amount, count, percent, share, short, table
 
 if typing.TYPE_CHECKING:
@@ -23,6 +23,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.candidates import Candidates
 
 _log = logging.getLogger(__name__)
+MARK = 'Densities that `search` found'         # in the first line of its files
 
 
 def searched(session: 'Session') -> str:
@@ -31,6 +32,7 @@ def searched(session: 'Session') -> str:
         raise RunError(f'`search` needs optuna, which is not installed; {remedy("search")}')
     from mayo.session.candidates import Candidates
     config = session.config
+    _require_ours(_path(config))
     settings = config.get('search')
     candidates = Candidates(session, settings['images'])
     space = _space(session, candidates)
@@ -124,6 +126,14 @@ def _path(config: Config) -> pathlib.Path:
     return pathlib.Path(given).expanduser()
 
 
+def _require_ours(path: pathlib.Path) -> None:
+    """UserError if the overlay cannot be written, or would replace what `search` did not write."""
+    require_room(path.parent, 'search.path')
+    if path.exists() and not (path.is_file() and MARK in path.read_text(encoding='utf-8', errors='replace')):
+        raise UserError(f'{shown(path)} exists and was not written by `search`; name another file, search.path=PATH.yaml, or '
+                        'move it away.')
+
+
 def _write(session: 'Session', path: pathlib.Path, densities: Mapping[str, float], best: Trial, found: Found,
            images: int) -> None:
     """The overlay, after it is seen to give what was found. RunError where the model's YAML does not let it."""
@@ -131,7 +141,7 @@ def _write(session: 'Session', path: pathlib.Path, densities: Mapping[str, float
     gates: dict[str, Mapping[str, Any]] = {name: dict(session.graph[name].params['gate_params'] or {}) for name in densities}
     load = config.get('system.checkpoint.load')
     comments = [
-        f'Densities that `search` found for {session.model_name} on {config.get("dataset.name")}, search.{found.goal}.',
+        f'{MARK} for {session.model_name} on {config.get("dataset.name")}, search.{found.goal}.',
         f'{count(best.macs)} executed MACs; top-1 {percent(best.top1)} of the {count(images)} images of the search, where the '
         f'densities before reach {percent(found.sensitivity.top1)}.',
         f'  ./my MODEL.yaml DATASET.yaml {shown(path)} system.checkpoint.load={load} eval info']

@@ -28,7 +28,7 @@ from mayo.slim import (
     smaller_tensors,
 )
 from mayo.util.errors import UserError
-from mayo.util.files import home, shown, whole_file
+from mayo.util.files import home, require_room, shown, whole_file
 from mayo.util.format import amount, count, percent
 
 if typing.TYPE_CHECKING:
@@ -50,6 +50,8 @@ def slimmed(session: 'Session') -> Slimmed:
     choice = _chosen(session, channels)
     path = _path(config, choice)
     _require_ours(path, _overlay_of(path))
+    prefix = Store(config.get('system.checkpoint.path'), path.stem, config.get('dataset.name')).folder / _checkpoint(session)
+    require_room(prefix.parent, 'system.checkpoint.path')
     keep = kept_of(channels, choice.kept)
     if config.get('slim.fold'):
         tensors = folded(graph, keep, tensors)
@@ -57,7 +59,8 @@ def slimmed(session: 'Session') -> Slimmed:
     difference = compare((graph, tensors), smaller, keep, shape)
     costs = estimate(graph, shape), estimate(smaller[0], shape)
     model = _model(session, path, choice, smaller[0], costs)
-    written = _write(session, path, model, _overlay_text(session, path, model), smaller[1])
+    files = {path: model_text(model), _overlay_of(path): _overlay_text(session, path, model)}
+    written = _write(session, model, files, prefix, smaller[1])
     return Slimmed(path.stem, *costs, keep, choice, difference, written)
 
 
@@ -86,7 +89,9 @@ def _path(config: Config, choice: Choice) -> pathlib.Path:
 
 
 def _require_ours(*paths: pathlib.Path) -> None:
-    """UserError for each file that exists and that `slim` did not write."""
+    """UserError for each file that exists and that `slim` did not write, or that cannot be written."""
+    for path in paths:
+        require_room(path.parent, 'slim.model')
     others = [path for path in paths if path.exists() and MARK not in path.read_text(encoding='utf-8', errors='replace')]
     if others:
         raise UserError('\n'.join(f'{shown(path)} exists and was not written by `slim`; name another file, '
@@ -144,17 +149,16 @@ def _overlay_of(path: pathlib.Path) -> pathlib.Path:
     return path.parent / 'gate' / path.name
 
 
-def _write(session: 'Session', path: pathlib.Path, model: Model, overlay: str, tensors: dict[str, np.ndarray]) -> list[str]:
-    """The model, its overlay and the weights with the new configuration: everything is made before anything is written."""
-    text = model_text(model)
+def _write(session: 'Session', model: Model, files: dict[pathlib.Path, str], prefix: pathlib.Path,
+           tensors: dict[str, np.ndarray]) -> list[str]:
+    """The model and its overlay, by path, and the weights with the new configuration: all is made before any is written."""
+    path, text = next(iter(files.items()))
     config = session.config.copy()
     config.merge_word('~model.layers')
     config.merge_word('~model.graph')
     config.merge_text(text, shown(path))
     stored: dict[str, Any] = names.prefixed(model.name, tensors)
     stored |= {names.IMAGES_SEEN: np.int64(0), names.CONFIG: config.to_yaml()}
-    prefix = Store(config.get('system.checkpoint.path'), model.name, config.get('dataset.name')).folder / _checkpoint(session)
-    files = {path: text, _overlay_of(path): overlay}
     for file, content in files.items():
         with whole_file(file) as temporary:
             temporary.write_text(content, encoding='utf-8')

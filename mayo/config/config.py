@@ -20,6 +20,7 @@ _DEFAULTS = Origin('defaults')
 _SYSTEM = pathlib.Path(__file__).with_name('system.yaml')
 _HINTS = {'dataset': 'name a dataset before it, e.g. datasets/cifar10.yaml',
           'model': 'name a model before it, e.g. models/cifarnet.yaml',
+          'train.anneal': 'name a trainer before it, e.g. trainers/anneal.yaml',
           'train': 'name a trainer before it, e.g. trainers/exponential.yaml'}
 
 
@@ -109,7 +110,8 @@ class Config:
         """The value of a key that `by` cannot do without: UserError if it is missing or null."""
         value = self.get(key, None)
         if value is None:
-            hint = _HINTS.get(split_key(key)[0], f'set it, e.g. {key}=VALUE')
+            hint = next((said for start, said in _HINTS.items() if f'{key}.'.startswith(f'{start}.')),
+                        f'set it, e.g. {key}=VALUE')
             raise UserError(f'{by} needs {key}, which nothing so far sets; {hint}.')
         return value
 

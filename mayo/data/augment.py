@@ -135,6 +135,19 @@ def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True,
     return image
 
 
+@steps.register('cutout')
+def cutout(image: Any, shape: Shape, seed: Any, *, size: Whole = 16, value: Number = 127.5) -> Any:
+    """The image with a square of `size` x `size` pixels painted over with `value`, its middle anywhere in the image.
+
+    Near the border a part of the square falls outside. https://arxiv.org/abs/1708.04552, section 3.2
+    """
+    extent = tf.shape(image)[:2]
+    corner = tf.cast(tf.random.stateless_uniform([2], seed) * tf.cast(extent, 'float32'), 'int32') - size // 2
+    rows, columns = tf.range(extent[0]) - corner[0], tf.range(extent[1]) - corner[1]
+    inside = ((rows >= 0) & (rows < size))[:, None] & ((columns >= 0) & (columns < size))
+    return tf.where(inside[..., None], value, image)
+
+
 @steps.register('distort_color')
 def distort_color(image: Any, shape: Shape, seed: Any, *, brightness: Amount = 32.0, saturation: Range = (0.5, 1.5),
                   hue: Amount = 0.2, contrast: Range = (0.5, 1.5)) -> Any:

@@ -146,7 +146,8 @@ def _regularizer_problems(value: Any) -> list[str]:
     """`regularizer` maps names to weights in the loss, 0 or more."""
     if not isinstance(value, Mapping):
         return [f'regularizer is {_shown(value)}, expected a mapping such as {{l1: 1.0e-8}}.']
-    problems = [f'regularizer: unknown name `{name}`{did_you_mean(name, REGULARIZERS)} Known: {", ".join(REGULARIZERS)}.'
+    known = f'Known: {", ".join(REGULARIZERS)}.'
+    problems = [f'regularizer: unknown name `{name}`{did_you_mean(name, REGULARIZERS) or "."} {known}'
                 for name in value if name not in REGULARIZERS]
     good, expected = _number(0, math.inf, 'a number, 0 or more', high_open=True)
     problems += [f'regularizer.{name} is {_shown(weight)}, expected {expected}.'

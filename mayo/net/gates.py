@@ -18,6 +18,27 @@ def without_gates(graph: Graph) -> Graph:
     return _with_gates(graph, {'enable': False})
 
 
+def settings(graph: Graph) -> dict[str, dict[str, Any]]:
+    """gate_params of each gated layer by its name."""
+    return {node.name: dict(node.params['gate_params'] or {}) for node in graph.nodes if node.type == GATED}
+
+
+def as_layers(gates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What sets gate_params in a configuration, for merging over it. A layer of a module is called MODULE/LAYER.
+
+    >>> as_layers({'conv0': {'density': 0.5}, 'fire/squeeze.1': {}})['model']['layers']
+    {'conv0': {'gate_params': {'density': 0.5}}, 'fire': {'layers': {'squeeze\\\\.1': {'gate_params': {}}}}}
+    """
+    layers: dict[str, Any] = {}
+    for name, params in gates.items():
+        *modules, last = (part.replace('.', r'\.') for part in name.split('/'))       # each a key that is one name
+        inside = layers
+        for module in modules:
+            inside = inside.setdefault(module, {}).setdefault('layers', {})
+        inside[last] = {'gate_params': dict(params)}
+    return {'model': {'layers': layers}}
+
+
 def _with_gates(graph: Graph, changes: Mapping[str, Any]) -> Graph:
     def changed(node: Node) -> Node:
         gate_params = {**(node.params['gate_params'] or {}), **changes}

@@ -27,8 +27,10 @@ class Cost(Protocol):
 
 def bars(costs: Sequence[Cost], densities: str) -> Picture:
     """densities: where they are from, 'as configured' or 'measured over 10,000 images'."""
-    layers = sorted((cost for cost in costs if cost.dense), key=lambda cost: -cost.dense)[:MOST]
-    layers = [cost for cost in costs if cost in layers]
+    layers = [cost for cost in costs if cost.dense]
+    least = sorted(cost.dense for cost in layers)[-MOST:][0]
+    said = densities if len(layers) <= MOST else f'{densities}; only layers of {short(least)} or more'
+    layers = [cost for cost in layers if cost.dense >= least]
     dense, executed = (sum(getattr(cost, key) for cost in costs) for key in ('dense', 'executed'))
     figure = picture.figure(8, 1.4 + 0.42 * len(layers))
     axes = figure.subplots()
@@ -39,20 +41,22 @@ def bars(costs: Sequence[Cost], densities: str) -> Picture:
     axes.barh([row + 0.2 for row in rows], [cost.executed / 1e6 for cost in layers], 0.4, facecolor=picture.INK,
               edgecolor=picture.INK, label=f'executed, {short(executed)} in all')
     for row, cost in zip(rows, layers, strict=True):
-        axes.annotate(_ratio(cost), (cost.executed / 1e6, row + 0.2), xytext=(4, 0), textcoords='offset points', va='center',
-                      fontsize='small')
+        for place, macs, text in ((-0.2, cost.dense, short(cost.dense)), (0.2, cost.executed, _told(cost))):
+            axes.annotate(text, (macs / 1e6, row + place), xytext=(4, 0), textcoords='offset points', va='center',
+                          fontsize='small')
     axes.set_yticks(rows, [cost.name for cost in layers])
     axes.set_ylim(len(layers) - 0.5, -0.5)
-    axes.set_xlim(0, most / 1e6 * 1.12)
+    axes.set_xlim(0, most / 1e6 * 1.15)
     axes.set_xlabel('million multiply-accumulates (MACs) an image')
-    title = f'MACs of each layer, densities {densities}'
+    title = f'MACs of each layer, densities {said}'
     axes.set_title(title, pad=10)
     figure.legend(loc='outside lower center', ncols=2)
     return Picture('macs', 'What each layer costs', title, (
-        f'Multiply-accumulates of each layer for one image, densities {densities}: white, with nothing skipped; black, what '
+        f'Multiply-accumulates of each layer for one image, densities {said}: white, with nothing skipped; black, what '
         f'compact execution computes, the gate included, and how many times fewer that is. In all {dense / executed:.2f} times '
         'fewer.'), figure)
 
 
-def _ratio(cost: Cost) -> str:
-    return f'{cost.dense / cost.executed:.1f}x fewer' if 0 < cost.executed < cost.dense else ''
+def _told(cost: Cost) -> str:
+    fewer = f', {cost.dense / cost.executed:.1f}\u00d7 fewer' if 0 < cost.executed < cost.dense else ''
+    return short(cost.executed) + fewer

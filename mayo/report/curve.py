@@ -17,6 +17,8 @@ class Point:
     published: bool = False
 
 
+MARKED = 60             # epochs with room for a mark each
+
 # Where a name may stand, in points from its own, and which side of it is there; the last in any case
 _BESIDE = ((0, -8, 'center', 'top'), (0, 8, 'center', 'bottom'), (9, 0, 'left', 'center'), (-9, 0, 'right', 'center'),
            (0, -36, 'center', 'top'), (0, 36, 'center', 'bottom'))
@@ -61,7 +63,8 @@ def _name(figure: Any, axes: Any, points: Sequence[Point]) -> None:
     for index, point in enumerate(points):
         for x, y, across, up in _BESIDE:
             label = axes.annotate(f'{point.name}\n{percent(point.top1)}', (point.macs / 1e6, 100 * point.top1), xytext=(x, y),
-                                  textcoords='offset points', ha=across, va=up, fontsize='small', in_layout=False)
+                                  textcoords='offset points', ha=across, va=up, fontsize='small', in_layout=False,
+                                  bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.5})
             box = label.get_window_extent()
             others = taken[:index] + taken[index + 1:]
             if not any(box.overlaps(other) for other in others) and axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1):
@@ -83,8 +86,10 @@ def training(run: str, lines: Sequence[Mapping[str, float]]) -> Picture:
         axes.grid(color=picture.PALE, linewidth=0.5)
     panels[0].set_title(f'Training {run}' if run else 'Training')
     panels[2].set_xlabel('epoch')
+    panels[2].set_xlim(0, 1.03 * max(line['epoch'] for line in lines) or 1)
+    panels[2].xaxis.get_major_locator().set_params(integer=True)
     panels[2].set_ylim(bottom=0)
-    panels[0].legend(loc='lower right')
+    panels[0].legend()
     title = f'Training of {run or "the run without a name"}'
     return Picture(f'training-{run}' if run else 'training', 'Training', title, f'{title}, from its record. {_ending(lines)}',
                    figure)
@@ -97,7 +102,8 @@ def _draw(axes: Any, lines: Sequence[Mapping[str, float]], names: Mapping[str, s
         if found:
             is_main = name.startswith('validation') or len(names) == 1
             axes.plot(*zip(*found, strict=True), label=label, color=picture.INK if is_main else picture.GREY,
-                      linestyle='-' if is_main else '--', marker='o' if is_main else 'x', markersize=4)
+                      linestyle='-' if is_main else '--', markersize=4,
+                      marker='' if len(found) > MARKED else 'o' if is_main else 'x')
 
 
 def _ending(lines: Sequence[Mapping[str, float]]) -> str:

@@ -33,7 +33,7 @@ class Example(Protocol):
 def examples(name: str, channels: int, fewest: Sequence[Example], most: Sequence[Example], classes: Sequence[str]) -> Picture:
     """A row of either, the extremes first."""
     count = max(len(fewest), len(most))
-    figure = picture.figure(1.25 * count + 0.4, 4.2)
+    figure = picture.figure(1.25 * count + 0.4, 4.5)
     rows = figure.subplots(2, count, squeeze=False)
     low, high = _range([*fewest, *most])
     for axes, chosen, said in zip(rows, (fewest, most), ('used least', 'used most'), strict=True):
@@ -64,7 +64,7 @@ def _show(axes: Any, example: Example, low: float, high: float) -> None:
 def _said(example: Example, classes: Sequence[str]) -> str:
     name = classes[example.label]
     name = name if len(name) <= NAME else f'{name[:NAME - 3]}...'
-    return f'{name}\n{example.active:g}, {example.strength:.3g}'
+    return f'{name}\n{example.active:.4g} active\nsum {example.strength:#.4g}'
 
 
 def _range(shown: Sequence[Example]) -> tuple[float, float]:

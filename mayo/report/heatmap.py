@@ -42,7 +42,7 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
     order, always, never = channel_order(active)
     width = active.shape[1]
     middle = order[always:width - never]
-    rows = 2 if len(middle) else 1
+    rows = 2 if 0 < len(middle) < width else 1
     figure = picture.figure(10, 0.9 + rows * (0.9 + (0.24 * len(active) if len(active) <= NAMED_CLASSES else MANY)))
     panels = figure.subplots(rows, 1, squeeze=False)[:, 0]
     image = _map(panels[0], active[:, order], names)
@@ -52,21 +52,21 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
             panels[0].axvline(edge - 0.5, color='white', linewidth=1, linestyle='--')
     panels[0].set_title(f'{name}, all {width} channels: {always} that every class uses, {len(middle)} that differ, '
                         f'{never} that none uses', fontsize='medium')
-    if len(middle):
+    if rows == 2:
         _map(panels[1], active[:, middle], names)
         panels[1].set_title(f'the {len(middle)} that differ', fontsize='medium')
-        if len(middle) <= NAMED_CHANNELS:
-            panels[1].set_xticks(range(len(middle)), [str(channel) for channel in middle], rotation=90, fontsize='small')
-            panels[1].set_xlabel('channel')
-        else:
-            panels[1].set_xticks([])
+    last = middle if rows == 2 else order
+    panels[-1].set_xlabel('channel')
+    if len(last) <= NAMED_CHANNELS:
+        panels[-1].set_xticks(range(len(last)), [str(channel) for channel in last], rotation=90, fontsize='small')
     figure.colorbar(image, ax=panels, label='probability that the channel is active', ticks=[0, 0.5, 1], fraction=0.03,
                     pad=0.01)
     return Picture(f'channels-{name}', 'Which channels serve which classes', f'{name}: which channels serve which classes', (
         f'{name}, {width} channels across, {len(active)} classes down; white: never active for an image of the class, black: '
         f'always. {always} channels serve every class (active for {ALWAYS:.0%} of the images of each, or more), {never} '
-        f'serve none ({NEVER:.0%} or less of each), set apart by lines. Below are the other {len(middle)} alone, those '
-        'that serve the same classes side by side.'), figure)
+        f'serve none ({NEVER:.0%} or less of each), set apart by lines.' + (
+            f' Below, wider: the other {len(middle)}, those that serve the same classes side by side.' if rows == 2 else '')),
+        figure)
 
 
 def _map(axes: Any, active: np.ndarray, names: list[str]) -> Any:

@@ -24,7 +24,7 @@ def saliency(layers: Sequence[tuple[str, np.ndarray, float, int]]) -> Picture:
     for axes in panels[len(layers):]:
         axes.set_visible(False)
     figure.supxlabel('saliency')
-    figure.supylabel('share of channels and images')
+    figure.supylabel('share of all pairs of a channel and an image')
     figure.legend(*panels[0].get_legend_handles_labels(), loc='outside upper center', ncols=2)
     return Picture('saliency', 'How salient channels are', 'Saliency of suppressed and active channels', (
         'For each gated layer, how often a saliency occurs among the channels that lose and are suppressed, and among those '

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from mayo.net.gates import as_layers
+
 DIGITS = 4
 
 
@@ -19,18 +21,7 @@ def density_of(keep: int, channels: int) -> float:
 
 def overlay(gates: Mapping[str, Mapping[str, Any]], densities: Mapping[str, float], comments: Sequence[str]) -> str:
     """YAML text. gates: the gate_params of each layer, kept but for the density; a layer of a module is called MODULE/LAYER."""
-    layers: dict[str, Any] = {}
-    for name, density in densities.items():
-        *modules, last = name.split('/')
-        inside = layers
-        for module in modules:
-            inside = inside.setdefault(_key(module), {}).setdefault('layers', {})
-        inside[_key(last)] = {'gate_params': {**gates[name], 'density': density}}
+    layers = as_layers({name: {**gates[name], 'density': density} for name, density in densities.items()})
     lines = [f'# {comment}' for comment in comments]
-    body = yaml.safe_dump({'model': {'layers': layers}}, sort_keys=False, default_flow_style=None, width=120, indent=4)
+    body = yaml.safe_dump(layers, sort_keys=False, default_flow_style=None, width=120, indent=4)
     return '\n'.join([*lines, body])
-
-
-def _key(name: str) -> str:
-    """A name with dots, as a key that is one name."""
-    return name.replace('.', r'\.')

@@ -23,7 +23,7 @@ from mayo.session.evaluate import Evaluation, evaluate
 from mayo.session.stages import PREFIX, Stage, stages_of
 from mayo.session.train import Trainer
 from mayo.util.errors import UserError
-from mayo.util.files import shown, whole_file
+from mayo.util.files import require_room, shown, whole_file
 from mayo.util.format import count, percent, table
 
 _log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ def anneal(session: Session) -> tuple[Record, Session]:
     config = session.config
     stages, until_top1 = stages_of(config), config.get('anneal.until_top1')
     prefix = config.get('system.checkpoint.save') or PREFIX
+    require_room(session.store.folder, 'system.checkpoint.path')
     record = _record(session, session.store.folder / f'{prefix}-anneal.json', stages)
     _tell_start(session, record, stages)
     last: Session | None = None
@@ -132,8 +133,6 @@ def _session_of(session: Session, stage: Stage, load: str | None) -> Session:
                                'train': {'max_epochs': stage.epochs}}
     if stage.gates_only:
         changes['train']['trainable'] = _GATES
-    if config.get('_gate.density', None) is not None:
-        changes['_gate'] = {'density': stage.density}           # for the eyes of who reads the checkpoint's configuration
     config.merge_text(yaml.safe_dump(changes), f'stage {stage.name}')
     return session.sibling(config, stage.density)
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+import yaml
 
 from mayo.checkpoint import bundle, names
 from mayo.checkpoint.store import Store
@@ -18,8 +19,7 @@ from mayo.checkpoint.warm_start import tied, warm_start
 from mayo.config import Config
 from mayo.estimate import Shape, shapes
 from mayo.estimate.gate import GateParams
-from mayo.net import Graph
-from mayo.net.gates import at_density
+from mayo.net import Graph, gates
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
 from mayo.util.errors import UserError
@@ -55,7 +55,7 @@ class Session:
     @functools.cached_property
     def graph(self) -> Graph:
         """The layers of the configuration."""
-        return at_density(model_graph(self.config), self.density)
+        return gates.at_density(model_graph(self.config), self.density)
 
     @functools.cached_property
     def input_shape(self) -> Shape:
@@ -155,7 +155,18 @@ class Session:
     def tensors(self) -> dict[str, Any]:
         """What a file of the weights holds: the variables, the images seen, the configuration."""
         values: dict[str, Any] = {name: variable.numpy() for name, variable in self.named().items()}
-        return values | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self.config.to_yaml()}
+        return values | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
+
+    def _described(self) -> Config:
+        """The configuration, in which the gates have the density that they have here."""
+        if self.density is None:
+            return self.config
+        config = self.config.copy()
+        layers = gates.as_layers(gates.settings(self.graph))
+        config.merge_text(yaml.safe_dump(layers), f'density {self.density:g}')
+        if config.get('_gate.density', None) is not None:
+            config.merge_word(f'_gate.density={self.density}')              # for who reads it: the layers above decide
+        return config
 
     def save(self, name: str | None = None) -> pathlib.Path:
         """Write the weights alone as `name`, or as system.checkpoint.save says, or as the epoch reached."""

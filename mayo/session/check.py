@@ -220,7 +220,7 @@ def _checkpoint(config: Config) -> Iterable[str]:
 
 
 def _teacher(config: Config) -> Iterable[str]:
-    """The checkpoint of the dense network that is to teach does not exist."""
+    """The checkpoint of the network that is to teach does not exist."""
     key = 'train.distill.checkpoint'
     if config.get(key) is not None:
         root, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))

@@ -1,9 +1,12 @@
 """Files that are either whole or not there, and where the shipped ones live."""
 import contextlib
+import errno
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
+
+from mayo.util.errors import UserError
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent
@@ -67,6 +70,22 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
             path.replace(pathlib.Path(room, 'old'))
         temporary.replace(path)
     flush(path.parent)
+
+
+def require_room(folder: str | os.PathLike[str], key: str) -> None:
+    """UserError if no file can be made in `folder`, which need not exist yet: better now than after an hour's work.
+
+    key: the setting that names the folder.
+    """
+    folder = pathlib.Path(folder).absolute()
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, 'it is a file, not a folder')
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise UserError(f'{shown(nearest)} cannot be written to: {error.strerror}; name another folder, {key}=PATH.') from None
 
 
 def flush(path: str | os.PathLike[str]) -> None:

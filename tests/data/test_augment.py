@@ -1,6 +1,7 @@
 """Each step against its formula in NumPy, and what is told about steps that are wrong."""
 import colorsys
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -126,6 +127,28 @@ def test_random_flip_mirrors_by_equal_chances(keys, possible):
     assert min(counts) > 100 / len(possible)
 
 
+# ---- squares
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 9), width=st.integers(1, 9), size=st.integers(0, 12))
+def test_cutout_paints_a_square_whose_middle_is_anywhere_in_the_image(height, width, size):
+    pixels = image(height, width)
+    possible = set()
+    for row, column in itertools.product(range(height), range(width)):
+        cut = pixels.copy()
+        top, left = row - size // 2, column - size // 2
+        cut[max(top, 0):max(top + size, 0), max(left, 0):max(left + size, 0)] = 127.5
+        possible.add(cut.tobytes())
+    found = {run('cutout', pixels, seed=seed, size=size).tobytes() for seed in range(20)}
+    assert found <= possible
+
+
+def test_cutout_reaches_every_place():
+    pixels = image(3, 2)
+    found = {run('cutout', pixels, seed=seed, size=1, value=-1.0).tobytes() for seed in range(200)}
+    assert len(found) == 6
+
+
 # ---- colours
 
 NEUTRAL = {'brightness': 0.0, 'saturation': [1, 1], 'hue': 0.0, 'contrast': [1, 1]}
@@ -209,7 +232,7 @@ def test_every_step_is_deterministic_under_a_seed(name):
     keys = EXAMPLES.get(name, {})
     results = [run(name, image(), seed=seed, **keys).tobytes() for seed in [1, *range(1, 30)]]
     assert results[0] == results[1]
-    is_random = name.startswith(('random', 'distort'))
+    is_random = name.startswith(('random', 'distort', 'cutout'))
     assert (len(set(results)) > 1) == is_random
 
 

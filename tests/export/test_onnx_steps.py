@@ -25,7 +25,7 @@ KEYS = {
     'standardize_image': [{}],
     'permute_channels': [{}, {'order': [1, 2, 0]}],
 }
-BY_CHANCE = {'random_crop', 'random_flip', 'distort_bbox', 'distort_color'}
+BY_CHANCE = {'random_crop', 'random_flip', 'distort_bbox', 'cutout', 'distort_color'}
 
 
 def run(steps, image):

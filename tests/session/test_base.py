@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mayo.checkpoint import bundle
+from mayo.config import Config
 from mayo.session import base
 from mayo.session.base import Session, dtype_policy, make_strategy
 from mayo.util.errors import UserError
@@ -55,6 +56,16 @@ def test_save_names_the_file_as_told_or_by_the_epoch(config_of):
     assert session.save().name == 'epoch-2.5'
     session.config = config_of('system.checkpoint.save=good')
     assert session.save().name == 'good'
+
+
+def test_the_configuration_that_is_saved_has_the_densities_of_the_network(config_of):
+    gates = ('model.layers.conv0.gate_params={density: 0.5, pool: max}', 'model.layers.conv1.gate_params={density: 0.25}')
+    prefix = Session(config_of(*gates, '_gate.density=1.0', gated=True), density=0.75).save('mine')
+    again = Config.default()
+    again.merge_text(bytes(bundle.read(prefix)['mayo/config']).decode(), 'mine')
+    found = [again.get(f'model.layers.{layer}.gate_params') for layer in ('conv0', 'conv1')]
+    assert found == [{'density': 0.75, 'pool': 'max'}, {'density': 0.75}]
+    assert again.get('_gate.density') == 0.75
 
 
 @pytest.mark.parametrize('gate', ['{density: 1.0}', '{density: 1.0, add_beta_first: true}', '{density: 1.0, policy: squeeze}',

@@ -1,7 +1,8 @@
-"""A dense teacher in training: which network it is, and what is said of a checkpoint that is none."""
+"""A teacher in training: which network it is, and what is said of one that cannot teach."""
 import numpy as np
 import pytest
 
+from mayo.checkpoint import bundle, names
 from mayo.session.base import Session
 from mayo.session.distill import distillation
 from mayo.session.train import Trainer
@@ -42,11 +43,47 @@ def test_training_listens_to_the_teacher_and_teaches_it_nothing(config_of, dense
     np.testing.assert_array_equal(taught.teacher(IMAGES), before)
 
 
-def test_a_gated_checkpoint_cannot_teach(config_of):
-    session = Session(config_of('train.distill.checkpoint=gated', gated=True))
-    session.load(fresh=True)
-    session.save('gated')
+def test_a_checkpoint_teaches_with_the_network_that_its_configuration_describes(config_of):
+    wider = Session(config_of('model.layers.conv1.num_outputs=9', gated=True))
+    wider.load(fresh=True)
+    wider.save('wider')
+    session = Session(config_of('train.distill.checkpoint=wider'))
+    np.testing.assert_allclose(distillation(session).teacher(IMAGES), wider.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_checkpoint_without_a_configuration_is_of_the_dense_network(config_of, dense):
+    tensors = dense.tensors()
+    del tensors[names.CONFIG]
+    prefix = dense.store.folder / 'bare'
+    bundle.write(prefix, tensors)
+    session = Session(config_of('train.distill.checkpoint=bare', gated=True))
+    np.testing.assert_allclose(distillation(session).teacher(IMAGES), dense.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_who_reads_other_images_or_knows_other_classes_cannot_teach(config_of):
+    other = Session(config_of('dataset.task.num_classes=4', 'dataset.task.preprocess.shape.height=9',
+                              'dataset.task.preprocess.final=[]'))
+    other.load(fresh=True)
+    other.save('other')
     with pytest.raises(UserError) as error:
-        distillation(session)
-    assert str(error.value).startswith('command line: train.distill.checkpoint has to be of the dense network.\n')
-    assert 'missing in the file: tiny/conv0/BatchNorm/gamma' in str(error.value)
+        distillation(Session(config_of('train.distill.checkpoint=other')))
+    first, *others = str(error.value).splitlines()
+    assert first.startswith('command line: train.distill.checkpoint: the network of ')
+    assert first.endswith('other cannot teach this one:')
+    assert others == ['it has images of 9x8x1, the one in training 8x8x1',
+                      'it has outputs of 4, the one in training 3',
+                      "it has dataset.task.preprocess.final: [], the one in training [{'type': 'linear_map', "
+                      "'scale': 0.0078431373, 'shift': -1.0}]"]
+
+
+@pytest.mark.parametrize('pupil_ends_in_softmax', [True, False])
+def test_a_teacher_speaks_of_logits_or_probabilities_as_its_pupil_does(config_of, dense, pupil_ends_in_softmax):
+    words = ['model.layers.softmax.type=softmax', 'model.graph.with=[conv0, drop, conv1, pool, logits, softmax]']
+    other = Session(config_of('system.checkpoint.load=dense', *words))
+    other.load()
+    other.save('probabilities')
+    pupil, teacher = (words, 'dense') if pupil_ends_in_softmax else ([], 'probabilities')
+    taught = distillation(Session(config_of(f'train.distill.checkpoint={teacher}', *pupil))).teacher(IMAGES)
+    logits = dense.network(IMAGES)[0].numpy()
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    np.testing.assert_allclose(taught, probabilities if pupil_ends_in_softmax else np.log(probabilities), rtol=1e-4, atol=1e-6)

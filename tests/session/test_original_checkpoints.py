@@ -126,42 +126,30 @@ def modules(net, images):
     return net.logits_of(images)
 
 
-CHAIN = '''
+CONV = '''
 layers:
+    flatten: {type: flatten}
+    logits: {type: fully_connected, num_outputs: 4, activation_fn: null}
     _conv: &conv
         type: convolution
         kernel_size: 3
         normalizer_fn: tensorflow.contrib.slim.batch_norm
         normalizer_params: {scale: true, epsilon: 0.001}
+'''
+CHAIN = CONV + '''\
     conv0: {<<: *conv, num_outputs: 6, stride: 2}
     depth: {<<: *conv, type: depthwise_convolution}
     conv1: {<<: *conv, num_outputs: 5, normalizer_fn: null}
-    flatten: {type: flatten}
-    logits: {type: fully_connected, num_outputs: 4, activation_fn: null}
 graph: {from: input, with: [conv0, depth, conv1, flatten, logits], to: output}
 '''
-GATED = '''
-layers:
-    _conv: &conv
-        type: gated_convolution
-        kernel_size: 3
-        normalizer_fn: tensorflow.contrib.slim.batch_norm
-        normalizer_params: {scale: true, epsilon: 0.001}
-        gate_params: {policy: parametric, density: 0.5}
+PLAIN = CONV + '''\
     conv0: {<<: *conv, num_outputs: 8, stride: 2}
     conv1: {<<: *conv, num_outputs: 7}
-    flatten: {type: flatten}
-    logits: {type: fully_connected, num_outputs: 4, activation_fn: null}
 graph: {from: input, with: [conv0, conv1, flatten, logits], to: output}
 '''
-PLAIN = GATED.replace('gated_convolution', 'convolution').replace('gate_params', '_gate_params')
-MODULES = '''
-layers:
-    _conv: &conv
-        type: convolution
-        kernel_size: 3
-        normalizer_fn: tensorflow.contrib.slim.batch_norm
-        normalizer_params: {scale: true, epsilon: 0.001}
+GATED = PLAIN.replace('type: convolution', '''type: gated_convolution
+        gate_params: {policy: parametric, density: 0.5}''')
+MODULES = CONV + '''\
     _block: &block
         type: module
         kwargs: {stride: 1}
@@ -181,8 +169,6 @@ layers:
             - {from: [residual_out, shortcut_out], with: [add, relu], to: output}
     b11: *block
     b12: {<<: *block, stride: 2}
-    flatten: {type: flatten}
-    logits: {type: fully_connected, num_outputs: 4, activation_fn: null}
 graph: {from: input, with: [b11, b12, flatten, logits], to: output}
 '''
 KINDS = {'chain': (chain, CHAIN), 'gated': (gated, GATED), 'modules': (modules, MODULES), 'plain': (plain, PLAIN)}

@@ -97,8 +97,8 @@ class Network(keras.Model):
 
     def random_variables(self) -> dict[str, keras.Variable]:
         """The states of the random generators (dropout's) by layer name: with them a resumed run draws what it would have."""
-        return {f'{name}/seed': layer.seed_generator.state
-                for name, layer in self.node_layers.items() if hasattr(layer, 'seed_generator')}
+        return {f'{name}/seed': part.seed_generator.state for name, layer in self.node_layers.items()
+                for part in layer._flatten_layers() if hasattr(part, 'seed_generator')}
 
     def regularization(self, stats: dict[str, GateStats]) -> tf.Tensor:
         """What the loss adds to the cross entropy: weight regularizers and the gates' penalties."""

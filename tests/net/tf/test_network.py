@@ -103,6 +103,13 @@ def test_random_states_are_variables_with_which_draws_repeat(images):
     np.testing.assert_array_equal(net(images, training=True)[0], second)
 
 
+def test_the_state_of_a_generator_inside_a_layer_is_among_them():
+    net = network({'gated': GATED})
+    gate = net.node_layers['gated'].gate
+    object.__setattr__(gate, 'seed_generator', keras.random.SeedGenerator(1))       # a gate that is built takes no new state
+    assert list(net.random_variables()) == ['gated/seed']
+
+
 def test_the_loss_adds_weight_regularizers_and_gate_penalties(images):
     l2 = {'weights_regularizer': {'type': 'keras.regularizers.L2', 'l2': 0.5}}
     gate = {'gate_params': {'density': 0.5, 'regularizer': {'l1': 0.25}}}

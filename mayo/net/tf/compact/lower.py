@@ -11,7 +11,7 @@ import numpy as np
 
 from mayo.estimate import Shape
 from mayo.net.graph import Graph, Node
-from mayo.net.tf.compact.lower_weighted import BATCH_NORM, gate_params_of, normalizer_of
+from mayo.net.tf.compact.lower_weighted import BATCH_NORM, BOOSTS, gate_params_of, normalizer_of
 from mayo.net.tf.compact.lowering import Lowering, rules
 from mayo.net.tf.compact.program import Program
 
@@ -50,6 +50,8 @@ def _reasons(node: Node) -> list[str]:
     gate = gate_params_of(node)
     if gate is None:
         return reasons
+    if gate.policy not in BOOSTS:
+        reasons.append(f'compact execution has no formula for gate_params.policy `{gate.policy}`.')
     if gate.granularity == 'vector':
         reasons.append('compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses '
                        'for each row.')

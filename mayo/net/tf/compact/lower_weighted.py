@@ -13,6 +13,7 @@ from mayo.net.tf.compact.program import Function
 
 EPSILON = 0.001                 # of batch norm where YAML names none; Keras's default
 BATCH_NORM = 'BatchNormalization'
+BOOSTS = {'parametric': 'before', 'squeeze': 'after', 'naive': 'never'}       # what a program's gate calls each policy
 
 
 @rules.register('convolution')
@@ -92,7 +93,7 @@ def _gate(lowering: Lowering, node: Node, params: GateParams, bias: np.ndarray) 
 
     weights, name = lowering.weights, f'{node.name}/gate'
     layers = (*([affine(f'{name}/factor')] if params.factor else []), affine(name))
-    boost = {'parametric': 'before', 'squeeze': 'after', 'naive': 'never'}[params.policy]
+    boost = BOOSTS[params.policy]
     shift: np.ndarray | ops.Affine | None = None
     if boost != 'never':
         shift = affine(f'{name}/beta') if params.parametric_beta else weights[f'{name}/shift']

@@ -90,8 +90,8 @@ def gated_convolution(params: Params, sources: list[Dims], site: Site) -> keras.
     activation = site.object(params, 'activation_fn') or keras.activations.linear
     padding = params['padding'] if isinstance(params['padding'], str) else params['padding'][0]
     window = Window(params['kernel_size'][0], params['stride'][0], padding)
-    gate = policies[gate_params.policy](gate_params, params['num_outputs'], window, activation, site.seed_for('gate'),
-                                        site.threshold)
+    gate = policies[gate_params.policy](gate_params, params['num_outputs'], window, activation,
+                                        seed=site.seed_for('gate'), shared=site.threshold)
     has_bias = gate_params.norm_has_scale       # elsewhere the gate's b takes its place
     return GatedConvolution(_convolution(params, site, has_bias), _gated_normalizer(params, site, gate_params), activation,
                             zeros_around(params), gate=gate, **site.keras)

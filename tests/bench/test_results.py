@@ -1,0 +1,46 @@
+"""The script that writes docs/results.md: every command runs, and the page says what the records do."""
+import importlib.util
+import json
+import pathlib
+
+import pytest
+
+from mayo.session.check import problems
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RECIPE = 'Trained with care.'
+
+
+@pytest.fixture(scope='module')
+def script():
+    spec = importlib.util.spec_from_file_location('results', ROOT / 'benchmarks' / 'results.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def record(top1, executed, milliseconds):
+    return {'top1': {'test': top1, 'held out': top1 + 0.01}, 'top5': {'test': 0.99, 'held out': 0.99},
+            'dense': 174_000_000, 'macs': 2 * executed, 'executed': executed, 'milliseconds': milliseconds, 'threads': 2}
+
+
+def test_every_network_is_one_that_can_be_built(script):
+    for network in script.NETWORKS:
+        config = script.config_of(network, script.DATASETS['test'])
+        config.merge_word('system.checkpoint.load=null')
+        assert problems(config, 'info') == []
+
+
+def test_a_row_says_what_is_lost_what_it_costs_and_how_long_it_takes(script):
+    records = {'dense': record(0.9, 174_000_000, {'native': 3.0, 'openvino': 2.0}),
+               'FBS, density 0.5': record(0.895, 44_155_840, {'native': 1.0})}
+    lines = script.page(records, RECIPE).splitlines()
+    assert '| dense | 90.00 % | 99.00 % |  | 91.00 % | 174.0M | 348.0M | 174.0M | 1.50 | 91.37 % | 174M |' in lines
+    assert ('| FBS, density 0.5 | 89.50 % | 99.00 % | 0.50 | 90.50 % | 174.0M | 88.3M | 44.2M | 0.50 | 90.54 % | 57M |'
+            in lines)
+    assert lines[-1] == RECIPE
+
+
+def test_the_page_is_that_of_the_records(script):
+    text = script.PAGE.read_text(encoding='utf-8')
+    assert text == script.page(json.loads(script.RECORDS.read_text()), text.partition(script.RECIPE)[2])
