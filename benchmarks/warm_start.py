@@ -1,6 +1,7 @@
-"""How good a gated network is before any fine-tuning, by its start and its density; writes docs/warm_start.md.
+"""How good a gated network is before and after fine-tuning, by its start and its density; writes docs/warm_start.md.
 
     python benchmarks/warm_start.py [datasets/fashion_mnist.yaml] [--checkpoint pretrained] [--images 2000] [--fit-images 1024]
+        [--tune EPOCHS]
 
 The dense MCifarNet of the dataset, loaded into the gated one, is evaluated on the first `--images` validation images:
 
@@ -10,6 +11,7 @@ The dense MCifarNet of the dataset, loaded into the gated one, is evaluated on t
                 channel (root mean square over H, W at density 1.0, in units of rho) on s, from training images
     averages    warm or fitted, then batch norm's moving averages taken anew at the density, from training images
 
+With --tune the first three are then fine-tuned at TUNED as trainers/anneal.yaml says, but with no teacher, for so many epochs.
 Records are kept in docs/warm_start.json, a dataset each, and the page is written from them.
 """
 import argparse
@@ -17,7 +19,7 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -30,11 +32,14 @@ from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
+from mayo.session.train import Trainer
 from mayo.util.files import SHIPPED, whole_file
 
 DENSITIES = (1.0, 0.9, 0.7, 0.5)
+TUNED = 0.5                     # density at which starts are fine-tuned
 ALPHA, RIDGE = 0.1, 0.01
 BATCH = 128
+AS_EVALUATED = 'dataset.task.preprocess.train=$(dataset.task.preprocess.validate)'
 RECORDS, PAGE = (SHIPPED / 'docs' / f'warm_start.{kind}' for kind in ('json', 'md'))
 STARTS = {'warm': 'warm start', 'fresh': 'fresh gates', 'fitted': 'fitted phi',
           'warm averages': 'warm start, averages taken anew', 'fitted averages': 'fitted phi, averages taken anew'}
@@ -66,14 +71,21 @@ def main() -> None:
     parser.add_argument('--checkpoint', default='pretrained')
     parser.add_argument('--images', type=int, default=2000)
     parser.add_argument('--fit-images', type=int, default=1024)
+    parser.add_argument('--tune', type=float, default=0)
     told = parser.parse_args()
     records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        words = [f'system.checkpoint.load={told.checkpoint}']
-        for mode, count in (('train', told.fit_images), ('validate', told.images)):
-            words += first_records(told.dataset, mode, count, pathlib.Path(folder))
-        name, figures = measured(told.dataset, words)
-    records[name] = {'images': told.images, 'fit_images': told.fit_images, 'top1': figures}
+        words = [f'system.checkpoint.load={told.checkpoint}',
+                 *first_records(told.dataset, 'validate', told.images, pathlib.Path(folder))]
+        to_fit = [f'system.checkpoint.load={told.checkpoint}',
+                 *first_records(told.dataset, 'train', told.fit_images, pathlib.Path(folder)), AS_EVALUATED]
+        name = config_of(told.dataset, words).get('dataset.name')
+        images = [batch for batch, _ in data.epoch_of(config_of(told.dataset, to_fit), 'train', batch_size=BATCH)]
+        fitted = fit(session_of(config_of(told.dataset, words), 1.0), images)
+        record = {'images': told.images, 'fit_images': told.fit_images, 'top1': measured(told.dataset, words, fitted, images)}
+        if told.tune:
+            record |= {'epochs': told.tune, 'tuned': tuned(told.dataset, words, fitted, told.tune, folder)}
+    records[name] = record
     with whole_file(RECORDS) as file:
         file.write_text(json.dumps(records, indent=1) + '\n')
     with whole_file(PAGE) as file:
@@ -91,29 +103,53 @@ def first_records(dataset: str, mode: str, count: int, folder: pathlib.Path) -> 
 
 
 def config_of(dataset: str, words: Sequence[str]) -> Config:
-    """MCifarNet with gates on the dataset; training images come as in evaluation."""
+    """MCifarNet with gates on the dataset."""
     config = Config.default()
-    for name in ('models/gate/cifarnet.yaml', dataset):
-        config.merge_file(SHIPPED / name)
-    for word in ('dataset.task.preprocess.train=$(dataset.task.preprocess.validate)', *words):
-        config.merge_word(word)
+    for word in ('models/gate/cifarnet.yaml', dataset, *words):
+        config.merge_file(SHIPPED / word) if word.endswith('.yaml') else config.merge_word(word)
     return config
 
 
-def measured(dataset: str, words: Sequence[str]) -> tuple[str, dict[str, dict[str, float]]]:
-    """The dataset's name and top-1 by start and density, told as they come."""
+def measured(dataset: str, words: Sequence[str], fitted: dict[str, np.ndarray],
+             images: Sequence[tf.Tensor]) -> dict[str, dict[str, float]]:
+    """Top-1 by start and density, told as they come."""
     figures: dict[str, dict[str, float]] = {start: {} for start in STARTS}
-    config = config_of(dataset, words)
-    images = [batch for batch, _ in data.epoch_of(config, 'train', batch_size=BATCH)]
-    fitted = fit(session_of(config, 1.0), images)
     for density in DENSITIES:
         for start in ('warm', 'fresh'):
-            changed = config_of(dataset, [*words, f'system.checkpoint.warm_start={str(start == "warm").lower()}'])
-            session = session_of(changed, density)
+            session = session_of(config_of(dataset, [*words, starting(start)]), density)
             for name, top1 in stages(session, start, fitted, images):
                 figures[name][f'{density:g}'] = top1
-                print(f'{config.get("dataset.name")} density {density:g} {STARTS[name]}: {top1:.2%}', flush=True)
-    return config.get('dataset.name'), figures
+                print(f'density {density:g} {STARTS[name]}: {top1:.2%}', flush=True)
+    return figures
+
+
+def tuned(dataset: str, words: Sequence[str], fitted: dict[str, np.ndarray], epochs: float, folder: str) -> dict[str, float]:
+    """Top-1 by start after so many epochs at density TUNED. Nothing is kept: checkpoints go to `folder`."""
+    load = session_of(config_of(dataset, words), TUNED).store.resolve(words[0].partition('=')[2])
+    figures = {}
+    for start in ('warm', 'fresh', 'fitted'):
+        session = session_of(config_of(dataset, [
+            'trainers/anneal.yaml', *words, starting(start), 'train.distill.checkpoint=null', f'train.max_epochs={epochs}',
+            'train.validate=false', f'system.checkpoint.load={load}', f'system.checkpoint.save={start}',
+            f'system.checkpoint.path={folder}']), TUNED)
+        if start == 'fitted':
+            assign(session, fitted)
+        Trainer(session).run()
+        figures[start] = top1(session)
+        print(f'{STARTS[start]}, {epochs:g} epochs at density {TUNED:g}: {figures[start]:.2%}', flush=True)
+    return figures
+
+
+def starting(start: str) -> str:
+    """The word that says whether gates start warm."""
+    return f'system.checkpoint.warm_start={str(start != "fresh").lower()}'
+
+
+def assign(session: Session, values: Mapping[str, np.ndarray]) -> None:
+    """Values of variables, by name."""
+    variables = session.network.named_variables()
+    for name, value in values.items():
+        variables[name].assign(value)
 
 
 def session_of(config: Config, density: float) -> Session:
@@ -130,8 +166,7 @@ def stages(session: Session, start: str, fitted: dict[str, np.ndarray],
     if start == 'warm':
         before = {name: variable.numpy() for name, variable in session.network.named_variables().items()}
         for name, values in (('warm', before), ('fitted', before | fitted)):
-            for key, variable in session.network.named_variables().items():
-                variable.assign(values[key])
+            assign(session, values)
             if name == 'fitted':
                 yield name, top1(session)
             take_averages(session, images)
@@ -203,6 +238,9 @@ def page(records: dict) -> str:
         for start, label in STARTS.items():
             cells = [f'{100 * record["top1"][start][f"{density:g}"]:.2f} %' for density in DENSITIES]
             parts.append(f'| {label} | ' + ' | '.join(cells) + ' |\n')
+        if 'tuned' in record:
+            reached = ', '.join(f'{STARTS[start]} {100 * value:.2f} %' for start, value in record['tuned'].items())
+            parts.append(f'\nAfter {record["epochs"]:g} epochs of fine-tuning at density {TUNED:g}: {reached}.\n')
     return ''.join([*parts, LESSONS])
 
 

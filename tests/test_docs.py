@@ -1,14 +1,10 @@
 """The documentation shows what the commands print: each is run again, and every figure but the speed must be as shown."""
-import dataclasses
 import importlib.util
 import pathlib
 import re
 
 import numpy as np
 import pytest
-import yaml
-
-from mayo.estimate.gate import GateParams
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SPEC = importlib.util.spec_from_file_location('refresh', ROOT / 'docs' / 'refresh.py')
@@ -49,12 +45,3 @@ def test_refreshing_replaces_only_the_outputs():
     page = 'text\n```console\n$ echo a \\\n    b\nold\n$ echo c\n```\n$ echo no\n'
     assert refresh.refreshed(page, lambda command: f'<{command[:6]}>\n') == (
         'text\n```console\n$ echo a \\\n    b\n<echo a>\n$ echo c\n<echo c>\n```\n$ echo no\n')
-
-
-def test_the_table_of_gate_parameters_is_that_of_the_code():
-    page = (ROOT / 'docs' / 'fbs.md').read_text()
-    rows = dict(re.findall(r'^\| `(\w+)` \| `?([\w.]+)`? \|', page, re.MULTILINE))
-    defaults = {field.name: getattr(GateParams(), field.name) for field in dataclasses.fields(GateParams)}
-    assert list(rows) == list(defaults)
-    assert {key: yaml.safe_load(value) for key, value in rows.items() if key != 'regularizer'} == {
-        key: value for key, value in defaults.items() if key != 'regularizer'}

@@ -68,6 +68,11 @@ def each(kind: Kind) -> Kind:
     return Kind(f'a list, each of it {kind.expected}', lambda v: isinstance(v, list) and bool(v) and all(map(kind.fits, v)))
 
 
+def or_null(kind: Kind) -> Kind:
+    """What may be null although its default is not."""
+    return Kind(f'{kind.expected}, or null', lambda v: v is None or kind.fits(v))
+
+
 FLAG = Kind('true or false', lambda v: isinstance(v, bool))
 TEXT = Kind('text', lambda v: isinstance(v, str))
 NAME = Kind('a name: some text without /', lambda v: isinstance(v, str) and v != '' and '/' not in v)
@@ -164,7 +169,7 @@ SETTINGS: Mapping[str, Kind] = {
     'import.mapping': TEXT,
     'search.target_macs': AMOUNT_OF_MACS,
     'search.max_drop': SHARE,
-    'search.images': whole(1),
+    'search.images': or_null(whole(1)),
     'search.densities': each(FRACTION),
     'search.trials': whole(1),
     'search.storage': TEXT,

@@ -67,6 +67,7 @@ def test_a_missing_key_names_the_nearest_one_at_its_level(gated, message):
     ('dataset.path.train', 'name a dataset before it, e.g. datasets/cifar10.yaml.'),
     ('model.graph', 'name a model before it, e.g. models/cifarnet.yaml.'),
     ('train.optimizer', 'name a trainer before it, e.g. trainers/exponential.yaml.'),
+    ('train.anneal.epochs', 'name a trainer before it, e.g. trainers/anneal.yaml.'),
     ('system.checkpoint.load', 'set it, e.g. system.checkpoint.load=VALUE.'),
     ('system.nothing', 'set it, e.g. system.nothing=VALUE.')])
 def test_what_an_action_cannot_do_without_is_required_by_name(message, key, remedy):

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from mayo.report.heatmap import channel_order
+from mayo.report.heatmap import channel_order, channels
 
 pytest.importorskip('matplotlib')
 
@@ -30,7 +30,6 @@ def test_every_channel_is_shown_once_whatever_the_gate_does(active):
 
 
 def test_a_picture_leaves_out_classes_without_images():
-    from mayo.report import channels
     active = np.vstack([ACTIVE, np.full(6, np.nan)])
     picture = channels('conv0', active, ('cat', 'dog', 'unseen'))
     assert 'conv0, 6 channels across, 2 classes down' in picture.caption
@@ -39,3 +38,11 @@ def test_a_picture_leaves_out_classes_without_images():
     assert labels == ['cat', 'dog']
     shown = picture.figure.axes[1].images[0].get_array()
     assert shown.shape == (2, 3), 'the lower panel shows the channels that differ'
+
+
+@pytest.mark.parametrize('active, panels', [([[1.0, 1.0]], 1), ([[0.5, 0.4], [0.2, 0.3]], 1), ([[1.0, 0.4], [1.0, 0.3]], 2)])
+def test_channels_that_differ_are_drawn_again_where_they_are_some_of_all(active, panels):
+    made = channels('conv0', np.array(active), ('cat', 'dog')[:len(active)])
+    assert len(made.figure.axes) == panels + 1              # and the scale of greys
+    assert ('Below, wider' in made.caption) == (panels == 2)
+    assert [label.get_text() for label in made.figure.axes[panels - 1].get_xticklabels()]

@@ -119,3 +119,26 @@ def test_without_matplotlib_there_is_a_message(monkeypatch):
 
 def test_a_record_that_is_not_there_has_no_lines(tmp_path):
     assert read(tmp_path / 'training.jsonl') == []
+
+
+def test_the_smallest_of_many_layers_are_left_out_and_the_title_says_so():
+    pytest.importorskip('matplotlib')
+    from mayo.report import bars
+    many = bars([Cost(f'conv{index}', 1000 * (index + 1), 500) for index in range(100)], 'as configured')
+    assert many.title == 'MACs of each layer, densities as configured; only layers of 41.0k or more'
+    assert len(many.figure.axes[0].get_yticks()) == 60
+    assert 'densities as configured; only layers of 41.0k or more: white' in many.caption
+    assert 'dense, 5.05M in all' in [text.get_text() for text in many.figure.legends[0].get_texts()]
+
+
+def test_every_bar_says_its_macs():
+    texts = [text.get_text() for text in pictures()[2].figure.axes[0].texts]
+    assert texts == ['2.00M', '500k, 4.0\u00d7 fewer']
+
+
+def test_epochs_start_at_zero_and_a_record_of_one_epoch_can_be_drawn():
+    pytest.importorskip('matplotlib')
+    from mayo.report import training
+    axes = training('one', [{'epoch': 1.0, 'rate': 0.1, 'loss': 2.0, 'top1': 0.3}]).figure.axes[-1]
+    assert axes.get_xlim() == pytest.approx((0, 1.03))
+    assert [tick for tick in axes.get_xticks() if tick <= 1.03] == [0, 1]

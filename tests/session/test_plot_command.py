@@ -3,6 +3,8 @@ import pytest
 
 from mayo import report
 from mayo.cli.main import main
+from mayo.session import gate_use
+from mayo.session.base import Session
 
 pytest.importorskip('matplotlib')
 
@@ -54,3 +56,15 @@ def test_a_network_without_gates_and_records_has_nothing_to_draw_of_gates(config
     assert capsys.readouterr().err.splitlines()[-1] == (
         '`plot` has nothing to draw: of plot.pictures, the network has no gates for `channels` and `saliency`, and there is no '
         'record of a training.')
+
+
+def test_what_cannot_be_drawn_is_told_before_the_images_are_read(words, tmp_path, config_of, monkeypatch, capsys):
+    prefix = Session(config_of('system.checkpoint.save=gate50', gated=True)).save()
+    data = prefix.with_name('gate50.data-00000-of-00001')
+    data.write_bytes(data.read_bytes()[:100])
+    monkeypatch.setattr(gate_use, 'gate_use', None)
+    assert main([*words, 'plot.checkpoints=[gate50]', 'plot']) == 2
+    assert f'{prefix}: the checkpoint is truncated or corrupt' in capsys.readouterr().err
+    assert main([*words, f'plot.path={words[0]}', 'plot']) == 2
+    assert f'{words[0]} cannot be written to: it is a file, not a folder; name another' in capsys.readouterr().err
+    assert not (tmp_path / 'plots').exists()

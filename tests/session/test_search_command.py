@@ -42,3 +42,16 @@ def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, caps
 def test_a_goal_that_is_none_is_told_before_anything_runs(tiny_yaml, words, message, capsys):
     assert main([tiny_yaml, *words, 'search']) == 2
     assert capsys.readouterr().err.strip() == message
+
+
+@pytest.mark.parametrize('name, message', [
+    ('mine.yaml',
+     'mine.yaml exists and was not written by `search`; name another file, search.path=PATH.yaml, or move it away.'),
+    ('mine.yaml/found.yaml',
+     'mine.yaml cannot be written to: it is a file, not a folder; name another folder, search.path=PATH.')])
+def test_an_overlay_of_someone_else_is_not_replaced(tiny_yaml, tmp_path, name, message, capsys):
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('_gate.density: 0.5\n')
+    assert main([tiny_yaml, 'search.target_macs=4k', f'search.path={tmp_path}/{name}', 'search']) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f'{tmp_path}/{message}'
+    assert mine.read_text() == '_gate.density: 0.5\n'

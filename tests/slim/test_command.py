@@ -118,3 +118,12 @@ def test_its_own_files_are_replaced_and_no_others(slim):
 def test_what_cannot_be_slimmed_is_one_message_and_nothing_is_written(slim, word, message):
     assert message in slim(word, status=2)
     assert not os.path.exists('small.yaml')
+
+
+@pytest.mark.parametrize('word, key', [('slim.model=tiny.yaml/small.yaml', 'slim.model'),
+                                       ('system.checkpoint.path={folder}/tiny.yaml', 'system.checkpoint.path')])
+def test_where_a_part_cannot_be_written_none_is(slim, tmp_path, word, key):
+    load = f'system.checkpoint.load={tmp_path}/checkpoints/tiny/mnist/trained'
+    assert slim(word.format(folder=tmp_path), load, status=2).splitlines()[-1] == (
+        f'tiny.yaml cannot be written to: it is a file, not a folder; name another folder, {key}=PATH.')
+    assert sorted(os.listdir(tmp_path)) == ['checkpoints', 'tiny.yaml']

@@ -1,10 +1,12 @@
 """Files that are whole or not there, and where they are looked for."""
+import errno
 import os
 import stat
 
 import pytest
 
 from mayo.util import files
+from mayo.util.errors import UserError
 
 
 def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path):
@@ -68,3 +70,21 @@ def test_a_folder_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(tmp_pa
     with pytest.raises(RuntimeError, match='half way'):
         fail_half_way()
     assert [path.name for path in tmp_path.rglob('*')] == ['folder', 'old']
+
+
+def test_a_folder_that_is_to_be_written_is_tried_before_the_work(tmp_path):
+    files.require_room(tmp_path / 'not' / 'yet', 'plot.path')
+    assert os.listdir(tmp_path) == []
+    (tmp_path / 'file').write_text('')
+    for folder in (tmp_path / 'file', tmp_path / 'file' / 'below'):
+        with pytest.raises(UserError, match=r'/file cannot be written to: it is a file, not a folder; name another folder, '
+                                            r'plot\.path=PATH\.$'):
+            files.require_room(folder, 'plot.path')
+
+
+def test_a_folder_that_takes_no_file_is_told(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(errno.EACCES, 'Permission denied', str(dir))
+    monkeypatch.setattr(files.tempfile, 'TemporaryFile', refuse)
+    with pytest.raises(UserError, match=r' cannot be written to: Permission denied; name another folder, slim\.model=PATH\.$'):
+        files.require_room(tmp_path, 'slim.model')
