@@ -17,7 +17,8 @@ _PAGE = '''\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font: 16px/1.5 sans-serif; color: #000; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ font: 16px/1.5 sans-serif; color: #000; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+    overflow-wrap: anywhere }}
 figure {{ margin: 2rem 0; break-inside: avoid }}
 img {{ max-width: 100%; height: auto }}
 figcaption, .lead {{ max-width: 45rem }}

@@ -30,7 +30,7 @@ from mayo.session.progress import Progress
 from mayo.session.schedule import Rate, learning_rate
 from mayo.session.step import SCALE, Rules, Step
 from mayo.util.errors import RunError, UserError
-from mayo.util.files import shown
+from mayo.util.files import require_room, shown
 
 _log = logging.getLogger(__name__)
 _AGREE_EVERY = 10           # steps between the moments at which several workers tell each other of interrupts
@@ -39,6 +39,8 @@ _GO_ON, _SAVE, _STOP = 0, 1, 1_000_000      # requests of many workers add up: a
 
 def train(session: Session) -> None:
     """Train up to train.max_epochs; raises KeyboardInterrupt, after saving, if interrupted."""
+    if session.is_chief:
+        require_room(session.store.folder, 'system.checkpoint.path')
     session.load(fresh=True)
     Trainer(session).run()
 

@@ -200,3 +200,10 @@ def test_the_record_is_json_that_says_everything(start, quick):
                                          'dense', 'macs', 'executed', 'layers'}
     assert value['settings']['train']['learning_rate'] == {'type': 'one_cycle', 'learning_rate': 0.1}
     assert value['begun'] is None
+
+
+def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(start, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match=r'/file cannot be written to: it is a file, not a folder; name another folder, '
+                                        r'system\.checkpoint\.path=PATH\.$'):
+        anneal(start(f'system.checkpoint.path={tmp_path}/file'))

@@ -39,6 +39,7 @@ def test_the_defaults_are_right():
     ('system.batch_size=null', 'command line: system.batch_size is None, expected a whole number from 1 up.'),
     ('system.precision=float23', "command line: system.precision is 'float23', expected one of float32, mixed_bfloat16, "
                                  'mixed_float16.'),
+    ('search.images=0', 'command line: search.images is 0, expected a whole number from 1 up, or null.'),
     ('info.format=xml', "command line: info.format is 'xml', expected one of table, json, yaml, csv."),
     ('config.origin=3', 'command line: config.origin is 3, expected true or false.'),
     ('train.label_smoothing=1', 'command line: train.label_smoothing is 1, expected a number in [0, 1).'),
@@ -53,7 +54,8 @@ def test_a_wrong_value_is_told_with_what_was_expected(word, message):
 
 
 @pytest.mark.parametrize('word', ['system.threads.intra=null', 'train.clip_norm=null', 'train.clip_norm=1e-4',
-                                  'dataset.path.train=[a, b]', 'model.name=net-2', 'train.trainable=conv[01]/.*'])
+                                  'dataset.path.train=[a, b]', 'model.name=net-2', 'train.trainable=conv[01]/.*',
+                                  'search.images=null'])
 def test_right_values_pass(word):
     assert problems(changed(word)) == []
 

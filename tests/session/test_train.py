@@ -195,3 +195,9 @@ def test_progress_tells_loss_accuracy_density_and_rate(config_of, capfd):
     run(config_of('system.log.every_seconds=0.000001', 'train.max_epochs=1', gated=True))
     assert re.search(r'train: 32 of 96 images, epoch 0\.33, loss \d\.\d{4}, top-1 \d+\.\d\d%, density 0\.500, rate \S+, '
                      r'\d+ images/s, \d+ s left', capfd.readouterr().err)
+
+
+def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(config_of, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match='/file cannot be written to: it is a file, not a folder'):
+        train(Session(config_of(f'system.checkpoint.path={tmp_path}/file')))
