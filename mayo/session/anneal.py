@@ -20,6 +20,7 @@ from mayo.checkpoint import bundle
 from mayo.estimate import estimate
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
+from mayo.session.fit import fit_gates
 from mayo.session.stages import PREFIX, Stage, stages_of
 from mayo.session.train import Trainer
 from mayo.util.errors import UserError
@@ -107,6 +108,8 @@ def _run(session: Session, record: Record, stages: list[Stage], index: int) -> S
     current.load(fresh=True)
     if newest is None:
         current.reset_num_epochs()
+        if index == 0 and session.config.get('train.anneal.fit_images'):
+            fit_gates(current, session.config.get('train.anneal.fit_images'))
     first_epoch = sum(int(-(-earlier.epochs // 1)) for earlier in stages[:index])
     Trainer(current, first_epoch).run()
     current.save(stage.name)

@@ -129,6 +129,7 @@ SETTINGS: Mapping[str, Kind] = {
     'train.anneal.epochs': LENGTHS,
     'train.anneal.final_epochs': ABOVE_ZERO,
     'train.anneal.gate_epochs': AMOUNT,
+    'train.anneal.fit_images': whole(0),
     'anneal.until_top1': FRACTION,
     'anneal.restart': FLAG,
     'eval.batch_size': whole(1),
