@@ -68,7 +68,7 @@ def gated(model: str, group: str, densities: Sequence[float]) -> Iterator[Networ
                       f'gate{round(100 * density)}', PUBLISHED.get(label, ('', '')))
 
 
-SLIM = 'cifarnet_slim70'
+SLIM = 'cifarnet_slim80'
 PUBLISHED = {'FBS, density 0.5': ('90.54 %', '57M')}
 NETWORKS = (
     Network(DENSE, DENSE, ('models/cifarnet.yaml',), 'pretrained', ('91.37 %', '174M')),

@@ -54,16 +54,14 @@ Top-1 of MCifarNet at each density before any fine-tuning, from a dense checkpoi
 
 '''
 LESSONS = '''
-A gate both ranks channels and scales them. With phi = 0 it ranks by scale, the same for every image, and training hardly changes
-that: after eight epochs from density 1.0 down to 0.5 on CIFAR-10, 0 to 14 % of the channels of a layer were chosen by some images
-and not by others. `train.anneal.fit_images` takes rank and scale apart before training (mayo/session/fit.py): each channel is
-scaled so that all have nearly the same saliency, what reads it makes up for that, and the few percent by which saliencies still
-differ are a prediction of how much the channel will matter, for this image, to what reads it. In the fitted network of CIFAR-10 at
-density 0.5, 25 to 100 % of the channels of a layer depend on the image.
+A gate both ranks channels and scales them. With phi = 0 it ranks by scale, the same for every image, and training changes that
+only slowly. `train.anneal.fit_images` takes rank and scale apart before training (mayo/session/fit.py): each channel is scaled
+so that all have nearly the same saliency, what reads it makes up for that, and the few percent by which saliencies still differ
+are a prediction of how much the channel will matter, for this image, to what reads it.
 
-Much of what is lost at high densities is not the choice at all: the maps of suppressed channels have lost their means, and batch
-norm's averages in the layers behind still count on them. Taken anew at the density, they give that back; in fine-tuning they
-follow by themselves.
+Much of what is lost at high densities is not the choice at all: the maps of suppressed channels have lost their means, and
+batch norm's averages in the layers behind still count on them. Taken anew at the density, they give that back; in fine-tuning
+they follow by themselves.
 '''
 
 
@@ -86,7 +84,9 @@ def main() -> None:
         images = [batch for batch, _ in data.epoch_of(config_of(told.dataset, to_fit), 'train', batch_size=BATCH)]
         fit = fitted(session_of(config_of(told.dataset, words), 1.0), images)
         figures = measured(told.dataset, words, fit, images)
-        record = {'images': told.images, 'fit_images': told.fit_images, 'top1': figures}
+        chosen = session_of(config_of(told.dataset, words), TUNED)
+        assign(chosen, fit)
+        record = {'images': told.images, 'fit_images': told.fit_images, 'top1': figures, 'varying': varying(chosen, images)}
         if told.tune:
             record |= {'epochs': told.tune, 'tuned': tuned(told.dataset, words, fit, told.tune, folder)}
     records[name] = record
@@ -182,6 +182,13 @@ def top1(session: Session) -> float:
     return evaluate(session, quiet=True, execution='masked').top1
 
 
+def varying(session: Session, images: Sequence[tf.Tensor]) -> dict[str, float]:
+    """By gated layer, the share of channels that win for more than 2 % and fewer than 98 % of the images."""
+    masks = [{name: stat.mask.numpy() for name, stat in session.network(batch)[1].items()} for batch in images]
+    often = {name: np.concatenate([mask[name] for mask in masks]).mean(0) for name in masks[0]}
+    return {name: float(((share > 0.02) & (share < 0.98)).mean()) for name, share in often.items()}
+
+
 def take_averages(session: Session, images: Sequence[tf.Tensor]) -> None:
     """Batch norm's moving averages over the images, layer by layer; dropout stays off."""
     for layer in session.network.node_layers.values():
@@ -203,6 +210,9 @@ def page(records: dict) -> str:
         for start, label in STARTS.items():
             cells = [f'{100 * record["top1"][start][f"{density:g}"]:.2f} %' for density in DENSITIES]
             parts.append(f'| {label} | ' + ' | '.join(cells) + ' |\n')
+        shares = ', '.join(f'{name} {100 * share:.0f} %' for name, share in record['varying'].items())
+        parts.append(f'\nWith fitted phi, at density {TUNED:g}, so many of the channels win for some images and not for '
+                     f'others: {shares}. With phi = 0 none do.\n')
         if 'tuned' in record:
             reached = ', '.join(f'{STARTS[start]} {100 * value:.2f} %' for start, value in record['tuned'].items())
             parts.append(f'\nAfter {record["epochs"]:g} epochs of fine-tuning at density {TUNED:g}: {reached}.\n')
