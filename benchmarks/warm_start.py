@@ -51,7 +51,6 @@ the same for every image: the channels with small scales are suppressed always, 
 
 Top-1 of MCifarNet at each density before any fine-tuning, from a dense checkpoint. This page is written by
 `python benchmarks/warm_start.py datasets/NAME.yaml`, which says in its first lines how each start is made.
-
 '''
 LESSONS = '''
 A gate both ranks channels and scales them. With phi = 0 it ranks by scale, the same for every image, and training changes that
@@ -203,7 +202,7 @@ def page(records: dict) -> str:
     """The page: a table for each dataset."""
     parts = [TEXT]
     for dataset, record in records.items():
-        parts.append(f'## {dataset}\n\nThe first {record["images"]:,} validation images; the last three rows use '
+        parts.append(f'\n## {dataset}\n\nThe first {record["images"]:,} validation images; the last three rows use '
                      f'{record["fit_images"]:,} training images.\n\n')
         parts.append('| start | ' + ' | '.join(f'{density:g}' for density in DENSITIES) + ' |\n')
         parts.append('|---|' + '---|' * len(DENSITIES) + '\n')
@@ -211,7 +210,7 @@ def page(records: dict) -> str:
             cells = [f'{100 * record["top1"][start][f"{density:g}"]:.2f} %' for density in DENSITIES]
             parts.append(f'| {label} | ' + ' | '.join(cells) + ' |\n')
         shares = ', '.join(f'{name} {100 * share:.0f} %' for name, share in record['varying'].items())
-        parts.append(f'\nWith fitted phi, at density {TUNED:g}, so many of the channels win for some images and not for '
+        parts.append(f'\nWith fitted phi, at density {TUNED:g}, so many of the channels win for some images and\nnot for '
                      f'others: {shares}. With phi = 0 none do.\n')
         if 'tuned' in record:
             reached = ', '.join(f'{STARTS[start]} {100 * value:.2f} %' for start, value in record['tuned'].items())
