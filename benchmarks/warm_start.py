@@ -7,10 +7,11 @@ The dense MCifarNet of the dataset, loaded into the gated one, is evaluated on t
 
     warm        system.checkpoint.warm_start=true: phi = 0, rho = |gamma|
     fresh       system.checkpoint.warm_start=false: phi random, rho = 1, b = 0.1
-    fitted      warm, then fitted to training images, as train.anneal.fit_images does: mayo/session/fit.py has the formulas
-    averages    warm or fitted, then batch norm's moving averages taken anew at the density, from training images
+    averages    warm, then batch norm's moving averages taken anew at the density, from training images
+    fitted      warm, then fitted at the density to training images, averages too, as train.anneal.fit_images does:
+                mayo/session/fit.py has the formulas
 
-With --tune the first three are then fine-tuned at TUNED as trainers/anneal.yaml says, but with no teacher, for so many epochs.
+With --tune all but `averages` are then fine-tuned at TUNED as trainers/anneal.yaml says, but with no teacher, so many epochs.
 Records are kept in docs/warm_start.json, a dataset each, and the page is written from them.
 """
 import argparse
@@ -18,7 +19,7 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -27,11 +28,10 @@ import tensorflow as tf
 
 from mayo.config import Config
 from mayo.data.files import find_files
-from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
-from mayo.session.fit import fitted, gated_values
+from mayo.session.fit import fit_gates_to, take_averages
 from mayo.session.train import Trainer
 from mayo.util.files import SHIPPED, whole_file
 
@@ -40,8 +40,8 @@ TUNED = 0.5                     # density at which starts are fine-tuned
 BATCH = 128
 AS_EVALUATED = 'dataset.task.preprocess.train=$(dataset.task.preprocess.validate)'
 RECORDS, PAGE = (SHIPPED / 'docs' / f'warm_start.{kind}' for kind in ('json', 'md'))
-STARTS = {'warm': 'warm start', 'fresh': 'fresh gates', 'fitted': 'fitted phi',
-          'warm averages': 'warm start, averages taken anew', 'fitted averages': 'fitted phi, averages taken anew'}
+STARTS = {'warm': 'warm start', 'fresh': 'fresh gates', 'averages': 'warm start, averages taken anew',
+          'fitted': 'fitted phi, averages taken anew'}
 TEXT = '''# Where gates start
 
 A dense checkpoint loaded into its gated model sets each gate so that the gated network at density 1.0 *is* the dense one
@@ -81,13 +81,12 @@ def main() -> None:
                  *first_records(told.dataset, 'train', told.fit_images, pathlib.Path(folder)), AS_EVALUATED]
         name = config_of(told.dataset, words).get('dataset.name')
         images = [batch for batch, _ in data.epoch_of(config_of(told.dataset, to_fit), 'train', batch_size=BATCH)]
-        fit = fitted(session_of(config_of(told.dataset, words), 1.0), images)
-        figures = measured(told.dataset, words, fit, images)
+        figures = measured(told.dataset, words, images)
         chosen = session_of(config_of(told.dataset, words), TUNED)
-        assign(chosen, fit)
+        fit_gates_to(chosen, images)
         record = {'images': told.images, 'fit_images': told.fit_images, 'top1': figures, 'varying': varying(chosen, images)}
         if told.tune:
-            record |= {'epochs': told.tune, 'tuned': tuned(told.dataset, words, fit, told.tune, folder)}
+            record |= {'epochs': told.tune, 'tuned': tuned(told.dataset, words, images, told.tune, folder)}
     records[name] = record
     with whole_file(RECORDS) as file:
         file.write_text(json.dumps(records, indent=1) + '\n')
@@ -113,20 +112,22 @@ def config_of(dataset: str, words: Sequence[str]) -> Config:
     return config
 
 
-def measured(dataset: str, words: Sequence[str], fit: dict[str, np.ndarray],
-             images: Sequence[tf.Tensor]) -> dict[str, dict[str, float]]:
+def measured(dataset: str, words: Sequence[str], images: Sequence[tf.Tensor]) -> dict[str, dict[str, float]]:
     """Top-1 by start and density, told as they come."""
     figures: dict[str, dict[str, float]] = {start: {} for start in STARTS}
     for density in DENSITIES:
-        for start in ('warm', 'fresh'):
+        for start in STARTS:
             session = session_of(config_of(dataset, [*words, starting(start)]), density)
-            for name, top1 in stages(session, start, fit, images):
-                figures[name][f'{density:g}'] = top1
-                print(f'density {density:g} {STARTS[name]}: {top1:.2%}', flush=True)
+            if start == 'averages':
+                take_averages(session, images)
+            if start == 'fitted':
+                fit_gates_to(session, images)
+            figures[start][f'{density:g}'] = found = top1(session)
+            print(f'density {density:g} {STARTS[start]}: {found:.2%}', flush=True)
     return figures
 
 
-def tuned(dataset: str, words: Sequence[str], fit: dict[str, np.ndarray], epochs: float, folder: str) -> dict[str, float]:
+def tuned(dataset: str, words: Sequence[str], images: Sequence[tf.Tensor], epochs: float, folder: str) -> dict[str, float]:
     """Top-1 by start after so many epochs at density TUNED. Nothing is kept: checkpoints go to `folder`."""
     load = session_of(config_of(dataset, words), TUNED).store.resolve(words[0].partition('=')[2])
     figures = {}
@@ -136,7 +137,7 @@ def tuned(dataset: str, words: Sequence[str], fit: dict[str, np.ndarray], epochs
             'train.validate=false', f'system.checkpoint.load={load}', f'system.checkpoint.save={start}',
             f'system.checkpoint.path={folder}']), TUNED)
         if start == 'fitted':
-            assign(session, fit)
+            fit_gates_to(session, images)
         Trainer(session).run()
         figures[start] = top1(session)
         print(f'{STARTS[start]}, {epochs:g} epochs at density {TUNED:g}: {figures[start]:.2%}', flush=True)
@@ -148,32 +149,11 @@ def starting(start: str) -> str:
     return f'system.checkpoint.warm_start={str(start != "fresh").lower()}'
 
 
-def assign(session: Session, values: Mapping[str, np.ndarray]) -> None:
-    """Values of variables, by name."""
-    variables = session.network.named_variables()
-    for name, value in values.items():
-        variables[name].assign(value)
-
-
 def session_of(config: Config, density: float) -> Session:
     """A session with its checkpoint loaded."""
     session = Session(config, density)
     session.load()
     return session
-
-
-def stages(session: Session, start: str, fit: dict[str, np.ndarray],
-           images: Sequence[tf.Tensor]) -> Iterator[tuple[str, float]]:
-    """The starts that the session can show, from the one that it is at."""
-    yield start, top1(session)
-    if start == 'warm':
-        before = {name: variable.numpy() for name, variable in session.network.named_variables().items()}
-        for name, values in (('warm', before), ('fitted', before | fit)):
-            assign(session, values)
-            if name == 'fitted':
-                yield name, top1(session)
-            take_averages(session, images)
-            yield f'{name} averages', top1(session)
 
 
 def top1(session: Session) -> float:
@@ -188,21 +168,11 @@ def varying(session: Session, images: Sequence[tf.Tensor]) -> dict[str, float]:
     return {name: float(((share > 0.02) & (share < 0.98)).mean()) for name, share in often.items()}
 
 
-def take_averages(session: Session, images: Sequence[tf.Tensor]) -> None:
-    """Batch norm's moving averages over the images, layer by layer; dropout stays off."""
-    for layer in session.network.node_layers.values():
-        if isinstance(layer, GatedConvolution):
-            layer.norm.momentum = 0.8
-    for batch in images:
-        for _ in gated_values(session, batch, training=True):
-            pass
-
-
 def page(records: dict) -> str:
     """The page: a table for each dataset."""
     parts = [TEXT]
     for dataset, record in records.items():
-        parts.append(f'\n## {dataset}\n\nThe first {record["images"]:,} validation images; the last three rows use '
+        parts.append(f'\n## {dataset}\n\nThe first {record["images"]:,} validation images; the last two rows use '
                      f'{record["fit_images"]:,} training images.\n\n')
         parts.append('| start | ' + ' | '.join(f'{density:g}' for density in DENSITIES) + ' |\n')
         parts.append('|---|' + '---|' * len(DENSITIES) + '\n')

@@ -6,26 +6,29 @@ a relu(z). So saliencies are made nearly equal, and what is left of their differ
 
     I_c = S_c |W_c|             importance of channel c for an image; S_c: root mean square of y_c over H, W; |W_c|: norm of the
                                 weights that read it, each filter in units of the deviation of what it makes
-    t_c = s W_t + mean          ridge regression of log(I_c + I_mean / 20) on s, what the gate pools from its input
+    t_c = s W_t + mean          ridge regression on s, what the gate pools from its input, of log(I_c + I_mean / 20)
+                                less its mean over the image's channels, since what all share ranks none
     g_c = rho_mean (1 + SPREAD (t_c - t_mean) / t_std)          linear in s: this sets phi and rho
     a_c = mean over images of g_c / rho_c before                b_c and g_c are for a y_c that is a_c times what it was
 
-At density 1.0 the network is the dense one but for the SPREAD by which saliencies differ from image to image. Scales of
-channels that the next layer makes up for: Nagel et al., 2019, https://arxiv.org/abs/1906.04721, section 4.1
+Layer after layer: s and S are of an input in which the channels that lost are silent, as they will be. At density 1.0 the
+network is the dense one but for the SPREAD by which saliencies differ from image to image. Scales of channels that the next
+layer makes up for: Nagel et al., 2019, https://arxiv.org/abs/1906.04721, section 4.1
 """
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from mayo.net import Graph
+from mayo.net import Graph, Node
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
 from mayo.session.base import Session
 
 _log = logging.getLogger(__name__)
 SPREAD, RIDGE, FLOOR = 0.03, 0.01, 0.05
+MOMENTUM = 0.8                  # of averages taken anew, from a dozen batches or more
 MOST = 5.0                      # scale a of a channel; those that would need more are the last to win
 KEEPS_SCALE = ('dropout', 'average_pool', 'max_pool', 'reduce_mean', 'identity', 'pad', 'crop')      # f(a x) = a f(x)
 READS = ('convolution', 'gated_convolution', 'fully_connected')
@@ -38,36 +41,48 @@ def fit_gates(session: Session, images: int) -> None:
     config.merge_word('dataset.task.preprocess.train=$(dataset.task.preprocess.validate)')
     size = config.get('system.batch_size')
     batches = data.epoch_of(config, 'train', batch_size=size).take(-(-images // size))
-    values = fitted(session, (batch for batch, _ in batches))
-    variables = session.network.named_variables()
-    for name, value in values.items():
-        variables[name].assign(value)
-    fit = [name.removesuffix('/gate/weights') for name in values if name.endswith('/gate/weights')]
+    fit = fit_gates_to(session, [batch for batch, _ in batches])
     _log.info('fitted to %d images: the gates of %s', images, ', '.join(fit) or 'no layer')
 
 
-def fitted(session: Session, images: Iterable[tf.Tensor]) -> dict[str, np.ndarray]:
-    """The new values of variables, by name: gates that can be fitted, and the weights that read their channels."""
-    values = {name: variable.numpy() for name, variable in session.network.named_variables().items()}
-    readers = {name: found for name in _fresh_gates(session, values) if (found := _readers(session.graph, name))
-               and all(values[f'{reader}/weights'].shape[-2] == len(values[f'{name}/gate/biases']) for reader in found)}
-    changed: dict[str, np.ndarray] = {}
-    scales: dict[str, np.ndarray] = {}                      # of the channels that a layer reads
-    for name, (summary, strength) in _seen(session, readers, images).items():
-        summary = summary * scales.get(name, 1.0)
-        norm = np.sqrt(sum(_norms(values, reader) for reader in readers[name]))
-        phi, rho, scale = fit(summary, strength * norm, values[f'{name}/gate/biases'])
-        changed |= {f'{name}/gate/weights': phi, f'{name}/gate/biases': rho,
-                    f'{name}/gate/shift': values[f'{name}/gate/shift'] * (1 if _shift_is_scaled(session, name) else scale)}
-        for reader in readers[name]:
-            changed[f'{reader}/weights'] = values[f'{reader}/weights'] / scale[:, None]
-            scales[reader] = scale
-    return {name: value.astype(np.float32) for name, value in changed.items()}
+def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> list[str]:
+    """Fit the gates one after the other, each to what the gates before it let through; returns the names of their layers."""
+    variables = session.network.named_variables()
+    channels = {name: variables[f'{name}/gate/biases'].shape[0] for name in _fresh_gates(session)}
+    readers_of = {name: readers for name in channels if (readers := _readers(session.graph, name))
+                   and all(variables[f'{reader}/weights'].shape[-2] == channels[name] for reader in readers)}
+    for name, readers in readers_of.items():
+        summary, strength = _seen(session, name, batches)
+        norm = np.sqrt(sum(_norms(variables, reader) for reader in readers))
+        phi, rho, scale = fit(summary, strength * norm, variables[f'{name}/gate/biases'].numpy())
+        variables[f'{name}/gate/weights'].assign(phi)
+        variables[f'{name}/gate/biases'].assign(rho)
+        if not _shift_is_scaled(session, name):
+            variables[f'{name}/gate/shift'].assign(variables[f'{name}/gate/shift'].numpy() * scale)
+        for reader in readers:
+            variables[f'{reader}/weights'].assign(variables[f'{reader}/weights'].numpy() / scale[:, None])
+    if readers_of:
+        take_averages(session, batches)
+    return list(readers_of)
+
+
+def take_averages(session: Session, batches: Iterable[tf.Tensor]) -> None:
+    """Batch norm's averages of gated layers anew, where channels are suppressed; dropout stays off."""
+    norms = [norm for _, layer in _gated_layers(session) if (norm := layer.norm) is not None]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = MOMENTUM
+    for images in batches:
+        for _ in gated_values(session, images):
+            pass
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def fit(summary: np.ndarray, importance: np.ndarray, rho: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """phi, rho and a of one gate; summary [N, C'], importance [N, C], rho [C] before."""
     logarithm = np.log(importance + FLOOR * importance.mean() + 1e-12)
+    logarithm = logarithm - logarithm.mean(1, keepdims=True)
     mean, centre = summary.mean(0), logarithm.mean(0)
     slope = ridge(summary - mean, logarithm - centre)
     unit = rho.mean() * SPREAD / max(((summary - mean) @ slope + centre).std(), 1e-6)
@@ -84,16 +99,23 @@ def ridge(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ targets) / scale[:, None]
 
 
-def _fresh_gates(session: Session, values: dict[str, np.ndarray]) -> Iterator[str]:
+def _gated_layers(session: Session) -> Iterator[tuple[Node, GatedConvolution]]:
+    """In the order of the network."""
+    for node in session.graph:
+        layer = session.network.node_layers[node.name]
+        if isinstance(layer, GatedConvolution):
+            yield node, layer
+
+
+def _fresh_gates(session: Session) -> Iterator[str]:
     """The gated layers that start from a dense network and whose saliency is a scale, s phi + rho, of what relu makes."""
-    for node in session.graph.nodes:
-        layer, phi = session.network.node_layers[node.name], values.get(f'{node.name}/gate/weights')
-        if isinstance(layer, GatedConvolution) and phi is not None and not phi.any():
-            params = layer.gate.params
-            if (params.policy in ('parametric', 'squeeze') and params.granularity == 'channel' and params.pool != 'l2'
-                    and not params.factor and not params.parametric_beta
-                    and node.params.get('activation_fn') in HOMOGENEOUS):
-                yield node.name
+    variables = session.network.named_variables()
+    for node, layer in _gated_layers(session):
+        phi, params = variables.get(f'{node.name}/gate/weights'), layer.gate.params
+        if (phi is not None and not phi.numpy().any()
+                and params.policy in ('parametric', 'squeeze') and params.granularity == 'channel' and params.pool != 'l2'
+                and not params.factor and not params.parametric_beta and node.params.get('activation_fn') in HOMOGENEOUS):
+            yield node.name
 
 
 def _shift_is_scaled(session: Session, name: str) -> bool:
@@ -116,36 +138,39 @@ def _readers(graph: Graph, name: str) -> list[str]:
     return [] if name in graph.outputs else found
 
 
-def _norms(values: dict[str, np.ndarray], reader: str) -> np.ndarray:
+def _norms(variables: Mapping[str, tf.Variable], reader: str) -> np.ndarray:
     """Sum of squares of the weights that read each channel [C]."""
-    weights = values[f'{reader}/weights']
-    deviation = np.sqrt(values.get(f'{reader}/BatchNorm/moving_variance', np.ones(1)) + 1e-3)
+    weights, variance = variables[f'{reader}/weights'].numpy(), variables.get(f'{reader}/BatchNorm/moving_variance')
+    deviation = 1.0 if variance is None else np.sqrt(variance.numpy() + 1e-3)
     return ((weights / deviation) ** 2).sum((*range(weights.ndim - 2), -1))
 
 
-def _seen(session: Session, names: Iterable[str],
-          images: Iterable[tf.Tensor]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """s [N, C'] and S [N, C] of each layer at density 1.0, in the order of the network."""
-    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for batch in images:
-        for name, layer, source, outputs in gated_values(session, batch, training=False):
-            if name in names:
-                strength = tf.sqrt(tf.reduce_mean(tf.cast(outputs, tf.float32) ** 2, (1, 2)))
-                summary = tf.cast(layer.gate.summarize(source), tf.float32)
-                pairs.setdefault(name, []).append((summary.numpy(), strength.numpy()))
-    return {name: (np.concatenate([s for s, _ in found]), np.concatenate([strength for _, strength in found]))
-            for name, found in pairs.items()}
+def _seen(session: Session, wanted: str, batches: Iterable[tf.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """s [N, C'] and S [N, C] of a layer, none of whose own channels are suppressed: a loser would matter to no image."""
+    summaries, strengths = [], []
+    for images in batches:
+        for name, layer, source, outputs in gated_values(session, images, wanted):
+            if name == wanted:
+                strengths.append(tf.sqrt(tf.reduce_mean(tf.cast(outputs, tf.float32) ** 2, (1, 2))).numpy())
+                summaries.append(tf.cast(layer.gate.summarize(source), tf.float32).numpy())
+                break
+    return np.concatenate(summaries), np.concatenate(strengths)
 
 
 def gated_values(session: Session, images: tf.Tensor,
-                 training: bool) -> Iterator[tuple[str, GatedConvolution, tf.Tensor, tf.Tensor]]:
-    """Name, layer, input and output of each gated layer; training: these layers normalize by the batch, at their density."""
+                 whole: str | None = None) -> Iterator[tuple[str, GatedConvolution, tf.Tensor, tf.Tensor]]:
+    """Name, layer, input and output of each gated layer; that of the layer `whole` at density 1.0.
+
+    Where channels are suppressed, what follows has other averages: these layers normalize by the batch, as in training.
+    """
+    layers = session.network.node_layers
+    training = any(layer.gate.keep < layer.gate.channels for _, layer in _gated_layers(session))
     values = dict.fromkeys(session.graph.inputs, images)
     for node in session.graph:
         sources = [values[name] for name in node.inputs]
-        layer = session.network.node_layers[node.name]
-        gated = isinstance(layer, GatedConvolution)
-        outputs = layer(sources[0] if len(sources) == 1 else sources, training=training and gated)
+        layer, gated = layers[node.name], isinstance(layers[node.name], GatedConvolution)
+        keep = {'keep': tf.constant(layer.gate.channels)} if node.name == whole else {}
+        outputs = layer(sources[0] if len(sources) == 1 else sources, training=training and gated, **keep)
         if gated:
             outputs = outputs[0]
             yield node.name, layer, sources[0], outputs

@@ -31,9 +31,10 @@ def stages_of(config: Config) -> list[Stage]:
     densities = settings['densities'] or _steps(settings['from'], settings['to'], settings['step'])
     Problems(f'{config.origin(f"train.anneal.{key}")}: train.anneal.{key} {problem}'
              for key, problem in _problems(settings, densities)).raise_any()
-    epochs = list(settings['epochs']) if isinstance(settings['epochs'], list) else [settings['epochs']] * len(densities)
-    if settings['final_epochs'] is not None:
-        epochs[-1] = settings['final_epochs']
+    epochs = settings['epochs']
+    if not isinstance(epochs, list):
+        final = epochs if settings['final_epochs'] is None else settings['final_epochs']
+        epochs = [epochs] * (len(densities) - 1) + [final]
     prefix = config.get('system.checkpoint.save') or PREFIX
     stages = []
     for density, length in zip(densities, epochs, strict=True):

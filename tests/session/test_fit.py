@@ -19,8 +19,8 @@ def session_of(config_of):
     dense.load(fresh=True)
     dense.save()
 
-    def make(*words):
-        session = Session(config_of('system.checkpoint.load=dense', *words, gated=True), 1.0)
+    def make(*words, density=1.0):
+        session = Session(config_of('system.checkpoint.load=dense', *words, gated=True), density)
         session.load()
         return session
     make.dense = dense
@@ -48,6 +48,25 @@ def test_gates_that_have_learned_and_what_reads_them_are_left_alone(session_of):
     fit_gates(session, 32)
     changed = {name for name, variable in session.network.named_variables().items() if (variable.numpy() != before[name]).any()}
     assert changed == {'conv0/gate/weights', 'conv0/gate/biases', 'conv0/gate/shift', 'conv1/weights'}
+
+
+def test_channels_that_would_lose_are_fitted_like_the_others(session_of):
+    session = session_of(density=0.5)
+    fit_gates(session, 64)
+    for name in 'conv0', 'conv1':
+        phi, rho = (session.network.named_variables()[f'{name}/gate/{part}'].numpy() for part in ('weights', 'biases'))
+        assert phi.any(0).all(), name                       # a loser's importance is not the constant that silence would give
+        assert len(np.unique(rho)) == len(rho), name
+
+
+def test_where_channels_are_suppressed_averages_are_taken_anew(session_of):
+    for density, is_new in (1.0, False), (0.5, True):
+        session = session_of(density=density)
+        average = session.network.named_variables()['conv1/BatchNorm/moving_variance']
+        before = average.numpy()
+        fit_gates(session, 64)
+        assert (average.numpy() != before).all() == is_new
+        assert session.network.node_layers['conv1'].norm.momentum == 0.9
 
 
 def test_saliencies_are_alike_in_the_mean_and_rank_channels_by_their_importance():

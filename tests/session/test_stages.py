@@ -28,6 +28,11 @@ def test_a_list_of_densities_each_with_its_length_under_a_name_of_the_users():
     assert found == [Stage('mine70', 0.7, 3), Stage('mine12.5', 0.125, 0.5)]
 
 
+def test_listed_lengths_stand_though_the_recipe_gives_the_last_stage_another():
+    found = stages('train.anneal.final_epochs=10', 'train.anneal.densities=[0.7, 0.5]', 'train.anneal.epochs=[3, 4]')
+    assert [stage.epochs for stage in found] == [3, 4]
+
+
 def test_gates_alone_come_before_each_stage():
     assert stages('train.anneal.densities=[0.5]', 'train.anneal.gate_epochs=1') == [
         Stage('gate50-gates', 0.5, 1, gates_only=True), Stage('gate50', 0.5, 2)]
