@@ -13,25 +13,23 @@ import json
 import os
 import pathlib
 import pickle
-import random
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-import numpy as np
-
 from mayo.bench.engines import Job, engines
-from mayo.bench.latency import PAUSE, cores
+from mayo.bench.latency import cores, take_turns
 from mayo.bench.worker import Worker
+from mayo.cli.bench import subject
 from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.net.tf.compact import Program, lower_graph
 from mayo.net.tf.compact.onnx import onnx_model
+from mayo.report.curve import PUBLISHED, Point
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
 from mayo.util import picture
@@ -47,12 +45,12 @@ IMAGES = 16                     # different ones that a network is timed on
 
 @dataclass(frozen=True)
 class Network:
-    """A row. words: what names the network, before its dataset; published: top-1 and MACs in the paper."""
+    """A row. words: what names the network, before its dataset; published: what the paper has."""
     label: str
     group: str
     words: tuple[str, ...]
     checkpoint: str
-    published: tuple[str, str] = ('', '')
+    published: Point | None = None
 
     @property
     def command(self) -> str:
@@ -65,12 +63,12 @@ def gated(model: str, group: str, densities: Sequence[float]) -> Iterator[Networ
     for density in densities:
         label = f'{group}, density {density:g}'
         yield Network(label, group, (f'models/gate/{model}.yaml', f'_gate.density={density:g}'),
-                      f'gate{round(100 * density)}', PUBLISHED.get(label, ('', '')))
+                      f'gate{round(100 * density)}', PAPER.get(f'{group} {density:g}'))
 
 
-PUBLISHED = {'FBS, density 0.5': ('90.54 %', '57M')}
+PAPER = {point.name: point for point in PUBLISHED['cifarnet', 'cifar10']}
 NETWORKS = (
-    Network(DENSE, DENSE, ('models/cifarnet.yaml',), 'pretrained', ('91.37 %', '174M')),
+    Network(DENSE, DENSE, ('models/cifarnet.yaml',), 'pretrained', PAPER[DENSE]),
     Network('FBS, density 1', 'FBS', ('models/gate/cifarnet.yaml', '_gate.density=1.0'), 'pretrained'),     # warm start
     *gated('cifarnet', 'FBS', (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)),
 )
@@ -103,13 +101,12 @@ def program_of(network: Network) -> tuple[Program, tuple[int, ...]]:
     """What runs, and the shape of an image."""
     session = Session(config_of(network, DATASETS['test']))
     session.load()
-    weights = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
-    return lower_graph(session.graph, session.input_shape, weights), session.input_shape.dims
+    loaded = subject(session)
+    return lower_graph(loaded.graph, loaded.input_shape, loaded.weights), loaded.input_shape.dims
 
 
 def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float]]:
     """Median milliseconds an image by label and engine: ours for all, the others for the dense network."""
-    taken: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         running: dict[tuple[str, str], Worker] = {}
         for network in networks:
@@ -122,12 +119,7 @@ def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float
                     stack.callback(worker.kill)
                     worker.ready()
                     running[network.label, engine] = worker
-        chance = random.Random(0)
-        for number in range(rounds + 1):
-            for key in chance.sample(list(running), len(running)):
-                seconds = running[key].turn()
-                taken.setdefault(key, []).extend(seconds if number else ())     # the first round warms up
-                time.sleep(PAUSE)
+        taken = take_turns({key: worker.turn for key, worker in running.items()}, rounds)
     found: dict[str, dict[str, float]] = {}
     for (label, engine), seconds in taken.items():
         found.setdefault(label, {})[engine] = 1000 * statistics.median(seconds)
@@ -177,13 +169,14 @@ def page(records: Mapping[str, Mapping[str, Any]], recipe: str) -> str:
 
 def row(network: Network, record: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Its cells."""
-    dense = records[DENSE]
+    dense, paper = records[DENSE], network.published
     loss = 100 * (dense['top1']['test'] - record['top1']['test'])
     fastest = min(dense['milliseconds'].values())
     return [network.label, *(f'{100 * share:.2f} %' for share in (record['top1']['test'], record['top5']['test'])),
             '' if network.label == DENSE else f'{loss:.2f}', f'{100 * record["top1"]["held out"]:.2f} %',
             *(f'{record[key] / 1e6:.1f}M' for key in ('dense', 'macs', 'executed')),
-            f'{record["milliseconds"]["native"] / fastest:.2f}', *network.published]
+            f'{record["milliseconds"]["native"] / fastest:.2f}',
+            *([f'{100 * paper.top1:.2f} %', f'{paper.macs / 1e6:.0f}M'] if paper else ['', ''])]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -3,6 +3,7 @@
 Importing this imports no TensorFlow: processes that do without it import it, too.
 """
 import contextlib
+import functools
 import logging
 import os
 import pathlib
@@ -11,10 +12,10 @@ import random
 import tempfile
 import time
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mayo.bench.engines import Job, Masked, engines
 from mayo.bench.modes import ENGINES, NETWORKS, Mode, Subject, densities_of, macs_of, modes_of
@@ -30,6 +31,7 @@ if typing.TYPE_CHECKING:
     from mayo.net.tf.compact import Program
 
 Running = dict[Mode, tuple[Worker, Ready]]
+Key = TypeVar('Key')
 
 _log = logging.getLogger(__name__)
 PAUSE = 0.02                    # seconds between turns, in which threads that wait by spinning give up
@@ -95,7 +97,7 @@ def _group(subject: Subject, plan: Plan, modes: Sequence[Mode], threads: int, ba
         files = _Files(subject, graph, batch_size, pathlib.Path(folder))
         with _warm(modes, files, plan.images, threads, notes) as running:
             _log.info('%s: %d modes are warm, %d rounds', where, len(running), plan.rounds)
-            samples = _take_turns(running, plan.rounds, notes)
+            samples = _measured(running, plan.rounds, notes)
     if not samples:
         raise RunError('\n'.join(['`bench` could measure nothing.', *dict.fromkeys(notes)]))
     changes = [ready.mask_change for _, ready in running.values() if ready.mask_change is not None]
@@ -140,17 +142,27 @@ def _left_out(mode: Mode, notes: list[str]) -> Iterator[None]:
         notes.append(f'{mode.label} is left out: {" ".join(str(error).splitlines())}')
 
 
-def _take_turns(running: Running, rounds: int, notes: list[str]) -> list[Sample]:
-    """Let every process work in turn, in another order each round; the first round does not count."""
-    seconds: dict[Mode, list[float]] = {mode: [] for mode in running}
-    peaks: dict[Mode, int] = {}
+def take_turns(turns: Mapping[Key, Callable[[], list[float]]], rounds: int) -> dict[Key, list[float]]:
+    """The seconds that each told of: all in turn, in another order each round; the first round does not count."""
+    seconds: dict[Key, list[float]] = {key: [] for key in turns}
     chance = random.Random(0)
     for count in range(rounds + 1):
-        for mode in chance.sample(list(running), len(running)):
-            with _left_out(mode, notes):
-                taken = running[mode][0].turn()
-                seconds[mode] += taken if count else []
+        for key in chance.sample(list(turns), len(turns)):
+            taken = turns[key]()
+            seconds[key] += taken if count else []
             time.sleep(PAUSE)
+    return seconds
+
+
+def _measured(running: Running, rounds: int, notes: list[str]) -> list[Sample]:
+    """What the processes took, and what they needed of memory; a note about each that fails."""
+    def turn(mode: Mode) -> list[float]:
+        with _left_out(mode, notes):
+            return running[mode][0].turn()
+        return []
+
+    seconds = take_turns({mode: functools.partial(turn, mode) for mode in running}, rounds)
+    peaks: dict[Mode, int] = {}
     for mode, (worker, _) in running.items():
         with _left_out(mode, notes):
             peaks[mode] = worker.stop()
