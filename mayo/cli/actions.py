@@ -132,7 +132,7 @@ def anneal(run: Run) -> None:
     run.evaluation = None
     record, last = anneal(session)
     run.take(last)
-    print(record.render(run.config.get('anneal.until_top1')))
+    print(record.render(run.config.get('anneal.until_top1'), _width()))
 
 
 @actions.register('eval')

@@ -10,7 +10,7 @@ import gc
 import json
 import logging
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +25,14 @@ from mayo.session.stages import PREFIX, Stage, stages_of
 from mayo.session.train import Trainer
 from mayo.util.errors import UserError
 from mayo.util.files import require_room, shown, whole_file
-from mayo.util.format import count, percent, table
+from mayo.util.format import count, fit, percent, short, table
 
 _log = logging.getLogger(__name__)
 _GATES = '/gate/'           # in the names of the variables that train in the stages of gates alone
+_COLUMNS: Mapping[str, tuple[str, Callable[[Any], str] | None]] = {     # of the table: key and text; None: a number, MACs
+    'checkpoint': ('name', str), 'density': ('density', '{:g}'.format), 'epochs': ('epochs', '{:g}'.format),
+    'top-1': ('top1', percent), 'top-5': ('top5', percent), 'measured': ('measured_density', '{:.4f}'.format),
+    'dense': ('dense', None), 'macs': ('macs', None), 'executed': ('executed', None)}
 
 
 @dataclass
@@ -50,19 +54,21 @@ class Record:
         with whole_file(self.path) as temporary:
             temporary.write_text(json.dumps(value, indent=1) + '\n', encoding='utf-8')
 
-    def render(self, until_top1: float | None = None) -> str:
-        """The table of the evaluated stages, and which of them keeps the accuracy that is asked for."""
-        rows = [[stage['name'], f'{stage["density"]:g}', f'{stage["epochs"]:g}', percent(stage['top1']), percent(stage['top5']),
-                 f'{stage["measured_density"]:.4f}', *(count(stage[key]) for key in ('dense', 'macs', 'executed'))]
-                for stage in self.evaluated]
-        header = ['checkpoint', 'density', 'epochs', 'top-1', 'top-5', 'measured', 'dense', 'macs', 'executed']
-        text = table(header, rows)
+    def render(self, until_top1: float | None = None, width: int | None = None) -> str:
+        """The table of the evaluated stages, and which of them keeps the accuracy that is asked for. width: of the screen."""
+        layouts = [self._table(count), self._table(short), self._table(short, leave_out=('top-5', 'measured', 'dense'))]
+        text = next((layout for layout in layouts if fit(layout, width)), layouts[-1])
         if until_top1 is None:
             return text
         kept = _kept(self.evaluated, until_top1)
         last = (f'density {kept["density"]:g}, {kept["name"]}, is the lowest that keeps' if kept
                 else 'no density keeps')
         return f'{text}\n{last} top-1 {percent(until_top1)}'
+
+    def _table(self, number: Callable[[int], str], leave_out: Sequence[str] = ()) -> str:
+        columns = {title: column for title, column in _COLUMNS.items() if title not in leave_out}
+        rows = [[(text or number)(stage[key]) for key, text in columns.values()] for stage in self.evaluated]
+        return table(list(columns), rows)
 
 
 def anneal(session: Session) -> tuple[Record, Session]:

@@ -169,6 +169,16 @@ def test_the_lowest_density_that_keeps_the_accuracy_is_told(tmp_path):
     assert 'gate70          0.7       1  91.00 %  100.00 %    0.5000  1,000   700       600' in text
 
 
+@pytest.mark.parametrize('width, headed', [
+    (None, 'checkpoint  density  epochs    top-1    top-5  measured        dense        macs    executed'),
+    (80, 'checkpoint  density  epochs    top-1    top-5  measured  dense   macs  executed'),
+    (60, 'checkpoint  density  epochs    top-1   macs  executed')])
+def test_the_table_fits_the_screen(tmp_path, width, headed):
+    stage = {'name': 'gate50', 'density': 0.5, 'epochs': 1, 'top1': 0.9054, 'top5': 0.9975, 'measured_density': 0.5,
+             'dense': 174_301_824, 'macs': 57_905_472, 'executed': 44_155_840}
+    assert Record(tmp_path, {}, [stage]).render(width=width).splitlines()[0] == headed
+
+
 def test_other_settings_on_the_same_name_are_refused(start, quick, caplog):
     quick += [0.9] * 4
     anneal(start())
