@@ -21,6 +21,7 @@ SHELF = (
     'checkpoints/cifarnet/fashion_mnist/pretrained.*',
     'checkpoints/cifarnet/fashion_mnist/gate50.*',
     'checkpoints/cifarnet/cifar10/pretrained.*',
+    'checkpoints/cifarnet/cifar10/gate[357]0.*',
 )
 
 # The native engine. `optional`: without a compiler the package does without it, and compact networks run in TensorFlow.

@@ -71,6 +71,8 @@ NETWORKS = (
     Network(DENSE, DENSE, ('models/cifarnet.yaml',), 'pretrained', PAPER[DENSE]),
     Network('FBS, density 1', 'FBS', ('models/gate/cifarnet.yaml', '_gate.density=1.0'), 'pretrained'),     # warm start
     *gated('cifarnet', 'FBS', (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)),
+    Network('slimmed', 'slimmed', ('models/cifarnet_slim80.yaml',), 'tuned'),
+    *gated('cifarnet_slim80', 'slimmed + FBS', (0.8, 0.61)),            # 0.61: what FBS alone executes at 0.5
 )
 
 

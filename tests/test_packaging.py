@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CHECKPOINTS = [f'checkpoints/cifarnet/{dataset}/{name}.index' for dataset, names in (
-    ('fashion_mnist', ('pretrained', 'gate50')), ('cifar10', ('pretrained',))) for name in names]
+    ('fashion_mnist', ('pretrained', 'gate50')), ('cifar10', ('pretrained', 'gate70', 'gate50', 'gate30'))) for name in names]
 TRAINED = [f'checkpoints/cifarnet/cifar10/{name}.index' for name in ('epoch-3', 'gate50-epoch-1', 'gate90')]
 
 
