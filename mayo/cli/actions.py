@@ -166,10 +166,10 @@ def predict(run: Run) -> None:
 
 @actions.register('slim')
 def slim(run: Run) -> None:
-    """Drop channels of small batch-norm scale: a smaller model."""
+    """Drop channels that matter least: a smaller model."""
     session = run.session
-    from mayo.cli.slim import slimmed
-    print(slimmed(session).render(_width()))
+    from mayo.cli.slim import slim
+    print(slim(session).render(_width()))
 
 
 @actions.register('bench')

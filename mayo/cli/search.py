@@ -10,9 +10,10 @@ import numpy as np
 
 from mayo.config import Config
 from mayo.estimate import GateParams, estimate
-from mayo.search import Found, Goal, Sensitivity, Space, Trial, density_of, measure, overlay, search
+from mayo.search import Found, Goal, Sensitivity, Space, Trial, measure, overlay, search
 from mayo.search.study import Plan
 from mayo.session.spec import model_graph
+from mayo.util.decimals import density_of
 from mayo.util.errors import RunError, UserError
 from mayo.util.extras import missing, remedy
 from mayo.util.files import require_room, shown, whole_file

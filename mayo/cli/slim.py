@@ -4,11 +4,13 @@ import typing
 from typing import Any
 
 import numpy as np
+import yaml
 
-from mayo.checkpoint import bundle, names
+from mayo.checkpoint import bundle, names, slimmed
 from mayo.checkpoint.store import Store
 from mayo.config import Config
-from mayo.estimate import Cost, estimate, shapes
+from mayo.estimate import Cost, GateParams, estimate, shapes
+from mayo.net import gates
 from mayo.net.graph import Graph
 from mayo.slim import (
     MARK,
@@ -20,12 +22,15 @@ from mayo.slim import (
     channels_of,
     choose_density,
     choose_macs,
+    choose_widths,
     gate_text,
     gated_graph,
+    in_one_line,
     kept_of,
     model_text,
+    silenced,
     smaller_graph,
-    smaller_tensors,
+    ungated_graph,
 )
 from mayo.util.errors import UserError
 from mayo.util.files import home, require_room, shown, whole_file
@@ -38,7 +43,7 @@ CHECKPOINT = 'slim'             # what the weights of a slimmed network are call
 DENSITY = 0.5                   # at which the overlay's header says what it costs
 
 
-def slimmed(session: 'Session') -> Slimmed:
+def slim(session: 'Session') -> Slimmed:
     """The smaller model, its overlay and its weights, written after they were compared with the masked network."""
     from mayo.slim.fold import folded
     from mayo.slim.verify import compare
@@ -46,7 +51,8 @@ def slimmed(session: 'Session') -> Slimmed:
     session.load()
     graph, shape = session.graph, session.input_shape
     tensors = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
-    channels = channels_of(graph, shapes(graph, shape), tensors)
+    uses = _uses(session)
+    channels = channels_of(graph, shapes(graph, shape), tensors, uses)
     choice = _chosen(session, channels)
     path = _path(config, choice)
     _require_ours(path, _overlay_of(path))
@@ -55,18 +61,33 @@ def slimmed(session: 'Session') -> Slimmed:
     keep = kept_of(channels, choice.kept)
     if config.get('slim.fold'):
         tensors = folded(graph, keep, tensors)
-    smaller = smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors)
-    difference = compare((graph, tensors), smaller, keep, shape)
+    smaller = smaller_graph(graph, keep), slimmed.smaller_tensors(graph, keep, tensors)
+    difference = compare((graph, silenced(tensors, keep)), smaller, keep, shape)
     costs = estimate(graph, shape), estimate(smaller[0], shape)
     model = _model(session, path, choice, smaller[0], costs)
-    files = {path: model_text(model), _overlay_of(path): _overlay_text(session, path, model)}
-    written = _write(session, model, files, prefix, smaller[1])
-    return Slimmed(path.stem, *costs, keep, choice, difference, written)
+    files = {path: model_text(model), _overlay_of(path): _overlay_text(session, path, model, smaller[0])}
+    stored = names.prefixed(model.name, smaller[1]) | slimmed.origin(session.model_name, keep)
+    written = _write(session, smaller[0], files, prefix, stored)
+    return Slimmed(path.stem, *costs, keep, choice, difference, written, 'uses' if uses else 'scales')
+
+
+def _uses(session: 'Session') -> dict[str, np.ndarray]:
+    """Of every gated layer, the share of the validation images for which each channel is active, [C]."""
+    from mayo.session.gate_use import gate_use
+    if not gates.settings(session.graph):
+        return {}
+    found = gate_use(session)
+    return {layer.name: np.nansum(layer.active * found.images[:, None], 0) / found.images.sum() for layer in found.layers}
 
 
 def _chosen(session: 'Session', channels: Channels) -> Choice:
     settings = session.config.get('slim')
-    limits = Limits(settings['min_channels'], settings['round_to'])
+    picked = {name: GateParams.from_yaml(params).kept(len(channels.sets[name]))
+              for name, params in gates.settings(session.graph).items()}
+    if settings['channels'] is not None:
+        return choose_widths(channels, settings['channels'], Limits(settings['min_channels'], of_layer=picked))
+    # With one channel more a gate goes on choosing: if it picks all, it also does those of saliency 0, which never won.
+    limits = Limits(settings['min_channels'], settings['round_to'], {name: count + 1 for name, count in picked.items()})
     if settings['target_macs'] is None:
         return choose_density(channels, settings['density'], limits)
 
@@ -84,7 +105,8 @@ def _path(config: Config, choice: Choice) -> pathlib.Path:
     given = config.get('slim.model')
     if given is not None:
         return pathlib.Path(given).expanduser()
-    density = config.get('slim.density') if config.get('slim.target_macs') is None else choice.density
+    asked = config.get('slim.target_macs') is None and config.get('slim.channels') is None
+    density = config.get('slim.density') if asked else choice.density
     return home() / 'models' / f'{config.get("model.name")}_slim{round(100 * density)}.yaml'
 
 
@@ -101,44 +123,48 @@ def _require_ours(*paths: pathlib.Path) -> None:
 def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph, costs: tuple[list[Cost], list[Cost]]) -> Model:
     config = session.config
     whole = config.get('model.description') or session.model_name
+    by_use = bool(gates.settings(graph))
     description = f'{whole}, slimmed to {percent(choice.density, 0)} of its channels'
     before, after = map(_macs, costs)
     header = [
-        f'{description} (https://arxiv.org/abs/1708.06519).',
+        f'{description}' + (', those that its gates pick most.' if by_use else ' (https://arxiv.org/abs/1708.06519).'),
         f'On {config.get("dataset.name")} {count(after)} MACs, {percent(after / before, 1)} of those before, and '
-        f'{count(sum(cost.trainable for cost in costs[1]))} trainable parameters.',
-        _command(session, path),
+        f'{count(sum(cost.trainable for cost in costs[1]))} trainable parameters' + (' with gates.' if by_use else '.'),
+        _command(session, path, weights='' if by_use else None),
         _mark(config)]
     outputs = config.get('model.outputs')
-    return Model(path.stem, description, graph, shapes(graph, session.input_shape), config.get('dataset.task.preprocess'),
-                 [outputs] if isinstance(outputs, str) else outputs, config.get('dataset.task.num_classes'), header)
+    return Model(path.stem, description, ungated_graph(graph), shapes(graph, session.input_shape),
+                 config.get('dataset.task.preprocess'), [outputs] if isinstance(outputs, str) else outputs,
+                 config.get('dataset.task.num_classes'), header)
 
 
-def _overlay_text(session: 'Session', path: pathlib.Path, model: Model) -> str:
-    """The overlay, with what the gated network costs at DENSITY in its header."""
-    costs = estimate(gated_graph(model, DENSITY), session.input_shape)
+def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: Graph) -> str:
+    """The overlay, with what the gated network costs in its header: as its gates are, at DENSITY if they are new."""
+    own = gates.settings(graph)
+    costs = estimate(graph if own else gated_graph(model, DENSITY), session.input_shape)
     published, executed = (count(sum(getattr(cost, key) for cost in costs)) for key in ('macs', 'executed'))
+    at, word = ('', '') if own else (f' at density {DENSITY}', f'_gate.density={DENSITY} ')
     return gate_text(model, [
         f'{model.description}, with Feature Boosting and Suppression.',
-        f'On {session.config.get("dataset.name")} at density {DENSITY}: {published} MACs as published, {executed} executed.',
-        _command(session, _overlay_of(path), f'_gate.density={DENSITY} '),
-        _mark(session.config)])
+        f'On {session.config.get("dataset.name")}{at}: {published} MACs as published, {executed} executed.',
+        _command(session, _overlay_of(path), word),
+        _mark(session.config)], own or None)
 
 
 def _mark(config: Config) -> str:
     """The header's line by which `slim` knows its own files, with what they came from."""
-    unused = 'target_macs' if config.get('slim.target_macs') is None else 'density'
-    settings = {key: value for key, value in config.get('slim').items() if key not in (unused, 'model')}
-    words = ' '.join(f'slim.{key}={str(value).lower() if value is False or value is True else value}'
-                     for key, value in settings.items())
+    ways = ('channels', 'target_macs', 'density')           # the first that is set decides
+    way = next(key for key in ways if config.get(f'slim.{key}') is not None)
+    settings = {key: value for key, value in config.get('slim').items() if key == way or key not in (*ways, 'model')}
+    words = ' '.join(f'slim.{key}={in_one_line(value)}' for key, value in settings.items())
     weights = config.get('system.checkpoint.load') or 'without a checkpoint'
     return f'{MARK.removeprefix("# ")} from {config.get("model.name")}, {weights}: {words}'
 
 
-def _command(session: 'Session', path: pathlib.Path, more: str = '') -> str:
-    """An example for a header: the file, its dataset, its weights."""
-    return (f'  ./my {shown(path)} datasets/{session.config.get("dataset.name")}.yaml {more}'
-            f'system.checkpoint.load={_checkpoint(session)} eval info')
+def _command(session: 'Session', path: pathlib.Path, more: str = '', weights: str | None = None) -> str:
+    """An example for a header: the file, its dataset, its weights; weights: '' where they are another file's."""
+    actions = 'info' if weights == '' else f'system.checkpoint.load={_checkpoint(session)} eval info'
+    return f'  ./my {shown(path)} datasets/{session.config.get("dataset.name")}.yaml {more}{actions}'
 
 
 def _checkpoint(session: 'Session') -> str:
@@ -149,15 +175,17 @@ def _overlay_of(path: pathlib.Path) -> pathlib.Path:
     return path.parent / 'gate' / path.name
 
 
-def _write(session: 'Session', model: Model, files: dict[pathlib.Path, str], prefix: pathlib.Path,
-           tensors: dict[str, np.ndarray]) -> list[str]:
+def _write(session: 'Session', graph: Graph, files: dict[pathlib.Path, str], prefix: pathlib.Path,
+           stored: dict[str, Any]) -> list[str]:
     """The model and its overlay, by path, and the weights with the new configuration: all is made before any is written."""
     path, text = next(iter(files.items()))
     config = session.config.copy()
     config.merge_word('~model.layers')
     config.merge_word('~model.graph')
     config.merge_text(text, shown(path))
-    stored: dict[str, Any] = names.prefixed(model.name, tensors)
+    for name, params in gates.settings(graph).items():
+        layer = {name.replace('.', r'\.'): {'type': gates.GATED, 'gate_params': dict(params)}}
+        config.merge_text(yaml.safe_dump({'model': {'layers': layer}}), shown(_overlay_of(path)))
     stored |= {names.IMAGES_SEEN: np.int64(0), names.CONFIG: config.to_yaml()}
     for file, content in files.items():
         with whole_file(file) as temporary:

@@ -1,7 +1,7 @@
 """Floor 5: densities for each layer instead of one for all."""
-from mayo.search.overlay import density_of, overlay
+from mayo.search.overlay import overlay
 from mayo.search.sensitivity import Sensitivity, measure
 from mayo.search.space import Space
 from mayo.search.study import Found, Goal, Trial, search
 
-__all__ = ['Found', 'Goal', 'Sensitivity', 'Space', 'Trial', 'density_of', 'measure', 'overlay', 'search']
+__all__ = ['Found', 'Goal', 'Sensitivity', 'Space', 'Trial', 'measure', 'overlay', 'search']

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
-from mayo.checkpoint import bundle, names
+from mayo.checkpoint import bundle, names, slimmed
 from mayo.checkpoint.store import Store
 from mayo.checkpoint.warm_start import tied, warm_start
 from mayo.config import Config
@@ -37,6 +37,7 @@ class Session:
         self.density = density
         self.images_seen = 0
         self.training_state: dict[str, np.ndarray] = {}     # with which a run goes on, if the checkpoint has it
+        self.origin: dict[str, Any] = {}                    # of a slimmed network: whose channels it has, for its checkpoints
         self.made: dict[str, Any] = {}                      # what others made of the network, to use again
         self._is_loaded = False
 
@@ -124,6 +125,9 @@ class Session:
         Without a warm start the gates of a dense file's network start afresh.
         """
         variables = self.named()
+        whole = slimmed.widened(self.graph, self.model_name, tensors)
+        self.origin = slimmed.origin_in(tensors) if whole is None else {}
+        tensors = tensors if whole is None else whole
         warmed: list[str] = []
         if self.config.get('system.checkpoint.warm_start'):
             wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
@@ -133,6 +137,8 @@ class Session:
         match = names.load_into(variables, tensors, self.config.get('system.checkpoint.strict'), where,
                                 optional=lambda name: starts and '/gate/' in name)
         _log.info('loaded %s, %d variables', where, len(match.loaded))
+        if whole is not None:
+            _log.info('of a slimmed network: the channels that it lacks are silent')
         if warmed:
             _log.info('warm start: the gates of %s are made from batch norm', ', '.join(warmed))
             for layer in tied(tensors, warmed):
@@ -155,7 +161,7 @@ class Session:
     def tensors(self) -> dict[str, Any]:
         """What a file of the weights holds: the variables, the images seen, the configuration."""
         values: dict[str, Any] = {name: variable.numpy() for name, variable in self.named().items()}
-        return values | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
+        return values | self.origin | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
 
     def _described(self) -> Config:
         """The configuration, in which the gates have the density that they have here."""

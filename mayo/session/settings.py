@@ -80,6 +80,8 @@ AMOUNT = Kind('a number from 0 up', lambda v: is_number(v) and v >= 0)
 ABOVE_ZERO = Kind('a number above 0', lambda v: is_number(v) and v > 0)
 BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)
 LENGTHS = Kind('a number above 0, or a list of them', lambda v: ABOVE_ZERO.fits(v) or each(ABOVE_ZERO).fits(v))
+CHANNELS = Kind('whole numbers from 1 up by layer, such as {conv0: 32, conv1: 48}',
+                lambda v: isinstance(v, dict) and bool(v) and all(type(count) is int and count >= 1 for count in v.values()))
 FRACTION = Kind('a number in (0, 1]', lambda v: is_number(v) and 0 < v <= 1)
 PICTURE = Kind('a path that ends in .png, .svg or .pdf', lambda v: isinstance(v, str) and v.endswith(('.png', '.svg', '.pdf')))
 PATHS = Kind('a path, a glob or a URL, or a list of them', _are_paths)
@@ -152,6 +154,7 @@ SETTINGS: Mapping[str, Kind] = {
     'bench.plot': PICTURE,
     'slim.density': FRACTION,
     'slim.target_macs': AMOUNT_OF_MACS,
+    'slim.channels': CHANNELS,
     'slim.min_channels': whole(1),
     'slim.round_to': whole(1),
     'slim.fold': FLAG,

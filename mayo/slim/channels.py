@@ -12,6 +12,9 @@ dropped whole. With gamma the scales of batch norm, a channel's scale s along th
 
 and the scale of a set, by which it is chosen, is the largest with which anything reads it. What the network's outputs or a
 layer over several channels reads (softmax, groups) is infinite: it stays.
+
+In a gated network the scale of a channel is its *use*, the share of images for which its gate picks it: 0 of one that never
+wins, 1 of one that always does. Layers without a gate have none, so what they make is infinite.
 """
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ from mayo.net.graph import Graph, Node
 from mayo.util.errors import UserError
 from mayo.util.registry import Registry
 
-WEIGHTED = ('convolution', 'depthwise_convolution', 'fully_connected', 'batch_normalization')
+WEIGHTED = ('convolution', 'gated_convolution', 'depthwise_convolution', 'fully_connected', 'batch_normalization')
 GAMMA = '/BatchNorm/gamma'
 
 
@@ -32,7 +35,7 @@ GAMMA = '/BatchNorm/gamma'
 class Channels:
     """Of a network: the set of each channel [C] of each value by name, and the scale of each set.
 
-    counted: for each set, how many scales of batch norm are in it. layers: those with weights, in order.
+    counted: for each set, how many scales of batch norm, or uses, are in it. layers: those with weights, in order.
     """
     sets: Mapping[str, np.ndarray]
     scale: np.ndarray
@@ -52,14 +55,17 @@ class _Value:
     scale: np.ndarray
 
 
-def channels_of(graph: Graph, shapes: Mapping[str, Shape], tensors: Mapping[str, np.ndarray]) -> Channels:
+def channels_of(graph: Graph, shapes: Mapping[str, Shape], tensors: Mapping[str, np.ndarray],
+                uses: Mapping[str, np.ndarray] | None = None) -> Channels:
     """The sets of channels of `graph`.
 
     shapes: of every value (mayo.estimate.shapes). tensors: the weights by name, 'conv0/BatchNorm/gamma'.
-    Errors: UserError for gates, which come after slimming, and where there is no scale to choose by.
+    uses: of a gated network, the use [C] of each gated layer by name; the scales of batch norm then count no more.
+    Errors: UserError where there is nothing to choose by.
     """
-    _require_dense(graph)
-    walk = _Walk(shapes, tensors)
+    scales = {name: np.abs(value) for name, value in uses.items()} if uses else {
+        name.removesuffix(GAMMA): np.abs(tensor).astype(np.float64) for name, tensor in tensors.items() if name.endswith(GAMMA)}
+    walk = _Walk(shapes, scales)
     start = {name: walk.fresh(shapes[name].channels, None) for name in graph.inputs}
     values = graph.walk(start, lambda node, inputs: rules[node.type](walk, node, inputs))
     for name in graph.outputs:
@@ -71,25 +77,14 @@ def channels_of(graph: Graph, shapes: Mapping[str, Shape], tensors: Mapping[str,
     return found
 
 
-def _require_dense(graph: Graph) -> None:
-    gated = [node for node in graph.nodes if node.type == 'gated_convolution']
-    if gated:
-        raise UserError(f'{gated[0]}: slimming comes before gating and reads the dense network; name models/NAME.yaml '
-                        'instead of models/gate/NAME.yaml. The overlay for the slimmed network is written with it.')
-
-
 class _Walk:
     """What the rules of one walk share: the sets, tied as it goes, and who read which with what scale."""
 
-    def __init__(self, shapes: Mapping[str, Shape], tensors: Mapping[str, np.ndarray]) -> None:
-        self.shapes, self.tensors = shapes, tensors
+    def __init__(self, shapes: Mapping[str, Shape], scales: Mapping[str, np.ndarray]) -> None:
+        """scales: those that layers give their channels, [C], by the layers' names."""
+        self.shapes, self.scales = shapes, scales
         self._parents: list[int] = []                           # of each set: one that it is tied to, or itself
         self._reads: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def gamma(self, node: Node) -> np.ndarray | None:
-        """|gamma| of the layer's batch norm, [C]; None if it has none."""
-        gamma = self.tensors.get(node.name + GAMMA)
-        return None if gamma is None else np.abs(gamma).astype(np.float64)
 
     def fresh(self, count: int, scale: np.ndarray | None) -> _Value:
         """Channels that nothing had before, each a set of its own. Without a scale they stay."""
@@ -117,7 +112,7 @@ class _Walk:
         numbered = {name: number[one] for name, one in sets.items()}
         counted = np.zeros(len(scale), int)
         for node in graph.nodes:
-            if node.name + GAMMA in self.tensors:
+            if node.name in self.scales:
                 np.add.at(counted, numbered[node.name], 1)
         layers = tuple(node.name for node in graph.nodes if node.type in WEIGHTED)
         return Channels(numbered, scale, counted, layers)
@@ -134,12 +129,13 @@ rules: Registry[Rule] = Registry('layer type')
 
 
 @rules.register('convolution')
+@rules.register('gated_convolution')
 @rules.register('fully_connected')
 def mixed(walk: _Walk, node: Node, sources: list[_Value]) -> _Value:
     """Reads every channel and makes new ones. Groups must stay as wide as they are."""
     in_groups = node.params.get('num_groups', 1) > 1
     walk.read(sources[0], pinned=in_groups)
-    return walk.fresh(walk.shapes[node.name].channels, None if in_groups else walk.gamma(node))
+    return walk.fresh(walk.shapes[node.name].channels, None if in_groups else walk.scales.get(node.name))
 
 
 @rules.register('depthwise_convolution')
@@ -148,8 +144,8 @@ def scaled(walk: _Walk, node: Node, sources: list[_Value]) -> _Value:
     """Each channel by itself; a depth multiplier makes several of each, which go together."""
     times = node.params.get('depth_multiplier', 1)
     sets, scale = np.repeat(sources[0].sets, times), np.repeat(sources[0].scale, times)
-    gamma = walk.gamma(node)
-    return _Value(sets, scale if gamma is None else np.minimum(scale, gamma))
+    own = walk.scales.get(node.name)
+    return _Value(sets, scale if own is None else np.minimum(scale, own))
 
 
 @rules.register('concat')

@@ -2,18 +2,19 @@
 
     order       all sets that may go, by scale, without those that would leave a layer fewer than `min_channels`
     dropped     the first n of them: as many as leave ceil(density S) of the S scales that may go,
-                or the fewest with which the smaller network costs at most `target_macs`
+                or the fewest with which the smaller network costs at most `target_macs`,
+                or of each layer all but its best, as many as `channels` says
     round_to    then each layer gets its best dropped channels back, up to the next multiple, or all that it had
 """
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mayo.slim.channels import Channels
 from mayo.util.decimals import ceil_decimal
-from mayo.util.errors import UserError
+from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.format import count
 
 Macs = Callable[[np.ndarray], int]          # of the network with the kept sets, [sets] of bool
@@ -21,9 +22,17 @@ Macs = Callable[[np.ndarray], int]          # of the network with the kept sets,
 
 @dataclass(frozen=True)
 class Limits:
-    """What every layer keeps, at least, and what its number of channels is a multiple of, if it was."""
+    """What every layer keeps, at least, and what its number of channels is a multiple of, if it was.
+
+    of_layer: what some layers keep at least, such as those with a gate the channels that it picks.
+    """
     min_channels: int = 1
     round_to: int = 1
+    of_layer: Mapping[str, int] = field(default_factory=dict)
+
+    def least(self, layer: str) -> int:
+        """How many channels the layer keeps, if it has them."""
+        return max(self.min_channels, self.of_layer.get(layer, 0))
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Choice:
 
 def choose_density(channels: Channels, density: float, limits: Limits) -> Choice:
     """Keep ceil(density S) scales, or somewhat more where sets are large or `limits` say so."""
-    order = _order(channels, limits.min_channels)
+    order = _order(channels, limits)
     total = int(channels.counted[channels.can_go].sum())
     gone = np.cumsum(channels.counted[order])
     number = int(np.searchsorted(gone, total - ceil_decimal(density, total), 'right'))
@@ -48,7 +57,7 @@ def choose_density(channels: Channels, density: float, limits: Limits) -> Choice
 
 def choose_macs(channels: Channels, target: int, limits: Limits, macs: Macs) -> Choice:
     """Drop the fewest with which `macs` is at most `target`. Errors: UserError if no choice is."""
-    order = _order(channels, limits.min_channels)
+    order = _order(channels, limits)
     whole = macs(np.ones(len(channels.scale), bool))
     if target >= whole:
         raise UserError(f'slim.target_macs is {count(target)}, but the network has {count(whole)} MACs as it is; '
@@ -67,7 +76,28 @@ def choose_macs(channels: Channels, target: int, limits: Limits, macs: Macs) -> 
     return _choice(channels, _kept(channels, order[:high], limits.round_to))
 
 
-def _order(channels: Channels, least: int) -> np.ndarray:
+def choose_widths(channels: Channels, widths: Mapping[str, int], limits: Limits) -> Choice:
+    """Keep the best `widths[layer]` channels of each layer named. Errors: UserError with all that are impossible."""
+    problems = Problems()
+    kept = np.ones(len(channels.scale), bool)
+    members = _members(channels)
+    for layer, width in widths.items():
+        sets = channels.sets[layer] if layer in channels.layers else np.zeros(0, int)
+        where = f'slim.channels.{layer} is {width}'
+        if layer not in channels.layers:
+            problems.append(f'slim.channels: no layer `{layer}` has weights{did_you_mean(layer, channels.layers) or "."}')
+        elif not all(channels.can_go[one] and len(members[one]) == 1 for one in sets):
+            problems.append(f'{where}, but the channels of {layer} are tied to those of other layers, or to the outputs; '
+                            'choose with slim.density.')
+        elif not min(limits.least(layer), len(sets)) <= width <= len(sets):
+            problems.append(f'{where}, expected {min(limits.least(layer), len(sets))} to {len(sets)}.')
+        else:
+            kept[sets[np.argsort(-channels.scale[sets], kind='stable')[width:]]] = False
+    problems.raise_any()
+    return _choice(channels, kept)
+
+
+def _order(channels: Channels, limits: Limits) -> np.ndarray:
     """The sets in the order in which they go. One that a layer needs for its minimum stays for good."""
     members = _members(channels)
     left = {layer: len(channels.sets[layer]) for layer in channels.layers}
@@ -75,7 +105,7 @@ def _order(channels: Channels, least: int) -> np.ndarray:
     for one in np.argsort(channels.scale, kind='stable').tolist():
         if not math.isfinite(channels.scale[one]):
             break
-        if all(left[layer] - times >= least for layer, times in members[one].items()):
+        if all(left[layer] - times >= limits.least(layer) for layer, times in members[one].items()):
             order.append(one)
             for layer, times in members[one].items():
                 left[layer] -= times

@@ -14,6 +14,7 @@ class Slimmed:
     """before, after: the costs of each layer. keep: which channels of each value stay.
 
     difference: of the outputs from the masked network's, over the largest output. written: the files, as a user types them.
+    chosen_by: what the channels have, `scales` or `uses`.
     """
     name: str
     before: Sequence[Cost]
@@ -22,6 +23,7 @@ class Slimmed:
     choice: Choice
     difference: float
     written: Sequence[str]
+    chosen_by: str
 
     def render(self, width: int | None = None) -> str:
         """A table of the layers that count, and what was written. width: of the screen; None is any."""
@@ -42,7 +44,7 @@ class Slimmed:
                             for key in ('dense', 'trainable'))
         largest = self.choice.threshold
         dropped = 'none is dropped' if largest is None else f'the largest dropped is {largest:.3g}'
-        return [f'channels    {percent(self.choice.density, 1)} of the scales that could go are kept; {dropped}',
+        return [f'channels    {percent(self.choice.density, 1)} of the {self.chosen_by} that could go are kept; {dropped}',
                 f'MACs        {count(macs[1])}, {percent(macs[1] / macs[0], 1)} of {count(macs[0])}',
                 f'parameters  {count(parameters[1])} trainable, {percent(parameters[1] / parameters[0], 1)} of those before',
                 f'compared    differs from the masked network by {self.difference:.1g} of the largest output',

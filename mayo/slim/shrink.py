@@ -1,15 +1,20 @@
 """The smaller network: the layers and weights of a network without the channels that were dropped.
 
 It computes what the network does with every dropped channel set to zero after every layer (the masked network): a channel
-of zeros adds nothing to what reads it, so the weights that read it can go.
+of zeros adds nothing to what reads it, so the weights that read it can go. In a gated network a dropped channel has the
+saliency 0, so that it never wins; a gate goes on picking as many of those that stay as it picked of all. The weights of the
+smaller network are made by mayo/checkpoint/slimmed.py.
 """
 import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 
+from mayo.estimate.gate import GateParams
+from mayo.net.gates import GATED
 from mayo.net.graph import Graph, Node
 from mayo.slim.channels import Channels
+from mayo.util.decimals import density_of
 
 
 def kept_of(channels: Channels, kept: np.ndarray) -> dict[str, np.ndarray]:
@@ -30,28 +35,14 @@ def _smaller_node(node: Node, keep: Mapping[str, np.ndarray]) -> Node:
         before, after = params['channels']
         stays = keep[node.name]
         params['channels'] = (int(stays[:before].sum()), int(stays[len(stays) - after:].sum()))
+    if node.type == GATED:
+        before, after = len(keep[node.name]), params['num_outputs']
+        picked = GateParams.from_yaml(params['gate_params'], node.name).kept(before)
+        params['gate_params'] = {**(params['gate_params'] or {}), 'density': density_of(min(picked, after), after)}
     return dataclasses.replace(node, params=params)
 
 
-def smaller_tensors(graph: Graph, keep: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """`tensors`, 'conv0/weights' and so on, without what belongs to dropped channels.
-
-        weights [..., C', C]        depthwise_weights [..., C', multiplier]         any other [C]
-    """
-    smaller = dict(tensors)
-    for node in graph.nodes:
-        reads, makes = keep[node.inputs[0]], keep[node.name]
-        for name in [name for name in tensors if name.startswith(f'{node.name}/')]:
-            kind = name.removeprefix(f'{node.name}/')
-            if kind == 'weights':
-                smaller[name] = _taken(_taken(tensors[name], makes, -1), reads, -2)
-            elif kind == 'depthwise_weights':
-                smaller[name] = _taken(tensors[name], reads, -2)
-            else:
-                smaller[name] = _taken(tensors[name], makes, 0)
-    return smaller
-
-
-def _taken(tensor: np.ndarray, stays: np.ndarray, axis: int) -> np.ndarray:
-    """Along `axis`, what stays; where all does, the axis may be that of one group alone."""
-    return tensor if stays.all() else np.compress(stays, tensor, axis)
+def silenced(tensors: Mapping[str, np.ndarray], keep: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`tensors` of a network whose gates give dropped channels the saliency 0; those without gates as they are."""
+    gates = {name: tensor for name, tensor in tensors.items() if name.endswith(('/gate/weights', '/gate/biases'))}
+    return {**tensors, **{name: tensor * keep[name.rpartition('/gate/')[0]] for name, tensor in gates.items()}}

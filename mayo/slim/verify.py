@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.estimate import Shape
+from mayo.net.gates import GATED
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.network import Network
 from mayo.session.base import dtype_policy
@@ -13,15 +14,15 @@ from mayo.util.errors import RunError
 TOLERANCE = 1e-4                # of the largest output; float32 sums in another order
 
 
-def compare(dense: tuple[Graph, Mapping[str, np.ndarray]], smaller: tuple[Graph, Mapping[str, np.ndarray]],
+def compare(whole: tuple[Graph, Mapping[str, np.ndarray]], smaller: tuple[Graph, Mapping[str, np.ndarray]],
             keep: Mapping[str, np.ndarray], shape: Shape, images: int = 4) -> float:
     """The largest difference of outputs on random images, over the largest output. RunError if it is more than rounding.
 
-    dense, smaller: graph and tensors by name. keep: which channels of each value stay.
+    whole, smaller: graph and tensors by name. keep: which channels of each value stay.
     """
     random = np.random.default_rng(0)
     batch = tf.constant(random.normal(0, 1, (images, *shape.dims)), tf.float32)
-    expected = masked_outputs(made(*dense, shape), keep, batch)
+    expected = masked_outputs(made(*whole, shape), keep, batch)
     found = made(*smaller, shape)(batch)[0]
     pairs = list(zip(tf.nest.flatten(expected), tf.nest.flatten(found), strict=True))
     largest = max(float(tf.reduce_max(tf.abs(one))) for one, _ in pairs)
@@ -33,9 +34,10 @@ def compare(dense: tuple[Graph, Mapping[str, np.ndarray]], smaller: tuple[Graph,
 
 
 def masked_outputs(network: Network, keep: Mapping[str, np.ndarray], images: tf.Tensor) -> list[tf.Tensor]:
-    """The outputs of a dense network, every dropped channel of which is zero after every layer."""
+    """The outputs of a network, every dropped channel of which is zero after every layer."""
     def visit(node: Node, sources: list[tf.Tensor]) -> tf.Tensor:
         outputs = network.node_layers[node.name](sources[0] if len(sources) == 1 else sources, training=False)
+        outputs = outputs[0] if node.type == GATED else outputs         # of a gate, without what it did
         return outputs * tf.constant(keep[node.name], outputs.dtype)
 
     values = network.graph.walk(dict.fromkeys(network.graph.inputs, images), visit)

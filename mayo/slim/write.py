@@ -15,6 +15,7 @@ import yaml
 from mayo.estimate import Shape, declared_keys
 from mayo.estimate.density import keeps_zero
 from mayo.estimate.rules import named
+from mayo.net import gates as gated
 from mayo.net.graph import Graph, Node
 
 MARK = '# Written by slim'          # the start of a header line of every file that `slim` may write again
@@ -46,17 +47,25 @@ def model_text(model: Model) -> str:
     if list(model.graph.inputs) != ['input'] or list(model.outputs) != ['output']:
         lines += _block({'inputs': list(model.graph.inputs), 'outputs': list(model.outputs)}, 1)
     lines += [' ' * _INDENT + 'layers:', *_layers(params), ' ' * _INDENT + 'graph:']
-    lines += [line for entry in _entries(model.graph, model.outputs) for line in _wrapped('- ' + _flow(entry), 2)]
+    lines += [line for entry in _entries(model.graph, model.outputs) for line in _wrapped('- ' + in_one_line(entry), 2)]
     return '\n'.join(lines) + '\n'
 
 
-def gate_text(model: Model, header: Sequence[str]) -> str:
-    """The overlay of the file beside: a gate on every convolution of a map but those that give the outputs."""
-    gated = ''.join(f'    {_flow(name)}: *gated\n' for name in gated_layers(model))
-    comment = '\n'.join(_comment(header))
-    return (f'{comment}\n_import: ../{model.name}.yaml\n'
-            '_gate: {policy: parametric, density: 1.0, pool: avg}        # density: fraction of channels kept, (0, 1]\n'
-            f'model.layers:\n    _gated: {GATED}\n{gated}')
+def gate_text(model: Model, header: Sequence[str], gates: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """The overlay of the file beside: a gate on every convolution of a map but those that give the outputs.
+
+    gates: of a network that had gates before, the gate_params of each gated layer, which it keeps.
+    """
+    lines = [*_comment(header), f'_import: ../{model.name}.yaml']
+    if gates is None:
+        lines += ['_gate: {policy: parametric, density: 1.0, pool: avg}        # density: fraction of channels kept, (0, 1]',
+                  'model.layers:', f'    _gated: {GATED}']
+        lines += [f'    {in_one_line(name)}: *gated' for name in gated_layers(model)]
+    else:
+        lines += ['model.layers:']
+        for name, params in gates.items():
+            lines += _entry(f'{in_one_line(name)}:', {'type': gated.GATED, 'gate_params': dict(params)}, 1)
+    return '\n'.join(lines) + '\n'
 
 
 def gated_layers(model: Model) -> list[str]:
@@ -71,11 +80,20 @@ def gated_layers(model: Model) -> list[str]:
     return found
 
 
+def ungated_graph(graph: Graph) -> Graph:
+    """`graph` with convolutions in place of gated ones."""
+    def plain(node: Node) -> Node:
+        params = {key: value for key, value in node.params.items() if key != 'gate_params'}
+        return dataclasses.replace(node, type='convolution', params=params) if node.type == gated.GATED else node
+
+    return dataclasses.replace(graph, nodes=tuple(map(plain, graph.nodes)))
+
+
 def gated_graph(model: Model, density: float) -> Graph:
     """What the overlay makes of the model, at a density."""
-    gated = set(gated_layers(model))
-    nodes = (dataclasses.replace(node, type='gated_convolution', params={**node.params, 'gate_params': {'density': density}})
-             if node.name in gated else node for node in model.graph.nodes)
+    layers = set(gated_layers(model))
+    nodes = (dataclasses.replace(node, type=gated.GATED, params={**node.params, 'gate_params': {'density': density}})
+             if node.name in layers else node for node in model.graph.nodes)
     return dataclasses.replace(model.graph, nodes=tuple(nodes))
 
 
@@ -114,19 +132,19 @@ def _plain(value: Any) -> Any:
 
 def _layers(params: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     """Each layer; what several have in common, all but their widths, stands once, before the first of them, as `_like_NAME`."""
-    shared = {name: _flow(_without_width(one)) for name, one in params.items()}
+    shared = {name: in_one_line(_without_width(one)) for name, one in params.items()}
     times = collections.Counter(shared.values())
     anchors: dict[str, str] = {}
     for name, one in params.items():
         text = shared[name]
         if times[text] == 1 or len(one) < 3:
-            yield from _entry(f'{_flow(name)}:', one, 2)
+            yield from _entry(f'{in_one_line(name)}:', one, 2)
             continue
         if text not in anchors:
             anchors[text] = 'like_' + re.sub(r'\W', '_', name)
             yield from _entry(f'_{anchors[text]}: &{anchors[text]}', _without_width(one), 2)
         width = f', num_outputs: {one["num_outputs"]}' if 'num_outputs' in one else ''
-        yield f'{" " * _INDENT * 2}{_flow(name)}: {{<<: *{anchors[text]}{width}}}'
+        yield f'{" " * _INDENT * 2}{in_one_line(name)}: {{<<: *{anchors[text]}{width}}}'
 
 
 def _without_width(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +178,7 @@ def _block(value: Any, depth: int) -> Iterator[str]:
     """The items of a mapping or a list."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _entry(f'{_flow(key)}:', item, depth)
+            yield from _entry(f'{in_one_line(key)}:', item, depth)
     else:
         for item in value:
             yield from _entry('-', item, depth)
@@ -168,7 +186,7 @@ def _block(value: Any, depth: int) -> Iterator[str]:
 
 def _entry(head: str, item: Any, depth: int) -> Iterator[str]:
     """One item: on one line where that fits, else its own items on lines of their own."""
-    line = f'{" " * _INDENT * depth}{head} {_flow(item)}'
+    line = f'{" " * _INDENT * depth}{head} {in_one_line(item)}'
     if len(line) <= WIDTH or not isinstance(item, Mapping | list) or not item:
         yield line
     else:
@@ -176,8 +194,8 @@ def _entry(head: str, item: Any, depth: int) -> Iterator[str]:
         yield from _block(item, depth + 1)
 
 
-def _flow(value: Any) -> str:
-    """`value` as YAML on one line."""
+def in_one_line(value: Any) -> str:
+    """`value` as YAML."""
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float('inf'), allow_unicode=True)
     return text.removesuffix('...\n').strip()
 

@@ -2,6 +2,8 @@
 import decimal
 import math
 
+_DIGITS = 4             # of a density
+
 
 def ceil_decimal(fraction: float, count: int) -> int:
     """`ceil(fraction * count)` computed exactly, on the shortest decimal that reads as `fraction`.
@@ -15,3 +17,12 @@ def ceil_decimal(fraction: float, count: int) -> int:
         raise ValueError(f'{fraction} is not a finite number')
     numerator, denominator = decimal.Decimal(str(fraction)).as_integer_ratio()
     return -(-numerator * count // denominator)
+
+
+def density_of(keep: int, channels: int) -> float:
+    """A short decimal d with ceil(d C) = k: k / C rounded down.
+
+    >>> density_of(32, 64), density_of(43, 192), density_of(192, 192)
+    (0.5, 0.2239, 1.0)
+    """
+    return math.floor(round(keep * 10 ** _DIGITS / channels, 6)) / 10 ** _DIGITS

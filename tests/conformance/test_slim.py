@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.estimate import Shape, shapes
+from mayo.checkpoint.slimmed import smaller_tensors, whole_tensors
+from mayo.estimate import GateParams, Shape, shapes
+from mayo.net import gates
 from mayo.net.tf.network import Network
-from mayo.slim import Limits, channels_of, choose_density, kept_of, smaller_graph, smaller_tensors
+from mayo.slim import Limits, channels_of, choose_density, kept_of, silenced, smaller_graph
 from mayo.slim.verify import made, masked_outputs
 
 SHAPE = Shape((32, 32, 3))
@@ -33,8 +35,32 @@ def test_a_slimmed_network_equals_the_masked_one(name, graph_of):
     images = tf.constant(np.random.default_rng(1).normal(0, 1, (3, *SHAPE.dims)), tf.float32)
     [masked], whole, found = masked_outputs(dense, keep, images), dense(images)[0], slimmed(images)[0]
     np.testing.assert_allclose(found, masked, rtol=0, atol=1e-5 * np.abs(masked).max())
+    again = made(graph, whole_tensors(graph, keep, smaller_tensors(graph, keep, tensors)), SHAPE)(images)[0]
+    np.testing.assert_allclose(again, found, rtol=0, atol=1e-5 * np.abs(masked).max())
     assert np.abs(whole - masked).max() > 1e-3 * np.abs(masked).max()       # something was dropped that mattered
     assert choice.density < 0.65
+    keras.backend.clear_session()
+
+
+@pytest.mark.parametrize('name', ['gate/cifarnet', 'gate/resnet18', 'gate/mobilenet_v2'])
+def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name, graph_of):
+    graph = graph_of(name, 0.5)
+    tensors = {name: variable.numpy() for name, variable in drawn(graph).named_variables().items()}
+    random, sizes = np.random.default_rng(2), shapes(graph, SHAPE)
+    settings = gates.settings(graph)
+    channels = channels_of(graph, sizes, tensors, {name: random.uniform(size=sizes[name].channels) for name in settings})
+    picked = {name: GateParams.from_yaml(params).kept(sizes[name].channels) + 1 for name, params in settings.items()}
+    keep = kept_of(channels, choose_density(channels, 0.7, Limits(of_layer=picked)).kept)
+    smaller, weights = smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors)
+    images = tf.constant(random.normal(0, 1, (3, *SHAPE.dims)), tf.float32)
+    [masked] = masked_outputs(made(graph, silenced(tensors, keep), SHAPE), keep, images)
+    outputs, stats = made(smaller, weights, SHAPE)(images)
+    whole, whole_stats = made(graph, whole_tensors(graph, keep, weights), SHAPE)(images)
+    np.testing.assert_allclose(outputs, masked, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(whole, masked, rtol=1e-4, atol=1e-5)
+    for layer, stat in stats.items():
+        np.testing.assert_array_equal(stat.mask, np.compress(keep[layer], whole_stats[layer].mask, -1))
+    assert sum(keep[layer].sum() for layer in stats) < 0.9 * sum(len(keep[layer]) for layer in stats)
     keras.backend.clear_session()
 
 

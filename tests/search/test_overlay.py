@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.search import density_of, overlay
-from mayo.util.decimals import ceil_decimal
+from mayo.search import overlay
+from mayo.util.decimals import ceil_decimal, density_of
 
 
 @given(st.integers(1, 4096).flatmap(lambda channels: st.tuples(st.integers(1, channels), st.just(channels))))

@@ -28,8 +28,19 @@ def scale_of(found, layer):
     return found.scale[found.sets[layer]].tolist()
 
 
-def test_every_layer_type_but_the_gated_one_says_what_becomes_of_channels():
-    assert set(rules) == set(layer_types) - {'gated_convolution'}
+def test_every_layer_type_says_what_becomes_of_channels():
+    assert set(rules) == set(layer_types)
+
+
+def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not():
+    layers = {'head': HEAD, 'plain': CONV, 'gated': {**CONV, 'type': 'gated_convolution'},
+              'norm': {'type': 'batch_normalization'}}
+    graph = build_graph(layers, chain('plain', 'gated', 'norm'), complete=complete)
+    tensors = {f'{name}/BatchNorm/gamma': np.array([.1, .2, .3]) for name in ('plain', 'norm')}
+    found = channels_of(graph, shapes(graph, Shape((4, 4, 2))), tensors, {'gated': np.array([0, .7, 1])})
+    assert scale_of(found, 'plain') == [INF, INF, INF]
+    assert scale_of(found, 'norm') == scale_of(found, 'gated') == [0, .7, 1]
+    assert found.counted[found.sets['gated']].tolist() == [1, 1, 1]
 
 
 def test_a_channel_counts_what_its_scale_is_without_the_sign():
@@ -123,8 +134,3 @@ def test_channels_of_zeros_matter_only_through_what_is_added_to_them():
 def test_a_network_without_scales_is_refused():
     with pytest.raises(UserError, match=r'no batch norm with a scale \(gamma\) whose channels could be dropped'):
         channels({'conv': CONV}, chain('conv'))
-
-
-def test_a_gated_network_is_refused():
-    with pytest.raises(UserError, match='conv: slimming comes before gating and reads the dense network'):
-        channels({'conv': {**CONV, 'type': 'gated_convolution'}}, chain('conv'), conv=[1, 2, 3])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.slim import Channels, Limits, choose_density, choose_macs
+from mayo.slim import Channels, Limits, choose_density, choose_macs, choose_widths
 from mayo.util.errors import UserError
 
 WIDTHS = (4, 6, 5)
@@ -95,3 +95,25 @@ def test_a_target_is_reached_with_as_many_channels_as_it_allows(target, least, s
 def test_a_target_that_the_network_meets_as_it_is_is_refused():
     with pytest.raises(UserError, match=r'slim.target_macs is 70, but the network has 63 MACs as it is; expected fewer\.'):
         choose_macs(RISING, 70, Limits(), macs)
+
+
+def test_the_best_of_each_layer_stay_where_widths_are_given():
+    choice = choose_widths(chain([3, 1, 2, 0, *range(11)]), {'a': 2, 'c': 4}, Limits())
+    assert np.flatnonzero(~choice.kept).tolist() == [1, 3, 10]
+    assert choice.density == pytest.approx(12 / 15)
+
+
+def test_all_widths_that_cannot_be_are_named_at_once():
+    tied = Channels({**RISING.sets, 'd': RISING.sets['c']}, RISING.scale, RISING.counted, tuple('abcd'))
+    with pytest.raises(UserError) as error:
+        choose_widths(tied, {'a': 5, 'b': 2, 'c': 3, 'aa': 1}, Limits(of_layer={'b': 3}))
+    assert str(error.value).splitlines() == [
+        'slim.channels.a is 5, expected 1 to 4.',
+        'slim.channels.b is 2, expected 3 to 6.',
+        'slim.channels.c is 3, but the channels of c are tied to those of other layers, or to the outputs; '
+        'choose with slim.density.',
+        'slim.channels: no layer `aa` has weights; did you mean a?']
+
+
+def test_a_gated_layer_keeps_as_many_as_its_gate_picks():
+    assert widths(RISING, choose_density(RISING, 0.01, Limits(of_layer={'a': 3, 'c': 2}))) == [3, 1, 2]

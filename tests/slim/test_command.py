@@ -113,7 +113,8 @@ def test_its_own_files_are_replaced_and_no_others(slim):
     ('slim.model=out', "command line: slim.model is 'out', expected a path that ends in .yaml."),
     ('slim.densty=0.5', 'nothing reads the key slim.densty; did you mean slim.density?'),
     ('slim.target_macs=10', 'MACs are left even if every channel goes that may, with slim.min_channels=2 and slim.round_to=1.'),
-    ('model.layers.conv0.type=gated_convolution', 'conv0: slimming comes before gating and reads the dense network'),
+    ('slim.channels.conv0=0', "slim.channels is {'conv0': 0}, expected whole numbers from 1 up by layer, such as "),
+    ('slim.channels={conv0: 9, conv3: 2}', 'slim.channels: no layer `conv3` has weights; did you mean conv1?'),
 ])
 def test_what_cannot_be_slimmed_is_one_message_and_nothing_is_written(slim, word, message):
     assert message in slim(word, status=2)

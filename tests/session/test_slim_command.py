@@ -1,0 +1,67 @@
+"""`slim` of a network with gates: by what they pick, trained on, and back in the whole network."""
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from mayo.checkpoint import bundle
+from mayo.cli.main import main
+
+from .conftest import GATED, TINY
+
+
+@pytest.fixture
+def my(pictures, tmp_path, monkeypatch, capsys):
+    """my(file, word, ...) is the command line on the pictures; what it printed, on either stream."""
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path('tiny.yaml').write_text(TINY)
+    pathlib.Path('gated.yaml').write_text('_import: tiny.yaml\n' + GATED)
+    pathlib.Path('pictures.yaml').write_text(TINY[TINY.index('dataset:'):])
+    paths = [f'system.checkpoint.path={tmp_path}/checkpoints',
+             *(f'dataset.path.{mode}={pictures}/{mode}.tfrecord' for mode in ('train', 'validate'))]
+
+    def run(file, *words, status=0):
+        assert main([file, 'pictures.yaml', *paths, *words]) == status
+        told = capsys.readouterr()
+        assert 'Traceback' not in told.err
+        return told.out + told.err
+    return run
+
+
+def test_a_gated_network_is_slimmed_by_use_trained_on_and_loaded_back_into_the_whole(my, tmp_path):
+    my('gated.yaml', 'system.checkpoint.save=gate50', 'train.max_epochs=1', 'train', 'save')
+    told = my('gated.yaml', 'system.checkpoint.load=gate50', 'slim.channels={conv0: 4, conv1: 5}', 'slim.model=small.yaml',
+              'slim')
+    assert 'channels    75.0 % of the uses that could go are kept; the largest dropped is ' in told
+    lines = pathlib.Path('gate/small.yaml').read_text().splitlines()
+    assert lines[0] == '# tiny, slimmed to 75 % of its channels, with Feature Boosting and Suppression.'
+    assert lines[3] == ('# Written by slim from tiny, gate50: slim.channels={conv0: 4, conv1: 5} slim.min_channels=4 '
+                        'slim.fold=false slim.round_to=1')
+    assert lines[4:] == ['_import: ../small.yaml', 'model.layers:',
+                         '    conv0: {type: gated_convolution, gate_params: {density: 0.75}}',
+                         '    conv1: {type: gated_convolution, gate_params: {density: 0.6}}']
+    assert pathlib.Path('small.yaml').read_text().splitlines()[2] == '#   ./my small.yaml datasets/pictures.yaml info'
+    my('gate/small.yaml', 'system.checkpoint.load=slim', 'system.checkpoint.save=tuned', 'train', 'save')
+    small = my('gate/small.yaml', 'system.checkpoint.load=tuned', 'eval')
+    trained = tmp_path / 'checkpoints/small/pictures/tuned'
+    told = my('gated.yaml', f'system.checkpoint.load={trained}', 'system.checkpoint.save=back', 'eval', 'save')
+    assert 'of a slimmed network: the channels that it lacks are silent' in told
+    assert results(told) == results(small) != []
+    tensors = bundle.read(tmp_path / 'checkpoints/tiny/pictures/back')
+    assert tensors['tiny/conv1/weights'].shape == (3, 3, 6, 6)
+    assert np.sum(tensors['tiny/conv0/gate/biases'] == 0) >= 2
+    assert not [name for name in tensors if name.startswith('mayo/kept/')]
+    again = my('gated.yaml', 'system.checkpoint.load=back', 'eval')
+    assert results(again) == results(small)
+
+
+def results(told):
+    """The lines of an evaluation that do not depend on the clock or on how many channels there are."""
+    return [line.partition(', of ')[0] for line in told.splitlines() if line.startswith('top-1')]
+
+
+def test_without_images_to_ask_the_gates_nothing_is_written(my):
+    told = my('gated.yaml', 'dataset.path.validate=nowhere.tfrecord', 'slim.model=small.yaml', 'slim', status=2)
+    assert 'nowhere.tfrecord' in told
+    assert not os.path.exists('small.yaml')
