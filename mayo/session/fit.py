@@ -68,6 +68,8 @@ def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> list[str]:
 
 def take_averages(session: Session, batches: Iterable[tf.Tensor]) -> None:
     """Batch norm's averages of gated layers anew, where channels are suppressed; dropout stays off."""
+    if not _suppresses(session):
+        return
     norms = [norm for _, layer in _gated_layers(session) if (norm := layer.norm) is not None]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -105,6 +107,11 @@ def _gated_layers(session: Session) -> Iterator[tuple[Node, GatedConvolution]]:
         layer = session.network.node_layers[node.name]
         if isinstance(layer, GatedConvolution):
             yield node, layer
+
+
+def _suppresses(session: Session) -> bool:
+    """Whether any gate is below density 1.0."""
+    return any(layer.gate.keep < layer.gate.channels for _, layer in _gated_layers(session))
 
 
 def _fresh_gates(session: Session) -> Iterator[str]:
@@ -164,7 +171,7 @@ def gated_values(session: Session, images: tf.Tensor,
     Where channels are suppressed, what follows has other averages: these layers normalize by the batch, as in training.
     """
     layers = session.network.node_layers
-    training = any(layer.gate.keep < layer.gate.channels for _, layer in _gated_layers(session))
+    training = _suppresses(session)
     values = dict.fromkeys(session.graph.inputs, images)
     for node in session.graph:
         sources = [values[name] for name in node.inputs]
