@@ -73,6 +73,7 @@ NETWORKS = (
     *gated('cifarnet', 'FBS', (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)),
     Network('slimmed', 'slimmed', ('models/cifarnet_slim80.yaml',), 'tuned'),
     *gated('cifarnet_slim80', 'slimmed + FBS', (0.8, 0.61)),            # 0.61: what FBS alone executes at 0.5
+    Network('slimmed by use + FBS', 'slimmed by use + FBS', ('models/gate/cifarnet_slim68.yaml',), 'tuned'),
 )
 
 

@@ -22,6 +22,7 @@ MARK = '# Written by slim'          # the start of a header line of every file t
 CLASSES = '$(dataset.task.num_classes)'
 GATED = '&gated {type: gated_convolution, gate_params: $(_gate)}'
 WIDTH = 110
+COMMENT = 128
 _INDENT = 4
 
 
@@ -208,4 +209,5 @@ def _wrapped(text: str, depth: int) -> list[str]:
 
 
 def _comment(lines: Sequence[str]) -> list[str]:
-    return [f'# {line}'.rstrip() for line in lines]
+    return [part for line in lines for part in textwrap.wrap(line, COMMENT, initial_indent='# ', subsequent_indent='#     ',
+                                                             break_long_words=False, break_on_hyphens=False)]
