@@ -18,10 +18,11 @@ from mayo.net.tf.compact import CompactNetwork, lower, lower_graph, program, uns
 from mayo.net.tf.compact.native import NativeNetwork, library
 from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.network import Network
+from mayo.slim import MARK
 
 MODELS = pathlib.Path(__file__).parents[2] / 'models'
-FILES = [*MODELS.glob('*.yaml'), *MODELS.glob('gate/*.yaml')]
-NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)
+FILES = [path for path in (*MODELS.glob('*.yaml'), *MODELS.glob('gate/*.yaml')) if MARK not in path.read_text(encoding='utf-8')]
+NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)      # of slim's, the layers are among them
 GATED = [name for name in NAMES if name.startswith('gate/')]
 ENGINES = (CompactNetwork, NativeNetwork) if library() else (CompactNetwork,)
 
