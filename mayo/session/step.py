@@ -37,7 +37,7 @@ class Rules:
     label_smoothing: float = 0.0
     clip_norm: float | None = None
     weight_decay: float = 0.0
-    average: float | None = None                            # decay of the moving average of weights
+    average: float | None = None                            # decay of the moving average of weights and statistics
     loss_scale: float | None = None                         # the first; keeps small gradients of float16 from vanishing
     distillation: Distillation | None = None
     scale_l1: float = 0.0                                   # of |gamma|, as https://arxiv.org/abs/1708.06519 trains
@@ -62,18 +62,20 @@ class Step:
         self.network, self.optimizer, self.rules, self.strategy = network, optimizer, rules, strategy
         self.names = list(variables)
         self.variables = [variable.value for variable in variables.values()]
+        statistics = {name: variable.value for name, variable in network.named_variables().items()
+                      if not variable.trainable and variable.aggregation == 'none'}
+        self._statistics = list(statistics.values())
+        averaged = dict(zip(self.names, self.variables, strict=True)) | statistics if rules.average else {}
+        self._averaged_names, self.averaged_variables = list(averaged), list(averaged.values())
         with strategy.scope():
             optimizer.build(list(variables.values()))
-            averaged = self.variables if rules.average else []
-            self.averages = [tf.Variable(variable, trainable=False) for variable in averaged]
+            self.averages = [tf.Variable(variable, trainable=False) for variable in self.averaged_variables]
         self.scale = tf.Variable(rules.loss_scale or 1.0)
         self.scaled_steps = tf.Variable(0)
         self.totals = tf.Variable(tf.zeros(4))              # loss, correct, density, each times images; images
         self.bad_step = tf.Variable(-1, dtype=tf.int64)     # the first that was not finite, counted as `taken` counts
         self.taken = tf.Variable(0, dtype=tf.int64)         # steps tried since this object was made
         self._step = tf.function(self._on_all, autograph=False)
-        self._statistics = [variable.value for variable in network.named_variables().values()
-                            if not variable.trainable and variable.aggregation == 'none']
         self._synchronize = tf.function(lambda: strategy.run(self._average_statistics))
         self.sum_of_workers = tf.function(lambda value: strategy.reduce(
             tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(value,)), axis=None))
@@ -111,7 +113,8 @@ class Step:
     def _more_state(self) -> dict[str, Any]:
         state: dict[str, Any] = {}
         if self.averages:
-            state |= {f'weights/{name}': variable for name, variable in zip(self.names, self.variables, strict=True)}
+            state |= {f'weights/{name}': variable
+                      for name, variable in zip(self._averaged_names, self.averaged_variables, strict=True)}
         if self.rules.loss_scale:
             state |= {'loss_scale': self.scale, 'loss_scale_steps': self.scaled_steps}
         return state
@@ -122,7 +125,7 @@ class Step:
         shapes = {name: value.shape for name, value in state.items() if name.startswith('optimizer/')}
         if shapes != {name: tuple(variable.shape) for name, variable in mine.items()}:
             return False
-        for average, variable in zip(self.averages, self.variables, strict=False):
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
             average.assign(variable)
         for name, variable in (mine | self._more_state()).items():
             if name in state:
@@ -130,8 +133,11 @@ class Step:
         return True
 
     def averaged(self) -> dict[str, tf.Variable]:
-        """The moving averages by the names of their variables; none if there are none."""
-        return dict(zip(self.names, self.averages, strict=False))
+        """The moving averages by the names of their variables; none if there are none.
+
+        Those of batch norm's statistics are among them: averaged weights see other maps than the last weights do.
+        """
+        return dict(zip(self._averaged_names, self.averages, strict=True))
 
     def _on_all(self, images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> None:
         gradients, sums = self.strategy.run(self._on_replica, args=(images, labels))
@@ -189,7 +195,7 @@ class Step:
             decay = self.rules.weight_decay if self.rules.decays(name) else 0.0
             self.strategy.extended.update(variable, self._update_one, group=False, args=(gradient,), kwargs={
                 'rate': rate * self.rules.factor(name), 'decay': decay, 'multiplier': multiplier})
-        for average, variable in zip(self.averages, self.variables, strict=False):
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
             self.strategy.extended.update(average, self._average_one, args=(variable,), group=False)
         self.optimizer.iterations.assign_add(1)
         return tf.constant(True)

@@ -232,16 +232,16 @@ class Trainer:
     @contextlib.contextmanager
     def _averages_in_place(self) -> Iterator[None]:
         """The moving averages, if there are any, stand where the weights are."""
-        before = [variable.numpy() for variable in self.step.variables] if self.step.averages else []
+        before = [variable.numpy() for variable in self.step.averaged_variables]
         self._use_averages()
         try:
             yield
         finally:
-            for variable, value in zip(self.step.variables, before, strict=False):
+            for variable, value in zip(self.step.averaged_variables, before, strict=True):
                 variable.assign(value)
 
     def _use_averages(self) -> None:
-        for variable, average in zip(self.step.variables, self.step.averages, strict=False):
+        for variable, average in zip(self.step.averaged_variables, self.step.averages, strict=True):
             variable.assign(average)
 
     def _news(self) -> str:
