@@ -58,21 +58,21 @@ class Network:
         return ' '.join(['./my', *self.words, DATASETS['test'], f'system.checkpoint.load={self.checkpoint}', 'eval info'])
 
 
-def gated(model: str, group: str, densities: Sequence[float]) -> Iterator[Network]:
-    """The stages of `anneal`."""
-    for density in densities:
+def gated(model: str, group: str, checkpoints: Mapping[float, str]) -> Iterator[Network]:
+    """A row for each density, with the name of the weights; some were trained at another density than they run at."""
+    for density, checkpoint in checkpoints.items():
         label = f'{group}, density {density:g}'
-        yield Network(label, group, (f'models/gate/{model}.yaml', f'_gate.density={density:g}'),
-                      f'gate{round(100 * density)}', PAPER.get(f'{group} {density:g}'))
+        yield Network(label, group, (f'models/gate/{model}.yaml', f'_gate.density={density:g}'), checkpoint,
+                      PAPER.get(f'{group} {density:g}'))
 
 
 PAPER = {point.name: point for point in PUBLISHED['cifarnet', 'cifar10']}
 NETWORKS = (
     Network(DENSE, DENSE, ('models/cifarnet.yaml',), 'pretrained', PAPER[DENSE]),
-    Network('FBS, density 1', 'FBS', ('models/gate/cifarnet.yaml', '_gate.density=1.0'), 'pretrained'),     # warm start
-    *gated('cifarnet', 'FBS', (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)),
+    *gated('cifarnet', 'FBS', {1.0: 'pretrained', 0.9: 'gate70', 0.8: 'gate70', 0.7: 'gate70', 0.6: 'gate50', 0.5: 'gate50',
+                               0.4: 'gate40', 0.3: 'gate30'}),
     Network('slimmed', 'slimmed', ('models/cifarnet_slim80.yaml',), 'tuned'),
-    *gated('cifarnet_slim80', 'slimmed + FBS', (0.8, 0.61)),            # 0.61: what FBS alone executes at 0.5
+    *gated('cifarnet_slim80', 'slimmed + FBS', {0.8: 'gate80', 0.61: 'gate61'}),     # 0.61: what FBS alone executes at 0.5
     Network('slimmed by use + FBS', 'slimmed by use + FBS', ('models/gate/cifarnet_slim68.yaml',), 'tuned'),
 )
 
