@@ -91,11 +91,17 @@ def test_an_overlay_gates_every_convolution_of_a_map_but_the_logits_and_changes_
 @pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('gate/')])
 def test_the_density_of_one_gated_layer_can_be_set_alone(name):
     gated = config(name)
+    before = densities_of(gated)
     chosen = [node.name for node in model_graph(gated) if node.type == 'gated_convolution'][1]
     key = 'model.layers.' + '.layers.'.join(chosen.split('/'))
     gated.merge_word(f'{key}.gate_params.density=0.25')
-    densities = {cost.name: cost.density for cost in info(gated).layers if cost.density is not None}
-    assert {layer for layer, density in densities.items() if density < 1} == {chosen}
+    after = densities_of(gated)
+    assert {layer for layer, density in after.items() if density != before[layer]} == {chosen}
+    assert after[chosen] == 0.25
+
+
+def densities_of(gated):
+    return {cost.name: cost.density for cost in info(gated).layers if cost.density is not None}
 
 
 def test_the_batch_norm_of_vgg_is_a_switch():

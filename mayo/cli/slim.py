@@ -123,17 +123,17 @@ def _require_ours(*paths: pathlib.Path) -> None:
 def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph, costs: tuple[list[Cost], list[Cost]]) -> Model:
     config = session.config
     whole = config.get('model.description') or session.model_name
-    by_use = bool(gates.settings(graph))
+    by_use, plain = bool(gates.settings(graph)), ungated_graph(graph)
     description = f'{whole}, slimmed to {percent(choice.density, 0)} of its channels'
     before, after = map(_macs, costs)
     header = [
         f'{description}' + (', those that its gates pick most.' if by_use else ' (https://arxiv.org/abs/1708.06519).'),
         f'On {config.get("dataset.name")} {count(after)} MACs, {percent(after / before, 1)} of those before, and '
-        f'{count(sum(cost.trainable for cost in costs[1]))} trainable parameters' + (' with gates.' if by_use else '.'),
+        f'{count(sum(cost.trainable for cost in estimate(plain, session.input_shape)))} trainable parameters.',
         _command(session, path, weights='' if by_use else None),
         _mark(config)]
     outputs = config.get('model.outputs')
-    return Model(path.stem, description, ungated_graph(graph), shapes(graph, session.input_shape),
+    return Model(path.stem, description, plain, shapes(graph, session.input_shape),
                  config.get('dataset.task.preprocess'), [outputs] if isinstance(outputs, str) else outputs,
                  config.get('dataset.task.num_classes'), header)
 
