@@ -97,7 +97,6 @@ def test_the_density_of_one_gated_layer_can_be_set_alone(name):
     gated.merge_word(f'{key}.gate_params.density=0.25')
     after = densities_of(gated)
     assert {layer for layer, density in after.items() if density != before[layer]} == {chosen}
-    assert after[chosen] == 0.25
 
 
 def densities_of(gated):
