@@ -40,6 +40,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.base import Session
 
 CHECKPOINT = 'slim'             # what the weights of a slimmed network are called, unless system.checkpoint.save says
+WAYS = ('channels', 'target_macs', 'density')
 DENSITY = 0.5                   # at which the overlay's header says what it costs
 
 
@@ -48,12 +49,13 @@ def slim(session: 'Session') -> Slimmed:
     from mayo.slim.fold import folded
     from mayo.slim.verify import compare
     config = session.config
+    graph, shape = ungated_graph(session.graph, switched_off=True), session.input_shape
+    _require_direct_gates(graph)
     session.load()
-    graph, shape = session.graph, session.input_shape
     tensors = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
-    uses = _uses(session)
+    uses = _uses(session, graph)
     channels = channels_of(graph, shapes(graph, shape), tensors, uses)
-    choice = _chosen(session, channels)
+    choice = _chosen(session, graph, channels)
     path = _path(config, choice)
     _require_ours(path, _overlay_of(path))
     prefix = Store(config.get('system.checkpoint.path'), path.stem, config.get('dataset.name')).folder / _checkpoint(session)
@@ -71,28 +73,41 @@ def slim(session: 'Session') -> Slimmed:
     return Slimmed(path.stem, *costs, keep, choice, difference, written, 'uses' if uses else 'scales')
 
 
-def _uses(session: 'Session') -> dict[str, np.ndarray]:
+def _require_direct_gates(graph: Graph) -> None:
+    """UserError for gates with a hidden layer: as wide as ceil(C / factor), it would get narrower with C."""
+    hidden = [name for name, params in gates.settings(graph).items() if GateParams.from_yaml(params, name).factor]
+    if hidden:
+        raise UserError(f'{", ".join(hidden)}: gate_params.factor is set, and the hidden layer of such a gate cannot be '
+                        'slimmed; slim the dense network, models/NAME.yaml, and gate it afterwards.')
+
+
+def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
     """Of every gated layer, the share of the validation images for which each channel is active, [C]."""
     from mayo.session.gate_use import gate_use
-    if not gates.settings(session.graph):
+    if not gates.settings(graph):
         return {}
     found = gate_use(session)
     return {layer.name: np.nansum(layer.active * found.images[:, None], 0) / found.images.sum() for layer in found.layers}
 
 
-def _chosen(session: 'Session', channels: Channels) -> Choice:
-    settings = session.config.get('slim')
-    picked = {name: GateParams.from_yaml(params).kept(len(channels.sets[name]))
-              for name, params in gates.settings(session.graph).items()}
-    if settings['channels'] is not None:
+def _way(config: Config) -> str:
+    """The setting that decides how many channels stay: the first of these that is set."""
+    return next(key for key in WAYS if config.get(f'slim.{key}') is not None)
+
+
+def _chosen(session: 'Session', graph: Graph, channels: Channels) -> Choice:
+    settings, way = session.config.get('slim'), _way(session.config)
+    picked = {name: GateParams.from_yaml(params, name).kept(len(channels.sets[name]))
+              for name, params in gates.settings(graph).items()}
+    if way == 'channels':
         return choose_widths(channels, settings['channels'], Limits(settings['min_channels'], of_layer=picked))
     # With one channel more a gate goes on choosing: if it picks all, it also does those of saliency 0, which never won.
     limits = Limits(settings['min_channels'], settings['round_to'], {name: count + 1 for name, count in picked.items()})
-    if settings['target_macs'] is None:
+    if way == 'density':
         return choose_density(channels, settings['density'], limits)
 
     def macs(kept: np.ndarray) -> int:
-        return _macs(estimate(smaller_graph(session.graph, kept_of(channels, kept)), session.input_shape))
+        return _macs(estimate(smaller_graph(graph, kept_of(channels, kept)), session.input_shape))
     return choose_macs(channels, amount(settings['target_macs']), limits, macs)
 
 
@@ -105,8 +120,7 @@ def _path(config: Config, choice: Choice) -> pathlib.Path:
     given = config.get('slim.model')
     if given is not None:
         return pathlib.Path(given).expanduser()
-    asked = config.get('slim.target_macs') is None and config.get('slim.channels') is None
-    density = config.get('slim.density') if asked else choice.density
+    density = config.get('slim.density') if _way(config) == 'density' else choice.density
     return home() / 'models' / f'{config.get("model.name")}_slim{round(100 * density)}.yaml'
 
 
@@ -130,7 +144,7 @@ def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph,
         f'{description}' + (', those that its gates pick most.' if by_use else ' (https://arxiv.org/abs/1708.06519).'),
         f'On {config.get("dataset.name")} {count(after)} MACs, {percent(after / before, 1)} of those before, and '
         f'{count(sum(cost.trainable for cost in estimate(plain, session.input_shape)))} trainable parameters.',
-        _command(session, path, weights='' if by_use else None),
+        _command(session, path, loads=not by_use),
         _mark(config)]
     outputs = config.get('model.outputs')
     return Model(path.stem, description, plain, shapes(graph, session.input_shape),
@@ -153,17 +167,15 @@ def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: G
 
 def _mark(config: Config) -> str:
     """The header's line by which `slim` knows its own files, with what they came from."""
-    ways = ('channels', 'target_macs', 'density')           # the first that is set decides
-    way = next(key for key in ways if config.get(f'slim.{key}') is not None)
-    settings = {key: value for key, value in config.get('slim').items() if key == way or key not in (*ways, 'model')}
+    settings = {key: value for key, value in config.get('slim').items() if key == _way(config) or key not in (*WAYS, 'model')}
     words = ' '.join(f'slim.{key}={in_one_line(value)}' for key, value in settings.items())
     weights = config.get('system.checkpoint.load') or 'without a checkpoint'
     return f'{MARK.removeprefix("# ")} from {config.get("model.name")}, {weights}: {words}'
 
 
-def _command(session: 'Session', path: pathlib.Path, more: str = '', weights: str | None = None) -> str:
-    """An example for a header: the file, its dataset, its weights; weights: '' where they are another file's."""
-    actions = 'info' if weights == '' else f'system.checkpoint.load={_checkpoint(session)} eval info'
+def _command(session: 'Session', path: pathlib.Path, more: str = '', loads: bool = True) -> str:
+    """An example for a header: the file, its dataset, its weights. loads: whether they are of this file, not of its overlay."""
+    actions = f'system.checkpoint.load={_checkpoint(session)} eval info' if loads else 'info'
     return f'  ./my {shown(path)} datasets/{session.config.get("dataset.name")}.yaml {more}{actions}'
 
 

@@ -81,11 +81,13 @@ def gated_layers(model: Model) -> list[str]:
     return found
 
 
-def ungated_graph(graph: Graph) -> Graph:
-    """`graph` with convolutions in place of gated ones."""
+def ungated_graph(graph: Graph, switched_off: bool = False) -> Graph:
+    """`graph` with convolutions in place of gated ones; switched_off: only of those with `enable: false`."""
     def plain(node: Node) -> Node:
+        if node.type != gated.GATED or (switched_off and (node.params['gate_params'] or {}).get('enable', True)):
+            return node
         params = {key: value for key, value in node.params.items() if key != 'gate_params'}
-        return dataclasses.replace(node, type='convolution', params=params) if node.type == gated.GATED else node
+        return dataclasses.replace(node, type='convolution', params=params)
 
     return dataclasses.replace(graph, nodes=tuple(map(plain, graph.nodes)))
 

@@ -65,3 +65,18 @@ def test_without_images_to_ask_the_gates_nothing_is_written(my):
     told = my('gated.yaml', 'dataset.path.validate=nowhere.tfrecord', 'slim.model=small.yaml', 'slim', status=2)
     assert 'nowhere.tfrecord' in told
     assert not os.path.exists('small.yaml')
+
+
+def test_gates_with_a_hidden_layer_are_named_before_anything_is_loaded(my):
+    factor = 'model.layers.conv{}.gate_params.factor=2'
+    told = my('gated.yaml', factor.format(0), factor.format(1), 'system.checkpoint.load=nothing', 'slim', status=2)
+    assert told == ('conv0, conv1: gate_params.factor is set, and the hidden layer of such a gate cannot be slimmed; '
+                    'slim the dense network, models/NAME.yaml, and gate it afterwards.\n')
+
+
+def test_gates_that_are_switched_off_gate_nothing_and_the_scales_of_batch_norm_decide(my):
+    off = [f'model.layers.conv{index}.gate_params.enable=false' for index in (0, 1)]
+    told = my('gated.yaml', *off, 'slim.model=small.yaml', 'slim.min_channels=1', 'slim')
+    assert 'of the scales that could go are kept' in told
+    assert 'https://arxiv.org/abs/1708.06519' in pathlib.Path('small.yaml').read_text()
+    my('small.yaml', 'system.checkpoint.load=slim', 'eval')
