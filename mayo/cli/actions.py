@@ -211,6 +211,15 @@ def import_weights(run: Run) -> None:
     import_weights(session)
 
 
+@actions.register('mean')
+def mean(run: Run) -> None:
+    """Average the weights of several checkpoints."""
+    session = run.session
+    from mayo.session.mean import load_mean
+    run.evaluation = None
+    load_mean(session)
+
+
 @actions.register('search')
 def search(run: Run) -> None:
     """Densities for each layer, by target MACs or accuracy, as YAML."""

@@ -13,7 +13,7 @@ from mayo.data.augment import check_steps
 from mayo.data.files import find_files, images_of, is_local
 from mayo.data.tree import folder_of
 from mayo.net.gates import GATED
-from mayo.session import imported, settings
+from mayo.session import imported, mean, settings
 from mayo.session.schedule import learning_rate
 from mayo.session.spec import model_graph, model_problems
 from mayo.session.stages import stages_of
@@ -42,6 +42,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     'export': _NETWORK,
     'reset-num-epochs': _NETWORK,
     'save': _NETWORK,
+    'mean': (*_NETWORK, 'mean.checkpoints'),
     'import-weights': (*_NETWORK, 'import.path', 'system.checkpoint.save'),
 }
 _LOADING = ('eval', 'train', 'predict', 'anneal', 'plot', 'search', 'bench', 'export', 'reset-num-epochs', 'save',
@@ -57,6 +58,7 @@ _SETTERS = {
     'dataset': 'name a dataset before it, e.g. datasets/fashion_mnist.yaml',
     'predict': 'name the images before it, e.g. predict.files=[photos,me.jpg]',
     'train': 'name a trainer before it, e.g. trainers/exponential.yaml',
+    'mean': 'name them before it, e.g. mean.checkpoints=[slim,tuned]',
     'import': 'say which file, e.g. import.path=vgg16.h5',
     'system.checkpoint.save': 'name what it writes, e.g. system.checkpoint.save=imported',
 }
@@ -149,6 +151,8 @@ def _unfit(config: Config, action: str, earlier: Collection[str]) -> list[str]:
         checks.append(_plotted)
     if action == 'search':
         checks += [_goal, functools.partial(_gates, action=action)]
+    if action == 'mean' and not _SAVING & set(earlier):
+        checks.append(_averaged)
     if action == 'import-weights':
         checks.append(_imported)
     if action == 'bench' and 'export' not in earlier:
@@ -210,12 +214,21 @@ def _images(config: Config) -> Iterable[str]:
     return ()
 
 
+def _store(config: Config) -> Store:
+    return Store(*map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name')))
+
+
 def _checkpoint(config: Config) -> Iterable[str]:
     """The checkpoint that is asked for does not exist, or is a Git-LFS pointer."""
     load = config.get('system.checkpoint.load')
     if load is not None:
-        root, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
-        Store(root, model, dataset).resolve(load, config.get('system.checkpoint.save') or '')
+        _store(config).resolve(load, config.get('system.checkpoint.save') or '')
+    return ()
+
+
+def _averaged(config: Config) -> Iterable[str]:
+    """Checkpoints to average that do not exist."""
+    mean.shares(config, _store(config))
     return ()
 
 
@@ -223,8 +236,7 @@ def _teacher(config: Config) -> Iterable[str]:
     """The checkpoint of the network that is to teach does not exist."""
     key = 'train.distill.checkpoint'
     if config.get(key) is not None:
-        root, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
-        Store(root, model, dataset).resolve(config.get(key), key=key)
+        _store(config).resolve(config.get(key), key=key)
     return ()
 
 

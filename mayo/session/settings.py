@@ -63,6 +63,12 @@ def _are_paths(value: object) -> bool:
     return bool(paths) and all(isinstance(path, str) and path for path in paths)
 
 
+def _are_checkpoints(value: object) -> bool:
+    if isinstance(value, dict) and not all(map(ABOVE_ZERO.fits, value.values())):
+        return False
+    return isinstance(value, list | dict) and len(value) > 1 and all(isinstance(name, str) and name for name in value)
+
+
 def each(kind: Kind) -> Kind:
     """A list of one or more values of a kind."""
     return Kind(f'a list, each of it {kind.expected}', lambda v: isinstance(v, list) and bool(v) and all(map(kind.fits, v)))
@@ -82,6 +88,7 @@ BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)
 LENGTHS = Kind('a number above 0, or a list of them', lambda v: ABOVE_ZERO.fits(v) or each(ABOVE_ZERO).fits(v))
 CHANNELS = Kind('whole numbers from 1 up by layer, such as {conv0: 32, conv1: 48}',
                 lambda v: isinstance(v, dict) and bool(v) and all(type(count) is int and count >= 1 for count in v.values()))
+CHECKPOINTS = Kind('two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}', _are_checkpoints)
 FRACTION = Kind('a number in (0, 1]', lambda v: is_number(v) and 0 < v <= 1)
 PICTURE = Kind('a path that ends in .png, .svg or .pdf', lambda v: isinstance(v, str) and v.endswith(('.png', '.svg', '.pdf')))
 PATHS = Kind('a path, a glob or a URL, or a list of them', _are_paths)
@@ -171,6 +178,7 @@ SETTINGS: Mapping[str, Kind] = {
     'plot.path': TEXT,
     'import.path': TEXT,
     'import.mapping': TEXT,
+    'mean.checkpoints': CHECKPOINTS,
     'search.target_macs': AMOUNT_OF_MACS,
     'search.max_drop': SHARE,
     'search.images': or_null(whole(1)),
