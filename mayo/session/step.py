@@ -65,11 +65,11 @@ class Step:
         statistics = {name: variable.value for name, variable in network.named_variables().items()
                       if not variable.trainable and variable.aggregation == 'none'}
         self._statistics = list(statistics.values())
-        averaged = dict(zip(self.names, self.variables, strict=True)) | statistics if rules.average else {}
-        self._averaged_names, self.averaged_variables = list(averaged), list(averaged.values())
+        # Batch norm's statistics are averaged, too: averaged weights see other maps than the last weights do.
+        self.averaged = dict(zip(self.names, self.variables, strict=True)) | statistics if rules.average else {}
         with strategy.scope():
             optimizer.build(list(variables.values()))
-            self.averages = [tf.Variable(variable, trainable=False) for variable in self.averaged_variables]
+            self.averages = {name: tf.Variable(variable, trainable=False) for name, variable in self.averaged.items()}
         self.scale = tf.Variable(rules.loss_scale or 1.0)
         self.scaled_steps = tf.Variable(0)
         self.totals = tf.Variable(tf.zeros(4))              # loss, correct, density, each times images; images
@@ -111,10 +111,7 @@ class Step:
         return {f'optimizer/{index}': variable for index, variable in enumerate(self.optimizer.variables)}
 
     def _more_state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {}
-        if self.averages:
-            state |= {f'weights/{name}': variable
-                      for name, variable in zip(self._averaged_names, self.averaged_variables, strict=True)}
+        state: dict[str, Any] = {f'weights/{name}': variable for name, variable in self.averaged.items()}
         if self.rules.loss_scale:
             state |= {'loss_scale': self.scale, 'loss_scale_steps': self.scaled_steps}
         return state
@@ -125,19 +122,12 @@ class Step:
         shapes = {name: value.shape for name, value in state.items() if name.startswith('optimizer/')}
         if shapes != {name: tuple(variable.shape) for name, variable in mine.items()}:
             return False
-        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
-            average.assign(variable)
+        for name, variable in self.averaged.items():
+            self.averages[name].assign(variable)
         for name, variable in (mine | self._more_state()).items():
             if name in state:
                 variable.assign(state[name])
         return True
-
-    def averaged(self) -> dict[str, tf.Variable]:
-        """The moving averages by the names of their variables; none if there are none.
-
-        Those of batch norm's statistics are among them: averaged weights see other maps than the last weights do.
-        """
-        return dict(zip(self._averaged_names, self.averages, strict=True))
 
     def _on_all(self, images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> None:
         gradients, sums = self.strategy.run(self._on_replica, args=(images, labels))
@@ -195,8 +185,8 @@ class Step:
             decay = self.rules.weight_decay if self.rules.decays(name) else 0.0
             self.strategy.extended.update(variable, self._update_one, group=False, args=(gradient,), kwargs={
                 'rate': rate * self.rules.factor(name), 'decay': decay, 'multiplier': multiplier})
-        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
-            self.strategy.extended.update(average, self._average_one, args=(variable,), group=False)
+        for name, variable in self.averaged.items():
+            self.strategy.extended.update(self.averages[name], self._average_one, args=(variable,), group=False)
         self.optimizer.iterations.assign_add(1)
         return tf.constant(True)
 

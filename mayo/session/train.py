@@ -232,17 +232,17 @@ class Trainer:
     @contextlib.contextmanager
     def _averages_in_place(self) -> Iterator[None]:
         """The moving averages, if there are any, stand where the weights are."""
-        before = [variable.numpy() for variable in self.step.averaged_variables]
+        before = {name: variable.numpy() for name, variable in self.step.averaged.items()}
         self._use_averages()
         try:
             yield
         finally:
-            for variable, value in zip(self.step.averaged_variables, before, strict=True):
-                variable.assign(value)
+            for name, variable in self.step.averaged.items():
+                variable.assign(before[name])
 
     def _use_averages(self) -> None:
-        for variable, average in zip(self.step.averaged_variables, self.step.averages, strict=True):
-            variable.assign(average)
+        for name, variable in self.step.averaged.items():
+            variable.assign(self.step.averages[name])
 
     def _news(self) -> str:
         totals = self.history.add(self.step.read_totals())

@@ -115,7 +115,7 @@ def test_the_moving_average_forgets_its_start():
         step(IMAGES, LABELS, 0.1)
         decay = min(0.3, n / (9 + n))
         average = decay * average + (1 - decay) * network.w.numpy()
-    np.testing.assert_allclose(step.averaged()['fc/weights'].numpy(), average, rtol=1e-5)
+    np.testing.assert_allclose(step.averages['fc/weights'].numpy(), average, rtol=1e-5)
 
 
 def test_a_teacher_takes_its_part_of_the_loss_and_of_the_gradient():

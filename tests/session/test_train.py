@@ -156,7 +156,7 @@ def test_averages_are_what_is_evaluated_saved_and_left(config_of):
     session = Session(config_of('train.average=0.5', 'train.max_epochs=1', 'train.validate=false'))
     trainer = Trainer(session)
     trainer.run()
-    averages = trainer.step.averaged()
+    averages = trainer.step.averages
     assert {'conv0/weights', 'conv0/BatchNorm/moving_mean', 'conv1/BatchNorm/moving_variance'} <= set(averages)
     tensors = bundle.read(session.store.resolve('latest'))
     for name, average in averages.items():
