@@ -22,9 +22,8 @@ def measured(session: 'Session') -> Bench:
 def subject(session: 'Session') -> Subject:
     """The network with the weights it has now."""
     weights = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
-    loaded = session.config.get('system.checkpoint.load')
     return Subject(session.model_name, session.graph, session.input_shape, weights,
-                   f'weights of {loaded}' if loaded else 'random weights')
+                   f'weights of {session.weights}' if session.weights else 'random weights')
 
 
 def plan(config: Config) -> Plan:

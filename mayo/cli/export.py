@@ -89,7 +89,7 @@ def _origin(session: 'Session') -> Mapping[str, str]:
     said: dict[str, Any] = {
         'network': config.get('model.description') or session.model_name,
         'trained on': config.get('dataset.description') or config.get('dataset.name'),
-        'checkpoint': config.get('system.checkpoint.load') or 'none, the weights are random',
+        'checkpoint': session.weights or 'none, the weights are random',
         'density': ', '.join(f'{density:g}' for density in sorted(densities)) if densities else None,
     }
     return {name: str(value) for name, value in said.items() if value}

@@ -53,10 +53,9 @@ def folder(config: Config) -> pathlib.Path:
 
 
 def _lead(session: 'Session') -> str:
-    loaded = session.config.get('system.checkpoint.load')
     costs = estimate(session.graph, session.input_shape)
     dense, executed = (count(sum(getattr(cost, key) for cost in costs)) for key in ('dense', 'executed'))
-    return (f'Checkpoint {loaded}. ' if loaded else 'Random weights. ') + (
+    return (f'Weights of {session.weights}. ' if session.weights else 'Random weights. ') + (
         f'{dense} multiply-accumulates (MACs) dense, {executed} executed as configured, for one image.')
 
 

@@ -140,7 +140,7 @@ def _write(session: 'Session', path: pathlib.Path, densities: Mapping[str, float
     """The overlay, after it is seen to give what was found. RunError where the model's YAML does not let it."""
     config = session.config
     gates: dict[str, Mapping[str, Any]] = {name: dict(session.graph[name].params['gate_params'] or {}) for name in densities}
-    load = config.get('system.checkpoint.load')
+    load = config.get('system.checkpoint.load') or 'NAME'
     comments = [
         f'{MARK} for {session.model_name} on {config.get("dataset.name")}, search.{found.goal}.',
         f'{count(best.macs)} executed MACs; top-1 {percent(best.top1)} of the {count(images)} images of the search, where the '

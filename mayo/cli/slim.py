@@ -145,7 +145,7 @@ def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph,
         f'On {config.get("dataset.name")} {count(after)} MACs, {percent(after / before, 1)} of those before, and '
         f'{count(sum(cost.trainable for cost in estimate(plain, session.input_shape)))} trainable parameters.',
         _command(session, path, loads=not by_use),
-        _mark(config)]
+        _mark(session)]
     outputs = config.get('model.outputs')
     return Model(path.stem, description, plain, shapes(graph, session.input_shape),
                  config.get('dataset.task.preprocess'), [outputs] if isinstance(outputs, str) else outputs,
@@ -162,15 +162,15 @@ def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: G
         f'{model.description}, with Feature Boosting and Suppression.',
         f'On {session.config.get("dataset.name")}{at}: {published} MACs as published, {executed} executed.',
         _command(session, _overlay_of(path), word),
-        _mark(session.config)], own or None)
+        _mark(session)], own or None)
 
 
-def _mark(config: Config) -> str:
+def _mark(session: 'Session') -> str:
     """The header's line by which `slim` knows its own files, with what they came from."""
+    config = session.config
     settings = {key: value for key, value in config.get('slim').items() if key == _way(config) or key not in (*WAYS, 'model')}
     words = ' '.join(f'slim.{key}={in_one_line(value)}' for key, value in settings.items())
-    weights = config.get('system.checkpoint.load') or 'without a checkpoint'
-    return f'{MARK.removeprefix("# ")} from {config.get("model.name")}, {weights}: {words}'
+    return f'{MARK.removeprefix("# ")} from {session.model_name}, {session.weights or "without a checkpoint"}: {words}'
 
 
 def _command(session: 'Session', path: pathlib.Path, more: str = '', loads: bool = True) -> str:

@@ -38,6 +38,7 @@ class Session:
         self.images_seen = 0
         self.training_state: dict[str, np.ndarray] = {}     # with which a run goes on, if the checkpoint has it
         self.origin: dict[str, Any] = {}                    # of a slimmed network: whose channels it has, for its checkpoints
+        self.weights: str | None = None                     # what the user calls the weights; None: they are random
         self.made: dict[str, Any] = {}                      # what others made of the network, to use again
         self._is_loaded = False
 
@@ -113,6 +114,7 @@ class Session:
             _log.warning('system.checkpoint.load is not set: the weights of %s are random', model)
         elif load is not None:
             self.load_from(self.store.resolve(load, self.run))
+            self.weights = load
         self._is_loaded = True
 
     def load_from(self, prefix: pathlib.Path) -> None:
@@ -182,6 +184,7 @@ class Session:
         if self.is_chief:
             bundle.write(prefix, tensors)
             _log.info('saved %s', shown(prefix))
+        self.weights = prefix.name
         return prefix
 
     def epochs_seen(self) -> float:

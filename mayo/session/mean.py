@@ -34,6 +34,7 @@ def load_mean(session: 'Session') -> None:
     where = 'the mean of ' + ', '.join(f'{name} ({share / sum(found.values()):.0%})'
                                        for name, share in zip(tensors, found.values(), strict=True))
     session.load_tensors(mean_of(tensors, list(found.values())), where)
+    session.weights = where
 
 
 def shares(config: Config, store: Store) -> dict[pathlib.Path, float]:

@@ -159,6 +159,7 @@ class Trainer:
             self._write(name, {names.TRAINING + key: value for key, value in state.items()})
         if self.session.is_chief:
             self.session.store.record(name, self.config.get('system.checkpoint.keep'))
+        self.session.weights = name
         self.saved_steps, self.saved_time = self.steps, time.monotonic()
 
     def _write(self, name: str, state: dict[str, np.ndarray]) -> None:

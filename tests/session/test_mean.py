@@ -108,3 +108,17 @@ def test_another_kind_of_value_is_told(config_of, value):
 def test_a_mistake_ends_with_status_two(capsys):
     assert main(['models/cifarnet.yaml', 'datasets/cifar10.yaml', 'mean.checkpoints=[pretrained,nothing]', 'mean', 'eval']) == 2
     assert 'mean.checkpoints=nothing: no such checkpoint' in capsys.readouterr().err
+
+
+def test_what_the_weights_are_called_follows_them(saved, config_of):
+    saved('one', 1)
+    session = Session(config_of('mean.checkpoints=[one, other]', 'system.checkpoint.save=both'))
+    assert session.weights is None
+    saved('other', 2)
+    load_mean(session)
+    assert re.fullmatch(r'the mean of \S*one \(50%\), \S*other \(50%\)', session.weights)
+    session.save()
+    assert session.weights == 'both'
+    loaded = Session(config_of('system.checkpoint.load=both'))
+    loaded.load()
+    assert loaded.weights == 'both'
