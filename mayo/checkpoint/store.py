@@ -3,15 +3,16 @@
 `checkpoint` in it is TensorFlow's manifest in its text form: the latest of all, and those that training keeps, oldest
 first. Needs no TensorFlow, so that `check` and `ls` are quick.
 """
+import contextlib
 import json
 import os
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mayo.checkpoint import bundle, keras_file
 from mayo.util.errors import UserError, did_you_mean
-from mayo.util.files import SHIPPED, find, home, shown, whole_file
+from mayo.util.files import SHIPPED, alone, find, home, shown, whole_file
 
 _MANIFEST = 'checkpoint'
 _LINE = re.compile(r'^\s*(model_checkpoint_path|all_model_checkpoint_paths)\s*:\s*(".*")\s*$')
@@ -63,6 +64,16 @@ class Store:
         self._keep(name, [other for other in kept if other not in gone])
         for other in gone:
             bundle.delete(self.folder / other)
+
+    @contextlib.contextmanager
+    def training(self, run: str) -> Iterator[None]:
+        """While the run `run` trains. UserError: another process trains one of that name."""
+        with alone(self.folder / f'.{run}-training.lock') as is_alone:
+            if not is_alone:
+                name = f'of the name {run}' if run else 'without a name'
+                raise UserError(f'{shown(self.folder)}: another process is training there, {name}, and the checkpoints of one '
+                                'would replace those of the other; wait for it, or name this one: system.checkpoint.save=NAME.')
+            yield
 
     def forget(self, run: str) -> None:
         """Delete what training the run `run` left: its epochs and its best. Checkpoints of other names stay."""

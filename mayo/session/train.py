@@ -81,7 +81,8 @@ class Trainer:
         self._warn_of_earlier()
         progress = Progress('train', self.total_steps * self.batch_size, self.steps * self.batch_size,
                             self.config.get('system.log.every_seconds'), quiet=not self.session.is_chief)
-        with Interrupts() as interrupts, progress, self.data.reading():
+        claim = self.session.store.training(self.session.run) if self.session.is_chief else contextlib.nullcontext()
+        with claim, Interrupts() as interrupts, progress, self.data.reading():
             while self.steps < self.total_steps:
                 self._run_epoch(progress, interrupts)
         self._use_averages()

@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and where the shipped ones live."""
 import contextlib
 import errno
+import fcntl
 import os
 import pathlib
 import tempfile
@@ -70,6 +71,28 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
             path.replace(pathlib.Path(room, 'old'))
         temporary.replace(path)
     flush(path.parent)
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike[str]) -> Iterator[bool]:
+    """Whether no other process is in a block of the same `path`; one that is killed leaves the block, too.
+
+    path: an empty file, there while the block runs. Where the file system cannot lock, every process is alone.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            pass
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def require_room(folder: str | os.PathLike[str], key: str) -> None:

@@ -202,3 +202,14 @@ def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(config
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='/file cannot be written to: it is a file, not a folder'):
         train(Session(config_of(f'system.checkpoint.path={tmp_path}/file')))
+
+
+@pytest.mark.parametrize(('name', 'said'), [('', 'without a name'), ('mine', 'of the name mine')])
+def test_a_second_training_of_the_name_is_refused_before_it_writes(config_of, name, said):
+    session = Session(config_of(f'system.checkpoint.save={name or "null"}', 'train.max_epochs=1'))
+    with session.store.training(name), pytest.raises(UserError, match=f'another process is training there, {said}, and'):
+        train(session)
+    assert session.store.names() == []
+    with session.store.training('other'):
+        Trainer(session).run()
+    assert not list(session.store.folder.glob('.*'))

@@ -1,7 +1,10 @@
 """Files that are whole or not there, and where they are looked for."""
 import errno
+import fcntl
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -88,3 +91,33 @@ def test_a_folder_that_takes_no_file_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(files.tempfile, 'TemporaryFile', refuse)
     with pytest.raises(UserError, match=r' cannot be written to: Permission denied; name another folder, slim\.model=PATH\.$'):
         files.require_room(tmp_path, 'slim.model')
+
+
+HOLD = '''
+import sys, time
+from mayo.util.files import alone
+with alone(sys.argv[1]) as is_alone:
+    print(is_alone, flush=True)
+    time.sleep(60)
+'''
+
+
+def test_one_process_at_a_time_is_alone_and_a_killed_one_leaves(tmp_path):
+    path = tmp_path / 'folder/.lock'
+    with subprocess.Popen([sys.executable, '-c', HOLD, path], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == 'True\n'
+        with files.alone(path) as is_alone:
+            assert not is_alone
+        assert path.exists()
+        other.kill()
+    with files.alone(path) as is_alone:
+        assert is_alone
+    assert not path.exists()
+
+
+def test_a_file_system_without_locks_leaves_every_process_alone(tmp_path, monkeypatch):
+    def refuse(file, operation):
+        raise OSError(errno.ENOLCK, 'no locks available')
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    with files.alone(tmp_path / '.lock') as is_alone:
+        assert is_alone
