@@ -7,6 +7,7 @@ ratios. Both gated networks keep as many channels; the slimmed one has 68 % of t
 would write without this project: a functional model of Keras layers, `GradientTape`, `apply_gradients`.
 """
 import argparse
+import functools
 import os
 import statistics
 import time
@@ -91,7 +92,7 @@ def main() -> None:
         times: dict[str, list[float]] = {name: [] for name in steps}
         for turn in range(options.rounds + 2):
             for name, step in steps.items():
-                taken = seconds(lambda step=step: step(images, labels))
+                taken = seconds(functools.partial(step, images, labels))
                 if turn >= 2:
                     times[name].append(taken)
         speed = {name: options.batch / statistics.median(taken) for name, taken in times.items()}
