@@ -20,7 +20,6 @@ Examples:
   {my} models/cifarnet.yaml datasets/fashion_mnist.yaml info
   {my} models/gate/cifarnet.yaml datasets/fashion_mnist.yaml \\
       _gate.density=0.5 system.checkpoint.load=gate50 eval info
-  {my} models/vgg16.yaml datasets/imagenet.yaml info info.format=csv info
   {my} datasets/fashion_mnist.yaml prepare models/lenet5.yaml \\
       trainers/lenet5.yaml train eval
   {my} models/gate/cifarnet.yaml datasets/cifar10.yaml config.origin=true config
