@@ -15,6 +15,7 @@ import numpy as np
 from mayo.util.errors import UserError
 
 IMAGES_SEEN = 'imgs_seen'
+COUNTS = (IMAGES_SEEN, 'global_step')           # of what training saw; the second is TensorFlow's
 CONFIG = 'mayo/config'
 TRAINING = 'mayo/training/'
 _MASK = '.mask'
@@ -69,7 +70,7 @@ def match(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ma
                  if tuple(tensors[name].shape) != tuple(variables[name].shape)]
     wrong = {name for name, _, _ in differing}
     unused = [name for name in tensors
-              if name not in variables and name not in (IMAGES_SEEN, 'global_step') and not name.startswith('mayo/')]
+              if name not in variables and name not in COUNTS and not name.startswith('mayo/')]
     return Match(loaded=tuple(name for name in both if name not in wrong),
                  missing=tuple(name for name in variables if name not in tensors),
                  unused=tuple(sorted(unused)), differing=tuple(differing))

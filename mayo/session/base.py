@@ -152,6 +152,7 @@ class Session:
             _log.info('%s', match)
         self.images_seen = 0 if starts else int(tensors.get(names.IMAGES_SEEN, 0))
         self.training_state = {} if starts else names.training_state(tensors)
+        self.weights = where
         self._is_loaded = True
 
     def reset_num_epochs(self) -> None:

@@ -34,17 +34,18 @@ def load_mean(session: 'Session') -> None:
     where = 'the mean of ' + ', '.join(f'{name} ({share / sum(found.values()):.0%})'
                                        for name, share in zip(tensors, found.values(), strict=True))
     session.load_tensors(mean_of(tensors, list(found.values())), where)
-    session.weights = where
 
 
 def shares(config: Config, store: Store) -> dict[pathlib.Path, float]:
     """The bundles that mean.checkpoints names, and how much each counts. UserError: all that do not exist."""
     said = config.get(KEY)
     said = said if isinstance(said, Mapping) else dict.fromkeys(said, 1.0)
-    found, problems = {}, Problems()
+    found: dict[pathlib.Path, float] = {}
+    problems = Problems()
     for name, share in said.items():
         with problems.collecting():
-            found[store.resolve(name, config.get('system.checkpoint.save') or '', KEY)] = float(share)
+            prefix = store.resolve(name, config.get('system.checkpoint.save') or '', KEY)
+            found[prefix] = found.get(prefix, 0.0) + share
     problems.raise_any()
     return found
 
@@ -71,7 +72,7 @@ def mean_of(files: Mapping[str, Mapping[str, np.ndarray]], weights: Sequence[flo
 
 def _must_agree(name: str) -> bool:
     """What tells of the network, not of the training, nor of the words with which it was made."""
-    return name not in (names.IMAGES_SEEN, names.CONFIG, 'global_step') and not name.startswith(names.TRAINING)
+    return name not in (*names.COUNTS, names.CONFIG) and not name.startswith(names.TRAINING)
 
 
 def _is_averaged(value: np.ndarray) -> bool:

@@ -10,6 +10,7 @@ from mayo.cli import actions
 from mayo.cli.main import main
 from mayo.session.base import Session
 from mayo.session.check import problems
+from mayo.session.evaluate import evaluate_all
 from mayo.session.mean import load_mean, mean_of
 from mayo.util.errors import UserError
 
@@ -47,6 +48,13 @@ def test_in_a_list_all_count_the_same(saved, config_of):
     session = Session(config_of('mean.checkpoints=[a, b, c]'))
     load_mean(session)
     np.testing.assert_allclose(session.named()[WEIGHTS].numpy(), sum(part[WEIGHTS] for part in parts) / 3, rtol=1e-5, atol=1e-7)
+
+
+def test_two_names_of_one_checkpoint_count_twice(saved, config_of):
+    one, other = saved('one', 1), saved('other', 2)
+    session = Session(config_of('mean.checkpoints=[one, other, other.index]'))
+    load_mean(session)
+    np.testing.assert_allclose(session.named()[WEIGHTS].numpy(), (one[WEIGHTS] + 2 * other[WEIGHTS]) / 3, rtol=1e-5, atol=1e-7)
 
 
 def test_what_training_left_beside_the_weights_is_not_taken(saved):
@@ -122,3 +130,5 @@ def test_what_the_weights_are_called_follows_them(saved, config_of):
     loaded = Session(config_of('system.checkpoint.load=both'))
     loaded.load()
     assert loaded.weights == 'both'
+    evaluate_all(loaded)
+    assert loaded.weights.endswith('/other')
