@@ -1,11 +1,12 @@
 # make demo   install what runs Mayo, and evaluate the two shipped networks on the shipped test images
 # make test   install what the tests need, and run them all
 # make lint   linter and type checker
+# make ready  install what both need; with -j2 the engine is compiled meanwhile
 PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo test lint
+.PHONY: .venv demo test lint ready
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -34,6 +35,8 @@ demo: .venv/native.stamp
 
 test: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest
+
+ready: .venv/dev.stamp .venv/native.stamp
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
