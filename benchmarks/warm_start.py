@@ -184,7 +184,8 @@ def page(records: dict) -> str:
                      f'others: {shares}. With phi = 0 none do.\n')
         if 'tuned' in record:
             reached = ', '.join(f'{STARTS[start]} {100 * value:.2f} %' for start, value in record['tuned'].items())
-            parts.append(f'\nAfter {record["epochs"]:g} epochs of fine-tuning at density {TUNED:g}: {reached}.\n')
+            length = f'{record["epochs"]:g} epoch{"s" * (record["epochs"] != 1)}'
+            parts.append(f'\nAfter {length} of fine-tuning at density {TUNED:g} (`--tune {record["epochs"]:g}`): {reached}.\n')
     return ''.join([*parts, LESSONS])
 
 
