@@ -16,11 +16,18 @@ TRAINED = [f'checkpoints/cifarnet/cifar10/{name}.index' for name in ('epoch-3', 
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
-    """A wheel of the sources here, beside the checkpoints that ship, some that a user trained, and a user's data."""
+    """A wheel of the sources here, beside the checkpoints that ship, some that a user trained, and a user's data.
+
+    The engine, if `make` compiled it from the sources as they are, is not compiled again.
+    """
     folder = tmp_path_factory.mktemp('source')
     for name in ('mayo', 'models', 'trainers', 'setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
+    for engine in ROOT.glob('build/lib*/**/engine*'):
+        target = folder / engine.relative_to(ROOT)
+        target.parent.mkdir(parents=True)
+        shutil.copy2(engine, target)
     for name in ('datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', 'datasets/fashion_mnist/train-0.tfrecord',
                  *CHECKPOINTS, *TRAINED):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +41,11 @@ def wheel(tmp_path_factory):
 def test_every_module_and_the_defaults_are_in_the_wheel(wheel):
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / 'mayo').rglob('*.py')}
     assert sources | {'mayo/config/system.yaml'} <= set(wheel.namelist())
+
+
+@pytest.mark.skipif(shutil.which('cc') is None and shutil.which('gcc') is None, reason='needs a C compiler')
+def test_the_compiled_engine_is_in_the_wheel(wheel):
+    assert any(re.fullmatch(r'mayo/net/tf/compact/native/engine\..+\.(so|pyd)', name) for name in wheel.namelist())
 
 
 def test_the_shelf_holds_what_ships_and_nothing_of_the_user(wheel):
