@@ -13,7 +13,7 @@ from mayo.data.augment import check_steps
 from mayo.data.files import find_files, images_of, is_local
 from mayo.data.tree import folder_of
 from mayo.net.gates import GATED
-from mayo.session import imported, mean, settings
+from mayo.session import imported, mean, settings, stored
 from mayo.session.schedule import learning_rate
 from mayo.session.spec import model_graph, model_problems
 from mayo.session.stages import stages_of
@@ -233,10 +233,8 @@ def _averaged(config: Config) -> Iterable[str]:
 
 
 def _teacher(config: Config) -> Iterable[str]:
-    """The checkpoint of the network that is to teach does not exist."""
-    key = 'train.distill.checkpoint'
-    if config.get(key) is not None:
-        _store(config).resolve(config.get(key), key=key)
+    """The checkpoint of a network that is to teach does not exist."""
+    stored.teachers(config, _store(config))
     return ()
 
 

@@ -1,13 +1,19 @@
-"""Knowledge distillation: another network teaches the one in training.
+"""Knowledge distillation: another network teaches the one in training, or several do.
 
     loss = (1 - w) cross entropy + w T^2 KL(p || q)         p, q: softmax of the teacher's and the student's logits over T
 
 The teacher is the network that the configuration in its checkpoint describes: the dense one of the same layers, or another,
 such as the network before `slim`. A checkpoint without a configuration is taken for the dense network of the same layers.
 The teacher reads the same augmented images. Hinton, Vinyals and Dean, 2015, https://arxiv.org/abs/1503.02531
+
+Several take turns, a batch each; with `mirror` each has a second turn, in which it reads the images mirrored. What is learned
+is the mean of what they say, which is better than each of them, at the price of one: Fukuda et al., 2017, Efficient knowledge
+distillation from an ensemble of teachers, https://www.isca-archive.org/interspeech_2017/fukuda17_interspeech.html
 """
+import functools
 import logging
 import pathlib
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -20,29 +26,41 @@ from mayo.net.tf.network import Network
 from mayo.session.base import Session, dtype_policy
 from mayo.session.spec import input_shape, model_graph
 from mayo.session.step import Distillation
-from mayo.session.stored import stored_config
+from mayo.session.stored import TEACHERS, stored_config, teachers
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 
 _log = logging.getLogger(__name__)
-_KEY = 'train.distill.checkpoint'
 _FINAL = 'dataset.task.preprocess.final'
 
 
 def distillation(session: Session) -> Distillation | None:
-    """What train.distill says; None without a checkpoint. UserError: its network cannot teach this one."""
+    """What train.distill says; None without a checkpoint. UserError: the network of one cannot teach this one."""
     settings = session.config.get('train.distill')
-    if settings['checkpoint'] is None:
+    turns = [functools.partial(_outputs, _network(session, prefix), session.network.is_probability)
+             for prefix in teachers(session.config, session.store)]
+    if not turns:
         return None
-    network = _network(session, session.store.resolve(settings['checkpoint'], key=_KEY))
+    if settings['mirror']:
+        turns += [functools.partial(_mirrored, turn) for turn in turns]
 
-    def teacher(images: tf.Tensor) -> tf.Tensor:
-        outputs = network(images, training=False)[0]
-        if network.is_probability == session.network.is_probability:
-            return outputs
-        return tf.math.log(tf.maximum(outputs, 1e-12)) if network.is_probability else tf.nn.softmax(outputs)
+    def teacher(images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        return turns[0](images) if len(turns) == 1 else tf.switch_case(
+            tf.cast(step % len(turns), tf.int32), [functools.partial(turn, images) for turn in turns])
 
     return Distillation(teacher, settings['weight'], settings['temperature'])
+
+
+def _outputs(network: Network, as_probability: bool, images: tf.Tensor) -> tf.Tensor:
+    """What the network says of the images [N, H, W, C], as probabilities or logits [N, classes]."""
+    outputs = network(images, training=False)[0]
+    if network.is_probability == as_probability:
+        return outputs
+    return tf.math.log(tf.maximum(outputs, 1e-12)) if network.is_probability else tf.nn.softmax(outputs)
+
+
+def _mirrored(turn: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    return turn(tf.reverse(images, [2]))
 
 
 def _network(session: Session, prefix: pathlib.Path) -> Network:
@@ -74,5 +92,5 @@ def _differing(config: Config, graph: Graph, session: Session) -> list[str]:
 
 def _refuse(session: Session, prefix: pathlib.Path, why: list[str]) -> None:
     if why:
-        raise UserError(f'{session.config.origin(_KEY)}: {_KEY}: the network of {shown(prefix)} cannot teach this one:\n'
-                        + '\n'.join(why))
+        where = f'{session.config.origin(TEACHERS)}: {TEACHERS}'
+        raise UserError('\n'.join([f'{where}: the network of {shown(prefix)} cannot teach this one:', *why]))

@@ -89,6 +89,7 @@ LENGTHS = Kind('a number above 0, or a list of them', lambda v: ABOVE_ZERO.fits(
 CHANNELS = Kind('whole numbers from 1 up by layer, such as {conv0: 32, conv1: 48}',
                 lambda v: isinstance(v, dict) and bool(v) and all(type(count) is int and count >= 1 for count in v.values()))
 CHECKPOINTS = Kind('two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}', _are_checkpoints)
+NAMES = Kind('a name, or a list of them', lambda v: TEXT.fits(v) or each(TEXT).fits(v))
 FRACTION = Kind('a number in (0, 1]', lambda v: is_number(v) and 0 < v <= 1)
 PICTURE = Kind('a path that ends in .png, .svg or .pdf', lambda v: isinstance(v, str) and v.endswith(('.png', '.svg', '.pdf')))
 PATHS = Kind('a path, a glob or a URL, or a list of them', _are_paths)
@@ -128,7 +129,8 @@ SETTINGS: Mapping[str, Kind] = {
     'train.scale_l1': AMOUNT,
     'train.trainable': PATTERN,
     'train.validate': FLAG,
-    'train.distill.checkpoint': TEXT,
+    'train.distill.checkpoint': NAMES,
+    'train.distill.mirror': FLAG,
     'train.distill.weight': FRACTION,
     'train.distill.temperature': ABOVE_ZERO,
     'train.anneal.from': FRACTION,

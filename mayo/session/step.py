@@ -25,8 +25,11 @@ _GROWTH_STEPS = 2000        # good steps after which a loss scale doubles
 
 @dataclass(frozen=True)
 class Distillation:
-    """What a teacher adds to the loss: (1 - w) cross entropy + w T^2 KL(teacher || student). teacher: images to its outputs."""
-    teacher: Callable[[tf.Tensor], tf.Tensor]
+    """What a teacher adds to the loss: (1 - w) cross entropy + w T^2 KL(teacher || student).
+
+    teacher: images, and the number of the step, to its outputs.
+    """
+    teacher: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     weight: float
     temperature: float
 
@@ -172,7 +175,7 @@ class Step:
         entropy = cross_entropy(outputs, labels, is_probability, self.rules.label_smoothing)
         if distillation is None:
             return entropy
-        taught = tf.stop_gradient(distillation.teacher(images))
+        taught = tf.stop_gradient(distillation.teacher(images, tf.convert_to_tensor(self.optimizer.iterations)))
         away = divergence(taught, outputs, is_probability, distillation.temperature)
         return (1 - distillation.weight) * entropy + distillation.weight * distillation.temperature ** 2 * away
 

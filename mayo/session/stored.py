@@ -1,9 +1,13 @@
-"""The configuration that a checkpoint was made with, which is in it."""
+"""The configuration that a checkpoint was made with, which is in it; and the checkpoints that teach. Needs no TensorFlow."""
 import pathlib
 
 from mayo.checkpoint import bundle, names
+from mayo.checkpoint.store import Store
 from mayo.config import Config
+from mayo.util.errors import Problems
 from mayo.util.files import shown
+
+TEACHERS = 'train.distill.checkpoint'
 
 
 def stored_config(prefix: pathlib.Path) -> Config | None:
@@ -14,3 +18,16 @@ def stored_config(prefix: pathlib.Path) -> Config | None:
     config = Config.default()
     config.merge_text(bytes(text).decode(), f'configuration in {shown(prefix)}')
     return config
+
+
+def teachers(config: Config, store: Store) -> list[pathlib.Path]:
+    """The bundles that train.distill.checkpoint names; none if it is null. UserError: all that do not exist."""
+    said = config.get(TEACHERS)
+    listed = said if isinstance(said, list) else [said] * (said is not None)
+    problems = Problems()
+    found = []
+    for name in listed:
+        with problems.collecting():
+            found.append(store.resolve(name, key=TEACHERS))
+    problems.raise_any()
+    return found

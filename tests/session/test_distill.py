@@ -1,6 +1,7 @@
 """A teacher in training: which network it is, and what is said of one that cannot teach."""
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
 from mayo.session.base import Session
@@ -9,6 +10,7 @@ from mayo.session.train import Trainer
 from mayo.util.errors import UserError
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 1)).astype(np.float32)
+STEP = tf.constant(0)
 
 
 @pytest.fixture
@@ -24,7 +26,25 @@ def dense(config_of):
 
 def test_the_teacher_of_a_gated_network_is_the_dense_one(config_of, dense):
     session = Session(config_of('train.distill.checkpoint=dense', gated=True))
-    np.testing.assert_allclose(distillation(session).teacher(IMAGES), dense.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(distillation(session).teacher(IMAGES, STEP), dense.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_several_teachers_take_turns_and_so_do_their_views_of_the_images(config_of, dense):
+    other = Session(config_of('system.seed=1', gated=True))
+    other.load(fresh=True)
+    other.save('other')
+    session = Session(config_of('train.distill={checkpoint: [dense, other], mirror: true}'))
+    teacher = tf.function(distillation(session).teacher)
+    expected = [network(images)[0] for images in (IMAGES, IMAGES[:, :, ::-1]) for network in (dense.network, other.network)]
+    for step in range(9):
+        np.testing.assert_allclose(teacher(IMAGES, tf.constant(step)), expected[step % 4], rtol=1e-5, atol=1e-6)
+
+
+def test_every_teacher_that_does_not_exist_is_named(config_of, dense):
+    with pytest.raises(UserError) as error:
+        distillation(Session(config_of('train.distill.checkpoint=[dens, dense, gone]')))
+    assert [line.partition(':')[0] for line in str(error.value).splitlines()] == [
+        'train.distill.checkpoint=dens', 'train.distill.checkpoint=gone']
 
 
 def test_without_a_checkpoint_nobody_teaches(config_of):
@@ -37,10 +57,10 @@ def test_training_listens_to_the_teacher_and_teaches_it_nothing(config_of, dense
     step = Trainer(session).step
     taught = step.rules.distillation
     assert (taught.weight, taught.temperature) == (0.3, 4.0)
-    before = taught.teacher(IMAGES).numpy()
+    before = taught.teacher(IMAGES, STEP).numpy()
     step(IMAGES, np.arange(4, dtype=np.int32) % 3, 0.1)
     assert np.isfinite(step.read_totals().loss)
-    np.testing.assert_array_equal(taught.teacher(IMAGES), before)
+    np.testing.assert_array_equal(taught.teacher(IMAGES, STEP), before)
 
 
 def test_a_checkpoint_teaches_with_the_network_that_its_configuration_describes(config_of):
@@ -48,7 +68,7 @@ def test_a_checkpoint_teaches_with_the_network_that_its_configuration_describes(
     wider.load(fresh=True)
     wider.save('wider')
     session = Session(config_of('train.distill.checkpoint=wider'))
-    np.testing.assert_allclose(distillation(session).teacher(IMAGES), wider.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(distillation(session).teacher(IMAGES, STEP), wider.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_checkpoint_without_a_configuration_is_of_the_dense_network(config_of, dense):
@@ -57,7 +77,7 @@ def test_a_checkpoint_without_a_configuration_is_of_the_dense_network(config_of,
     prefix = dense.store.folder / 'bare'
     bundle.write(prefix, tensors)
     session = Session(config_of('train.distill.checkpoint=bare', gated=True))
-    np.testing.assert_allclose(distillation(session).teacher(IMAGES), dense.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(distillation(session).teacher(IMAGES, STEP), dense.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_who_reads_other_images_or_knows_other_classes_cannot_teach(config_of):
@@ -83,7 +103,7 @@ def test_a_teacher_speaks_of_logits_or_probabilities_as_its_pupil_does(config_of
     other.load()
     other.save('probabilities')
     pupil, teacher = (words, 'dense') if pupil_ends_in_softmax else ([], 'probabilities')
-    taught = distillation(Session(config_of(f'train.distill.checkpoint={teacher}', *pupil))).teacher(IMAGES)
+    taught = distillation(Session(config_of(f'train.distill.checkpoint={teacher}', *pupil))).teacher(IMAGES, STEP)
     logits = dense.network(IMAGES)[0].numpy()
     probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     np.testing.assert_allclose(taught, probabilities if pupil_ends_in_softmax else np.log(probabilities), rtol=1e-4, atol=1e-6)

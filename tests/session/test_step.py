@@ -120,7 +120,7 @@ def test_the_moving_average_forgets_its_start():
 
 def test_a_teacher_takes_its_part_of_the_loss_and_of_the_gradient():
     taught = np.random.default_rng(2).normal(size=(8, 3)).astype(np.float32)
-    taught_by = Distillation(lambda images: tf.constant(taught), weight=0.25, temperature=2.0)
+    taught_by = Distillation(lambda images, step: tf.constant(taught), weight=0.25, temperature=2.0)
     step, network = make_step(Rules(distillation=taught_by))
     w, b = network.w.numpy(), network.b.numpy()
     logits = IMAGES @ w + b
