@@ -1,6 +1,6 @@
 """Writes docs/performance.md: the goals of compact execution, what is reached, and every figure behind it.
 
-    python benchmarks/performance.py [--only cifarnet ...] [--rounds 20]        half an hour on two quiet cores
+    python -m benchmarks.performance [--only cifarnet ...] [--rounds 20]        half an hour on two quiet cores
 
 Runs `bench` for each network, which leaves its figures in docs/performance/NAME.json and a picture beside them, and
 makes the page of all figures there are. The last section of the page is written by hand and stays as it is.
@@ -63,7 +63,7 @@ TensorFlow with XLA, ONNX Runtime, OpenVINO and our own, given the same network 
 into them. The static network has the widths that compact execution computes, the same channels for every image, and no gates:
 the ceiling.
 
-`python benchmarks/performance.py` measures all this and writes this page, but for its last section.
+`python -m benchmarks.performance` measures all this and writes this page, but for its last section.
 
 ## Goals
 

@@ -1,6 +1,6 @@
 """Images a second that the input pipeline delivers, against those that training consumes.
 
-    python benchmarks/pipeline.py [--images 20000] [--rounds 5]
+    python -m benchmarks.pipeline [--images 20000] [--rounds 5]
 
 Reads, decodes, augments and batches the records of Fashion-MNIST with the preprocessing of MCifarNet, as `train` does, with
 nothing at the other end; then the dense training step on a ready batch; in turn. Medians and their ratio.
@@ -8,16 +8,13 @@ nothing at the other end; then the dense training step on a ready batch; in turn
 import argparse
 import os
 import statistics
-import sys
 import time
-from pathlib import Path
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import tensorflow as tf
-from training import own_step
 
+from benchmarks.training import own_step
 from mayo.config import Config
 from mayo.session.data import epoch_of
 from mayo.util.files import SHIPPED

@@ -1,11 +1,12 @@
 """Writes docs/results.md: what networks reach on CIFAR-10, what they cost, and how long they take.
 
-    python benchmarks/results.py [--only LABEL ...] [--rounds 40]          ten minutes on two quiet cores
-    python benchmarks/results.py --page                                    the page alone, from the records
+    python -m benchmarks.results [--only LABEL ...] [--rounds 40]          ten minutes on two quiet cores
+    python -m benchmarks.results --page                                    the page alone, from the records
 
 Each network of NETWORKS is evaluated on the test images, and on the 5,000 training images on which every choice was made.
 Then all are timed, an image at a time, in turns, beside the dense network in each engine that is installed. docs/results.json
-keeps a record of each network, from which the page and docs/results.svg are written.
+keeps a record of each network, from which the page and docs/results.svg are written. Those whose checkpoint is not here keep
+the record that they have.
 """
 import argparse
 import contextlib
@@ -92,6 +93,14 @@ def record_of(network: Network) -> dict[str, Any]:
     return record
 
 
+def is_here(network: Network) -> bool:
+    """Whether its checkpoint exists; says so if it does not."""
+    found = network.checkpoint in Session(config_of(network, DATASETS['test'])).store.names()
+    if not found:
+        print(f'{network.label}: there is no checkpoint {network.checkpoint}; its record stays as it is')
+    return found
+
+
 def config_of(network: Network, dataset: str) -> Config:
     """Its words, as on the command line."""
     config = Config.default()
@@ -130,6 +139,13 @@ def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float
     return found
 
 
+def add_times(records: dict[str, dict[str, Any]], found: Mapping[str, Mapping[str, float]]) -> None:
+    """Milliseconds by label and engine into the records, and as a fraction of the dense network's in this run."""
+    for label, milliseconds in found.items():
+        records[label] |= {'milliseconds': dict(milliseconds), 'threads': cores(),
+                           'latency': milliseconds['native'] / min(found[DENSE].values())}
+
+
 def write(program: Program, path: pathlib.Path, as_onnx: bool) -> None:
     """For the process that runs it."""
     path.write_bytes(onnx_model(program, batch=1).SerializeToString() if as_onnx else pickle.dumps(program))
@@ -141,7 +157,7 @@ HEAD = '''\
 MCifarNet on CIFAR-10, on a copy of the images that went through JPEG, which makes them harder to tell apart than the original
 ones. One run with seed 0 of each command below, on 45,000 of the training images; the other 5,000 were held out
 (`datasets/cifar10_holdout.yaml`), and every choice was made on those. The 10,000 test images are read for
-this page alone, which `python benchmarks/results.py` wrote.
+this page alone, which `python -m benchmarks.results` wrote.
 
 **loss** is in points of top-1 against the dense network; **held out** is top-1 on the held-out images. Multiply-accumulates
 (MACs) are those of one image: **dense**, all of the network; **published**, in the accounting of the paper; **executed**, what
@@ -172,13 +188,12 @@ def page(records: Mapping[str, Mapping[str, Any]], recipe: str) -> str:
 
 def row(network: Network, record: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Its cells."""
-    dense, paper = records[DENSE], network.published
-    loss = 100 * (dense['top1']['test'] - record['top1']['test'])
-    fastest = min(dense['milliseconds'].values())
+    paper = network.published
+    loss = 100 * (records[DENSE]['top1']['test'] - record['top1']['test'])
     return [network.label, *(f'{100 * share:.2f} %' for share in (record['top1']['test'], record['top5']['test'])),
             '' if network.label == DENSE else f'{loss:.2f}', f'{100 * record["top1"]["held out"]:.2f} %',
             *(f'{record[key] / 1e6:.1f}M' for key in ('dense', 'macs', 'executed')),
-            f'{record["milliseconds"]["native"] / fastest:.2f}',
+            f'{record["latency"]:.2f}',
             *([f'{100 * paper.top1:.2f} %', f'{paper.macs / 1e6:.0f}M'] if paper else ['', ''])]
 
 
@@ -213,13 +228,11 @@ def main() -> None:
     told = parser.parse_args()
     records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
     if not told.page:
-        for network in NETWORKS:
-            if network.checkpoint not in Session(config_of(network, DATASETS['test'])).store.names():
-                print(f'{network.label}: there is no checkpoint {network.checkpoint}; its record stays as it is')
-            elif told.only is None or network.label in told.only:
+        here = [network for network in NETWORKS if is_here(network)]
+        for network in here:
+            if told.only is None or network.label in told.only:
                 records[network.label] = record_of(network)
-        for label, found in times([network for network in NETWORKS if network.label in records], told.rounds).items():
-            records[label] |= {'milliseconds': found, 'threads': cores()}
+        add_times(records, times([network for network in here if network.label in records], told.rounds))
         with whole_file(RECORDS) as file:
             file.write_text(json.dumps(records, indent=1) + '\n')
     picture.save(draw(records), CURVE)

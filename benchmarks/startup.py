@@ -1,6 +1,6 @@
 """Wall time of the commands that answer without TensorFlow, as whole processes.
 
-    python benchmarks/startup.py [--rounds 7]
+    python -m benchmarks.startup [--rounds 7]
 """
 import argparse
 import statistics

@@ -1,6 +1,6 @@
 """Images a second in training: this project against a plain Keras loop, gated against dense, and slimmed by use against gated.
 
-    python benchmarks/training.py [--precision float32] [--batch 128] [--rounds 15]
+    python -m benchmarks.training [--precision float32] [--batch 128] [--rounds 15]
 
 Training steps of MCifarNet on the same random images, in turn, so that the machine's moods hit all alike; medians, and their
 ratios. Both gated networks keep as many channels; the slimmed one has 68 % of those to choose from. The Keras loop is what one

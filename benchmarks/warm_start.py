@@ -1,6 +1,6 @@
 """How good a gated network is before and after fine-tuning, by its start and its density; writes docs/warm_start.md.
 
-    python benchmarks/warm_start.py [datasets/fashion_mnist.yaml] [--checkpoint pretrained] [--images 2000] [--fit-images 1024]
+    python -m benchmarks.warm_start [datasets/fashion_mnist.yaml] [--checkpoint pretrained] [--images 2000] [--fit-images 1024]
         [--tune EPOCHS]
 
 The dense MCifarNet of the dataset, loaded into the gated one, is evaluated on the first `--images` validation images:
@@ -50,7 +50,7 @@ the convolution, b is its shift, and phi is zero (`mayo/checkpoint/warm_start.py
 the same for every image: the channels with small scales are suppressed always, until training has told images apart.
 
 Top-1 of MCifarNet at each density before any fine-tuning, from a dense checkpoint. This page is written by
-`python benchmarks/warm_start.py datasets/NAME.yaml`, which says in its first lines how each start is made.
+`python -m benchmarks.warm_start datasets/NAME.yaml`, which says in its first lines how each start is made.
 '''
 LESSONS = '''
 A gate both ranks channels and scales them. With phi = 0 it ranks by scale, the same for every image, and training changes that
