@@ -70,11 +70,11 @@ def gated(model: str, group: str, checkpoints: Mapping[float, str]) -> Iterator[
 PAPER = {point.name: point for point in PUBLISHED['cifarnet', 'cifar10']}
 NETWORKS = (
     Network(DENSE, DENSE, ('models/cifarnet.yaml',), 'pretrained', PAPER[DENSE]),
-    *gated('cifarnet', 'FBS', {1.0: 'pretrained', 0.9: 'gate70', 0.8: 'gate70', 0.7: 'gate70', 0.6: 'gate60', 0.5: 'gate50',
+    *gated('cifarnet', 'FBS', {1.0: 'pretrained', 0.9: 'gate70', 0.8: 'gate70', 0.7: 'gate70', 0.6: 'gate50', 0.5: 'gate50',
                                0.4: 'gate40', 0.3: 'gate30'}),
     Network('slimmed', 'slimmed', ('models/cifarnet_slim80.yaml',), 'tuned'),
     *gated('cifarnet_slim80', 'slimmed + FBS', {0.8: 'gate80', 0.61: 'gate61'}),     # 0.61: what FBS alone executes at 0.5
-    Network('slimmed by use + FBS', 'slimmed by use + FBS', ('models/gate/cifarnet_slim68.yaml',), 'tuned'),
+    Network('slimmed by use + FBS', 'slimmed by use + FBS', ('models/gate/cifarnet_slim68.yaml',), 'slim'),
 )
 
 

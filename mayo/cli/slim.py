@@ -82,12 +82,18 @@ def _require_direct_gates(graph: Graph) -> None:
 
 
 def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
-    """Of every gated layer, the share of the validation images for which each channel is active, [C]."""
+    """Of every gated layer, the share of the validation images for which each channel is active, [C].
+
+    Of channels that as many images picked, those of larger mean saliency count for more, by less than one image. One without
+    any can win for no image, while another that these images did not pick may for the next.
+    """
     from mayo.session.gate_use import gate_use
     if not gates.settings(graph):
         return {}
     found = gate_use(session)
-    return {layer.name: np.nansum(layer.active * found.images[:, None], 0) / found.images.sum() for layer in found.layers}
+    images = found.images.sum()
+    return {layer.name: (np.nansum(layer.active * found.images[:, None], 0)
+                         + layer.strength / max(2 * layer.strength.max(), 1e-12)) / images for layer in found.layers}
 
 
 def _way(config: Config) -> str:

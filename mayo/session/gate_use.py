@@ -60,9 +60,13 @@ class Histogram:
 
 @dataclass
 class LayerUse:
-    """Of one gated layer. active: [K, C], NaN for a class without images; counts: active channels [images]."""
+    """Of one gated layer. active: [K, C], NaN for a class without images; counts: active channels [images].
+
+    strength: the mean saliency of each channel, whether it won or not, [C].
+    """
     name: str
     active: np.ndarray
+    strength: np.ndarray
     counts: np.ndarray
     saliency: Histogram
     fewest: list[Example] = field(default_factory=list)         # the least used first
@@ -137,7 +141,8 @@ class _Gathering:
             raise UserError('the validation records hold no image.')
         share = self.per_class[:, None].astype(np.float64)
         share[share == 0] = np.nan
-        layers = (LayerUse(name, layer.active / share, np.concatenate(layer.counts), layer.histogram, layer.fewest, layer.most)
+        layers = (LayerUse(name, layer.active / share, layer.strength / self.images, np.concatenate(layer.counts),
+                           layer.histogram, layer.fewest, layer.most)
                   for name, layer in self.layers.items())
         return GateUse(tuple(classes), self.per_class, tuple(layers))
 
@@ -147,6 +152,7 @@ class _Layer:
 
     def __init__(self, num_classes: int, channels: int) -> None:
         self.active = np.zeros((num_classes, channels))
+        self.strength = np.zeros(channels)
         self.counts: list[np.ndarray] = []
         self.histogram = Histogram()
         self.fewest: list[Example] = []
@@ -158,6 +164,7 @@ class _Layer:
         self.histogram.add(saliency, mask)
         rows = tuple(range(1, mask.ndim - 1))
         strength = (saliency * mask).mean(rows).sum(-1)
+        self.strength += saliency.mean(rows).sum(0)
         mask = mask.mean(rows)
         counts = mask.sum(-1)
         self.counts.append(counts)

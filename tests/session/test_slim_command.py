@@ -56,6 +56,18 @@ def test_a_gated_network_is_slimmed_by_use_trained_on_and_loaded_back_into_the_w
     assert results(again) == results(small)
 
 
+def test_of_channels_that_no_image_picked_those_go_first_that_none_can_pick(my, tmp_path):
+    my('gated.yaml', 'system.checkpoint.save=gate50', 'save')
+    prefix = tmp_path / 'checkpoints/tiny/pictures/gate50'
+    tensors = bundle.read(prefix)
+    phi, rho = 'tiny/conv1/gate/weights', 'tiny/conv1/gate/biases'
+    bundle.write(prefix, tensors | {phi: np.zeros_like(tensors[phi]), rho: np.array([0, 0, 0.001, 1, 2, 3], np.float32)})
+    told = my('gated.yaml', 'system.checkpoint.load=gate50', 'slim.channels={conv1: 4}', 'slim.model=small.yaml', 'slim')
+    assert 'the largest dropped is 0\n' in told
+    kept = bundle.read(tmp_path / 'checkpoints/small/pictures/slim')['mayo/kept/conv1']
+    assert kept.tolist() == [0, 0, 1, 1, 1, 1]
+
+
 def results(told):
     """The lines of an evaluation that do not depend on the clock or on how many channels there are."""
     return [line.partition(', of ')[0] for line in told.splitlines() if line.startswith('top-1')]
