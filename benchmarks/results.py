@@ -140,10 +140,13 @@ def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float
 
 
 def add_times(records: dict[str, dict[str, Any]], found: Mapping[str, Mapping[str, float]]) -> None:
-    """Milliseconds by label and engine into the records, and as a fraction of the dense network's in this run."""
+    """Milliseconds by label and engine into the records, and as a fraction of the dense network's in this run, which keeps
+    the labels of all that were timed beside it.
+    """
     for label, milliseconds in found.items():
         records[label] |= {'milliseconds': dict(milliseconds), 'threads': cores(),
                            'latency': milliseconds['native'] / min(found[DENSE].values())}
+    records[DENSE]['beside'] = list(found)
 
 
 def write(program: Program, path: pathlib.Path, as_onnx: bool) -> None:
@@ -162,7 +165,7 @@ this page alone, which `python -m benchmarks.results` wrote.
 **loss** is in points of top-1 against the dense network; **held out** is top-1 on the held-out images. Multiply-accumulates
 (MACs) are those of one image: **dense**, all of the network; **published**, in the accounting of the paper; **executed**, what
 runs ([fbs.md](fbs.md) explains them). **latency** is that of one image in our engine, with {cores} threads, as a fraction of
-what the dense network takes in the engine that is fastest at it, {fastest}.
+what the dense network takes in the engine that is fastest at it, {fastest}; with a *, in an earlier run than the others.
 
 '''
 TAIL = '''
@@ -193,7 +196,7 @@ def row(network: Network, record: Mapping[str, Any], records: Mapping[str, Mappi
     return [network.label, *(f'{100 * share:.2f} %' for share in (record['top1']['test'], record['top5']['test'])),
             '' if network.label == DENSE else f'{loss:.2f}', f'{100 * record["top1"]["held out"]:.2f} %',
             *(f'{record[key] / 1e6:.1f}M' for key in ('dense', 'macs', 'executed')),
-            f'{record["latency"]:.2f}',
+            f'{record["latency"]:.2f}{"" if network.label in records[DENSE]["beside"] else " *"}',
             *([f'{100 * paper.top1:.2f} %', f'{paper.macs / 1e6:.0f}M'] if paper else ['', ''])]
 
 
