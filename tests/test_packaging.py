@@ -26,7 +26,7 @@ def wheel(tmp_path_factory):
         copy(ROOT / name, folder / name)
     for engine in ROOT.glob('build/lib*/**/engine*'):
         target = folder / engine.relative_to(ROOT)
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(engine, target)
     for name in ('datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', 'datasets/fashion_mnist/train-0.tfrecord',
                  *CHECKPOINTS, *TRAINED):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mayo.checkpoint import bundle, keras_file
-from mayo.util.errors import UserError, did_you_mean
+from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import SHIPPED, alone, find, home, shown, whole_file
 
 _MANIFEST = 'checkpoint'
@@ -53,6 +53,16 @@ class Store:
                 bundle.check(prefix)
                 return prefix
         raise UserError(self._nothing(load, key))
+
+    def resolve_all(self, loads: Iterable[str], run: str = '', key: str = 'system.checkpoint.load') -> list[pathlib.Path]:
+        """The bundle of each, as `resolve`. UserError: all that do not exist."""
+        found: list[pathlib.Path] = []
+        problems = Problems()
+        for load in loads:
+            with problems.collecting():
+                found.append(self.resolve(load, run, key))
+        problems.raise_any()
+        return found
 
     def record(self, name: str, keep: int) -> None:
         """Make `name` the latest; of its run (`NAME-epoch-N`) only the last `keep` stay."""

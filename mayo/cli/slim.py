@@ -93,7 +93,7 @@ def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
     found = gate_use(session)
     images = found.images.sum()
     return {layer.name: (np.nansum(layer.active * found.images[:, None], 0)
-                         + layer.strength / max(2 * layer.strength.max(), 1e-12)) / images for layer in found.layers}
+                         + layer.mean / max(2 * layer.mean.max(), 1e-12)) / images for layer in found.layers}
 
 
 def _way(config: Config) -> str:

@@ -262,12 +262,8 @@ def _goal(config: Config) -> Iterator[str]:
 def _plotted(config: Config) -> Iterable[str]:
     """A checkpoint that is to be drawn does not exist."""
     key = 'plot.checkpoints'
-    root, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
-    found = Problems()
-    for name in config.get(key) or []:
-        with found.collecting():
-            Store(root, model, dataset).resolve(name, key=key)
-    return found
+    _store(config).resolve_all(config.get(key) or [], key=key)
+    return ()
 
 
 def _imported(config: Config) -> Iterable[str]:

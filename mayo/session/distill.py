@@ -7,7 +7,7 @@ such as the network before `slim`. A checkpoint without a configuration is taken
 The teacher reads the same augmented images. Hinton, Vinyals and Dean, 2015, https://arxiv.org/abs/1503.02531
 
 Several take turns, a batch each; with `mirror` each has a second turn, in which it reads the images mirrored. What is learned
-is the mean of what they say, which is better than each of them, at the price of one: Fukuda et al., 2017, Efficient knowledge
+is the mean of what they say, often better than each of them, at the price of one: Fukuda et al., 2017, Efficient knowledge
 distillation from an ensemble of teachers, https://www.isca-archive.org/interspeech_2017/fukuda17_interspeech.html
 """
 import functools

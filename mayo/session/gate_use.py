@@ -62,11 +62,11 @@ class Histogram:
 class LayerUse:
     """Of one gated layer. active: [K, C], NaN for a class without images; counts: active channels [images].
 
-    strength: the mean saliency of each channel, whether it won or not, [C].
+    mean: saliency of each channel, whether it won or not, mean over images [C].
     """
     name: str
     active: np.ndarray
-    strength: np.ndarray
+    mean: np.ndarray
     counts: np.ndarray
     saliency: Histogram
     fewest: list[Example] = field(default_factory=list)         # the least used first
@@ -141,7 +141,7 @@ class _Gathering:
             raise UserError('the validation records hold no image.')
         share = self.per_class[:, None].astype(np.float64)
         share[share == 0] = np.nan
-        layers = (LayerUse(name, layer.active / share, layer.strength / self.images, np.concatenate(layer.counts),
+        layers = (LayerUse(name, layer.active / share, layer.total / self.images, np.concatenate(layer.counts),
                            layer.histogram, layer.fewest, layer.most)
                   for name, layer in self.layers.items())
         return GateUse(tuple(classes), self.per_class, tuple(layers))
@@ -152,7 +152,7 @@ class _Layer:
 
     def __init__(self, num_classes: int, channels: int) -> None:
         self.active = np.zeros((num_classes, channels))
-        self.strength = np.zeros(channels)
+        self.total = np.zeros(channels)         # of the saliencies, whoever won
         self.counts: list[np.ndarray] = []
         self.histogram = Histogram()
         self.fewest: list[Example] = []
@@ -164,7 +164,7 @@ class _Layer:
         self.histogram.add(saliency, mask)
         rows = tuple(range(1, mask.ndim - 1))
         strength = (saliency * mask).mean(rows).sum(-1)
-        self.strength += saliency.mean(rows).sum(0)
+        self.total += saliency.mean(rows).sum(0)
         mask = mask.mean(rows)
         counts = mask.sum(-1)
         self.counts.append(counts)

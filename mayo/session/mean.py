@@ -41,12 +41,9 @@ def shares(config: Config, store: Store) -> dict[pathlib.Path, float]:
     said = config.get(KEY)
     said = said if isinstance(said, Mapping) else dict.fromkeys(said, 1.0)
     found: dict[pathlib.Path, float] = {}
-    problems = Problems()
-    for name, share in said.items():
-        with problems.collecting():
-            prefix = store.resolve(name, config.get('system.checkpoint.save') or '', KEY)
-            found[prefix] = found.get(prefix, 0.0) + share
-    problems.raise_any()
+    prefixes = store.resolve_all(said, config.get('system.checkpoint.save') or '', KEY)
+    for prefix, share in zip(prefixes, said.values(), strict=True):
+        found[prefix] = found.get(prefix, 0.0) + share
     return found
 
 

@@ -4,7 +4,6 @@ import pathlib
 from mayo.checkpoint import bundle, names
 from mayo.checkpoint.store import Store
 from mayo.config import Config
-from mayo.util.errors import Problems
 from mayo.util.files import shown
 
 TEACHERS = 'train.distill.checkpoint'
@@ -23,11 +22,4 @@ def stored_config(prefix: pathlib.Path) -> Config | None:
 def teachers(config: Config, store: Store) -> list[pathlib.Path]:
     """The bundles that train.distill.checkpoint names; none if it is null. UserError: all that do not exist."""
     said = config.get(TEACHERS)
-    listed = said if isinstance(said, list) else [said] * (said is not None)
-    problems = Problems()
-    found = []
-    for name in listed:
-        with problems.collecting():
-            found.append(store.resolve(name, key=TEACHERS))
-    problems.raise_any()
-    return found
+    return store.resolve_all(said if isinstance(said, list) else [said] * (said is not None), key=TEACHERS)

@@ -29,7 +29,7 @@ def test_probabilities_counts_and_saliencies_are_those_of_numpy(session):
         mask, saliency = stats[layer.name].mask.numpy(), stats[layer.name].saliency.numpy()
         expected = [mask[labels == label].mean(0) for label in range(3)]
         np.testing.assert_allclose(layer.active, expected, atol=1e-6)
-        np.testing.assert_allclose(layer.strength, saliency.mean(0), rtol=1e-5)
+        np.testing.assert_allclose(layer.mean, saliency.mean(0), rtol=1e-5)
         np.testing.assert_array_equal(layer.counts, mask.sum(1))
         assert layer.saliency.counts.sum(1).tolist() == [np.sum(mask == 0), np.sum(mask == 1)]
         assert layer.saliency.zeros == np.sum(saliency == 0)
