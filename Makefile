@@ -1,6 +1,6 @@
 # make demo   install what runs Mayo, and evaluate the two shipped networks on the shipped test images
 # make test   install what the tests need, and run them all
-# make lint   linter and type checker
+# make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -39,5 +39,6 @@ test: .venv/dev.stamp .venv/native.stamp
 ready: .venv/dev.stamp .venv/native.stamp
 
 lint: .venv/dev.stamp
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -1,4 +1,5 @@
 """Packaging: the package `mayo`, its command `my`, and in `mayo/shelf` the files that ship."""
+
 import pathlib
 import re
 import shutil
@@ -27,11 +28,21 @@ SHELF = (
 # The native engine. `optional`: without a compiler the package does without it, and compact networks run in TensorFlow.
 NATIVE = 'mayo/net/tf/compact/native/'
 ENGINE = Extension(
-    NATIVE.replace('/', '.') + 'engine', [NATIVE + 'engine.c'], optional=True,
+    NATIVE.replace('/', '.') + 'engine',
+    [NATIVE + 'engine.c'],
+    optional=True,
     depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'undefine.h')],
-    extra_compile_args=['-O3', '-std=gnu11', '-fopenmp', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast',
-                        '-Wno-psabi'],
-    extra_link_args=['-fopenmp'])
+    extra_compile_args=[
+        '-O3',
+        '-std=gnu11',
+        '-fopenmp',
+        '-fno-math-errno',
+        '-fno-trapping-math',
+        '-ffp-contract=fast',
+        '-Wno-psabi',
+    ],
+    extra_link_args=['-fopenmp'],
+)
 
 
 class BuildWithShelf(build_py):

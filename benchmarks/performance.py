@@ -5,6 +5,7 @@
 Runs `bench` for each network, which leaves its figures in docs/performance/NAME.json and a picture beside them, and
 makes the page of all figures there are. The last section of the page is written by hand and stays as it is.
 """
+
 import argparse
 import json
 import os
@@ -23,6 +24,7 @@ TRIED = '## What was tried and what it gave'
 @dataclass(frozen=True)
 class Goal:
     """How much faster than the best dense engine compact execution has to be, and should be."""
+
     density: float
     least: float
     aim: float
@@ -31,6 +33,7 @@ class Goal:
 @dataclass(frozen=True)
 class Run:
     """One command. Density 1.0 is in it to see what compact execution costs where it cannot win."""
+
     name: str
     words: tuple[str, ...]
     batch_size: int
@@ -54,7 +57,7 @@ RUNS = (
     Run('cifarnet-64', CIFARNET, 64, (Goal(0.5, 1.5, 2.5),), (1.0, 0.5, 0.25)),
 )
 
-HEAD = '''\
+HEAD = """\
 # Performance
 
 What `bench` measured on {cores} CPU cores with {threads} threads, in 32-bit floats, {weights}: each network in each engine,
@@ -67,27 +70,37 @@ the ceiling.
 
 ## Goals
 
-'''
-FULL = '''
+"""
+FULL = """
 At density 1.0, where nothing can be skipped, compact execution may take 1.1 times as long as masked execution:
 
-'''
+"""
 
 
 def measure(run: Run, rounds: int) -> None:
     """Run its command; the figures and the picture go to FIGURES."""
-    words = [f'bench.rounds={rounds}', 'bench.format=json', f'bench.path={FIGURES / run.name}.json',
-             f'bench.plot={FIGURES / run.name}.svg']
+    words = [
+        f'bench.rounds={rounds}',
+        'bench.format=json',
+        f'bench.path={FIGURES / run.name}.json',
+        f'bench.plot={FIGURES / run.name}.svg',
+    ]
     subprocess.run([ROOT / 'my', *run.settings, *words, 'bench'], check=True)
 
 
 def page(figures: Mapping[str, Any], cores: int, prose: str) -> str:
     """The whole page. figures: JSON of `bench` by the name of a run; prose: the last section."""
     runs = [run for run in RUNS if run.name in figures]
-    threads, weights = (' or '.join(dict.fromkeys(str(figures[run.name][key]) for run in runs))
-                        for key in ('threads', 'weights'))
-    parts = [HEAD.format(cores=cores, threads=threads, weights=weights), goals(runs, figures), FULL, full(runs, figures),
-             '\n## Measurements\n']
+    threads, weights = (
+        ' or '.join(dict.fromkeys(str(figures[run.name][key]) for run in runs)) for key in ('threads', 'weights')
+    )
+    parts = [
+        HEAD.format(cores=cores, threads=threads, weights=weights),
+        goals(runs, figures),
+        FULL,
+        full(runs, figures),
+        '\n## Measurements\n',
+    ]
     for run in runs:
         parts += section(run, figures[run.name])
     return ''.join(parts) + f'\n{TRIED}\n\n{prose.strip()}\n'
@@ -100,10 +113,34 @@ def goals(runs: Sequence[Run], figures: Mapping[str, Any]) -> str:
         for goal in run.goals:
             group = group_of(figures[run.name], goal.density)
             dense, compact = best(group, 'dense'), best(group, 'compact')
-            rows.append([*name_of(run, figures), goal.density, engine(dense), engine(compact), ratio(compact['speedup']),
-                         ratio(goal.least), ratio(goal.aim), verdict(compact['speedup'], goal), ratio(compact['of_static'])])
-    return table(['network', 'batch', 'density', 'best dense, ms', 'best compact, ms', 'speedup', 'at least', 'aim', 'reached',
-                  'of static'], rows)
+            rows.append(
+                [
+                    *name_of(run, figures),
+                    goal.density,
+                    engine(dense),
+                    engine(compact),
+                    ratio(compact['speedup']),
+                    ratio(goal.least),
+                    ratio(goal.aim),
+                    verdict(compact['speedup'], goal),
+                    ratio(compact['of_static']),
+                ]
+            )
+    return table(
+        [
+            'network',
+            'batch',
+            'density',
+            'best dense, ms',
+            'best compact, ms',
+            'speedup',
+            'at least',
+            'aim',
+            'reached',
+            'of static',
+        ],
+        rows,
+    )
 
 
 def verdict(speedup: float, goal: Goal) -> str:
@@ -126,10 +163,19 @@ def section(run: Run, figures: Any) -> Iterator[str]:
     if (FIGURES / f'{run.name}.svg').exists():
         yield f'\n![Time over density]({FIGURES.name}/{run.name}.svg)\n'
     for group in figures['groups']:
-        rows = [[one['label'], *(number(1000 * one['seconds'][part]) for part in ('median', 'p5', 'p95')),
-                 number(one['images_per_second']), ratio(one['speedup']), ratio(one['of_static']),
-                 ratio(one['macs'] / group['dense_macs'], ''), ratio(one['efficiency'], ''),
-                 f'{one["peak_bytes"] / 2**20:.0f}'] for one in group['measurements']]
+        rows = [
+            [
+                one['label'],
+                *(number(1000 * one['seconds'][part]) for part in ('median', 'p5', 'p95')),
+                number(one['images_per_second']),
+                ratio(one['speedup']),
+                ratio(one['of_static']),
+                ratio(one['macs'] / group['dense_macs'], ''),
+                ratio(one['efficiency'], ''),
+                f'{one["peak_bytes"] / 2**20:.0f}',
+            ]
+            for one in group['measurements']
+        ]
         yield f'\nDensity {group["density"]:g}:\n\n'
         yield table(['', 'ms', 'p5', 'p95', 'images/s', 'speedup', 'of static', 'MACs', 'efficiency', 'MiB'], rows)
     for note in figures['notes']:
@@ -180,8 +226,13 @@ def prose_of(text: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description='Measure compact execution and write docs/performance.md.')
-    parser.add_argument('--only', nargs='*', choices=[run.name for run in RUNS], default=[run.name for run in RUNS],
-                        help='the networks to measure again; none: only write the page')
+    parser.add_argument(
+        '--only',
+        nargs='*',
+        choices=[run.name for run in RUNS],
+        default=[run.name for run in RUNS],
+        help='the networks to measure again; none: only write the page',
+    )
     parser.add_argument('--rounds', type=int, default=20)
     options = parser.parse_args()
     for run in RUNS:

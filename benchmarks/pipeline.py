@@ -5,6 +5,7 @@
 Reads, decodes, augments and batches the records of Fashion-MNIST with the preprocessing of MCifarNet, as `train` does, with
 nothing at the other end; then the dense training step on a ready batch; in turn. Medians and their ratio.
 """
+
 import argparse
 import os
 import statistics
@@ -39,7 +40,7 @@ def main() -> None:
     config = Config.default()
     for name in ('models/cifarnet.yaml', 'datasets/fashion_mnist.yaml'):
         config.merge_file(SHIPPED / name)
-    config.merge_word('dataset.path.train=$(dataset.path.validate)')         # the images that ship, as often as it takes
+    config.merge_word('dataset.path.train=$(dataset.path.validate)')  # the images that ship, as often as it takes
     config.merge_word('dataset.num_examples_per_epoch.train=10000')
     batch = config.get('system.batch_size')
     images, labels = tf.random.stateless_normal([batch, 32, 32, 3], [0, 1]), tf.zeros([batch], tf.int32)
@@ -53,8 +54,10 @@ def main() -> None:
             step(images, labels)
         training.append(5 * batch / (time.perf_counter() - start))
     speed, need = statistics.median(pipeline), statistics.median(training)
-    print(f'input pipeline {speed:.0f} images/s, training (mixed_bfloat16, dense MCifarNet) {need:.0f} images/s, '
-          f'ratio {speed / need:.1f}')
+    print(
+        f'input pipeline {speed:.0f} images/s, training (mixed_bfloat16, dense MCifarNet) {need:.0f} images/s, '
+        f'ratio {speed / need:.1f}'
+    )
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ Then all are timed, an image at a time, in turns, beside the dense network in ea
 keeps a record of each network, from which the page and docs/results.svg are written. Those whose checkpoint is not here keep
 the record that they have.
 """
+
 import argparse
 import contextlib
 import json
@@ -41,12 +42,13 @@ RECORDS, PAGE, CURVE = (SHIPPED / 'docs' / f'results.{kind}' for kind in ('json'
 DATASETS = {'test': 'datasets/cifar10.yaml', 'held out': 'datasets/cifar10_holdout.yaml'}
 DENSE = 'dense'
 PEERS = ('tensorflow', 'xla', 'onnxruntime', 'openvino')
-IMAGES = 16                     # different ones that a network is timed on
+IMAGES = 16  # different ones that a network is timed on
 
 
 @dataclass(frozen=True)
 class Network:
     """A row. words: what names the network, before its dataset; published: what the paper has."""
+
     label: str
     group: str
     words: tuple[str, ...]
@@ -63,17 +65,34 @@ def gated(model: str, group: str, checkpoints: Mapping[float, str]) -> Iterator[
     """A row for each density, with the name of the weights; some were trained at another density than they run at."""
     for density, checkpoint in checkpoints.items():
         label = f'{group}, density {density:g}'
-        yield Network(label, group, (f'models/gate/{model}.yaml', f'_gate.density={density:g}'), checkpoint,
-                      PAPER.get(f'{group} {density:g}'))
+        yield Network(
+            label,
+            group,
+            (f'models/gate/{model}.yaml', f'_gate.density={density:g}'),
+            checkpoint,
+            PAPER.get(f'{group} {density:g}'),
+        )
 
 
 PAPER = {point.name: point for point in PUBLISHED['cifarnet', 'cifar10']}
 NETWORKS = (
     Network(DENSE, DENSE, ('models/cifarnet.yaml',), 'pretrained', PAPER[DENSE]),
-    *gated('cifarnet', 'FBS', {1.0: 'pretrained', 0.9: 'gate70', 0.8: 'gate70', 0.7: 'gate70', 0.6: 'gate50', 0.5: 'gate50',
-                               0.4: 'gate40', 0.3: 'gate30'}),
+    *gated(
+        'cifarnet',
+        'FBS',
+        {
+            1.0: 'pretrained',
+            0.9: 'gate70',
+            0.8: 'gate70',
+            0.7: 'gate70',
+            0.6: 'gate50',
+            0.5: 'gate50',
+            0.4: 'gate40',
+            0.3: 'gate30',
+        },
+    ),
     Network('slimmed', 'slimmed', ('models/cifarnet_slim80.yaml',), 'tuned'),
-    *gated('cifarnet_slim80', 'slimmed + FBS', {0.8: 'gate80', 0.61: 'gate61'}),     # 0.61: what FBS alone executes at 0.5
+    *gated('cifarnet_slim80', 'slimmed + FBS', {0.8: 'gate80', 0.61: 'gate61'}),  # 0.61: what FBS alone executes at 0.5
     Network('slimmed by use + FBS', 'slimmed by use + FBS', ('models/gate/cifarnet_slim68.yaml',), 'slim'),
 )
 
@@ -144,8 +163,11 @@ def add_times(records: dict[str, dict[str, Any]], found: Mapping[str, Mapping[st
     the labels of all that were timed beside it.
     """
     for label, milliseconds in found.items():
-        records[label] |= {'milliseconds': dict(milliseconds), 'threads': cores(),
-                           'latency': milliseconds['native'] / min(found[DENSE].values())}
+        records[label] |= {
+            'milliseconds': dict(milliseconds),
+            'threads': cores(),
+            'latency': milliseconds['native'] / min(found[DENSE].values()),
+        }
     records[DENSE]['beside'] = list(found)
 
 
@@ -154,7 +176,7 @@ def write(program: Program, path: pathlib.Path, as_onnx: bool) -> None:
     path.write_bytes(onnx_model(program, batch=1).SerializeToString() if as_onnx else pickle.dumps(program))
 
 
-HEAD = '''\
+HEAD = """\
 # Results on CIFAR-10
 
 MCifarNet on CIFAR-10, on a copy of the images that went through JPEG, which makes them harder to tell apart than the original
@@ -167,15 +189,15 @@ this page alone, which `python -m benchmarks.results` wrote.
 runs ([fbs.md](fbs.md) explains them). **latency** is that of one image in our engine, with {cores} threads, as a fraction of
 what the dense network takes in the engine that is fastest at it, {fastest}; with a *, in an earlier run than the others.
 
-'''
-TAIL = '''
+"""
+TAIL = """
 Beside them, published on the original images: by the authors (https://openreview.net/forum?id=BJxh2j0qYm, table 4), the dense
 network 91.37 %, and at density 0.5, 90.54 % (top-5 99.75 %), a loss of 0.83 points; by an independent reproduction with the
 authors' code, 91.23 % at 0.7 and 89.88 % at 0.5.
 
 ![Top-1 over executed MACs](results.svg)
 
-'''
+"""
 RECIPE = '## How they were trained\n'
 
 
@@ -184,20 +206,42 @@ def page(records: Mapping[str, Mapping[str, Any]], recipe: str) -> str:
     dense = records[DENSE]
     fastest = min(dense['milliseconds'], key=dense['milliseconds'].get)
     rows = [row(network, records[network.label], records) for network in NETWORKS if network.label in records]
-    return (HEAD.format(cores=dense['threads'], fastest=fastest) + table(
-        ['network', 'top-1', 'top-5', 'loss', 'held out', 'dense', 'published', 'executed', 'latency',
-         'top-1 published', 'MACs published'], rows) + TAIL + f'{RECIPE}\n{recipe.strip()}\n')
+    return (
+        HEAD.format(cores=dense['threads'], fastest=fastest)
+        + table(
+            [
+                'network',
+                'top-1',
+                'top-5',
+                'loss',
+                'held out',
+                'dense',
+                'published',
+                'executed',
+                'latency',
+                'top-1 published',
+                'MACs published',
+            ],
+            rows,
+        )
+        + TAIL
+        + f'{RECIPE}\n{recipe.strip()}\n'
+    )
 
 
 def row(network: Network, record: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Its cells."""
     paper = network.published
     loss = 100 * (records[DENSE]['top1']['test'] - record['top1']['test'])
-    return [network.label, *(f'{100 * share:.2f} %' for share in (record['top1']['test'], record['top5']['test'])),
-            '' if network.label == DENSE else f'{loss:.2f}', f'{100 * record["top1"]["held out"]:.2f} %',
-            *(f'{record[key] / 1e6:.1f}M' for key in ('dense', 'macs', 'executed')),
-            f'{record["latency"]:.2f}{"" if network.label in records[DENSE]["beside"] else " *"}',
-            *([f'{100 * paper.top1:.2f} %', f'{paper.macs / 1e6:.0f}M'] if paper else ['', ''])]
+    return [
+        network.label,
+        *(f'{100 * share:.2f} %' for share in (record['top1']['test'], record['top5']['test'])),
+        '' if network.label == DENSE else f'{loss:.2f}',
+        f'{100 * record["top1"]["held out"]:.2f} %',
+        *(f'{record[key] / 1e6:.1f}M' for key in ('dense', 'macs', 'executed')),
+        f'{record["latency"]:.2f}{"" if network.label in records[DENSE]["beside"] else " *"}',
+        *([f'{100 * paper.top1:.2f} %', f'{paper.macs / 1e6:.0f}M'] if paper else ['', '']),
+    ]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -211,9 +255,16 @@ def draw(records: Mapping[str, Mapping[str, Any]]) -> Any:
     axes = figure.subplots()
     for group, mark in zip(dict.fromkeys(network.group for network in NETWORKS), 'so^Dv', strict=False):
         found = [records[network.label] for network in NETWORKS if network.group == group and network.label in records]
-        axes.plot([record['executed'] / 1e6 for record in found], [100 * record['top1']['test'] for record in found],
-                  color=picture.INK, marker=mark, markersize=6, linewidth=1, label=group,
-                  markerfacecolor=picture.INK if group == 'FBS' else 'white')
+        axes.plot(
+            [record['executed'] / 1e6 for record in found],
+            [100 * record['top1']['test'] for record in found],
+            color=picture.INK,
+            marker=mark,
+            markersize=6,
+            linewidth=1,
+            label=group,
+            markerfacecolor=picture.INK if group == 'FBS' else 'white',
+        )
     axes.set(xlabel='million executed multiply-accumulates (MACs) an image', ylabel='top-1 on the test images, %')
     axes.set_xlim(left=0)
     axes.grid(color=picture.PALE, linewidth=0.5)
@@ -224,8 +275,13 @@ def draw(records: Mapping[str, Mapping[str, Any]]) -> Any:
 def main() -> None:
     """Evaluate, time, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--only', nargs='+', choices=[network.label for network in NETWORKS], metavar='LABEL',
-                        help='the networks to evaluate again; all are timed')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=[network.label for network in NETWORKS],
+        metavar='LABEL',
+        help='the networks to evaluate again; all are timed',
+    )
     parser.add_argument('--page', action='store_true', help='write the page alone')
     parser.add_argument('--rounds', type=int, default=40)
     told = parser.parse_args()

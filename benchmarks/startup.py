@@ -1,7 +1,8 @@
 """Wall time of the commands that answer without TensorFlow, as whole processes.
 
-    python -m benchmarks.startup [--rounds 7]
+python -m benchmarks.startup [--rounds 7]
 """
+
 import argparse
 import statistics
 import subprocess

@@ -6,6 +6,7 @@ Training steps of MCifarNet on the same random images, in turn, so that the mach
 ratios. Both gated networks keep as many channels; the slimmed one has 68 % of those to choose from. The Keras loop is what one
 would write without this project: a functional model of Keras layers, `GradientTape`, `apply_gradients`.
 """
+
 import argparse
 import functools
 import os
@@ -23,8 +24,16 @@ from mayo.session.base import Session
 from mayo.session.train import Trainer
 from mayo.util.files import SHIPPED
 
-WIDTHS = ((64, 1, 'valid'), (64, 1, 'same'), (128, 2, 'same'), (128, 1, 'same'), (128, 1, 'same'),
-          (192, 2, 'same'), (192, 1, 'same'), (192, 1, 'same'))
+WIDTHS = (
+    (64, 1, 'valid'),
+    (64, 1, 'same'),
+    (128, 2, 'same'),
+    (128, 1, 'same'),
+    (128, 1, 'same'),
+    (192, 2, 'same'),
+    (192, 1, 'same'),
+    (192, 1, 'same'),
+)
 DROPOUT_AFTER = (3, 6)
 
 
@@ -33,8 +42,13 @@ def own_step(model: str, precision: str, batch: int) -> Callable[[tf.Tensor, tf.
     config = Config.default()
     for name in (model, 'datasets/fashion_mnist.yaml', 'trainers/one_cycle.yaml'):
         config.merge_file(SHIPPED / name)
-    for word in (f'system.precision={precision}', f'system.batch_size={batch}', '_gate.density=0.5',
-                 'dataset.path.train=$(dataset.path.validate)', 'dataset.num_examples_per_epoch.train=10000'):
+    for word in (
+        f'system.precision={precision}',
+        f'system.batch_size={batch}',
+        '_gate.density=0.5',
+        'dataset.path.train=$(dataset.path.validate)',
+        'dataset.num_examples_per_epoch.train=10000',
+    ):
         config.merge_word(word)
     step = Trainer(Session(config)).step
     return lambda images, labels: step(images, labels, 0.01)
@@ -82,13 +96,17 @@ def main() -> None:
     images = tf.random.stateless_normal([options.batch, 32, 32, 3], [0, 1])
     labels = tf.random.stateless_uniform([options.batch], [0, 2], 0, 10, tf.int32)
     print(f'MCifarNet, batch {options.batch}, median of {options.rounds} interleaved steps, images/s')
-    print(f'{"precision":16}{"Keras loop":>12}{"dense":>8}{"gated":>8}{"slimmed":>9}'
-          f'{"dense/Keras":>14}{"gated/dense":>13}{"slimmed/gated":>15}')
+    print(
+        f'{"precision":16}{"Keras loop":>12}{"dense":>8}{"gated":>8}{"slimmed":>9}'
+        f'{"dense/Keras":>14}{"gated/dense":>13}{"slimmed/gated":>15}'
+    )
     for precision in options.precision:
-        steps = {'keras': keras_step(precision),
-                 'dense': own_step('models/cifarnet.yaml', precision, options.batch),
-                 'gated': own_step('models/gate/cifarnet.yaml', precision, options.batch),
-                 'slimmed': own_step('models/gate/cifarnet_slim68.yaml', precision, options.batch)}
+        steps = {
+            'keras': keras_step(precision),
+            'dense': own_step('models/cifarnet.yaml', precision, options.batch),
+            'gated': own_step('models/gate/cifarnet.yaml', precision, options.batch),
+            'slimmed': own_step('models/gate/cifarnet_slim68.yaml', precision, options.batch),
+        }
         times: dict[str, list[float]] = {name: [] for name in steps}
         for turn in range(options.rounds + 2):
             for name, step in steps.items():
@@ -96,9 +114,11 @@ def main() -> None:
                 if turn >= 2:
                     times[name].append(taken)
         speed = {name: options.batch / statistics.median(taken) for name, taken in times.items()}
-        print(f'{precision:16}{speed["keras"]:12.0f}{speed["dense"]:8.0f}{speed["gated"]:8.0f}{speed["slimmed"]:9.0f}'
-              f'{speed["dense"] / speed["keras"]:14.2f}{speed["gated"] / speed["dense"]:13.2f}'
-              f'{speed["slimmed"] / speed["gated"]:15.2f}')
+        print(
+            f'{precision:16}{speed["keras"]:12.0f}{speed["dense"]:8.0f}{speed["gated"]:8.0f}{speed["slimmed"]:9.0f}'
+            f'{speed["dense"] / speed["keras"]:14.2f}{speed["gated"] / speed["dense"]:13.2f}'
+            f'{speed["slimmed"] / speed["gated"]:15.2f}'
+        )
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ The dense MCifarNet of the dataset, loaded into the gated one, is evaluated on t
 With --tune all but `averages` are then fine-tuned at TUNED as trainers/anneal.yaml says, but with no teacher, so many epochs.
 Records are kept in docs/warm_start.json, a dataset each, and the page is written from them.
 """
+
 import argparse
 import json
 import os
@@ -36,13 +37,17 @@ from mayo.session.train import Trainer
 from mayo.util.files import SHIPPED, whole_file
 
 DENSITIES = (1.0, 0.9, 0.7, 0.5)
-TUNED = 0.5                     # density at which starts are fine-tuned
+TUNED = 0.5  # density at which starts are fine-tuned
 BATCH = 128
 AS_EVALUATED = 'dataset.task.preprocess.train=$(dataset.task.preprocess.validate)'
 RECORDS, PAGE = (SHIPPED / 'docs' / f'warm_start.{kind}' for kind in ('json', 'md'))
-STARTS = {'warm': 'warm start', 'fresh': 'fresh gates', 'averages': 'warm start, averages taken anew',
-          'fitted': 'fitted phi, averages taken anew'}
-TEXT = '''# Where gates start
+STARTS = {
+    'warm': 'warm start',
+    'fresh': 'fresh gates',
+    'averages': 'warm start, averages taken anew',
+    'fitted': 'fitted phi, averages taken anew',
+}
+TEXT = """# Where gates start
 
 A dense checkpoint loaded into its gated model sets each gate so that the gated network at density 1.0 *is* the dense one
 (`system.checkpoint.warm_start`, on unless it is set to false): rho is the size of batch norm's scale, whose sign goes into
@@ -51,8 +56,8 @@ the same for every image: the channels with small scales are suppressed always, 
 
 Top-1 of MCifarNet at each density before any fine-tuning, from a dense checkpoint. This page is written by
 `python -m benchmarks.warm_start datasets/NAME.yaml`, which says in its first lines how each start is made.
-'''
-LESSONS = '''
+"""
+LESSONS = """
 A gate both ranks channels and scales them. With phi = 0 it ranks by scale, the same for every image, and training changes that
 only slowly. `train.anneal.fit_images` takes rank and scale apart before training (mayo/session/fit.py): each channel is scaled
 so that all have nearly the same saliency, what reads it makes up for that, and the few percent by which saliencies still differ
@@ -61,7 +66,7 @@ are a prediction of how much the channel will matter, for this image, to what re
 Much of what is lost at high densities is not the choice at all: the maps of suppressed channels have lost their means, and
 batch norm's averages in the layers behind still count on them. Taken anew at the density, they give that back; in fine-tuning
 they follow by themselves.
-'''
+"""
 
 
 def main() -> None:
@@ -75,10 +80,15 @@ def main() -> None:
     told = parser.parse_args()
     records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        words = [f'system.checkpoint.load={told.checkpoint}',
-                 *first_records(told.dataset, 'validate', told.images, pathlib.Path(folder))]
-        to_fit = [f'system.checkpoint.load={told.checkpoint}',
-                 *first_records(told.dataset, 'train', told.fit_images, pathlib.Path(folder)), AS_EVALUATED]
+        words = [
+            f'system.checkpoint.load={told.checkpoint}',
+            *first_records(told.dataset, 'validate', told.images, pathlib.Path(folder)),
+        ]
+        to_fit = [
+            f'system.checkpoint.load={told.checkpoint}',
+            *first_records(told.dataset, 'train', told.fit_images, pathlib.Path(folder)),
+            AS_EVALUATED,
+        ]
         name = config_of(told.dataset, words).get('dataset.name')
         images = [batch for batch, _ in data.epoch_of(config_of(told.dataset, to_fit), 'train', batch_size=BATCH)]
         figures = measured(told.dataset, words, images)
@@ -132,10 +142,23 @@ def tuned(dataset: str, words: Sequence[str], images: Sequence[tf.Tensor], epoch
     load = session_of(config_of(dataset, words), TUNED).store.resolve(words[0].partition('=')[2])
     figures = {}
     for start in ('warm', 'fresh', 'fitted'):
-        session = session_of(config_of(dataset, [
-            'trainers/anneal.yaml', *words, starting(start), 'train.distill.checkpoint=null', f'train.max_epochs={epochs}',
-            'train.validate=false', f'system.checkpoint.load={load}', f'system.checkpoint.save={start}',
-            f'system.checkpoint.path={folder}']), TUNED)
+        session = session_of(
+            config_of(
+                dataset,
+                [
+                    'trainers/anneal.yaml',
+                    *words,
+                    starting(start),
+                    'train.distill.checkpoint=null',
+                    f'train.max_epochs={epochs}',
+                    'train.validate=false',
+                    f'system.checkpoint.load={load}',
+                    f'system.checkpoint.save={start}',
+                    f'system.checkpoint.path={folder}',
+                ],
+            ),
+            TUNED,
+        )
         if start == 'fitted':
             fit_gates_to(session, images)
         Trainer(session).run()
@@ -172,16 +195,20 @@ def page(records: dict) -> str:
     """The page: a table for each dataset."""
     parts = [TEXT]
     for dataset, record in records.items():
-        parts.append(f'\n## {dataset}\n\nThe first {record["images"]:,} validation images; the last two rows use '
-                     f'{record["fit_images"]:,} training images.\n\n')
+        parts.append(
+            f'\n## {dataset}\n\nThe first {record["images"]:,} validation images; the last two rows use '
+            f'{record["fit_images"]:,} training images.\n\n'
+        )
         parts.append('| start | ' + ' | '.join(f'{density:g}' for density in DENSITIES) + ' |\n')
         parts.append('|---|' + '---|' * len(DENSITIES) + '\n')
         for start, label in STARTS.items():
             cells = [f'{100 * record["top1"][start][f"{density:g}"]:.2f} %' for density in DENSITIES]
             parts.append(f'| {label} | ' + ' | '.join(cells) + ' |\n')
         shares = ', '.join(f'{name} {100 * share:.0f} %' for name, share in record['varying'].items())
-        parts.append(f'\nWith fitted phi, at density {TUNED:g}, so many of the channels win for some images and\nnot for '
-                     f'others: {shares}. With phi = 0 none do.\n')
+        parts.append(
+            f'\nWith fitted phi, at density {TUNED:g}, so many of the channels win for some images and\nnot for '
+            f'others: {shares}. With phi = 0 none do.\n'
+        )
         if 'tuned' in record:
             reached = ', '.join(f'{STARTS[start]} {100 * value:.2f} %' for start, value in record['tuned'].items())
             length = f'{record["epochs"]:g} epoch{"s" * (record["epochs"] != 1)}'

@@ -5,6 +5,7 @@
 A block of documentation that starts with ```console shows commands, each behind `$ `, with their real output below. This script
 replaces the outputs; tests/test_docs.py runs the same commands and compares.
 """
+
 import pathlib
 import re
 import subprocess
@@ -34,8 +35,13 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 
 def run(command: str) -> str:
     """What `command` prints on standard output, as in a terminal of 100 columns at the root of the repository."""
-    done = subprocess.run(['bash', '-c', command], cwd=ROOT, capture_output=True, text=True,
-                          env={'COLUMNS': '100', 'PATH': '/usr/bin:/bin', 'HOME': str(pathlib.Path.home())})
+    done = subprocess.run(
+        ['bash', '-c', command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={'COLUMNS': '100', 'PATH': '/usr/bin:/bin', 'HOME': str(pathlib.Path.home())},
+    )
     if done.returncode:
         raise SystemExit(f'{command}\nended with {done.returncode}:\n{done.stderr}')
     return done.stdout
@@ -43,8 +49,10 @@ def run(command: str) -> str:
 
 def refreshed(text: str, execute: Callable[[str], str] = run) -> str:
     """`text` with each command's output as it is now."""
+
     def rewrite(match: re.Match[str]) -> str:
         return ''.join(f'$ {command}\n{execute(command)}' for command, _ in commands(match.group()))
+
     return BLOCK.sub(rewrite, text)
 
 

@@ -1,4 +1,5 @@
 """The documentation shows what the commands print: each is run again, and every figure but the speed must be as shown."""
+
 import importlib.util
 import pathlib
 import re
@@ -11,9 +12,12 @@ SPEC = importlib.util.spec_from_file_location('refresh', ROOT / 'docs' / 'refres
 refresh = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(refresh)
 
-SHOWN = [pytest.param(command, output, id=f'{page.name}: {command[:60]}')
-         for page in refresh.pages() for block in refresh.BLOCK.findall(page.read_text())
-         for command, output in refresh.commands(block)]
+SHOWN = [
+    pytest.param(command, output, id=f'{page.name}: {command[:60]}')
+    for page in refresh.pages()
+    for block in refresh.BLOCK.findall(page.read_text())
+    for command, output in refresh.commands(block)
+]
 LINK = re.compile(r'\]\(([^)#:]+)\)')
 
 
@@ -44,4 +48,5 @@ def test_every_link_to_a_file_leads_somewhere(page):
 def test_refreshing_replaces_only_the_outputs():
     page = 'text\n```console\n$ echo a \\\n    b\nold\n$ echo c\n```\n$ echo no\n'
     assert refresh.refreshed(page, lambda command: f'<{command[:6]}>\n') == (
-        'text\n```console\n$ echo a \\\n    b\n<echo a>\n$ echo c\n<echo c>\n```\n$ echo no\n')
+        'text\n```console\n$ echo a \\\n    b\n<echo a>\n$ echo c\n<echo c>\n```\n$ echo no\n'
+    )

@@ -4,6 +4,7 @@ A copy of the checkout gets the files and the edits of the page, and a few small
 process, `drive` below, obeys the commands in their order, each with words that make it short. The commands of console blocks
 only print, and tests/test_docs.py runs those.
 """
+
 import contextlib
 import dataclasses
 import io
@@ -35,7 +36,12 @@ COMMANDS = re.findall(r'^    ((?:\./my|\S*python) (?:.*\\\n)*.*)$', TEXT, re.MUL
 TRAIN = ['train.max_epochs=1', 'train.validate=false', 'system.batch_size=4', 'system.precision=float32']
 # What makes an action short. One that is not here, the test does not know how to run.
 SHORT = {
-    'prepare': [], 'info': [], 'eval': [], 'predict': [], 'save': [], 'train': TRAIN,
+    'prepare': [],
+    'info': [],
+    'eval': [],
+    'predict': [],
+    'save': [],
+    'train': TRAIN,
     'anneal': [*TRAIN, 'train.anneal.densities=[0.5]', 'train.anneal.epochs=1', 'train.anneal.final_epochs=1'],
     'bench': ['bench.networks=[compact]', 'bench.engines=[native]', 'bench.rounds=1', 'bench.images=2'],
     'export': ['export.formats=[onnx]'],
@@ -45,9 +51,14 @@ SHORT = {
 # And what makes a dataset small.
 SMALL = {
     'cifar10': ['dataset.num_examples_per_epoch.train=10', 'dataset.num_examples_per_epoch.validate=2'],
-    'imagenet': ['dataset.num_examples_per_epoch.train=4', 'dataset.num_examples_per_epoch.validate=2',
-                 'dataset.task.preprocess.shape.height=32', 'dataset.task.preprocess.shape.width=32',
-                 'model.layers.fc6.num_outputs=8', 'model.layers.fc7.num_outputs=8'],
+    'imagenet': [
+        'dataset.num_examples_per_epoch.train=4',
+        'dataset.num_examples_per_epoch.validate=2',
+        'dataset.task.preprocess.shape.height=32',
+        'dataset.task.preprocess.shape.width=32',
+        'model.layers.fc6.num_outputs=8',
+        'model.layers.fc7.num_outputs=8',
+    ],
     'folder': [],
 }
 # What commands leave, by a word of theirs.
@@ -100,7 +111,7 @@ def copy_checkout(root: pathlib.Path) -> None:
         (root / name).write_text(text, encoding='utf-8')
     for block in FENCE.finditer(PAGE):
         if block[1] == 'diff':
-            path = root / re.findall(r'`(mayo/[\w/.]+)`', PAGE[:block.start()])[-1]
+            path = root / re.findall(r'`(mayo/[\w/.]+)`', PAGE[: block.start()])[-1]
             path.write_text(edited(path.read_text(encoding='utf-8'), block[2]), encoding='utf-8')
 
 
@@ -109,9 +120,11 @@ def make_images(root: pathlib.Path) -> None:
     import tensorflow as tf
 
     from mayo.data.record import encode
+
     random = np.random.default_rng(0)
-    batches = {f'data_batch_{n}': {b'data': random.integers(0, 256, (2, 3072), np.uint8), b'labels': [n, n + 1]}
-               for n in range(1, 6)}
+    batches = {
+        f'data_batch_{n}': {b'data': random.integers(0, 256, (2, 3072), np.uint8), b'labels': [n, n + 1]} for n in range(1, 6)
+    }
     batches |= {'test_batch': batches['data_batch_1'], 'batches.meta': {b'label_names': [b'class %d' % n for n in range(10)]}}
     with tarfile.open(root / 'cifar-10-python.tar.gz', 'w:gz') as archive:
         for name, batch in batches.items():
@@ -141,7 +154,8 @@ def drive() -> None:
 
     from mayo.cli.main import main
     from mayo.net.tf.compact.lower_weighted import BOOSTS
-    tf.config.run_functions_eagerly(True)           # a few steps: tracing and compiling would take longer
+
+    tf.config.run_functions_eagerly(True)  # a few steps: tracing and compiling would take longer
 
     def obey(words):
         with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(printed):
@@ -169,8 +183,13 @@ def copy(tmp_path_factory):
 def done(copy):
     """(status, what it printed) of each command of the page, and of the two evaluations that `drive` adds."""
     process = subprocess.run(
-        [sys.executable, '-P', __file__], cwd=copy, capture_output=True, text=True,
-        input=json.dumps([shortened(words_of(command)) for command in COMMANDS]), env={**os.environ, 'PYTHONPATH': str(copy)})
+        [sys.executable, '-P', __file__],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        input=json.dumps([shortened(words_of(command)) for command in COMMANDS]),
+        env={**os.environ, 'PYTHONPATH': str(copy)},
+    )
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout.splitlines()[-1])
 

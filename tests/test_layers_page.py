@@ -1,4 +1,5 @@
 """docs/layers.md names every layer type with its keys and defaults, and its example builds."""
+
 import pathlib
 import re
 
@@ -49,5 +50,11 @@ def test_the_example_of_the_page_builds():
     config.merge_text(re.search(r'```yaml\n(.*?)```', PAGE, re.DOTALL).group(1), 'layers.md')
     config.merge_text('dataset.task: {num_classes: 10, preprocess.shape: {height: 8, width: 8, channels: 3}}', 'd.yaml')
     shapes = {cost.name: str(cost.shape) for cost in info(config).layers}
-    assert shapes == {'stem': '8x8x16', 'fire/wide': '8x8x32', 'fire/cat': '8x8x48', 'pool': '1x1x48',
-                      'logits': '1x1x10', 'flatten': '10'}
+    assert shapes == {
+        'stem': '8x8x16',
+        'fire/wide': '8x8x32',
+        'fire/cat': '8x8x48',
+        'pool': '1x1x48',
+        'logits': '1x1x10',
+        'flatten': '10',
+    }

@@ -1,4 +1,5 @@
 """docs/mayo.md: each of its tables says what the code does, and leaves nothing out."""
+
 import inspect
 import pathlib
 import re
@@ -22,8 +23,12 @@ def rows(heading):
 
 
 def test_the_keys_and_what_they_are_today():
-    told = {old: row[1][0] for row in rows('Keys') if not row[0][0].startswith(('load', 'save', 'system.checkpoint'))
-            for old in row[0]}
+    told = {
+        old: row[1][0]
+        for row in rows('Keys')
+        if not row[0][0].startswith(('load', 'save', 'system.checkpoint'))
+        for old in row[0]
+    }
     assert told == {**RENAMED, **dict.fromkeys(FINAL, 'final')}
     for key in ('system.num_gpus', 'system.max_gpus'):
         assert STANDS_FOR[key] == 1
@@ -51,8 +56,9 @@ def test_the_spellings_of_layers_and_gates():
     told = {(row[0][0], row[1][0]): row[2][0] if row[2] else '' for row in rows('Layers and gates')}
     expected = {(kind, old): new for kind, names in LAYER_KEYS.items() for old, new in names.items()}
     expected |= {('gate_params', old): new for old, new in GATE_KEYS.items()} | {('gate_params', 'weight'): 'regularizer.l1'}
-    expected |= {('gate_params', f'{key}: {old}'): f'{key}: {new}' for key in ('policy', 'pool')
-                 for old, new in GATE_VALUES[key].items()}
+    expected |= {
+        ('gate_params', f'{key}: {old}'): f'{key}: {new}' for key in ('policy', 'pool') for old, new in GATE_VALUES[key].items()
+    }
     expected |= {('convolution', 'rate: 1'): '', ('depthwise_convolution', 'num_outputs: null'): ''}
     assert told == expected
     assert {name for name in MACHINERY if f'`{name}`' not in PAGE} == set()
@@ -62,7 +68,10 @@ def test_the_names_and_what_they_are_today():
     told = {old: row[1][0] for row in rows('Names') for old in row[0]}
     expected = {old: new for old, new in _SAME.items() if old.startswith('tensorflow.')}
     for name, function in OLD_NAMES.items():
-        needed = {key: [1, 2] if key in ('boundaries', 'values') else 0.5
-                  for key, parameter in inspect.signature(function).parameters.items() if parameter.default is REQUIRED}
+        needed = {
+            key: [1, 2] if key in ('boundaries', 'values') else 0.5
+            for key, parameter in inspect.signature(function).parameters.items()
+            if parameter.default is REQUIRED
+        }
         expected[name] = object_spec({'type': name, **needed}, 'x').name
     assert told == expected

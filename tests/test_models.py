@@ -1,4 +1,5 @@
 """Every model and overlay of the repository: it loads, has no problem, and costs what its header says."""
+
 import json
 import pathlib
 import re
@@ -15,9 +16,30 @@ MODELS = pathlib.Path(__file__).parents[1] / 'models'
 FILES = [*MODELS.glob('*.yaml'), *MODELS.glob('gate/*.yaml')]
 NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)
 ZOO = {
-    'lenet5', 'lenet5_bn', 'cifarnet', 'cifarnet_slim', 'vgg16', 'vgg16_bn', 'vgg16_compact', 'alexnet', 'alexnet_bn',
-    'resnet18', 'resnet34', 'resnet50', 'resnet20', 'resnet56', 'squeezenet_v10', 'squeezenet_v11',
-    'inception_v1', 'inception_v3', 'mobilenet', 'mobilenet_v2', 'mobilenet_v3_large', 'efficientnet_b0', 'densenet121'}
+    'lenet5',
+    'lenet5_bn',
+    'cifarnet',
+    'cifarnet_slim',
+    'vgg16',
+    'vgg16_bn',
+    'vgg16_compact',
+    'alexnet',
+    'alexnet_bn',
+    'resnet18',
+    'resnet34',
+    'resnet50',
+    'resnet20',
+    'resnet56',
+    'squeezenet_v10',
+    'squeezenet_v11',
+    'inception_v1',
+    'inception_v3',
+    'mobilenet',
+    'mobilenet_v2',
+    'mobilenet_v3_large',
+    'efficientnet_b0',
+    'densenet121',
+}
 # name: classes, density; dense, macs, executed; trainable parameters
 COSTS = {
     'cifarnet': (1.0, 174_301_824, 174_301_824, 174_301_824, 1_296_074),
@@ -25,8 +47,8 @@ COSTS = {
     'gate/vgg16_compact': (0.6, 7_904_715_280, 3_379_026_670, 2_910_646_611, 134_690_310),
     'gate/vgg16_bn': (0.5, 15_470_264_320, 4_805_787_840, 3_938_178_240, 139_996_264),
     'gate/vgg16': (0.5, 15_470_264_320, 4_805_787_840, 3_938_178_240, 139_996_264),
-    'vgg16': (1.0, 15_470_264_320, 15_470_264_320, 15_470_264_320, 138_357_544),    # the published parameters
-    'lenet5': (1.0, 2_293_000, 2_293_000, 2_293_000, 431_080),                      # Caffe's
+    'vgg16': (1.0, 15_470_264_320, 15_470_264_320, 15_470_264_320, 138_357_544),  # the published parameters
+    'lenet5': (1.0, 2_293_000, 2_293_000, 2_293_000, 431_080),  # Caffe's
 }
 
 

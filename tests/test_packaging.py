@@ -1,4 +1,5 @@
 """The wheel holds the command, the code, and on its shelf what ships: no more and no less."""
+
 import pathlib
 import re
 import shutil
@@ -9,8 +10,14 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-CHECKPOINTS = [f'checkpoints/cifarnet/{dataset}/{name}.index' for dataset, names in (
-    ('fashion_mnist', ('pretrained', 'gate50')), ('cifar10', ('pretrained', 'gate70', 'gate50', 'gate30'))) for name in names]
+CHECKPOINTS = [
+    f'checkpoints/cifarnet/{dataset}/{name}.index'
+    for dataset, names in (
+        ('fashion_mnist', ('pretrained', 'gate50')),
+        ('cifar10', ('pretrained', 'gate70', 'gate50', 'gate30')),
+    )
+    for name in names
+]
 TRAINED = [f'checkpoints/cifarnet/cifar10/{name}.index' for name in ('epoch-3', 'gate50-epoch-1', 'gate90')]
 
 
@@ -28,13 +35,32 @@ def wheel(tmp_path_factory):
         target = folder / engine.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(engine, target)
-    for name in ('datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', 'datasets/fashion_mnist/train-0.tfrecord',
-                 *CHECKPOINTS, *TRAINED):
+    for name in (
+        'datasets/mine.yaml',
+        'datasets/fashion_mnist/test.tfrecord',
+        'datasets/fashion_mnist/train-0.tfrecord',
+        *CHECKPOINTS,
+        *TRAINED,
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--disable-pip-version-check', '--no-deps',
-                    '--no-build-isolation', '--wheel-dir', str(folder / 'out'), str(folder)],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '--quiet',
+            '--disable-pip-version-check',
+            '--no-deps',
+            '--no-build-isolation',
+            '--wheel-dir',
+            str(folder / 'out'),
+            str(folder),
+        ],
+        check=True,
+        capture_output=True,
+    )
     return zipfile.ZipFile(next((folder / 'out').glob('*.whl')))
 
 

@@ -1,4 +1,5 @@
 """The house: imports go down its seven floors, neighbours keep apart, and the lower floors start without TensorFlow."""
+
 import ast
 import pathlib
 import subprocess
@@ -8,8 +9,20 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = {
-    'util': 0, 'config': 1, 'net': 2, 'estimate': 2, 'net.tf': 3, 'data': 3, 'checkpoint': 3, 'session': 4,
-    'slim': 5, 'export': 5, 'report': 5, 'bench': 5, 'search': 5, 'cli': 6,
+    'util': 0,
+    'config': 1,
+    'net': 2,
+    'estimate': 2,
+    'net.tf': 3,
+    'data': 3,
+    'checkpoint': 3,
+    'session': 4,
+    'slim': 5,
+    'export': 5,
+    'report': 5,
+    'bench': 5,
+    'search': 5,
+    'cli': 6,
 }
 NETWORK = ('net.tf.objects', 'net.tf.gate', 'net.tf.layer', 'net.tf.network', 'net.tf.compact')
 HEAVY = {'tensorflow', 'keras'}
@@ -34,9 +47,12 @@ def part(module: str) -> str | None:
 def imports(module: str) -> list[tuple[str, bool]]:
     """(imported module, at module level) of every import statement."""
     tree = ast.parse(MODULES[module].read_text(encoding='utf-8'))
-    deferred = {id(node) for function in ast.walk(tree)
-                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(function)
-                for node in ast.walk(function)}
+    deferred = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(function)
+        for node in ast.walk(function)
+    }
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -64,16 +80,18 @@ def test_every_module_stands_on_a_floor():
 @pytest.mark.parametrize('module', MODULES)
 def test_imports_only_go_down(module):
     here = part(module)
-    climbing = [name for name in ours(module)
-                if here and part(name) and part(name) != here and FLOORS[part(name)] > FLOORS[here]]
+    climbing = [
+        name for name in ours(module) if here and part(name) and part(name) != here and FLOORS[part(name)] > FLOORS[here]
+    ]
     assert climbing == []
 
 
 @pytest.mark.parametrize('module', MODULES)
 def test_neighbours_on_a_floor_do_not_import_each_other(module):
     here = part(module)
-    neighbours = [name for name in ours(module)
-                  if here and part(name) and part(name) != here and FLOORS[part(name)] == FLOORS[here]]
+    neighbours = [
+        name for name in ours(module) if here and part(name) and part(name) != here and FLOORS[part(name)] == FLOORS[here]
+    ]
     assert neighbours == []
 
 
@@ -81,12 +99,14 @@ def test_neighbours_on_a_floor_do_not_import_each_other(module):
 def test_inside_the_network_gates_come_before_layers_before_the_network(module):
     def step(name: str) -> int:
         return next((i for i, start in enumerate(NETWORK) if name.removeprefix('mayo.').startswith(start)), 0)
+
     assert [name for name in ours(module) if name.startswith('mayo.net.tf.') and step(name) > step(module)] == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    graph = {name: {other for other, at_top in imports(name) if at_top and other in MODULES and other != name}
-             for name in MODULES}
+    graph = {
+        name: {other for other, at_top in imports(name) if at_top and other in MODULES and other != name} for name in MODULES
+    }
     while graph:
         free = [name for name, below in graph.items() if not below & graph.keys()]
         assert free, f'a circle among {sorted(graph)}'
@@ -103,7 +123,13 @@ def light_modules() -> list[str]:
     """What must start without TensorFlow: floors 0 to 2, the command line, and what answers before any session."""
     light = [name for name in MODULES if FLOORS.get(part(name) or '', 6) <= 2 or part(name) == 'cli']
     return [name for name in light if name != 'mayo.cli.__main__'] + [
-        'mayo.session', 'mayo.session.check', 'mayo.session.info', 'mayo.session.spec', 'mayo.data', 'mayo.data.augment']
+        'mayo.session',
+        'mayo.session.check',
+        'mayo.session.info',
+        'mayo.session.spec',
+        'mayo.data',
+        'mayo.data.augment',
+    ]
 
 
 def test_the_lower_floors_start_without_tensorflow():
@@ -112,8 +138,18 @@ def test_the_lower_floors_start_without_tensorflow():
     assert done.stdout.split() == []
 
 
-PROCESS_CHANGES = ('os.environ', 'os.putenv', 'logging.basicConfig', 'warnings.filterwarnings', 'warnings.simplefilter',
-                   'sys.excepthook', 'signal.signal', 'np.random.seed', 'tf.random.set_seed', 'random.seed')
+PROCESS_CHANGES = (
+    'os.environ',
+    'os.putenv',
+    'logging.basicConfig',
+    'warnings.filterwarnings',
+    'warnings.simplefilter',
+    'sys.excepthook',
+    'signal.signal',
+    'np.random.seed',
+    'tf.random.set_seed',
+    'random.seed',
+)
 
 
 @pytest.mark.parametrize('module', MODULES)

@@ -1,4 +1,5 @@
 """Floor 5: how long networks take, side by side: dense, masked, compact, static, exported, in every engine there is."""
+
 from mayo.bench.latency import Plan, measure
 from mayo.bench.modes import Mode, Subject
 from mayo.bench.record import Bench, Group, Measurement, Timing

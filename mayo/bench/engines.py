@@ -1,7 +1,8 @@
 """The engines: each makes of a file a function of a batch of images. They run in a process of their own; see worker.py.
 
-    prepare, run = load(job)        prepare: [N, H, W, C] float32 to what `run` wants; run: that to the outputs, computed
+prepare, run = load(job)        prepare: [N, H, W, C] float32 to what `run` wants; run: that to the outputs, computed
 """
+
 import pathlib
 import pickle
 from collections.abc import Callable, Sequence
@@ -16,12 +17,13 @@ from mayo.net.graph import Graph
 from mayo.util.errors import RunError
 from mayo.util.registry import Registry
 
-MIDDLE, SPREAD = 128, 40            # of the pixels that an artifact of bytes gets
+MIDDLE, SPREAD = 128, 40  # of the pixels that an artifact of bytes gets
 
 
 @dataclass(frozen=True)
 class Job:
     """What a process measures. dims: of an image; images: how many different ones; threads: of one operation."""
+
     engine: str
     path: str
     dims: tuple[int, ...]
@@ -33,6 +35,7 @@ class Job:
 @dataclass(frozen=True)
 class Masked:
     """A masked network on its way to its process, where it is built anew."""
+
     graph: Graph
     dims: tuple[int, ...]
     weights: dict[str, np.ndarray]
@@ -45,6 +48,7 @@ Run = Callable[[Any], Sequence[np.ndarray]]
 @dataclass(frozen=True)
 class Loaded:
     """A network that is ready. mask_change: of a batch of images, see record.Group; where the engine can tell."""
+
     prepare: Prepare
     run: Run
     mask_change: Callable[[np.ndarray], float | None] = lambda images: None
@@ -56,6 +60,7 @@ Load = Callable[[Job], Loaded]
 @dataclass(frozen=True)
 class Engine:
     """packages: what it needs installed to run an artifact, and `to_make` to make one of a program."""
+
     load: Load
     packages: tuple[str, ...]
     to_make: tuple[str, ...] = ()
@@ -66,13 +71,16 @@ engines: Registry[Engine] = Registry('engine')
 
 def engine(name: str, *packages: str, to_make: tuple[str, ...] = ()) -> Callable[[Load], Load]:
     """Enters the function that loads a job in an engine."""
+
     def enter(load: Load) -> Load:
         engines.register(name)(Engine(load, packages, to_make))
         return load
+
     return enter
 
 
 # --- TensorFlow ---
+
 
 @engine('tensorflow', 'tensorflow')
 def tensorflow(job: Job) -> Loaded:
@@ -88,6 +96,7 @@ def xla(job: Job) -> Loaded:
 
 def _tensorflow(job: Job, xla: bool) -> Loaded:
     import tensorflow as tf
+
     tf.config.threading.set_intra_op_parallelism_threads(job.threads)
     if pathlib.Path(job.path).is_dir():
         return _saved_model(tf, job)
@@ -96,12 +105,14 @@ def _tensorflow(job: Job, xla: bool) -> Loaded:
     if isinstance(network, Masked):
         return _masked(tf, job, network)
     from mayo.net.tf.compact import CompactNetwork
+
     compact = CompactNetwork(network, xla=xla)
     return _called(tf, job, lambda images: compact(images)[0])
 
 
 def _masked(tf: Any, job: Job, masked: Masked) -> Loaded:
     from mayo.net.tf.network import Network
+
     network = Network(masked.graph, Shape(masked.dims), 'masked')
     for name, variable in network.named_variables().items():
         variable.assign(masked.weights.pop(name))
@@ -109,6 +120,7 @@ def _masked(tf: Any, job: Job, masked: Masked) -> Loaded:
     def mask_change(images: np.ndarray) -> float | None:
         _, stats = network(tf.constant(images), training=False)
         return changed([stat.mask.numpy() for stat in stats.values()])
+
     loaded = _called(tf, job, lambda images: network(images, training=False)[0])
     return Loaded(loaded.prepare, loaded.run, mask_change)
 
@@ -132,21 +144,24 @@ def _called(tf: Any, job: Job, network: Callable[[Any], Any]) -> Loaded:
 
 
 def _saved_model(tf: Any, job: Job) -> Loaded:
-    model = tf.saved_model.load(job.path)               # has to outlive its signatures
+    model = tf.saved_model.load(job.path)  # has to outlive its signatures
     ((name, spec),) = model.signatures['serving_default'].structured_input_signature[1].items()
     fits(job, spec.shape.as_list()[0], spec.dtype.name)
 
     def run(images: Any) -> list[np.ndarray]:
         return [value.numpy() for value in model.signatures['serving_default'](**{name: images}).values()]
+
     return Loaded(lambda images: tf.constant(images_as(spec.dtype.as_numpy_dtype, images)), run)
 
 
 # --- our own ---
 
+
 @engine('native', 'tensorflow')
 def native(job: Job) -> Loaded:
     """A program. Errors: ValueError where the engine was not built, or does not know one of its operations."""
     from mayo.net.tf.compact.native import NativeNetwork
+
     with open(job.path, 'rb') as file:
         network = NativeNetwork(pickle.load(file), threads=job.threads)
     return Loaded(np.ascontiguousarray, lambda images: network.run(images)[:-1])
@@ -154,10 +169,12 @@ def native(job: Job) -> Loaded:
 
 # --- ONNX ---
 
+
 @engine('onnxruntime', 'onnxruntime', to_make=('onnx',))
 def onnxruntime(job: Job) -> Loaded:
     """An ONNX file; one that takes one image at a time runs several at once, a thread for each."""
     import onnxruntime
+
     onnxruntime.disable_telemetry_events()
     one_thread, several = onnxruntime.SessionOptions(), onnxruntime.SessionOptions()
     one_thread.intra_op_num_threads, several.intra_op_num_threads = 1, job.threads
@@ -177,11 +194,16 @@ def onnxruntime(job: Job) -> Loaded:
 def openvino(job: Job) -> Loaded:
     """An ONNX file, computed in float32 also where the machine has 16-bit units."""
     import openvino
+
     core = openvino.Core()
     model = core.read_model(job.path)
     single = alone(job, _first(model.input(0).get_partial_shape()))
-    settings = {'INFERENCE_PRECISION_HINT': 'f32', 'INFERENCE_NUM_THREADS': job.threads,
-                'PERFORMANCE_HINT': 'THROUGHPUT' if single else 'LATENCY', 'NUM_STREAMS': job.threads if single else 1}
+    settings = {
+        'INFERENCE_PRECISION_HINT': 'f32',
+        'INFERENCE_NUM_THREADS': job.threads,
+        'PERFORMANCE_HINT': 'THROUGHPUT' if single else 'LATENCY',
+        'NUM_STREAMS': job.threads if single else 1,
+    }
     compiled = core.compile_model(model, 'CPU', settings)
     requests = [compiled.create_infer_request() for _ in range(job.threads if single else 1)]
     if single:
@@ -195,6 +217,7 @@ def _first(shape: Any) -> int | None:
 
 def in_requests(requests: Sequence[Any], images: np.ndarray) -> list[np.ndarray]:
     """Each image of a batch by itself, as many at once as there are requests; OpenVINO hangs if Python threads share it."""
+
     def finished(index: int) -> list[np.ndarray]:
         request = requests[index % len(requests)]
         request.wait()
@@ -216,6 +239,7 @@ def in_parallel(run: Run, threads: int) -> Run:
     def all_of(images: np.ndarray) -> list[np.ndarray]:
         results = pool.map(run, np.split(images, len(images)))
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
     return all_of
 
 
@@ -226,10 +250,12 @@ def alone(job: Job, batch: object) -> bool:
 
 # --- LiteRT ---
 
+
 @engine('litert', 'ai_edge_litert')
 def litert(job: Job) -> Loaded:
     """A .tflite file."""
     from ai_edge_litert.interpreter import Interpreter
+
     interpreter = Interpreter(job.path, num_threads=job.threads)
     (source,) = interpreter.get_input_details()
     fits(job, source['shape'][0], str(np.dtype(source['dtype'])))
@@ -240,10 +266,12 @@ def litert(job: Job) -> Loaded:
         interpreter.set_tensor(source['index'], images)
         interpreter.invoke()
         return [interpreter.get_tensor(output['index']) for output in outputs]
+
     return Loaded(lambda images: images_as(source['dtype'], images), run)
 
 
 # --- artifacts ---
+
 
 def fits(job: Job, batch: int | None, dtype: str) -> None:
     """RunError unless what takes `batch` images (None: any number) of `dtype` can take the job's."""

@@ -1,9 +1,10 @@
 """Random images that gates tell apart."""
+
 from collections.abc import Sequence
 
 import numpy as np
 
-PATCHES = 4                 # a side
+PATCHES = 4  # a side
 
 
 def random_images(count: int, dims: Sequence[int], seed: int = 0) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 Importing this imports no TensorFlow: processes that do without it import it, too.
 """
+
 import contextlib
 import functools
 import logging
@@ -34,13 +35,14 @@ Running = dict[Mode, tuple[Worker, Ready]]
 Key = TypeVar('Key')
 
 _log = logging.getLogger(__name__)
-PAUSE = 0.02                    # seconds between turns, in which threads that wait by spinning give up
-ALIKE = 1e-3                    # difference between engines above which a note is made
+PAUSE = 0.02  # seconds between turns, in which threads that wait by spinning give up
+ALIKE = 1e-3  # difference between engines above which a note is made
 
 
 @dataclass(frozen=True)
 class Plan:
     """What to measure. densities: of every gate, each in turn; none: as the gates have it. threads: None is every core."""
+
     batch_sizes: Sequence[int] = (1,)
     densities: Sequence[float] = ()
     networks: Sequence[str] = NETWORKS
@@ -56,8 +58,11 @@ def measure(subject: Subject, plan: Plan) -> Bench:
     notes: list[str] = []
     threads = plan.threads or cores()
     modes = _possible(subject, plan, notes)
-    groups = [_group(subject, plan, modes, threads, batch_size, density, notes)
-              for batch_size in plan.batch_sizes for density in plan.densities or (None,)]
+    groups = [
+        _group(subject, plan, modes, threads, batch_size, density, notes)
+        for batch_size in plan.batch_sizes
+        for density in plan.densities or (None,)
+    ]
     return Bench(subject.name, subject.input_shape.dims, subject.source, threads, tuple(groups), tuple(dict.fromkeys(notes)))
 
 
@@ -84,8 +89,9 @@ def _possible(subject: Subject, plan: Plan, notes: list[str]) -> list[Mode]:
     return modes
 
 
-def _group(subject: Subject, plan: Plan, modes: Sequence[Mode], threads: int, batch_size: int, density: float | None,
-           notes: list[str]) -> Group:
+def _group(
+    subject: Subject, plan: Plan, modes: Sequence[Mode], threads: int, batch_size: int, density: float | None, notes: list[str]
+) -> Group:
     """The modes at one batch size and density, in turns."""
     graph = at_density(subject.graph, density)
     macs = macs_of(graph, subject.input_shape)
@@ -156,6 +162,7 @@ def take_turns(turns: Mapping[Key, Callable[[], list[float]]], rounds: int) -> d
 
 def _measured(running: Running, rounds: int, notes: list[str]) -> list[Sample]:
     """What the processes took, and what they needed of memory; a note about each that fails."""
+
     def turn(mode: Mode) -> list[float]:
         with _left_out(mode, notes):
             return running[mode][0].turn()
@@ -175,8 +182,10 @@ def _remarks(group: Group) -> Iterator[str]:
         yield 'every image has the same mask: the gates do not look at it (their phi is zero)'
     for one in group.measurements:
         if one.difference and one.difference > ALIKE:
-            yield (f'{one.label}: outputs differ by {percent(one.difference, 1)} of the largest (batch {group.batch_size}); '
-                   'where two saliencies are nearly equal, engines may choose differently')
+            yield (
+                f'{one.label}: outputs differ by {percent(one.difference, 1)} of the largest (batch {group.batch_size}); '
+                'where two saliencies are nearly equal, engines may choose differently'
+            )
 
 
 class _Files:
@@ -204,6 +213,7 @@ class _Files:
 
     def _write_onnx(self, path: pathlib.Path, network: str) -> None:
         from mayo.net.tf.compact.onnx import onnx_model
+
         program = self.program(network)
         model = onnx_model(program, batch=1 if program.gated else self.batch_size)
         path.write_bytes(model.SerializeToString())
@@ -216,9 +226,8 @@ class _Files:
 
     def _lowered(self, network: str) -> 'Program':
         from mayo.net.tf.compact import lower_graph, static
+
         if network == 'static':
             return static(self.program('compact'))
         graph = without_gates(self.graph) if network == 'dense' else self.graph
         return lower_graph(graph, self.subject.input_shape, self.subject.weights)
-
-

@@ -1,11 +1,12 @@
 """What is measured: a network of one graph and one set of weights, in an engine.
 
-    dense       without gates, batch norm folded: what a user would run instead
-    masked      gates multiply by a mask after everything is computed, as in training
-    compact     suppressed channels are not computed
-    static      the compact network with the same channels for every image, known beforehand: no gates, the ceiling
-    artifact    an exported file or folder
+dense       without gates, batch norm folded: what a user would run instead
+masked      gates multiply by a mask after everything is computed, as in training
+compact     suppressed channels are not computed
+static      the compact network with the same channels for every image, known beforehand: no gates, the ceiling
+artifact    an exported file or folder
 """
+
 import itertools
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino', 'native')
 @dataclass(frozen=True)
 class Subject:
     """A network to measure. weights: by their names in checkpoints, without the model's; source: where they come from."""
+
     name: str
     graph: Graph
     input_shape: Shape
@@ -34,6 +36,7 @@ class Subject:
 @dataclass(frozen=True)
 class Mode:
     """A network in an engine; `path` is an artifact's."""
+
     network: str
     engine: str
     path: str = ''
@@ -79,4 +82,5 @@ def macs_of(graph: Graph, input_shape: Shape) -> dict[str, int]:
         'dense': sum(cost.dense for cost in costs),
         'masked': sum(cost.executed for cost in estimate(at_density(graph, 1.0), input_shape)),
         'compact': executed,
-        'static': executed - sum(cost.gate_macs for cost in costs)}
+        'static': executed - sum(cost.gate_macs for cost in costs),
+    }

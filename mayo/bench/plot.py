@@ -1,4 +1,5 @@
 """Time over density: where compact execution overtakes the best dense engine. Needs matplotlib; readable without colours."""
+
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from mayo.util.errors import RunError
 # network: grey of the line, its dashes; engine: its marker
 LINES = {'dense': ('0.0', '--'), 'masked': ('0.6', '-.'), 'compact': ('0.0', '-'), 'static': ('0.55', ':')}
 MARKERS = {'tensorflow': 'o', 'xla': 's', 'onnxruntime': '^', 'openvino': 'D', 'native': 'P'}
-PANEL, LEGEND = (5.0, 4.2), 2.2         # inches: width and height; width
+PANEL, LEGEND = (5.0, 4.2), 2.2  # inches: width and height; width
 
 
 def check(graph: Graph) -> None:
@@ -65,5 +66,12 @@ def _curve(groups: Sequence[Group], network: str, engine: str | None) -> dict[fl
 def _draw(axes: Any, curve: dict[float, float], network: str, label: str, marker: str) -> None:
     if curve:
         color, dashes = LINES[network]
-        axes.plot(list(curve), list(curve.values()), label=label, color=color, linestyle=dashes, marker=marker,
-                  markerfacecolor='white')
+        axes.plot(
+            list(curve),
+            list(curve.values()),
+            label=label,
+            color=color,
+            linestyle=dashes,
+            marker=marker,
+            markerfacecolor='white',
+        )

@@ -1,9 +1,10 @@
 """What `bench` found: times, and how they compare.
 
-    speedup     = time of the fastest dense engine / time
-    of_static   = time of the fastest static engine / time         1: as fast as a network that never had more channels
-    efficiency  = speedup macs / dense macs                        1: each multiply-accumulate saved has saved its time
+speedup     = time of the fastest dense engine / time
+of_static   = time of the fastest static engine / time         1: as fast as a network that never had more channels
+efficiency  = speedup macs / dense macs                        1: each multiply-accumulate saved has saved its time
 """
+
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from mayo.bench.modes import Mode
 @dataclasses.dataclass(frozen=True)
 class Timing:
     """Seconds of one call: median, 5th and 95th percentile of `calls`."""
+
     median: float
     p5: float
     p95: float
@@ -35,6 +37,7 @@ class Timing:
 @dataclasses.dataclass(frozen=True)
 class Sample:
     """What one mode's process said. peak_bytes: of its memory; outputs: for its first batch."""
+
     mode: Mode
     seconds: Timing
     peak_bytes: int
@@ -44,24 +47,26 @@ class Sample:
 @dataclasses.dataclass(frozen=True)
 class Measurement:
     """One mode among the others of its group; what there is nothing to compare with, or to count, is None."""
+
     network: str
     engine: str
     label: str
     seconds: Timing
     images_per_second: float
-    macs: int | None                # of one image
+    macs: int | None  # of one image
     speedup: float | None
     of_static: float | None
     efficiency: float | None
     peak_bytes: int
-    difference: float | None        # largest of its outputs from those of the same function, relative to the largest output
+    difference: float | None  # largest of its outputs from those of the same function, relative to the largest output
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
     """Modes that took turns. mask_change: part of an image's active channels that the next one has not; None without a mask."""
+
     batch_size: int
-    density: float | None           # None: of a dense network, or gates differ
+    density: float | None  # None: of a dense network, or gates differ
     dense_macs: int
     measurements: tuple[Measurement, ...]
     mask_change: float | None = None
@@ -75,6 +80,7 @@ class Group:
 @dataclasses.dataclass(frozen=True)
 class Bench:
     """A whole run; `notes` say what is missing from it and what to know of it."""
+
     model: str
     input_shape: tuple[int, ...]
     weights: str
@@ -90,10 +96,21 @@ def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int)
     for one in samples:
         time, mine = one.seconds.median, macs.get(one.mode.network)
         speedup = best_dense and best_dense / time
-        found.append(Measurement(
-            one.mode.network, one.mode.engine, one.mode.label, one.seconds, batch_size / time, mine, speedup,
-            best_static and best_static / time, mine and speedup and speedup * mine / macs['dense'], one.peak_bytes,
-            _difference(one, samples)))
+        found.append(
+            Measurement(
+                one.mode.network,
+                one.mode.engine,
+                one.mode.label,
+                one.seconds,
+                batch_size / time,
+                mine,
+                speedup,
+                best_static and best_static / time,
+                mine and speedup and speedup * mine / macs['dense'],
+                one.peak_bytes,
+                _difference(one, samples),
+            )
+        )
     return tuple(found)
 
 

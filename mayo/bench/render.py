@@ -1,4 +1,5 @@
 """What `bench` found, as a table for people and as JSON for machines."""
+
 import dataclasses
 import json
 import math
@@ -8,7 +9,7 @@ from collections.abc import Callable, Sequence
 from mayo.bench.record import Bench, Group, Measurement
 from mayo.util.format import count, fit, percent, size, table
 
-WIDE = 10_000                   # what a pipe takes
+WIDE = 10_000  # what a pipe takes
 Cell = Callable[[Measurement, int], str]
 
 # header: the cell, of a measurement and the dense multiply-accumulates
@@ -23,7 +24,7 @@ COLUMNS: dict[str, Cell] = {
     'effic.': lambda one, dense: times(one.efficiency, ''),
     'memory': lambda one, dense: size(one.peak_bytes).replace(' ', ''),
 }
-LEFT_OUT = ((), ('p5',), ('p5', 'p95'), ('p5', 'p95', 'memory'))     # the fuller table first
+LEFT_OUT = ((), ('p5',), ('p5', 'p95'), ('p5', 'p95', 'memory'))  # the fuller table first
 
 
 def render(bench: Bench, format: str = 'table', width: int | None = None) -> str:
@@ -57,8 +58,9 @@ def title(group: Group) -> str:
         parts.append(f'density {group.density:g}')
     compact = group.fastest('compact')
     if compact and compact.macs:
-        parts.append(f'{count(compact.macs)} of {count(group.dense_macs)} MACs executed '
-                     f'({group.dense_macs / compact.macs:.2f}x fewer)')
+        parts.append(
+            f'{count(compact.macs)} of {count(group.dense_macs)} MACs executed ({group.dense_macs / compact.macs:.2f}x fewer)'
+        )
     if group.mask_change is not None:
         parts.append(f'{percent(group.mask_change, 1)} of active channels change from image to image')
     return ', '.join(parts)

@@ -1,7 +1,8 @@
 """A mode in a process of its own, so that none uses the threads, caches or memory of another: from there, and from here.
 
-    start -> ready -> turn, turn, ... -> stop          one process at a time works, while the others wait
+start -> ready -> turn, turn, ... -> stop          one process at a time works, while the others wait
 """
+
 import contextlib
 import multiprocessing
 import os
@@ -19,15 +20,16 @@ from mayo.bench.engines import Job, Loaded, engines
 from mayo.bench.images import random_images
 from mayo.util.errors import RunError
 
-WARM_UP = 5                     # calls
-TURN_SECONDS, TURN_CALLS = 0.05, 50         # a turn ends after either
-PATIENCE = 900                  # seconds until a process that does not answer is ended
-SAID = 300                      # characters of what a process that died said last
+WARM_UP = 5  # calls
+TURN_SECONDS, TURN_CALLS = 0.05, 50  # a turn ends after either
+PATIENCE = 900  # seconds until a process that does not answer is ended
+SAID = 300  # characters of what a process that died said last
 
 
 @dataclass(frozen=True)
 class Ready:
     """A mode is warm. outputs: of the first batch, one vector; mask_change: see record.Group."""
+
     outputs: np.ndarray
     mask_change: float | None
 
@@ -70,7 +72,7 @@ class Worker:
         self.connection.close()
 
     def _ask(self, order: str) -> object:
-        with contextlib.suppress(BrokenPipeError):          # receiving tells why
+        with contextlib.suppress(BrokenPipeError):  # receiving tells why
             self.connection.send(order)
         return self._receive()
 
@@ -91,7 +93,7 @@ class Worker:
 
 def serve(connection: Connection, job: Job, log: str) -> None:
     """The life of the process: load, warm up, then do as it is told until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)            # the parent tells when to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells when to end
     with open(log, 'wb') as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
@@ -99,7 +101,7 @@ def serve(connection: Connection, job: Job, log: str) -> None:
         loaded = engines[job.engine].load(job)
         images = random_images(max(job.images, job.batch_size), job.dims)
         timer = Timer(loaded, images, job.batch_size)
-        connection.send(Ready(timer.warm_up(), loaded.mask_change(images[:job.images])))
+        connection.send(Ready(timer.warm_up(), loaded.mask_change(images[: job.images])))
     except Exception as error:
         said = str(error) if isinstance(error, RunError) else f'{type(error).__name__}: {error}'
         connection.send(RunError(said.partition('\n')[0]))
@@ -115,8 +117,9 @@ class Timer:
 
     def __init__(self, loaded: Loaded, images: np.ndarray, batch_size: int) -> None:
         self.run = loaded.run
-        self.batches = [loaded.prepare(images[start:start + batch_size])
-                        for start in range(0, len(images) - batch_size + 1, batch_size)]
+        self.batches = [
+            loaded.prepare(images[start : start + batch_size]) for start in range(0, len(images) - batch_size + 1, batch_size)
+        ]
         self.calls = 0
 
     def warm_up(self) -> np.ndarray:

@@ -1,4 +1,5 @@
 """TensorFlow bundles (`name.index`, `name.data-00000-of-00001`): NumPy arrays in and out, whole or not at all."""
+
 import glob
 import os
 import pathlib
@@ -18,7 +19,7 @@ tf = lazy('tensorflow')
 Prefix = str | os.PathLike[str]
 _LFS = b'version https://git-lfs'
 _SUFFIX = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
-_TABLE = 0xdb4775248b80fb57.to_bytes(8, 'little')       # ends LevelDB's tables, and TensorFlow's
+_TABLE = 0xDB4775248B80FB57.to_bytes(8, 'little')  # ends LevelDB's tables, and TensorFlow's
 
 
 def write(prefix: Prefix, tensors: Mapping[str, np.ndarray | str]) -> None:
@@ -29,8 +30,12 @@ def write(prefix: Prefix, tensors: Mapping[str, np.ndarray | str]) -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f'.{prefix.name}.', suffix='.tmp', dir=prefix.parent))
     try:
         with tf.device('/cpu:0'):
-            tf.raw_ops.SaveV2(prefix=str(folder / prefix.name), tensor_names=names,
-                              shape_and_slices=[''] * len(names), tensors=[tf.constant(tensors[name]) for name in names])
+            tf.raw_ops.SaveV2(
+                prefix=str(folder / prefix.name),
+                tensor_names=names,
+                shape_and_slices=[''] * len(names),
+                tensors=[tf.constant(tensors[name]) for name in names],
+            )
         for file in sorted(folder.iterdir(), key=lambda file: file.suffix == '.index'):
             flush(file)
             file.replace(prefix.parent / file.name)
@@ -78,8 +83,9 @@ def check(prefix: Prefix) -> None:
     if not index_file(prefix).is_file():
         raise UserError(f'{shown(prefix)}: no such checkpoint, {shown(index_file(prefix))} does not exist.')
     if not data:
-        raise UserError(f'{shown(prefix)}: the checkpoint has an index but no data, '
-                        f'expected {shown(prefix)}.data-00000-of-00001 beside it.')
+        raise UserError(
+            f'{shown(prefix)}: the checkpoint has an index but no data, expected {shown(prefix)}.data-00000-of-00001 beside it.'
+        )
     count = max(int(str(file).rpartition('-of-')[2]) for file in data)
     missing = [shown(file) for file in _expected(prefix, count) if file not in data]
     if missing:

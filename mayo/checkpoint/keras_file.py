@@ -1,11 +1,12 @@
 """Weights that Keras wrote, read without building the model: whole models and weights alone, of Keras 1 to 3.
 
-    read('vgg16.h5')        {'block1_conv1': {'kernel': [3, 3, 3, 64], 'bias': [64]}, ...}
+read('vgg16.h5')        {'block1_conv1': {'kernel': [3, 3, 3, 64], 'bias': [64]}, ...}
 
-    .h5                     HDF5 with a group for each layer, listed in the attribute `layer_names`; in a whole model inside
-                            the group `model_weights`
-    .weights.h5, .keras     HDF5 with the variables of each layer at CLASS_NUMBER/vars/0, /1, ...; .keras is a zip around it
+.h5                     HDF5 with a group for each layer, listed in the attribute `layer_names`; in a whole model inside
+                        the group `model_weights`
+.weights.h5, .keras     HDF5 with the variables of each layer at CLASS_NUMBER/vars/0, /1, ...; .keras is a zip around it
 """
+
 import io
 import pathlib
 import re
@@ -23,17 +24,19 @@ h5py = lazy('h5py')
 keras = lazy('keras')
 ml_dtypes = lazy('ml_dtypes')
 
-Layers = dict[str, dict[str, np.ndarray]]               # of each layer by name, its variables by name
+Layers = dict[str, dict[str, np.ndarray]]  # of each layer by name, its variables by name
 _HDF5, _ZIP = b'\x89HDF\r\n\x1a\n', b'PK\x03\x04'
 _INSIDE = 'model.weights.h5'
 _NAMES = 'depthwise_kernel|kernel|bias|gamma|beta|moving_mean|moving_variance|mean|variance|count|W|b'
 _VARIABLE = re.compile(rf'(?:.*?[/_])??({_NAMES})(?:_\d+)?(?::\d+)?')
 _OLD = {'W': 'kernel', 'b': 'bias'}
 _CLASS = re.compile(r'(.+?)(?:_(\d+))?')
-_POSITIONS = {('batch_normalization', 4): ('gamma', 'beta', 'moving_mean', 'moving_variance'),
-              ('batch_normalization', 3): ('beta', 'moving_mean', 'moving_variance'),       # as Inception v3 has it
-              ('batch_normalization', 2): ('moving_mean', 'moving_variance'),
-              ('normalization', 3): ('mean', 'variance', 'count')}
+_POSITIONS = {
+    ('batch_normalization', 4): ('gamma', 'beta', 'moving_mean', 'moving_variance'),
+    ('batch_normalization', 3): ('beta', 'moving_mean', 'moving_variance'),  # as Inception v3 has it
+    ('batch_normalization', 2): ('moving_mean', 'moving_variance'),
+    ('normalization', 3): ('mean', 'variance', 'count'),
+}
 _OTHERWISE = ('kernel', 'bias')
 
 
@@ -78,7 +81,7 @@ def _legacy(file: Any) -> Layers:
         weights = _listed(group[layer], 'weight_names')
         owners = {weight.split('/')[-2] for weight in weights if '/' in weight}
         for index, weight in enumerate(weights):
-            owner = weight.split('/')[-2] if len(owners) > 1 else layer         # several: a model inside the model
+            owner = weight.split('/')[-2] if len(owners) > 1 else layer  # several: a model inside the model
             variables = layers.setdefault(owner, {})
             variables[_variable(weight, index)] = np.asarray(group[layer][weight])
     return layers
@@ -86,8 +89,14 @@ def _legacy(file: Any) -> Layers:
 
 def _listed(group: Any, attribute: str) -> list[str]:
     """An attribute that holds names; a long one is cut into `attribute0`, `attribute1`, ..."""
-    parts = [attribute] if attribute in group.attrs else sorted(
-        (key for key in group.attrs if re.fullmatch(attribute + r'\d+', key)), key=lambda key: int(key.removeprefix(attribute)))
+    parts = (
+        [attribute]
+        if attribute in group.attrs
+        else sorted(
+            (key for key in group.attrs if re.fullmatch(attribute + r'\d+', key)),
+            key=lambda key: int(key.removeprefix(attribute)),
+        )
+    )
     names = [name for part in parts for name in group.attrs[part]]
     return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
@@ -113,8 +122,9 @@ def _numbered(file: Any, path: pathlib.Path, application: str | None) -> Layers:
         if name in layers:
             raise UserError(f'{shown(path)}: two layers are called {name}.')
         called = _POSITIONS.get((kind, len(group)), _OTHERWISE)
-        layers[name] = {called[index] if index < len(called) else str(index): _array(group[str(index)])
-                        for index in range(len(group))}
+        layers[name] = {
+            called[index] if index < len(called) else str(index): _array(group[str(index)]) for index in range(len(group))
+        }
     return layers
 
 
@@ -141,8 +151,10 @@ def _names_in(application: str) -> Mapping[str, list[str]]:
     """The names of the layers of keras.applications.NAME by their class in snake case, in the order of the model."""
     build = getattr(keras.applications, application, None)
     if not callable(build):
-        raise UserError(f'keras.applications.{application} does not exist, which a mapping file says that the weights are of'
-                        f'{did_you_mean(application, dir(keras.applications)) or "."}')
+        raise UserError(
+            f'keras.applications.{application} does not exist, which a mapping file says that the weights are of'
+            f'{did_you_mean(application, dir(keras.applications)) or "."}'
+        )
     names: dict[str, list[str]] = {}
     for layer in build(weights=None).layers:
         kind = re.sub(r'([a-z])([A-Z])', r'\1_\2', type(layer).__name__).lower()

@@ -13,6 +13,7 @@
 Their variables become ours: kernel weights (or depthwise_weights), bias biases, gamma, beta and so on BatchNorm/...;
 the bias of a convolution whose batch norm takes it away again goes into the moving mean.
 """
+
 import itertools
 import pathlib
 import re
@@ -32,13 +33,15 @@ _GROUP = re.compile(r'\{(\d+)([+-]\d+)?\}')
 _BRACES = re.compile(r'\{([^{}]*)\}')
 _NUMBER = re.compile(r'(.*?)(?:_(\d+))?')
 _VARIABLES = {'kernel': 'weights', 'depthwise_kernel': 'depthwise_weights', 'bias': 'biases'} | {
-    name: f'BatchNorm/{name}' for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')}
+    name: f'BatchNorm/{name}' for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')
+}
 _MAYO = re.compile(r'(.+?)/((?:BatchNorm|gate)/.+|[^/]+)')
 
 
 @dataclass(frozen=True)
 class Rule:
     """Their name, as a regular expression, and ours: a template, or for theirs in order; None and nothing for no layer."""
+
     pattern: re.Pattern[str]
     template: str | None = None
     in_order: tuple[str, ...] = ()
@@ -47,6 +50,7 @@ class Rule:
 @dataclass(frozen=True)
 class LayerMap:
     """What a mapping file says."""
+
     where: str
     rules: tuple[Rule, ...]
     reverse_input_channels: tuple[str, ...] = ()
@@ -82,9 +86,11 @@ def _filled(template: str, match: re.Match[str]) -> str:
     >>> _filled('b{1+1}/{2}', re.fullmatch(r'block_(\\d+)_(.*)', 'block_15_expand'))
     'b16/expand'
     """
+
     def value(group: re.Match[str]) -> str:
         found = match[int(group[1])] or ''
         return str(int(found) + int(group[2])) if group[2] else found
+
     return _GROUP.sub(value, template)
 
 
@@ -107,8 +113,11 @@ def read_map(path: pathlib.Path) -> LayerMap:
         raise UserError(f'{where}: not valid YAML: {" ".join(str(error).split())}.') from None
     if not isinstance(said, dict) or not isinstance(said.get('layers'), dict):
         raise UserError(f'{where}: no mapping of layers, expected `layers:` and below it lines THEIR_NAME: OUR_NAME.')
-    problems = Problems(f'{where}: unknown key `{key}`{did_you_mean(str(key), _KEYS) or "; known: " + ", ".join(_KEYS) + "."}'
-                        for key in said if key not in _KEYS)
+    problems = Problems(
+        f'{where}: unknown key `{key}`{did_you_mean(str(key), _KEYS) or "; known: " + ", ".join(_KEYS) + "."}'
+        for key in said
+        if key not in _KEYS
+    )
     rules = []
     for pattern, ours in said['layers'].items():
         with problems.collecting():
@@ -182,6 +191,7 @@ def _our_name(layer: str, variable: str, wanted: Collection[str]) -> str:
 
 def _without_biases_before_norm(tensors: Mapping[str, np.ndarray], wanted: Collection[str]) -> Iterator[tuple[str, np.ndarray]]:
     """norm(conv(x) + bias) has the moving mean m that norm(conv(x)) has with m - bias."""
+
     def folded(layer: str) -> bool:
         return f'{layer}/biases' in tensors and f'{layer}/biases' not in wanted and f'{layer}/BatchNorm/moving_mean' in tensors
 

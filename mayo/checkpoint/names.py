@@ -1,11 +1,12 @@
 """Between the variables of a network and the names in a file.
 
-    MODEL/LAYER/weights      convolutions and fully connected layers; biases and depthwise_weights likewise
-    MODEL/MODULE/LAYER/...   a layer in a module
-    MODEL/LAYER/BatchNorm/{gamma,beta,moving_mean,moving_variance}
-    MODEL/LAYER/gate/{weights,biases,shift}                    the gate's phi, rho and b
-    imgs_seen, mayo/...                                        not of the network
+MODEL/LAYER/weights      convolutions and fully connected layers; biases and depthwise_weights likewise
+MODEL/MODULE/LAYER/...   a layer in a module
+MODEL/LAYER/BatchNorm/{gamma,beta,moving_mean,moving_variance}
+MODEL/LAYER/gate/{weights,biases,shift}                    the gate's phi, rho and b
+imgs_seen, mayo/...                                        not of the network
 """
+
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from mayo.util.errors import UserError
 
 IMAGES_SEEN = 'imgs_seen'
-COUNTS = (IMAGES_SEEN, 'global_step')           # of what training saw; the second is TensorFlow's
+COUNTS = (IMAGES_SEEN, 'global_step')  # of what training saw; the second is TensorFlow's
 CONFIG = 'mayo/config'
 TRAINING = 'mayo/training/'
 _MASK = '.mask'
@@ -24,14 +25,14 @@ _MASK = '.mask'
 @dataclass(frozen=True)
 class Match:
     """What became of a file's tensors: names loaded, missing in it, unused, and with another shape (its, ours)."""
+
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
     differing: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
 
     def __str__(self) -> str:
-        shapes = [f'{name} is {list(theirs)} in the file, {list(ours)} in the network'
-                  for name, theirs, ours in self.differing]
+        shapes = [f'{name} is {list(theirs)} in the file, {list(ours)} in the network' for name, theirs, ours in self.differing]
         parts = {'missing in the file': self.missing, 'unused in the file': self.unused, 'of another shape': shapes}
         return '\n'.join(f'  {len(items)} {what}: {_some(items)}' for what, items in parts.items() if items)
 
@@ -57,8 +58,9 @@ def adapt(tensors: Mapping[str, np.ndarray], where: str = 'checkpoint') -> dict[
         if weights in tensors:
             mask = tensors.pop(name)
             if mask.shape != tensors[weights].shape:
-                raise UserError(f'{where}: {name} is {list(mask.shape)}, but the weights that it prunes are '
-                                f'{list(tensors[weights].shape)}.')
+                raise UserError(
+                    f'{where}: {name} is {list(mask.shape)}, but the weights that it prunes are {list(tensors[weights].shape)}.'
+                )
             tensors[weights] = tensors[weights] * mask.astype(tensors[weights].dtype)
     return tensors
 
@@ -66,14 +68,19 @@ def adapt(tensors: Mapping[str, np.ndarray], where: str = 'checkpoint') -> dict[
 def match(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Match:
     """Compare by name and shape; `variables`' values need only a `shape`. What is not of the network is not unused."""
     both = [name for name in variables if name in tensors]
-    differing = [(name, tuple(tensors[name].shape), tuple(variables[name].shape)) for name in both
-                 if tuple(tensors[name].shape) != tuple(variables[name].shape)]
+    differing = [
+        (name, tuple(tensors[name].shape), tuple(variables[name].shape))
+        for name in both
+        if tuple(tensors[name].shape) != tuple(variables[name].shape)
+    ]
     wrong = {name for name, _, _ in differing}
-    unused = [name for name in tensors
-              if name not in variables and name not in COUNTS and not name.startswith('mayo/')]
-    return Match(loaded=tuple(name for name in both if name not in wrong),
-                 missing=tuple(name for name in variables if name not in tensors),
-                 unused=tuple(sorted(unused)), differing=tuple(differing))
+    unused = [name for name in tensors if name not in variables and name not in COUNTS and not name.startswith('mayo/')]
+    return Match(
+        loaded=tuple(name for name in both if name not in wrong),
+        missing=tuple(name for name in variables if name not in tensors),
+        unused=tuple(sorted(unused)),
+        differing=tuple(differing),
+    )
 
 
 def training_state(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -81,8 +88,13 @@ def training_state(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(TRAINING): value for name, value in tensors.items() if name.startswith(TRAINING)}
 
 
-def load_into(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], strict: bool = True,
-              where: str = 'checkpoint', optional: Callable[[str], bool] = lambda name: False) -> Match:
+def load_into(
+    variables: Mapping[str, Any],
+    tensors: Mapping[str, np.ndarray],
+    strict: bool = True,
+    where: str = 'checkpoint',
+    optional: Callable[[str], bool] = lambda name: False,
+) -> Match:
     """Assign every tensor to the variable of its name.
 
     strict: a variable that the file lacks or has in another shape is an error, except where `optional(name)`;
@@ -98,11 +110,13 @@ def load_into(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], s
 
 
 def _mismatch(result: Match, variables: Mapping[str, Any], tensors: Iterable[str], where: str) -> str:
-    ours, theirs = _model(variables), _model(result.unused)         # layers of Keras share no first part
+    ours, theirs = _model(variables), _model(result.unused)  # layers of Keras share no first part
     other = f' It is a checkpoint of `{theirs}`, the network is `{ours}`.' if theirs not in ('', ours) else ''
     matching = f'{len(result.loaded)} of {len(variables)} variables match'
-    return (f'{where}: the checkpoint is of another network, {matching}.{other}\n{result}\n'
-            '  system.checkpoint.strict=false loads what matches.')
+    return (
+        f'{where}: the checkpoint is of another network, {matching}.{other}\n{result}\n'
+        '  system.checkpoint.strict=false loads what matches.'
+    )
 
 
 def _model(names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ A slimmed network's checkpoint says whose channels it has: `mayo/whole` is the n
 channels of each value stayed, 0 or 1 [C]. So it loads into the larger model, too, which then computes the same: what a dropped
 channel reads and says is 0, and so is the saliency of one with a gate, which never wins.
 """
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -56,8 +57,9 @@ def widened(graph: Graph, model: str, tensors: Mapping[str, np.ndarray]) -> dict
     return {f'{model}/{name}': value for name, value in whole_tensors(graph, keep, weights).items()} | others
 
 
-def _axes(graph: Graph, keep: Mapping[str, np.ndarray],
-          tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, list[tuple[int, np.ndarray]]]]:
+def _axes(
+    graph: Graph, keep: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray]
+) -> Iterator[tuple[str, list[tuple[int, np.ndarray]]]]:
     """Of each tensor the axes along which channels are dropped, with those that stay.
 
         weights, gate/weights [..., C', C]    depthwise_weights [..., C', multiplier]    gate/threshold []    others [C]

@@ -3,6 +3,7 @@
 `checkpoint` in it is TensorFlow's manifest in its text form: the latest of all, and those that training keeps, oldest
 first. Needs no TensorFlow, so that `check` and `ls` are quick.
 """
+
 import contextlib
 import json
 import os
@@ -81,8 +82,10 @@ class Store:
         with alone(self.folder / f'.{run}-training.lock') as is_alone:
             if not is_alone:
                 name = f'of the name {run}' if run else 'without a name'
-                raise UserError(f'{shown(self.folder)}: another process is training there, {name}, and the checkpoints of one '
-                                'would replace those of the other; wait for it, or name this one: system.checkpoint.save=NAME.')
+                raise UserError(
+                    f'{shown(self.folder)}: another process is training there, {name}, and the checkpoints of one '
+                    'would replace those of the other; wait for it, or name this one: system.checkpoint.save=NAME.'
+                )
             yield
 
     def forget(self, run: str) -> None:

@@ -7,15 +7,17 @@
 A negative gamma folds its sign into the convolution and the moving mean: |gamma| norm(-conv(x)) = gamma norm(conv(x)).
 Without a norm, g = rho is how large a filter is, of which the mean is 1, and the filter is divided by it; b are the biases.
 """
+
 from collections.abc import Collection, Mapping
 
 import numpy as np
 
-_SMALLEST = 1e-6        # stands for a gamma of zero where b is divided by it
+_SMALLEST = 1e-6  # stands for a gamma of zero where b is divided by it
 
 
-def warm_start(tensors: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[int, ...]],
-               shift_inside: Collection[str] = ()) -> tuple[dict[str, np.ndarray], list[str]]:
+def warm_start(
+    tensors: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[int, ...]], shift_inside: Collection[str] = ()
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """The tensors with gates made from batch norm, and the layers that got them: those gated in `wanted`, not in the file.
 
     wanted: name and shape of the gated network's variables; shift_inside: layers whose b is inside the scaling.
@@ -23,8 +25,11 @@ def warm_start(tensors: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[int
     """
     tensors = dict(tensors)
     layers = [name.removesuffix('/gate/biases') for name in wanted if name.endswith('/gate/biases')]
-    warmed = [layer for layer in layers if f'{layer}/weights' in tensors and f'{layer}/gate/biases' not in tensors
-              and f'{layer}/BatchNorm/gamma' not in wanted]
+    warmed = [
+        layer
+        for layer in layers
+        if f'{layer}/weights' in tensors and f'{layer}/gate/biases' not in tensors and f'{layer}/BatchNorm/gamma' not in wanted
+    ]
     for layer in warmed:
         _make_gate(tensors, wanted, layer, layer in shift_inside)
     return tensors, warmed

@@ -1,4 +1,5 @@
 """`python -m mayo.cli WORD...`, which is what `./my` runs."""
+
 import sys
 
 from mayo.cli.main import main

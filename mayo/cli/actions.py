@@ -1,4 +1,5 @@
 """The actions: one function each, entered under its name. Its docstring is its line in `--help`."""
+
 import logging
 import shutil
 import typing
@@ -13,7 +14,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.evaluate import Evaluation
 
 _log = logging.getLogger(__name__)
-_SHOWING = ('config', 'info', 'eval', 'bench', 'export', 'plot', 'slim', 'predict')     # sections that change no session
+_SHOWING = ('config', 'info', 'eval', 'bench', 'export', 'plot', 'slim', 'predict')  # sections that change no session
 
 
 class Run:
@@ -41,6 +42,7 @@ class Run:
         """The network, data and checkpoint of the configuration; the first use starts TensorFlow."""
         start_tensorflow()
         from mayo.session.base import Session
+
         if self._session is None:
             self._session = Session(self.config)
         self._session.config = self.config
@@ -55,10 +57,12 @@ def run(words: Sequence[str]) -> None:
     from mayo.cli.words import plan
     from mayo.session import check
     from mayo.session.own_images import completed
+
     line = plan(words, list(actions), check.problems, completed)
     ignored = [key for step in line.steps for key in step.config.ignored()]
     if ignored:
         from mayo.config.dialect import warning
+
         _log.warning('%s', warning(ignored))
     state = Run(line.steps[0].config)
     for step in line.steps:
@@ -72,8 +76,7 @@ def _substance(config: 'Config') -> dict:
     whole = config.to_dict(scratch=False)
     for section in _SHOWING:
         whole.pop(section, None)
-    whole['system'] = {**whole['system'], 'log': None,
-                       'checkpoint': {**whole['system']['checkpoint'], 'save': None}}
+    whole['system'] = {**whole['system'], 'log': None, 'checkpoint': {**whole['system']['checkpoint'], 'save': None}}
     return whole
 
 
@@ -81,6 +84,7 @@ def _substance(config: 'Config') -> dict:
 def ls(run: Run) -> None:
     """List models, gates, datasets, trainers and checkpoints."""
     from mayo.cli import shelf
+
     print(shelf.listing(run.config.get('system.checkpoint.path'), _width()))
 
 
@@ -94,6 +98,7 @@ def config(run: Run) -> None:
 def check(run: Run) -> None:
     """Validate everything that an action would need, run nothing."""
     from mayo.session.check import readiness
+
     for action, missing in readiness(run.config).items():
         print(f'{action:<18}{"needs " + ", ".join(missing) if missing else "ready"}')
 
@@ -103,6 +108,7 @@ def prepare(run: Run) -> None:
     """Turn a raw dataset (URL, archive or folder) into TFRecords."""
     start_tensorflow()
     from mayo.session.prepare import prepare
+
     prepare(run.config)
 
 
@@ -110,6 +116,7 @@ def prepare(run: Run) -> None:
 def info(run: Run) -> None:
     """Layers table: shapes, parameters, MACs, densities, memory."""
     from mayo.session import info as table
+
     counts = run.evaluation.counts if run.evaluation else None
     record = table.info(run.config, counts)
     _write(table.render(record, run.config.get('info.format'), _width()), run.config.get('info.path'))
@@ -120,6 +127,7 @@ def train(run: Run) -> None:
     """Train the network, saving checkpoints."""
     session = run.session
     from mayo.session.train import train
+
     run.evaluation = None
     train(session)
 
@@ -129,6 +137,7 @@ def anneal(run: Run) -> None:
     """Lower the density stage by stage, training and saving each."""
     session = run.session
     from mayo.session.anneal import anneal
+
     run.evaluation = None
     record, last = anneal(session)
     run.take(last)
@@ -140,6 +149,7 @@ def evaluate(run: Run) -> None:
     """Top-1, top-5, measured density and images/s."""
     session = run.session
     from mayo.session.evaluate import evaluate
+
     run.evaluation = evaluate(session)
     print(run.evaluation.render())
 
@@ -149,6 +159,7 @@ def evaluate_all(run: Run) -> None:
     """Evaluate every checkpoint of the model and dataset into a CSV."""
     session = run.session
     from mayo.session.evaluate import evaluate_all
+
     _write(evaluate_all(session), run.config.get('eval.path'))
 
 
@@ -158,6 +169,7 @@ def predict(run: Run) -> None:
     session = run.session
     from mayo.session.predict import predict, render
     from mayo.util.errors import RunError
+
     found = predict(session)
     _write(render(found, run.config.get('predict.format')), run.config.get('predict.path'))
     if found.unreadable:
@@ -169,6 +181,7 @@ def slim(run: Run) -> None:
     """Drop channels that matter least: a smaller model."""
     session = run.session
     from mayo.cli.slim import slim
+
     print(slim(session).render(_width()))
 
 
@@ -178,6 +191,7 @@ def bench(run: Run) -> None:
     session = run.session
     from mayo.bench import plot, render
     from mayo.cli.bench import measured
+
     format, path, picture = (run.config.get(f'bench.{key}') for key in ('format', 'path', 'plot'))
     found = measured(session)
     _write(render(found, format, _width()), path)
@@ -191,6 +205,7 @@ def export(run: Run) -> None:
     """Compact network as SavedModel, TFLite and ONNX files."""
     session = run.session
     from mayo.cli.export import exported
+
     print(exported(session).render())
 
 
@@ -200,6 +215,7 @@ def plot(run: Run) -> None:
     session = run.session
     from mayo.cli.plot import plotted
     from mayo.util.files import shown
+
     print(shown(plotted(session, run.evaluation)))
 
 
@@ -208,6 +224,7 @@ def import_weights(run: Run) -> None:
     """Import weights of Keras or TensorFlow 1 as a checkpoint."""
     session = run.session
     from mayo.session.imported import import_weights
+
     import_weights(session)
 
 
@@ -216,6 +233,7 @@ def mean(run: Run) -> None:
     """Average the weights of several checkpoints."""
     session = run.session
     from mayo.session.mean import load_mean
+
     run.evaluation = None
     load_mean(session)
 
@@ -225,6 +243,7 @@ def search(run: Run) -> None:
     """Densities for each layer, by target MACs or accuracy, as YAML."""
     session = run.session
     from mayo.cli.search import searched
+
     print(searched(session))
 
 
@@ -250,6 +269,7 @@ def _write(text: str, path: str | None) -> None:
         print(text.rstrip('\n'))
         return
     from mayo.util.files import whole_file
+
     with whole_file(path) as temporary:
         temporary.write_text(text.rstrip('\n') + '\n', encoding='utf-8')
     _log.info('written: %s', path)

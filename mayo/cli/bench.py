@@ -1,4 +1,5 @@
 """What `bench` measures and how, read from a session and its configuration."""
+
 import typing
 
 import numpy as np
@@ -22,8 +23,13 @@ def measured(session: 'Session') -> Bench:
 def subject(session: 'Session') -> Subject:
     """The network with the weights it has now."""
     weights = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
-    return Subject(session.model_name, session.graph, session.input_shape, weights,
-                   f'weights of {session.weights}' if session.weights else 'random weights')
+    return Subject(
+        session.model_name,
+        session.graph,
+        session.input_shape,
+        weights,
+        f'weights of {session.weights}' if session.weights else 'random weights',
+    )
 
 
 def plan(config: Config) -> Plan:
@@ -31,7 +37,12 @@ def plan(config: Config) -> Plan:
     settings = config.get('bench')
     artifacts = settings['artifact'] or []
     return Plan(
-        batch_sizes=settings['batch_sizes'], densities=settings['densities'] or (), networks=settings['networks'],
-        engines=settings['engines'], rounds=settings['rounds'], images=settings['images'],
+        batch_sizes=settings['batch_sizes'],
+        densities=settings['densities'] or (),
+        networks=settings['networks'],
+        engines=settings['engines'],
+        rounds=settings['rounds'],
+        images=settings['images'],
         artifacts=[str(find(path) or path) for path in ([artifacts] if isinstance(artifacts, str) else artifacts)],
-        threads=config.get('system.threads.intra'))
+        threads=config.get('system.threads.intra'),
+    )

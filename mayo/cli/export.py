@@ -1,4 +1,5 @@
 """What `export` writes, read from a session and its configuration."""
+
 import logging
 import pathlib
 import typing
@@ -17,7 +18,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.base import Session
 
 _log = logging.getLogger(__name__)
-BATCH = 8                       # images at once through masked execution
+BATCH = 8  # images at once through masked execution
 
 
 def exported(session: 'Session') -> Export:
@@ -43,6 +44,7 @@ def _network(session: 'Session') -> 'Network':
     from mayo.net.tf.compact import unsupported
     from mayo.net.tf.network import Network
     from mayo.session.base import dtype_policy
+
     reasons = unsupported(session.graph)
     if reasons:
         raise UserError('\n'.join(['`export` writes the compact network, but', *reasons]))
@@ -60,6 +62,7 @@ def _network(session: 'Session') -> 'Network':
 def subject(session: 'Session', network: 'Network') -> Subject:
     """The compact network, with the preprocessing of evaluation inside or left out."""
     from mayo.net.tf.compact import lower
+
     config = session.config
     steps = (*config.get('dataset.task.preprocess.validate'), *config.get('dataset.task.preprocess.final'))
     inside = None
@@ -67,12 +70,20 @@ def subject(session: 'Session', network: 'Network') -> Subject:
         size = config.get('export.image_size')
         height, width, channels = session.input_shape.dims
         inside = Preprocessing(steps, (height, width, channels), None if size is None else (size[0], size[1]))
-    return Subject(session.model_name, lower(network, session.input_shape), network.is_probability, _labels(config), inside,
-                   () if inside else steps, _origin(session))
+    return Subject(
+        session.model_name,
+        lower(network, session.input_shape),
+        network.is_probability,
+        _labels(config),
+        inside,
+        () if inside else steps,
+        _origin(session),
+    )
 
 
 def _labels(config: Config) -> Sequence[str] | None:
     from mayo.session.data import class_names
+
     if config.get('dataset.labels') is None:
         return None
     try:
@@ -109,9 +120,10 @@ def _reference(network: 'Network', preprocessing: Preprocessing | None) -> Refer
     def run(images: np.ndarray) -> tuple[np.ndarray, list[Gated]]:
         outputs, gates = [], []
         for start in range(0, len(images), BATCH):
-            found, stats = network(read(images[start:start + BATCH]), training=False)
+            found, stats = network(read(images[start : start + BATCH]), training=False)
             outputs.append(found.numpy())
             gates.append([(stat.saliency.numpy(), stat.mask.numpy()) for stat in stats.values()])
         joined = [Gated(*map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*gates, strict=True)]
         return np.concatenate(outputs), joined
+
     return run

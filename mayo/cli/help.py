@@ -1,10 +1,11 @@
 """`--help`: one screen that says what this is, the words, every action, and what to paste first."""
+
 from collections.abc import Callable
 
 from mayo.util import files
 from mayo.util.registry import Registry
 
-_SCREEN = '''\
+_SCREEN = """\
 Mayo trains and evaluates image networks with Feature Boosting and Suppression
 (FBS), which skip the channels that an image does not need, from YAML.
 
@@ -26,7 +27,7 @@ Examples:
   {my} models/gate/cifarnet.yaml datasets/cifar10.yaml config.origin=true config
 
 The whole line is checked before anything runs.  -h, --help; --version
-Exit: 0 done, 1 the run failed, 2 a mistake in words or files, 130 interrupted.'''
+Exit: 0 done, 1 the run failed, 2 a mistake in words or files, 130 interrupted."""
 
 
 def program() -> str:

@@ -1,4 +1,5 @@
 """`main`: words in, exit status out."""
+
 import os
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from mayo.cli import process
 from mayo.util import files
 from mayo.util.errors import MayoError
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130           # and 2 for a mistake of the user: UserError.exit_status
+DONE, FAILED, INTERRUPTED = 0, 1, 130  # and 2 for a mistake of the user: UserError.exit_status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def _told(words: list[str]) -> int:
         sys.stdout.flush()
     except MayoError as error:
         return _complain(str(error), error.exit_status)
-    except BrokenPipeError:                     # the reader of `./my ... | head` has seen enough
+    except BrokenPipeError:  # the reader of `./my ... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except ModuleNotFoundError as error:
@@ -46,6 +47,7 @@ def _told(words: list[str]) -> int:
 
 def _obey(words: list[str]) -> None:
     from mayo.cli import actions, help
+
     if not words or {'-h', '--help'} & set(words):
         print(help.screen(actions.actions))
     elif '--version' in words:

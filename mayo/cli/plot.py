@@ -1,4 +1,5 @@
 """What `plot` draws, read from a session and its configuration."""
+
 import logging
 import pathlib
 import typing
@@ -20,13 +21,14 @@ if typing.TYPE_CHECKING:
     from mayo.session.evaluate import Evaluation
 
 _log = logging.getLogger(__name__)
-EXAMPLES = 8                    # images in a row of examples
-_DATA = ('dataset.path', 'dataset.num_examples_per_epoch', 'system', 'eval')        # that every checkpoint is evaluated with
+EXAMPLES = 8  # images in a row of examples
+_DATA = ('dataset.path', 'dataset.num_examples_per_epoch', 'system', 'eval')  # that every checkpoint is evaluated with
 
 
 def plotted(session: 'Session', evaluation: 'Evaluation | None' = None) -> pathlib.Path:
     """Draw all that plot.pictures asks for; the page that shows it. evaluation: of the network as it is, if there is one."""
     from mayo import report
+
     config = session.config
     settings = config.get('plot')
     picture.check('`plot`', 'plot')
@@ -35,13 +37,18 @@ def plotted(session: 'Session', evaluation: 'Evaluation | None' = None) -> pathl
     wanted = [name for name in settings['pictures'] if name not in ('channels', 'saliency')]
     others = _others(session) if 'tradeoff' in wanted else {}
     pictures = list(_of_gates(session, settings)) if _is_gated(session) else []
-    makers = {'macs': lambda: _macs(session, evaluation), 'tradeoff': lambda: _tradeoff(session, others),
-              'training': lambda: _training(session)}
+    makers = {
+        'macs': lambda: _macs(session, evaluation),
+        'tradeoff': lambda: _tradeoff(session, others),
+        'training': lambda: _training(session),
+    }
     for name in wanted:
         pictures += makers[name]()
     if not pictures:
-        raise RunError('`plot` has nothing to draw: of plot.pictures, the network has no gates for `channels` and `saliency`, '
-                       'and there is no record of a training.')
+        raise RunError(
+            '`plot` has nothing to draw: of plot.pictures, the network has no gates for `channels` and `saliency`, '
+            'and there is no record of a training.'
+        )
     title = f'{config.get("model.description") or session.model_name}, {config.get("dataset.name")}'
     return report.write(pictures, folder(config), title, _lead(session))
 
@@ -56,11 +63,13 @@ def _lead(session: 'Session') -> str:
     costs = estimate(session.graph, session.input_shape)
     dense, executed = (count(sum(getattr(cost, key) for cost in costs)) for key in ('dense', 'executed'))
     return (f'Weights of {session.weights}. ' if session.weights else 'Random weights. ') + (
-        f'{dense} multiply-accumulates (MACs) dense, {executed} executed as configured, for one image.')
+        f'{dense} multiply-accumulates (MACs) dense, {executed} executed as configured, for one image.'
+    )
 
 
 def _is_gated(session: 'Session') -> bool:
     from mayo.net.tf.layer.conv import GatedConvolution
+
     return any(isinstance(layer, GatedConvolution) for layer in session.network.node_layers.values())
 
 
@@ -68,6 +77,7 @@ def _of_gates(session: 'Session', settings: dict[str, Any]) -> Iterator['Picture
     """Heatmaps, histograms and examples, from one pass over the images."""
     from mayo import report
     from mayo.session.gate_use import gate_use
+
     wanted = set(settings['pictures'])
     if not wanted & {'channels', 'saliency'} and not settings['examples']:
         return
@@ -75,15 +85,18 @@ def _of_gates(session: 'Session', settings: dict[str, Any]) -> Iterator['Picture
     if 'channels' in wanted:
         yield from (report.channels(layer.name, layer.active, use.classes) for layer in use.layers)
     if 'saliency' in wanted:
-        yield report.saliency([(layer.name, layer.saliency.counts, layer.saliency.top, layer.saliency.zeros)
-                               for layer in use.layers])
+        yield report.saliency(
+            [(layer.name, layer.saliency.counts, layer.saliency.top, layer.saliency.zeros) for layer in use.layers]
+        )
     if settings['examples']:
-        yield from (report.examples(layer.name, layer.active.shape[1], layer.fewest, layer.most, use.classes)
-                    for layer in use.layers)
+        yield from (
+            report.examples(layer.name, layer.active.shape[1], layer.fewest, layer.most, use.classes) for layer in use.layers
+        )
 
 
 def _macs(session: 'Session', evaluation: 'Evaluation | None') -> list['Picture']:
     from mayo import report
+
     measured = evaluation is not None and bool(evaluation.counts)
     costs = estimate(session.graph, session.input_shape, evaluation.counts if evaluation else None)
     said = f'measured over {count(evaluation.images)} images' if evaluation and measured else 'as configured'
@@ -108,6 +121,7 @@ def _tradeoff(session: 'Session', others: Mapping[str, Config]) -> list['Picture
     from mayo import report
     from mayo.report.curve import PUBLISHED
     from mayo.session.evaluate import evaluate
+
     points: list[Point] = []
     images = 0
     for name, config in others.items():
@@ -134,12 +148,14 @@ def _checkpoints(session: 'Session') -> Sequence[str]:
     if named is not None:
         return named
     from mayo.checkpoint.store import is_passing
+
     return [name for name in session.store.names() if not is_passing(name)]
 
 
 def _config_of(session: 'Session', name: str) -> Config:
     """The configuration that a checkpoint was trained with, reading the data of this session. UserError if it has none."""
     from mayo.session.stored import stored_config
+
     prefix = session.store.resolve(name, key='plot.checkpoints')
     config = stored_config(prefix)
     if config is None:
@@ -159,4 +175,5 @@ def _nested(key: str, value: Any) -> Any:
 def _training(session: 'Session') -> list['Picture']:
     from mayo import report
     from mayo.session.history import runs
+
     return [report.training(run, lines) for run, lines in runs(session.store.folder).items()]

@@ -1,4 +1,5 @@
 """What Mayo changes in its process: environment, log, Ctrl-C, and the start of TensorFlow."""
+
 import contextlib
 import logging
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}     # 2: errors alone
+_ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}  # 2: errors alone
 
 
 def configure() -> None:
@@ -18,7 +19,7 @@ def configure() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     log = logging.getLogger('mayo')
-    log.handlers[:] = [logging.StreamHandler()]     # results alone go to standard output
+    log.handlers[:] = [logging.StreamHandler()]  # results alone go to standard output
     log.setLevel(logging.INFO)
 
 
@@ -39,8 +40,7 @@ class Interrupts:
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
@@ -64,6 +64,7 @@ def start_tensorflow() -> None:
     wanted = os.environ.get('TF_CPP_MIN_LOG_LEVEL') in ('0', '1')
     with contextlib.nullcontext() if wanted else _held_errors():
         import tensorflow
+
         tensorflow.config.list_physical_devices()
 
 

@@ -1,4 +1,5 @@
 """What `search` looks for, read from a session and its configuration; what it found, as an overlay."""
+
 import logging
 import pathlib
 import typing
@@ -24,7 +25,7 @@ if typing.TYPE_CHECKING:
     from mayo.session.candidates import Candidates
 
 _log = logging.getLogger(__name__)
-MARK = 'Densities that `search` found'         # in the first line of its files
+MARK = 'Densities that `search` found'  # in the first line of its files
 
 
 def searched(session: 'Session') -> str:
@@ -32,14 +33,18 @@ def searched(session: 'Session') -> str:
     if missing(['optuna']):
         raise RunError(f'`search` needs optuna, which is not installed; {remedy("search")}')
     from mayo.session.candidates import Candidates
+
     config = session.config
     _require_ours(_path(config))
     settings = config.get('search')
     candidates = Candidates(session, settings['images'])
     space = _space(session, candidates)
     plan = _plan(session, candidates)
-    _log.info('search on %s images of dataset.path.validate, as configured %s executed MACs', count(candidates.images),
-              short(space.macs(space.configured)))
+    _log.info(
+        'search on %s images of dataset.path.validate, as configured %s executed MACs',
+        count(candidates.images),
+        short(space.macs(space.configured)),
+    )
 
     def sensitivities() -> Sensitivity:
         return measure(space, settings['densities'], candidates.evaluate, lambda line: _log.info('sensitivity: %s', line))
@@ -57,6 +62,7 @@ def searched(session: 'Session') -> str:
 def _space(session: 'Session', candidates: 'Candidates') -> Space:
     def macs(keeps: Mapping[str, int]) -> int:
         return sum(cost.executed for cost in estimate(session.graph, session.input_shape, keeps))
+
     return Space(candidates.channels, candidates.configured, macs)
 
 
@@ -70,8 +76,10 @@ def _plan(session: 'Session', candidates: 'Candidates') -> Plan:
         weights = zlib.crc32(np.asarray(variable, np.float32).tobytes(), zlib.crc32(name.encode(), weights))
     configured = zlib.crc32(repr(sorted(candidates.configured.items())).encode())
     data = zlib.crc32(repr(session.config.get('dataset.path.validate')).encode())
-    name = (f'{session.model_name} {session.config.get("dataset.name")} {goal} images={candidates.images} '
-            f'weights={weights:08x} densities={configured:08x} data={data:08x}')
+    name = (
+        f'{session.model_name} {session.config.get("dataset.name")} {goal} images={candidates.images} '
+        f'weights={weights:08x} densities={configured:08x} data={data:08x}'
+    )
     return Plan(goal, settings['trials'], name, settings['storage'], session.config.get('system.seed'))
 
 
@@ -89,13 +97,17 @@ def _concluded(session: 'Session', space: Space, found: Found, images: int) -> s
     """Write the overlay of the best trial; the table for people."""
     best, start = found.best, found.sensitivity.top1
     if best is None:
-        raise RunError(f'search: none of {len(found.trials)} trials keeps to search.{found.goal}; a larger target, or more '
-                       'search.trials, may help.')
+        raise RunError(
+            f'search: none of {len(found.trials)} trials keeps to search.{found.goal}; a larger target, or more '
+            'search.trials, may help.'
+        )
     densities = {name: density_of(best.keeps[name], channels) for name, channels in space.channels.items()}
     path = _path(session.config)
     _write(session, path, densities, best, found, images)
-    rows = [[name, str(channels), f'{space.configured[name] / channels:.4g}', f'{densities[name]:.4g}',
-             f'{best.keeps[name]}'] for name, channels in space.channels.items()]
+    rows = [
+        [name, str(channels), f'{space.configured[name] / channels:.4g}', f'{densities[name]:.4g}', f'{best.keeps[name]}']
+        for name, channels in space.channels.items()
+    ]
     lines = [table(['layer', 'channels', 'configured', 'found', 'active'], rows)]
     lines.append(f'configured  top-1 {percent(start)}, {count(space.macs(space.configured))} executed MACs')
     uniform = _uniform(space, found)
@@ -131,12 +143,14 @@ def _require_ours(path: pathlib.Path) -> None:
     """UserError if the overlay cannot be written, or would replace what `search` did not write."""
     require_room(path.parent, 'search.path')
     if path.exists() and not (path.is_file() and MARK in path.read_text(encoding='utf-8', errors='replace')):
-        raise UserError(f'{shown(path)} exists and was not written by `search`; name another file, search.path=PATH.yaml, or '
-                        'move it away.')
+        raise UserError(
+            f'{shown(path)} exists and was not written by `search`; name another file, search.path=PATH.yaml, or move it away.'
+        )
 
 
-def _write(session: 'Session', path: pathlib.Path, densities: Mapping[str, float], best: Trial, found: Found,
-           images: int) -> None:
+def _write(
+    session: 'Session', path: pathlib.Path, densities: Mapping[str, float], best: Trial, found: Found, images: int
+) -> None:
     """The overlay, after it is seen to give what was found. RunError where the model's YAML does not let it."""
     config = session.config
     gates: dict[str, Mapping[str, Any]] = {name: dict(session.graph[name].params['gate_params'] or {}) for name in densities}
@@ -145,15 +159,20 @@ def _write(session: 'Session', path: pathlib.Path, densities: Mapping[str, float
         f'{MARK} for {session.model_name} on {config.get("dataset.name")}, search.{found.goal}.',
         f'{count(best.macs)} executed MACs; top-1 {percent(best.top1)} of the {count(images)} images of the search, where the '
         f'densities before reach {percent(found.sensitivity.top1)}.',
-        f'  ./my MODEL.yaml DATASET.yaml {shown(path)} system.checkpoint.load={load} eval info']
+        f'  ./my MODEL.yaml DATASET.yaml {shown(path)} system.checkpoint.load={load} eval info',
+    ]
     text = overlay(gates, densities, comments)
     changed = config.copy()
     changed.merge_text(text, str(path))
     graph = model_graph(changed)
-    wrong = [name for name, keep in best.keeps.items()
-             if GateParams.from_yaml(graph[name].params['gate_params']).kept(graph[name].params['num_outputs']) != keep]
+    wrong = [
+        name
+        for name, keep in best.keeps.items()
+        if GateParams.from_yaml(graph[name].params['gate_params']).kept(graph[name].params['num_outputs']) != keep
+    ]
     if wrong:
-        raise RunError(f'search: an overlay cannot set the density of {", ".join(wrong)}, which the model takes from '
-                       'elsewhere.')
+        raise RunError(
+            f'search: an overlay cannot set the density of {", ".join(wrong)}, which the model takes from elsewhere.'
+        )
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding='utf-8')

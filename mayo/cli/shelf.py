@@ -1,4 +1,5 @@
 """`ls`: what there is to name on a command line, a line each, with what it is for and how large it is."""
+
 import pathlib
 import re
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def _described(path: pathlib.Path) -> tuple[pathlib.Path, str, str]:
 
 
 def _fitted(line: str, width: int | None) -> str:
-    return line if width is None or len(line) <= width else f'{line[:width - 3].rstrip()}...'
+    return line if width is None or len(line) <= width else f'{line[: width - 3].rstrip()}...'
 
 
 def _yaml(shelf: str) -> Iterator[pathlib.Path]:

@@ -1,4 +1,5 @@
 """What `slim` writes, read from a session and its configuration."""
+
 import pathlib
 import typing
 from typing import Any
@@ -39,15 +40,16 @@ from mayo.util.format import amount, count, percent
 if typing.TYPE_CHECKING:
     from mayo.session.base import Session
 
-CHECKPOINT = 'slim'             # what the weights of a slimmed network are called, unless system.checkpoint.save says
+CHECKPOINT = 'slim'  # what the weights of a slimmed network are called, unless system.checkpoint.save says
 WAYS = ('channels', 'target_macs', 'density')
-DENSITY = 0.5                   # at which the overlay's header says what it costs
+DENSITY = 0.5  # at which the overlay's header says what it costs
 
 
 def slim(session: 'Session') -> Slimmed:
     """The smaller model, its overlay and its weights, written after they were compared with the masked network."""
     from mayo.slim.fold import folded
     from mayo.slim.verify import compare
+
     config = session.config
     graph, shape = ungated_graph(session.graph, switched_off=True), session.input_shape
     _require_direct_gates(graph)
@@ -77,8 +79,10 @@ def _require_direct_gates(graph: Graph) -> None:
     """UserError for gates with a hidden layer: as wide as ceil(C / factor), it would get narrower with C."""
     hidden = [name for name, params in gates.settings(graph).items() if GateParams.from_yaml(params, name).factor]
     if hidden:
-        raise UserError(f'{", ".join(hidden)}: gate_params.factor is set, and the hidden layer of such a gate cannot be '
-                        'slimmed; slim the dense network, models/NAME.yaml, and gate it afterwards.')
+        raise UserError(
+            f'{", ".join(hidden)}: gate_params.factor is set, and the hidden layer of such a gate cannot be '
+            'slimmed; slim the dense network, models/NAME.yaml, and gate it afterwards.'
+        )
 
 
 def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
@@ -88,12 +92,16 @@ def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
     any can win for no image, while another that these images did not pick may for the next.
     """
     from mayo.session.gate_use import gate_use
+
     if not gates.settings(graph):
         return {}
     found = gate_use(session)
     images = found.images.sum()
-    return {layer.name: (np.nansum(layer.active * found.images[:, None], 0)
-                         + layer.mean / max(2 * layer.mean.max(), 1e-12)) / images for layer in found.layers}
+    return {
+        layer.name: (np.nansum(layer.active * found.images[:, None], 0) + layer.mean / max(2 * layer.mean.max(), 1e-12))
+        / images
+        for layer in found.layers
+    }
 
 
 def _way(config: Config) -> str:
@@ -103,8 +111,10 @@ def _way(config: Config) -> str:
 
 def _chosen(session: 'Session', graph: Graph, channels: Channels) -> Choice:
     settings, way = session.config.get('slim'), _way(session.config)
-    picked = {name: GateParams.from_yaml(params, name).kept(len(channels.sets[name]))
-              for name, params in gates.settings(graph).items()}
+    picked = {
+        name: GateParams.from_yaml(params, name).kept(len(channels.sets[name]))
+        for name, params in gates.settings(graph).items()
+    }
     if way == 'channels':
         return choose_widths(channels, settings['channels'], Limits(settings['min_channels'], of_layer=picked))
     # With one channel more a gate goes on choosing: if it picks all, it also does those of saliency 0, which never won.
@@ -114,6 +124,7 @@ def _chosen(session: 'Session', graph: Graph, channels: Channels) -> Choice:
 
     def macs(kept: np.ndarray) -> int:
         return _macs(estimate(smaller_graph(graph, kept_of(channels, kept)), session.input_shape))
+
     return choose_macs(channels, amount(settings['target_macs']), limits, macs)
 
 
@@ -136,8 +147,12 @@ def _require_ours(*paths: pathlib.Path) -> None:
         require_room(path.parent, 'slim.model')
     others = [path for path in paths if path.exists() and MARK not in path.read_text(encoding='utf-8', errors='replace')]
     if others:
-        raise UserError('\n'.join(f'{shown(path)} exists and was not written by `slim`; name another file, '
-                                  'slim.model=PATH.yaml, or move it away.' for path in others))
+        raise UserError(
+            '\n'.join(
+                f'{shown(path)} exists and was not written by `slim`; name another file, slim.model=PATH.yaml, or move it away.'
+                for path in others
+            )
+        )
 
 
 def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph, costs: tuple[list[Cost], list[Cost]]) -> Model:
@@ -151,11 +166,19 @@ def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph,
         f'On {config.get("dataset.name")} {count(after)} MACs, {percent(after / before, 1)} of those before, and '
         f'{count(sum(cost.trainable for cost in estimate(plain, session.input_shape)))} trainable parameters.',
         _command(session, path, loads=not by_use),
-        _mark(session)]
+        _mark(session),
+    ]
     outputs = config.get('model.outputs')
-    return Model(path.stem, description, plain, shapes(graph, session.input_shape),
-                 config.get('dataset.task.preprocess'), [outputs] if isinstance(outputs, str) else outputs,
-                 config.get('dataset.task.num_classes'), header)
+    return Model(
+        path.stem,
+        description,
+        plain,
+        shapes(graph, session.input_shape),
+        config.get('dataset.task.preprocess'),
+        [outputs] if isinstance(outputs, str) else outputs,
+        config.get('dataset.task.num_classes'),
+        header,
+    )
 
 
 def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: Graph) -> str:
@@ -164,11 +187,16 @@ def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: G
     costs = estimate(graph if own else gated_graph(model, DENSITY), session.input_shape)
     published, executed = (count(sum(getattr(cost, key) for cost in costs)) for key in ('macs', 'executed'))
     at, word = ('', '') if own else (f' at density {DENSITY}', f'_gate.density={DENSITY} ')
-    return gate_text(model, [
-        f'{model.description}, with Feature Boosting and Suppression.',
-        f'On {session.config.get("dataset.name")}{at}: {published} MACs as published, {executed} executed.',
-        _command(session, _overlay_of(path), word),
-        _mark(session)], own or None)
+    return gate_text(
+        model,
+        [
+            f'{model.description}, with Feature Boosting and Suppression.',
+            f'On {session.config.get("dataset.name")}{at}: {published} MACs as published, {executed} executed.',
+            _command(session, _overlay_of(path), word),
+            _mark(session),
+        ],
+        own or None,
+    )
 
 
 def _mark(session: 'Session') -> str:
@@ -193,8 +221,9 @@ def _overlay_of(path: pathlib.Path) -> pathlib.Path:
     return path.parent / 'gate' / path.name
 
 
-def _write(session: 'Session', graph: Graph, files: dict[pathlib.Path, str], prefix: pathlib.Path,
-           stored: dict[str, Any]) -> list[str]:
+def _write(
+    session: 'Session', graph: Graph, files: dict[pathlib.Path, str], prefix: pathlib.Path, stored: dict[str, Any]
+) -> list[str]:
     """The model and its overlay, by path, and the weights with the new configuration: all is made before any is written."""
     path, text = next(iter(files.items()))
     config = session.config.copy()

@@ -1,10 +1,11 @@
 """The words of a command line: which is a file, an override or an action, and whether the whole line holds.
 
-    models/cifarnet.yaml  system.seed=1  info  system.seed=2  train
-    file                  override       |     override       |
-                                         Step('info', configuration so far)
-                                                              Step('train', configuration so far)
+models/cifarnet.yaml  system.seed=1  info  system.seed=2  train
+file                  override       |     override       |
+                                     Step('info', configuration so far)
+                                                          Step('train', configuration so far)
 """
+
 import contextlib
 import dataclasses
 import pathlib
@@ -23,6 +24,7 @@ Check = Callable[[Config, str, Collection[str]], Iterable[str]]
 @dataclasses.dataclass(frozen=True)
 class Step:
     """An action and the configuration that the words before it make."""
+
     action: str
     config: Config
 
@@ -30,6 +32,7 @@ class Step:
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """The checked line: its steps, and the words after the last action, which change nothing."""
+
     steps: tuple[Step, ...]
     trailing: tuple[str, ...]
 
@@ -51,13 +54,19 @@ def kind(word: str) -> str:
 def yaml_files() -> list[str]:
     """Every YAML file that a user could have meant, as they would type it."""
     folders = ('', 'models', 'models/gate', 'models/override', 'datasets', 'trainers')
-    found = (path for base in (pathlib.Path.cwd(), files.SHIPPED) for folder in folders
-             for path in sorted((base / folder).glob('*.y*ml')) if path.suffix in _SUFFIXES)
+    found = (
+        path
+        for base in (pathlib.Path.cwd(), files.SHIPPED)
+        for folder in folders
+        for path in sorted((base / folder).glob('*.y*ml'))
+        if path.suffix in _SUFFIXES
+    )
     return list(dict.fromkeys(files.shown(path) for path in found))
 
 
-def plan(words: Sequence[str], actions: Collection[str], check: Check,
-         complete: Callable[[Config], Config] = lambda config: config) -> Plan:
+def plan(
+    words: Sequence[str], actions: Collection[str], check: Check, complete: Callable[[Config], Config] = lambda config: config
+) -> Plan:
     """Read the whole line before anything runs; one `UserError` tells every problem of it.
 
     complete: adds to the configuration of an action what is found elsewhere than in words and files.
@@ -65,7 +74,7 @@ def plan(words: Sequence[str], actions: Collection[str], check: Check,
     misspelt dataset is one problem, and not also a dozen settings that are missing without it.
     """
     config = Config.default()
-    whole: Config | None = None                     # `config`, completed
+    whole: Config | None = None  # `config`, completed
     steps: list[Step] = []
     trailing: list[str] = []
     problems = Problems()
@@ -83,8 +92,10 @@ def plan(words: Sequence[str], actions: Collection[str], check: Check,
             config, whole = config.copy(), None
             _merge(word, config, problems)
     if not steps and not problems:
-        problems.append('these words name no action, so there is nothing to do; end with one, e.g. `info`, '
-                        '`eval` or `train` (`--help` lists them).')
+        problems.append(
+            'these words name no action, so there is nothing to do; end with one, e.g. `info`, '
+            '`eval` or `train` (`--help` lists them).'
+        )
     problems.raise_any()
     return Plan(tuple(steps), tuple(trailing))
 

@@ -10,6 +10,7 @@ themselves.
 
 An expression in which `^(name)` stands is computed later, where a module is placed: a Deferred until then.
 """
+
 import ast
 import math
 import operator
@@ -17,26 +18,44 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Value = Any                 # None, bool, int, float, str or a list of those
-ARGUMENT = re.compile(r'\^\(\s*([A-Za-z_][\w.-]*)\s*\)')        # ^(name), an argument of a module
+Value = Any  # None, bool, int, float, str or a list of those
+ARGUMENT = re.compile(r'\^\(\s*([A-Za-z_][\w.-]*)\s*\)')  # ^(name), an argument of a module
 
-_MAX_BITS = 4096            # of an integer result
-_MAX_SOURCE = 10_000        # characters
+_MAX_BITS = 4096  # of an integer result
+_MAX_SOURCE = 10_000  # characters
 _MAX_DEPTH = 100
 _FUNCTIONS: dict[str, Callable[..., Value]] = {
-    'min': min, 'max': max, 'abs': abs, 'round': round, 'len': len, 'int': int, 'float': float, 'sum': sum}
+    'min': min,
+    'max': max,
+    'abs': abs,
+    'round': round,
+    'len': len,
+    'int': int,
+    'float': float,
+    'sum': sum,
+}
 _CONSTANTS = {'true': True, 'false': False, 'null': None}
 _GROWING = ('math.factorial', 'math.comb', 'math.perm')
 _ARITHMETIC: dict[type[ast.AST], tuple[str, Callable[[Value, Value], Value]]] = {
-    ast.Add: ('+', operator.add), ast.Sub: ('-', operator.sub), ast.Mult: ('*', operator.mul),
-    ast.Div: ('/', operator.truediv), ast.FloorDiv: ('//', operator.floordiv), ast.Mod: ('%', operator.mod),
-    ast.Pow: ('**', operator.pow)}
+    ast.Add: ('+', operator.add),
+    ast.Sub: ('-', operator.sub),
+    ast.Mult: ('*', operator.mul),
+    ast.Div: ('/', operator.truediv),
+    ast.FloorDiv: ('//', operator.floordiv),
+    ast.Mod: ('%', operator.mod),
+    ast.Pow: ('**', operator.pow),
+}
 _COMPARISONS: dict[type[ast.AST], Callable[[Value, Value], bool]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b}
-_UNARY: dict[type[ast.AST], Callable[[Value], Value]] = {
-    ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Not: operator.not_}
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+_UNARY: dict[type[ast.AST], Callable[[Value], Value]] = {ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Not: operator.not_}
 
 
 def evaluate(source: str, values: Mapping[str, Value] | None = None) -> Value:
@@ -63,6 +82,7 @@ def evaluate(source: str, values: Mapping[str, Value] | None = None) -> Value:
 
 class Deferred(str):
     """The source of an expression that waits for the arguments of a module, its `$(...)` replaced already."""
+
     __slots__ = ()
 
     def compute(self, argument: Callable[[str], Value]) -> Value:
@@ -73,7 +93,7 @@ class Deferred(str):
         """
         source, end, values = '', 0, {}
         for index, match in enumerate(ARGUMENT.finditer(self)):
-            source += self[end:match.start()]
+            source += self[end : match.start()]
             end = match.end()
             value = argument(match[1])
             if isinstance(value, Mapping):

@@ -1,4 +1,5 @@
 """The configuration: files and words merged from left to right, values resolved when they are asked for."""
+
 import functools
 import os
 import pathlib
@@ -18,10 +19,12 @@ from mayo.util.errors import UserError, nearest
 REQUIRED: Any = object()
 _DEFAULTS = Origin('defaults')
 _SYSTEM = pathlib.Path(__file__).with_name('system.yaml')
-_HINTS = {'dataset': 'name a dataset before it, e.g. datasets/cifar10.yaml',
-          'model': 'name a model before it, e.g. models/cifarnet.yaml',
-          'train.anneal': 'name a trainer before it, e.g. trainers/anneal.yaml',
-          'train': 'name a trainer before it, e.g. trainers/exponential.yaml'}
+_HINTS = {
+    'dataset': 'name a dataset before it, e.g. datasets/cifar10.yaml',
+    'model': 'name a model before it, e.g. models/cifarnet.yaml',
+    'train.anneal': 'name a trainer before it, e.g. trainers/anneal.yaml',
+    'train': 'name a trainer before it, e.g. trainers/exponential.yaml',
+}
 
 
 class Unknown(NamedTuple):
@@ -29,6 +32,7 @@ class Unknown(NamedTuple):
 
     With `keys` it is a known one, that holds a value where these keys belong.
     """
+
     key: str
     origin: str
     nearest: str | None
@@ -110,8 +114,9 @@ class Config:
         """The value of a key that `by` cannot do without: UserError if it is missing or null."""
         value = self.get(key, None)
         if value is None:
-            hint = next((said for start, said in _HINTS.items() if f'{key}.'.startswith(f'{start}.')),
-                        f'set it, e.g. {key}=VALUE')
+            hint = next(
+                (said for start, said in _HINTS.items() if f'{key}.'.startswith(f'{start}.')), f'set it, e.g. {key}=VALUE'
+            )
             raise UserError(f'{by} needs {key}, which nothing so far sets; {hint}.')
         return value
 

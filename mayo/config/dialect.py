@@ -6,6 +6,7 @@
 
 docs/mayo.md is the page about it. Names of objects, such as tensorflow.nn.relu, are in old_names.py.
 """
+
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,12 +24,15 @@ RENAMED: Mapping[str, str] = {
     'system.batch_size_per_gpu': 'system.batch_size',
     'train.moving_average_decay': 'train.average',
 }
-FINAL = ('final_cpu', 'final_gpu')      # steps after either, of dataset.task.preprocess: `final` holds both in this order
+FINAL = ('final_cpu', 'final_gpu')  # steps after either, of dataset.task.preprocess: `final` holds both in this order
 
 # What $(...) finds where nothing sets the key.
 STANDS_FOR: Mapping[str, int] = {
-    'system.num_gpus': 1, 'system.max_gpus': 1,
-    'dataset.task.background_class.use': 0, 'dataset.task.background_class.has': 0}
+    'system.num_gpus': 1,
+    'system.max_gpus': 1,
+    'dataset.task.background_class.use': 0,
+    'dataset.task.background_class.has': 0,
+}
 
 # Keys that do nothing here (* is any text without a dot), and why. A mapping under one of them does nothing either.
 IGNORED: Mapping[str, str] = {
@@ -62,11 +66,12 @@ _TYPE = ('dataset', 'task', 'type')
 _OLD_TYPE = 'mayo.task.image.Classify'
 _OLD_NAME = re.compile(r'(tensorflow|tf)\.(?!keras\.)|mayo\.(task|override)\.')
 _RESIZING = ('resize', 'distort_bbox')
-_METHODS = ('area', 'bicubic', 'bilinear', 'nearest')            # that TensorFlow 1 resized by
+_METHODS = ('area', 'bicubic', 'bilinear', 'nearest')  # that TensorFlow 1 resized by
 
 
 class Ignored(NamedTuple):
     """A key that does nothing, who set it, and why it does nothing."""
+
     key: str
     origin: str
     why: str
@@ -100,16 +105,17 @@ def why_ignored(key: str, is_near: bool = False) -> str | None:
     if is_near:
         return None
     level = key.count('.')
-    return next((why for pattern, why in IGNORED.items()
-                 if pattern.count('.') == level and fnmatch.fnmatchcase(key, pattern)), None)
+    return next(
+        (why for pattern, why in IGNORED.items() if pattern.count('.') == level and fnmatch.fnmatchcase(key, pattern)), None
+    )
 
 
 def current_path(path: Path) -> Path | None:
     """Today's path of what a reference names by an old one; None if it is no old one."""
     for old, new in RENAMED.items():
         before = split_key(old)
-        if path[:len(before)] == before:
-            return (*split_key(new), *path[len(before):])
+        if path[: len(before)] == before:
+            return (*split_key(new), *path[len(before) :])
     return None
 
 
@@ -152,6 +158,7 @@ def overriders(node: Node, found: dict[str, Ignored] | None = None) -> dict[str,
 
 # ---- moving and changing values in a tree
 
+
 def _at(tree: Node, path: Path) -> Node | None:
     for part in path:
         child = tree.items.get(part) if isinstance(tree, Map) else None
@@ -191,6 +198,7 @@ def _placed(tree: Map, path: Path, node: Node) -> Map:
 
 # ---- values that are written otherwise today
 
+
 def _shifted(node: Node) -> Node:
     """The number of classes of the records, as the number of the model's: a background class is used or not, there or not."""
     if isinstance(node, Scalar) and type(node.value) is int:
@@ -213,8 +221,7 @@ def _is_old_type(node: Node | None) -> bool:
 
 def _is_old(tree: Map) -> bool:
     """Whether a file was written for the original: it has a key of RENAMED, or names an object of TensorFlow 1."""
-    return any(_at(tree, split_key(old)) is not None for old in RENAMED) or any(
-        _OLD_NAME.match(text) for text in _texts(tree))
+    return any(_at(tree, split_key(old)) is not None for old in RENAMED) or any(_OLD_NAME.match(text) for text in _texts(tree))
 
 
 def _texts(node: Node) -> Iterator[str]:

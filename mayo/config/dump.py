@@ -1,4 +1,5 @@
 """A resolved tree as YAML that `mayo.config.load` reads back as the same values."""
+
 import re
 from collections.abc import Iterator
 
@@ -42,8 +43,7 @@ def _entry(head: str, child: Node, origin: bool) -> Iterator[str]:
 def _fits_a_line(node: Node, origin: bool) -> bool:
     """Scalars, empty collections, and lists of scalars; with origins, only those set in one place."""
     if isinstance(node, List):
-        return all(isinstance(child, Scalar) and (child.origin == node.origin or not origin)
-                   for child in node.items)
+        return all(isinstance(child, Scalar) and (child.origin == node.origin or not origin) for child in node.items)
     return isinstance(node, Scalar) or not node.size > 1
 
 

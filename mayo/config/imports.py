@@ -1,4 +1,5 @@
 """YAML files and the files that they import, as trees in the order in which they merge."""
+
 import os
 import pathlib
 
@@ -26,7 +27,7 @@ def trees_of_text(text: str, name: str) -> list[Node]:
 def _imported(path: pathlib.Path, chain: tuple[pathlib.Path, ...]) -> list[Node]:
     name, path = _name(path), path.resolve()
     if path in chain:
-        names = ' -> '.join(map(_name, (*chain[chain.index(path):], path)))
+        names = ' -> '.join(map(_name, (*chain[chain.index(path) :], path)))
         raise UserError(f'{name} imports itself: {names}.')
     return _with_imports(load(_text(path, name), name), path.parent, (*chain, path), name)
 
@@ -89,8 +90,11 @@ def _hint(written: str, known: list[str]) -> str:
 
 def _known_files(path: str | os.PathLike[str]) -> list[str]:
     """YAML files that a user could have meant by `path`."""
-    shipped = [str(file.relative_to(files.SHIPPED)) for shelf in ('models', 'datasets', 'trainers')
-               for file in sorted((files.SHIPPED / shelf).rglob('*.yaml'))]
+    shipped = [
+        str(file.relative_to(files.SHIPPED))
+        for shelf in ('models', 'datasets', 'trainers')
+        for file in sorted((files.SHIPPED / shelf).rglob('*.yaml'))
+    ]
     return _siblings(pathlib.Path(path), str(path)) + shipped
 
 

@@ -1,10 +1,11 @@
 """Resolving `$(...)` and `!arith` in a merged tree, lazily, with the chain of references for messages.
 
-    $(a.b)     the value of a.b; alone it keeps its type, inside text it becomes text
-    $(.b)      b in the innermost mapping around
-    $(a.$(b))  from the inside out
-    $(env:NAME)  $(env:NAME,default)     the environment, typed as YAML is; no references are read in it
+$(a.b)     the value of a.b; alone it keeps its type, inside text it becomes text
+$(.b)      b in the innermost mapping around
+$(a.$(b))  from the inside out
+$(env:NAME)  $(env:NAME,default)     the environment, typed as YAML is; no references are read in it
 """
+
 import contextlib
 import os
 import re
@@ -35,7 +36,7 @@ from mayo.config.node import (
 from mayo.config.scalar import text_of, typed
 from mayo.util.errors import Problems, UserError, did_you_mean
 
-Place = tuple[Node, Path]           # a node, and the path at which its own references are read
+Place = tuple[Node, Path]  # a node, and the path at which its own references are read
 
 
 class Missing(UserError):
@@ -59,9 +60,9 @@ class Resolver:
         self._done: dict[tuple[Path, Node], Place | UserError] = {}
         self._chain: list[tuple[Path, Node]] = []
         self._depth = 0
-        self._problems = Problems()                 # of the tree that is being resolved as a whole,
-        self._resolved: dict[Path, Node] = {}       # its collections so far,
-        self._open: list[tuple[Path, Path]] = []    # and those around: where each stands and comes from
+        self._problems = Problems()  # of the tree that is being resolved as a whole,
+        self._resolved: dict[Path, Node] = {}  # its collections so far,
+        self._open: list[tuple[Path, Path]] = []  # and those around: where each stands and comes from
 
     def resolve(self, path: Path) -> Node:
         """The node at `path`, everything in it resolved. UserError: all that is wrong in it; Missing."""
@@ -84,7 +85,7 @@ class Resolver:
             child = _child(node, key)
             if child is None:
                 keys = [*node.items, *old_keys_in(path[:index])] if isinstance(node, Map) else []
-                raise Missing(path[:index + 1], keys)
+                raise Missing(path[: index + 1], keys)
             node, place = self._head(child, (*place, key))
         return node, place
 
@@ -141,7 +142,7 @@ class Resolver:
         """Refuse a reference to a collection in which it stands itself."""
         places = [place for _, place in self._open]
         if place in places:
-            later = self._open[places.index(place) + 1:]
+            later = self._open[places.index(place) + 1 :]
             inside = [join_key(path) for path, origin in later if path != origin]
             chain = ' -> '.join([join_key(place), *inside, join_key(stands), join_key(place)])
             raise UserError(f'{node.origin}: {join_key(stands)} refers to what it stands in: {chain}.')
@@ -197,7 +198,7 @@ class Resolver:
         for index, part in enumerate(node.parts):
             if isinstance(part, str):
                 source += part
-            elif is_glued(source, _start(node.parts[index + 1:])):
+            elif is_glued(source, _start(node.parts[index + 1 :])):
                 source += self._as_text(part, place, node)
             elif is_deferred:
                 source += literal(self._as_value(part, place, node))
@@ -254,7 +255,7 @@ class Resolver:
     @contextlib.contextmanager
     def _entered(self, key: tuple[Path, Node]) -> Iterator[None]:
         if key in self._chain:
-            cycle = self._chain[self._chain.index(key):]
+            cycle = self._chain[self._chain.index(key) :]
             first = cycle.index(min(cycle, key=lambda link: link[0]))
             cycle = cycle[first:] + cycle[:first]
             names = ' -> '.join(f'{join_key(path)} ({node.origin})' for path, node in cycle)
@@ -293,8 +294,9 @@ def _environment(name: str, node: Node, place: Path) -> Node:
     variable, comma, default = (text.strip() for text in name.partition(','))
     text = os.environ.get(variable, default if comma else None)
     if text is None:
-        raise UserError(f'{_where(node, place)}: $(env:{variable}): the environment has no {variable}; '
-                        '$(env:NAME,default) gives a default.')
+        raise UserError(
+            f'{_where(node, place)}: $(env:{variable}): the environment has no {variable}; $(env:NAME,default) gives a default.'
+        )
     try:
         return Scalar(node.origin, typed(text))
     except ValueError as error:

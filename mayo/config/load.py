@@ -3,6 +3,7 @@
 Read from the events of PyYAML's parser (its C one where there is), with a composer of our own: duplicate keys
 are errors, `mayo.config.scalar` types the text, dotted keys nest, and depth, size and aliases are limited.
 """
+
 from typing import Any
 
 import yaml
@@ -13,7 +14,7 @@ from mayo.config.scalar import typed
 from mayo.config.template import text_node
 from mayo.util.errors import UserError, did_you_mean
 
-Event = Any                 # of PyYAML, whose classes do not say what they hold
+Event = Any  # of PyYAML, whose classes do not say what they hold
 _PARSER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 _YAML = 'tag:yaml.org,2002:'
 _TEXT_TAGS = {'!', _YAML + 'str'}
@@ -45,7 +46,7 @@ class _Composer:
     def __init__(self, text: str, name: str, word: str | None) -> None:
         self.parser = _PARSER(text)
         self.name, self.word = name, word
-        self.anchors: dict[str, Node | None] = {}       # None: still being read
+        self.anchors: dict[str, Node | None] = {}  # None: still being read
 
     def document(self) -> Node:
         """The only document of the stream."""
@@ -140,8 +141,7 @@ def check_key(path: Path, key: str, origin: Origin | str) -> None:
     if len(path) > MAX_DEPTH:
         raise UserError(f'{origin}: a key of {len(path)} parts, at most {MAX_DEPTH} may be.')
     if not all(path):
-        raise UserError(f'{origin}: `{key}`: a key needs a name before and after each dot; '
-                        '\\. is a dot in a name.')
+        raise UserError(f'{origin}: `{key}`: a key needs a name before and after each dot; \\. is a dot in a name.')
     if '$(' in key:
         raise UserError(f'{origin}: `{key}`: references stand in values, not in keys.')
 
@@ -156,8 +156,7 @@ def _put(own: dict[str, Node], path: Path, value: Node) -> None:
             for part in again:
                 assert isinstance(before, Map)
                 before = before.items[part]
-            raise UserError(f'{value.origin}: the key `{join_key((first, *again))}` is here twice, '
-                            f'first in {before.origin}.')
+            raise UserError(f'{value.origin}: the key `{join_key((first, *again))}` is here twice, first in {before.origin}.')
         node = merge(own[first], node, (first,))
     own[first] = node
 
@@ -196,7 +195,7 @@ def _typed(text: str, origin: Origin) -> bool | int | float | str | None:
 def _forced(text: str, kind: str, origin: Origin) -> bool | int | float | str | None:
     """The value of text with a tag such as !!int."""
     value = _typed(text, origin)
-    if kind == 'float' and type(value) is int and abs(value) < 2 ** 1000:
+    if kind == 'float' and type(value) is int and abs(value) < 2**1000:
         value = float(value)
     expected = {'int': int, 'float': float, 'bool': bool, 'null': type(None)}[kind]
     if type(value) is not expected:
@@ -209,8 +208,10 @@ def _check_tag(tag: str | None, kind: str, origin: Origin) -> None:
         return
     name = _tag_name(tag)
     if 'python' in name or name in ('!exec', '!eval'):
-        raise UserError(f'{origin}: the tag {name} would run code, and configurations never do; '
-                        'arithmetic is !arith, other values are $(key).')
+        raise UserError(
+            f'{origin}: the tag {name} would run code, and configurations never do; '
+            'arithmetic is !arith, other values are $(key).'
+        )
     if tag == _ARITH:
         raise UserError(f'{origin}: !arith takes an expression as text.')
     hint = did_you_mean(name, [_ARITH]) or '; the only one is !arith.'

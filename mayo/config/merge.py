@@ -1,17 +1,6 @@
 """Merging one tree over another: mappings merge, everything else replaces."""
-from mayo.config.node import (
-    Append,
-    List,
-    Map,
-    Node,
-    Origin,
-    Overlay,
-    Path,
-    Remove,
-    Scalar,
-    Template,
-    join_key,
-)
+
+from mayo.config.node import Append, List, Map, Node, Origin, Overlay, Path, Remove, Scalar, Template, join_key
 from mayo.util.errors import UserError, did_you_mean
 
 

@@ -5,6 +5,7 @@
 Nothing outside these tables can be named, and nothing is imported by name here: a Spec is data, which others
 make into an object.
 """
+
 import dataclasses
 import inspect
 import math
@@ -20,12 +21,14 @@ REQUIRED: Any = inspect.Parameter.empty
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """An object to make: today's dotted name (a schedule's is short) and checked arguments."""
+
     name: str
     kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Initializer(str):
     """The default of an argument that itself names an initializer."""
+
     __slots__ = ()
 
 
@@ -52,7 +55,6 @@ KNOWN: dict[str, Arguments] = {
     'keras.activations.softplus': {},
     'keras.activations.softsign': {},
     'keras.activations.linear': {},
-
     'keras.initializers.Zeros': {},
     'keras.initializers.Ones': {},
     'keras.initializers.Constant': {'value': 0.0},
@@ -60,8 +62,11 @@ KNOWN: dict[str, Arguments] = {
     'keras.initializers.RandomNormal': {'mean': 0.0, 'stddev': 0.05, **_SEED},
     'keras.initializers.RandomUniform': {'minval': -0.05, 'maxval': 0.05, **_SEED},
     'keras.initializers.VarianceScaling': {
-        'scale': 1.0, 'mode': ('fan_in', 'fan_out', 'fan_avg'),
-        'distribution': ('truncated_normal', 'untruncated_normal', 'uniform'), **_SEED},
+        'scale': 1.0,
+        'mode': ('fan_in', 'fan_out', 'fan_avg'),
+        'distribution': ('truncated_normal', 'untruncated_normal', 'uniform'),
+        **_SEED,
+    },
     'keras.initializers.GlorotNormal': _SEED,
     'keras.initializers.GlorotUniform': _SEED,
     'keras.initializers.HeNormal': _SEED,
@@ -69,16 +74,19 @@ KNOWN: dict[str, Arguments] = {
     'keras.initializers.LecunNormal': _SEED,
     'keras.initializers.LecunUniform': _SEED,
     'keras.initializers.Orthogonal': {'gain': 1.0, **_SEED},
-
     'keras.regularizers.L1': {'l1': 0.01},
     'keras.regularizers.L2': {'l2': 0.01},
     'keras.regularizers.L1L2': {'l1': 0.0, 'l2': 0.0},
-
     'keras.layers.BatchNormalization': {
-        'momentum': 0.99, 'epsilon': 0.001, 'center': True, 'scale': True,
-        'beta_initializer': Initializer('zeros'), 'gamma_initializer': Initializer('ones'),
-        'moving_mean_initializer': Initializer('zeros'), 'moving_variance_initializer': Initializer('ones')},
-
+        'momentum': 0.99,
+        'epsilon': 0.001,
+        'center': True,
+        'scale': True,
+        'beta_initializer': Initializer('zeros'),
+        'gamma_initializer': Initializer('ones'),
+        'moving_mean_initializer': Initializer('zeros'),
+        'moving_variance_initializer': Initializer('ones'),
+    },
     # Their learning rate, weight decay (but AdamW's) and clipping stand in `train`.
     'keras.optimizers.SGD': {'momentum': 0.0, 'nesterov': False},
     'keras.optimizers.RMSprop': {'rho': 0.9, 'momentum': 0.0, 'epsilon': 1e-7, 'centered': False},
@@ -91,14 +99,17 @@ KNOWN: dict[str, Arguments] = {
     'keras.optimizers.Adadelta': {'rho': 0.95, 'epsilon': 1e-7},
     'mayo.train.Momentum1': {'momentum': 0.0, 'nesterov': False},
     'mayo.train.RMSProp1': {'rho': 0.9, 'momentum': 0.0, 'epsilon': 1e-10, 'centered': False},
-
     # mayo/session/schedule.py
     'constant': {'learning_rate': REQUIRED},
-    'exponential': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'decay_rate': REQUIRED,
-                    'staircase': False},
+    'exponential': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'decay_rate': REQUIRED, 'staircase': False},
     'piecewise': {'boundaries': REQUIRED, 'values': REQUIRED},
-    'polynomial': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'end_learning_rate': 0.0001,
-                   'power': 1.0, 'cycle': False},
+    'polynomial': {
+        'learning_rate': REQUIRED,
+        'decay_epochs': REQUIRED,
+        'end_learning_rate': 0.0001,
+        'power': 1.0,
+        'cycle': False,
+    },
     'cosine': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'alpha': 0.0},
     'one_cycle': {'learning_rate': REQUIRED, 'epochs': None, 'warm_up': 0.25, 'start': 0.04, 'end': 0.0},
 }
@@ -114,20 +125,37 @@ _SAME = {
     **{f'keras.activations.{name}': today for name, today in _SHORT.items()},
     **{f'tensorflow.nn.{name}': today for name, today in _SHORT.items() if name != 'leaky_relu'},
     **{f'tensorflow.{name}': _SHORT[name] for name in ('sigmoid', 'tanh', 'identity')},
-    **{f'tensorflow.{spelling.format(kind.lower(), name.lower())}': f'keras.initializers.{kind}{name}'
-       for spelling in ('{}_{}_initializer', 'initializers.{}_{}')
-       for kind in ('Glorot', 'He', 'Lecun') for name in ('Normal', 'Uniform')},
-    **{f'keras.initializers.{spelling}': f'keras.initializers.{today}' for spelling, today in (
-        ('zeros', 'Zeros'), ('ones', 'Ones'), ('constant', 'Constant'), ('orthogonal', 'Orthogonal'),
-        ('truncated_normal', 'TruncatedNormal'), ('random_normal', 'RandomNormal'),
-        ('random_uniform', 'RandomUniform'), ('variance_scaling', 'VarianceScaling'),
-        ('glorot_normal', 'GlorotNormal'), ('glorot_uniform', 'GlorotUniform'), ('he_normal', 'HeNormal'),
-        ('he_uniform', 'HeUniform'), ('lecun_normal', 'LecunNormal'), ('lecun_uniform', 'LecunUniform'))},
-    **{f'keras.regularizers.{spelling}': f'keras.regularizers.{today}' for spelling, today in (
-        ('l1', 'L1'), ('l2', 'L2'), ('l1_l2', 'L1L2'))},
+    **{
+        f'tensorflow.{spelling.format(kind.lower(), name.lower())}': f'keras.initializers.{kind}{name}'
+        for spelling in ('{}_{}_initializer', 'initializers.{}_{}')
+        for kind in ('Glorot', 'He', 'Lecun')
+        for name in ('Normal', 'Uniform')
+    },
+    **{
+        f'keras.initializers.{spelling}': f'keras.initializers.{today}'
+        for spelling, today in (
+            ('zeros', 'Zeros'),
+            ('ones', 'Ones'),
+            ('constant', 'Constant'),
+            ('orthogonal', 'Orthogonal'),
+            ('truncated_normal', 'TruncatedNormal'),
+            ('random_normal', 'RandomNormal'),
+            ('random_uniform', 'RandomUniform'),
+            ('variance_scaling', 'VarianceScaling'),
+            ('glorot_normal', 'GlorotNormal'),
+            ('glorot_uniform', 'GlorotUniform'),
+            ('he_normal', 'HeNormal'),
+            ('he_uniform', 'HeUniform'),
+            ('lecun_normal', 'LecunNormal'),
+            ('lecun_uniform', 'LecunUniform'),
+        )
+    },
+    **{
+        f'keras.regularizers.{spelling}': f'keras.regularizers.{today}'
+        for spelling, today in (('l1', 'L1'), ('l2', 'L2'), ('l1_l2', 'L1L2'))
+    },
 }
-_PREFIXES = {'tf.': 'tensorflow.', 'tensorflow.keras.': 'keras.',
-             'tensorflow.contrib.slim.': 'tensorflow.contrib.layers.'}
+_PREFIXES = {'tf.': 'tensorflow.', 'tensorflow.keras.': 'keras.', 'tensorflow.contrib.slim.': 'tensorflow.contrib.layers.'}
 _PACKAGES = ('keras', 'tensorflow', 'tf', 'mayo')
 
 
@@ -175,8 +203,7 @@ def _translated(name: str, given: Mapping[str, Any], where: str) -> tuple[str, d
 
 def _unknown(name: str) -> str:
     if '.' in name and name.partition('.')[0] not in _PACKAGES:
-        return (f'the name {name} is refused: names are those of keras, '
-                'or of TensorFlow where older YAML has them.')
+        return f'the name {name} is refused: names are those of keras, or of TensorFlow where older YAML has them.'
     hint = did_you_mean(name, [*KNOWN, *_SAME, *OLD_NAMES])
     return f'the name {name} is not known{hint or "; mayo/config/names.py lists those that are."}'
 
@@ -192,8 +219,9 @@ def _checked(name: str, arguments: Arguments, given: Mapping[str, Any], where: s
             continue
         with problems.collecting():
             checked[key] = _fitting(value, key, arguments[key], f'{where}: {key} of {name}')
-    problems += [f'{where}: {name} needs {key}.' for key, default in arguments.items()
-                 if default is REQUIRED and key not in given]
+    problems += [
+        f'{where}: {name} needs {key}.' for key, default in arguments.items() if default is REQUIRED and key not in given
+    ]
     problems.raise_any()
     return checked
 

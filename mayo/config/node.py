@@ -2,6 +2,7 @@
 
 Nodes are never changed after they are made, so that configurations, aliases and references share them.
 """
+
 import copy
 import dataclasses
 import functools
@@ -11,9 +12,9 @@ from typing import NamedTuple, TypeAlias
 
 from mayo.util.errors import UserError
 
-MAX_NODES = 200_000         # after aliases and references
-MAX_DEPTH = 100             # of nesting, references followed included
-MAX_TEXT = 1_000_000        # characters of one text, after references
+MAX_NODES = 200_000  # after aliases and references
+MAX_DEPTH = 100  # of nesting, references followed included
+MAX_TEXT = 1_000_000  # characters of one text, after references
 
 Path: TypeAlias = tuple[str, ...]
 Plain: TypeAlias = bool | int | float | str | list['Plain'] | dict[str, 'Plain'] | None
@@ -25,6 +26,7 @@ class Origin(NamedTuple):
     >>> str(Origin('models/cifarnet.yaml', 41)), str(Origin('command line', word='a=1'))
     ('models/cifarnet.yaml:41', 'command line')
     """
+
     name: str
     line: int | None = None
     word: str | None = None
@@ -40,6 +42,7 @@ class Origin(NamedTuple):
 
 class Reference(NamedTuple):
     """`$(name)`; the name is itself text in which references may stand."""
+
     name: tuple['str | Reference', ...]
 
     def __str__(self) -> str:
@@ -49,6 +52,7 @@ class Reference(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Node:
     """Abstract: anything in the tree."""
+
     origin: Origin
 
     @functools.cached_property
@@ -67,7 +71,7 @@ class Node:
 
     def at(self, origin: Origin) -> 'Node':
         """The same value, set by `origin`."""
-        node = copy.copy(self)          # with the size and depth that are known already
+        node = copy.copy(self)  # with the size and depth that are known already
         object.__setattr__(node, 'origin', origin)
         return node
 
@@ -75,12 +79,14 @@ class Node:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scalar(Node):
     """A final value: text, number, truth or nothing."""
+
     value: bool | int | float | str | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Template(Node):
     """Text in which references stand; with `arith`, an expression to compute once they are replaced."""
+
     parts: tuple[str | Reference, ...]
     arith: bool = False
 
@@ -94,6 +100,7 @@ class Template(Node):
 @dataclasses.dataclass(frozen=True, eq=False)
 class List(Node):
     """A sequence."""
+
     items: tuple[Node, ...]
 
     def children(self) -> Iterable[Node]:
@@ -103,6 +110,7 @@ class List(Node):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Map(Node):
     """A mapping. dotted: it stands for the dots of a key, and so reaches into lists, not over them."""
+
     items: dict[str, Node]
     dotted: bool = False
 
@@ -113,6 +121,7 @@ class Map(Node):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Overlay(Node):
     """`over` merged on what `base`, a reference, turns out to be."""
+
     base: Node
     over: Node
 
@@ -123,6 +132,7 @@ class Overlay(Node):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Append(Node):
     """`key+=[...]`: the items go to the end of the list that is there."""
+
     items: tuple[Node, ...]
 
     def children(self) -> Iterable[Node]:

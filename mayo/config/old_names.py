@@ -4,6 +4,7 @@ Each function's keyword-only arguments are those of the old object, with its def
 name and arguments for the same arithmetic.
 Sources: TensorFlow 1.15, tensorflow/contrib/layers and tensorflow/python.
 """
+
 import math
 import types
 from collections.abc import Callable, Mapping
@@ -13,17 +14,33 @@ Today = tuple[str, dict[str, Any]]
 OLD_NAMES: dict[str, Callable[..., Today]] = {}
 
 # Arguments that only TensorFlow 1's machinery had use for: taken and left out.
-MACHINERY = frozenset({
-    'data_format', 'dtype', 'fused', 'global_step', 'is_training', 'name', 'outputs_collections', 'reuse',
-    'scope', 'updates_collections', 'use_locking', 'variables_collections', 'verify_shape'})
+MACHINERY = frozenset(
+    {
+        'data_format',
+        'dtype',
+        'fused',
+        'global_step',
+        'is_training',
+        'name',
+        'outputs_collections',
+        'reuse',
+        'scope',
+        'updates_collections',
+        'use_locking',
+        'variables_collections',
+        'verify_shape',
+    }
+)
 
 
 def _old(*names: str) -> Callable[[Callable[..., Today]], Callable[..., Today]]:
     """Decorator: enters a function under the old names that it translates."""
+
     def enter(function: Callable[..., Today]) -> Callable[..., Today]:
         for name in names:
             OLD_NAMES[f'tensorflow.{name}'] = function
         return function
+
     return enter
 
 
@@ -31,6 +48,7 @@ _NONE: Mapping[str, Any] = types.MappingProxyType({})
 
 
 # ---- regularizers and normalization
+
 
 @_old('contrib.layers.l1_regularizer')
 def l1_regularizer(*, scale: float) -> Today:
@@ -51,8 +69,14 @@ def l1_l2_regularizer(*, scale_l1: float = 1.0, scale_l2: float = 1.0) -> Today:
 
 
 @_old('contrib.layers.batch_norm')
-def batch_norm(*, decay: float = 0.999, center: bool = True, scale: bool = False, epsilon: float = 0.001,
-               param_initializers: Mapping[str, Any] = _NONE) -> Today:
+def batch_norm(
+    *,
+    decay: float = 0.999,
+    center: bool = True,
+    scale: bool = False,
+    epsilon: float = 0.001,
+    param_initializers: Mapping[str, Any] = _NONE,
+) -> Today:
     """decay is the momentum of the moving averages, and a scale has to be asked for."""
     arguments = {'momentum': decay, 'center': center, 'scale': scale, 'epsilon': epsilon}
     initializers = {f'{name}_initializer': value for name, value in param_initializers.items()}
@@ -60,6 +84,7 @@ def batch_norm(*, decay: float = 0.999, center: bool = True, scale: bool = False
 
 
 # ---- initializers
+
 
 @_old('zeros_initializer', 'initializers.zeros')
 def zeros_initializer() -> Today:
@@ -92,8 +117,7 @@ def random_normal_initializer(*, mean: float = 0.0, stddev: float = 1.0, seed: i
 
 
 @_old('random_uniform_initializer', 'initializers.random_uniform')
-def random_uniform_initializer(*, minval: float = 0.0, maxval: float | None = None,
-                               seed: int | None = None) -> Today:
+def random_uniform_initializer(*, minval: float = 0.0, maxval: float | None = None, seed: int | None = None) -> Today:
     """No maxval is 1."""
     maxval = 1.0 if maxval is None else maxval
     return 'keras.initializers.RandomUniform', {'minval': minval, 'maxval': maxval, 'seed': seed}
@@ -106,25 +130,29 @@ def orthogonal_initializer(*, gain: float = 1.0, seed: int | None = None) -> Tod
 
 
 @_old('variance_scaling_initializer', 'initializers.variance_scaling')
-def variance_scaling_initializer(*, scale: float = 1.0, mode: str = 'fan_in',
-                                 distribution: str = 'truncated_normal', seed: int | None = None) -> Today:
+def variance_scaling_initializer(
+    *, scale: float = 1.0, mode: str = 'fan_in', distribution: str = 'truncated_normal', seed: int | None = None
+) -> Today:
     """`normal` meant the truncated one."""
     distribution = {'normal': 'truncated_normal'}.get(distribution, distribution)
-    return 'keras.initializers.VarianceScaling', {
-        'scale': scale, 'mode': mode, 'distribution': distribution, 'seed': seed}
+    return 'keras.initializers.VarianceScaling', {'scale': scale, 'mode': mode, 'distribution': distribution, 'seed': seed}
 
 
 @_old('contrib.layers.variance_scaling_initializer')
-def slim_variance_scaling(*, factor: float = 2.0, mode: str = 'FAN_IN', uniform: bool = False,
-                          seed: int | None = None) -> Today:
+def slim_variance_scaling(
+    *, factor: float = 2.0, mode: str = 'FAN_IN', uniform: bool = False, seed: int | None = None
+) -> Today:
     """Truncated normal of deviation sqrt(1.3 factor / n) before the cut, or uniform in sqrt(3 factor / n).
 
     Keras corrects for the cut by 0.87962566, the deviation of a unit normal cut at 2; slim by 1 / sqrt(1.3).
     """
-    scale = factor if uniform else 1.3 * factor * 0.87962566103423978 ** 2
+    scale = factor if uniform else 1.3 * factor * 0.87962566103423978**2
     return 'keras.initializers.VarianceScaling', {
-        'scale': scale, 'mode': mode.lower(), 'seed': seed,
-        'distribution': 'uniform' if uniform else 'truncated_normal'}
+        'scale': scale,
+        'mode': mode.lower(),
+        'seed': seed,
+        'distribution': 'uniform' if uniform else 'truncated_normal',
+    }
 
 
 @_old('contrib.layers.xavier_initializer', 'contrib.layers.xavier_initializer_conv2d')
@@ -135,6 +163,7 @@ def xavier_initializer(*, uniform: bool = True, seed: int | None = None) -> Toda
 
 # ---- activations
 
+
 @_old('nn.leaky_relu')
 def leaky_relu(*, alpha: float = 0.2) -> Today:
     """alpha is the slope below zero."""
@@ -142,6 +171,7 @@ def leaky_relu(*, alpha: float = 0.2) -> Today:
 
 
 # ---- optimizers
+
 
 @_old('train.GradientDescentOptimizer')
 def gradient_descent() -> Today:
@@ -156,11 +186,9 @@ def momentum_optimizer(*, momentum: float, use_nesterov: bool = False) -> Today:
 
 
 @_old('train.RMSPropOptimizer')
-def rmsprop_optimizer(*, decay: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10,
-                      centered: bool = False) -> Today:
+def rmsprop_optimizer(*, decay: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10, centered: bool = False) -> Today:
     """Its accumulator starts at one, which Keras's does not."""
-    return 'mayo.train.RMSProp1', {
-        'rho': decay, 'momentum': momentum, 'epsilon': epsilon, 'centered': centered}
+    return 'mayo.train.RMSProp1', {'rho': decay, 'momentum': momentum, 'epsilon': epsilon, 'centered': centered}
 
 
 @_old('train.AdamOptimizer')
@@ -183,21 +211,24 @@ def adadelta_optimizer(*, rho: float = 0.95, epsilon: float = 1e-8) -> Today:
 
 # ---- schedules: their steps are epochs, because Mayo handed them the epoch for the global step
 
+
 @_old('train.exponential_decay')
-def exponential_decay(*, learning_rate: float, decay_steps: float, decay_rate: float,
-                      staircase: bool = False) -> Today:
+def exponential_decay(*, learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False) -> Today:
     """learning_rate decay_rate^(epoch / decay_steps)"""
     return 'exponential', {
-        'learning_rate': learning_rate, 'decay_epochs': decay_steps, 'decay_rate': decay_rate,
-        'staircase': staircase}
+        'learning_rate': learning_rate,
+        'decay_epochs': decay_steps,
+        'decay_rate': decay_rate,
+        'staircase': staircase,
+    }
 
 
 @_old('train.natural_exp_decay')
-def natural_exp_decay(*, learning_rate: float, decay_steps: float, decay_rate: float,
-                      staircase: bool = False) -> Today:
+def natural_exp_decay(*, learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False) -> Today:
     """learning_rate exp(-decay_rate epoch / decay_steps)"""
-    return exponential_decay(learning_rate=learning_rate, decay_steps=decay_steps, decay_rate=math.exp(-decay_rate),
-                             staircase=staircase)
+    return exponential_decay(
+        learning_rate=learning_rate, decay_steps=decay_steps, decay_rate=math.exp(-decay_rate), staircase=staircase
+    )
 
 
 @_old('train.piecewise_constant', 'train.piecewise_constant_decay')
@@ -207,11 +238,17 @@ def piecewise_constant(*, boundaries: list[float], values: list[float]) -> Today
 
 
 @_old('train.polynomial_decay')
-def polynomial_decay(*, learning_rate: float, decay_steps: float, end_learning_rate: float = 0.0001,
-                     power: float = 1.0, cycle: bool = False) -> Today:
+def polynomial_decay(
+    *, learning_rate: float, decay_steps: float, end_learning_rate: float = 0.0001, power: float = 1.0, cycle: bool = False
+) -> Today:
     """(learning_rate - end) (1 - epoch / decay_steps)^power + end"""
-    return 'polynomial', {'learning_rate': learning_rate, 'decay_epochs': decay_steps,
-                          'end_learning_rate': end_learning_rate, 'power': power, 'cycle': cycle}
+    return 'polynomial', {
+        'learning_rate': learning_rate,
+        'decay_epochs': decay_steps,
+        'end_learning_rate': end_learning_rate,
+        'power': power,
+        'cycle': cycle,
+    }
 
 
 @_old('train.cosine_decay')

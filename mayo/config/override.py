@@ -1,4 +1,5 @@
 """A word of the command line that sets, appends to or removes one value: `a.b=1`, `a+=[x]`, `~a`."""
+
 from mayo.config.load import check_key, load
 from mayo.config.merge import nest
 from mayo.config.node import Append, List, Node, Origin, Path, Remove, Scalar, split_key

@@ -2,6 +2,7 @@
 
 `1e-4` is a number, `010` is ten and not eight, `1:30` and `2024-01-01` are text.
 """
+
 import re
 
 _WORDS: dict[str, bool | None] = {

@@ -1,8 +1,9 @@
 """The grammar of references: `$(name)` anywhere in text, references within names included.
 
-    text      := (characters | reference)*
-    reference := '$(' name ')'          model.layers   .sibling   a.$(b).c   env:HOME   env:SHARDS,8
+text      := (characters | reference)*
+reference := '$(' name ')'          model.layers   .sibling   a.$(b).c   env:HOME   env:SHARDS,8
 """
+
 from mayo.config.node import MAX_DEPTH, Node, Origin, Reference, Scalar, Template
 from mayo.util.errors import UserError
 

@@ -6,6 +6,7 @@
 it takes in YAML. Pixels are 0..255 until a step says otherwise. All randomness comes from `seed`: the same seed gives the
 same image, on any machine and in any thread.
 """
+
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -43,10 +44,13 @@ Size = Annotated[int | None, 'a whole number above 0, or null', lambda v: v is N
 Flag = Annotated[bool, 'true or false', lambda v: isinstance(v, bool)]
 Numbers = Annotated[Sequence[float], 'a list with a number for each channel', _are_numbers]
 Range = Annotated[Sequence[float], 'a list of two numbers [least, most] from 0 up', _is_range]
-Order = Annotated[Sequence[int], 'a list of channel numbers, each once',
-                  lambda v: isinstance(v, list) and sorted(v, key=repr) == list(range(len(v)))]
+Order = Annotated[
+    Sequence[int],
+    'a list of channel numbers, each once',
+    lambda v: isinstance(v, list) and sorted(v, key=repr) == list(range(len(v))),
+]
 METHODS = ('area', 'bicubic', 'bilinear', 'gaussian', 'lanczos3', 'lanczos5', 'mitchellcubic', 'nearest')
-METHODS_1 = ('area', 'bicubic', 'bilinear', 'nearest')          # of TensorFlow 1
+METHODS_1 = ('area', 'bicubic', 'bilinear', 'nearest')  # of TensorFlow 1
 Method = Annotated[str, f'one of {", ".join(METHODS)}', METHODS.__contains__]
 
 
@@ -59,7 +63,7 @@ def apply(image: Any, shape: Shape, seed: Any, actions: Sequence[Mapping[str, An
     return image
 
 
-RESIZING = ('resize', 'distort_bbox')       # steps that take an image of any size
+RESIZING = ('resize', 'distort_bbox')  # steps that take an image of any size
 
 
 def takes_any_size(actions: Sequence[Mapping[str, Any]]) -> bool:
@@ -80,8 +84,7 @@ def central_crop(image: Any, shape: Shape, seed: Any, *, fraction: Fraction = 0.
 
 
 @steps.register('random_crop')
-def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0,
-                height: Size = None, width: Size = None) -> Any:
+def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0, height: Size = None, width: Size = None) -> Any:
     """Any part of the image padded with zeros all round: `height` x `width`, by default what the network reads."""
     size = height or shape[0], width or shape[1]
     if padding:
@@ -90,9 +93,18 @@ def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0,
 
 
 @steps.register('resize')
-def resize(image: Any, shape: Shape, seed: Any, *, height: Size = None, width: Size = None,
-           shorter_side: Size = None, method: Method = 'bilinear', antialias: Flag = False,
-           half_pixel: Flag = True) -> Any:
+def resize(
+    image: Any,
+    shape: Shape,
+    seed: Any,
+    *,
+    height: Size = None,
+    width: Size = None,
+    shorter_side: Size = None,
+    method: Method = 'bilinear',
+    antialias: Flag = False,
+    half_pixel: Flag = True,
+) -> Any:
     """The image stretched to `height` x `width`, by default what the network reads, or in proportion to `shorter_side`.
 
     Row i of the result is row (i + 1/2) scale - 1/2 of the image; without `half_pixel`, as in TensorFlow 1, row i scale.
@@ -113,20 +125,34 @@ def _resized(image: Any, size: Any, method: str, half_pixel: bool, antialias: bo
 
 
 @steps.register('distort_bbox')
-def distort_bbox(image: Any, shape: Shape, seed: Any, *, area_range: Range = (0.05, 1.0),
-                 aspect_ratio_range: Range = (0.75, 1.33), max_attempts: Whole = 100,
-                 method: Method = 'bilinear', half_pixel: Flag = True) -> Any:
+def distort_bbox(
+    image: Any,
+    shape: Shape,
+    seed: Any,
+    *,
+    area_range: Range = (0.05, 1.0),
+    aspect_ratio_range: Range = (0.75, 1.33),
+    max_attempts: Whole = 100,
+    method: Method = 'bilinear',
+    half_pixel: Flag = True,
+) -> Any:
     """A part with a random share of the area and a random aspect ratio, resized to what the network reads."""
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
-        tf.shape(image), tf.zeros([1, 0, 4]), seed, min_object_covered=0.1, area_range=area_range,
-        aspect_ratio_range=aspect_ratio_range, max_attempts=max_attempts, use_image_if_no_bounding_boxes=True)
+        tf.shape(image),
+        tf.zeros([1, 0, 4]),
+        seed,
+        min_object_covered=0.1,
+        area_range=area_range,
+        aspect_ratio_range=aspect_ratio_range,
+        max_attempts=max_attempts,
+        use_image_if_no_bounding_boxes=True,
+    )
     part = tf.ensure_shape(tf.slice(image, begin, size), [None, None, image.shape[-1]])
     return _resized(part, shape[:2], method, half_pixel)
 
 
 @steps.register('random_flip')
-def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True,
-                vertical: Flag = False) -> Any:
+def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True, vertical: Flag = False) -> Any:
     """The image or, half of the time, its mirror image: left to right, upside down, or each by its own chance."""
     if horizontal:
         image = tf.image.stateless_random_flip_left_right(image, seed)
@@ -149,8 +175,16 @@ def cutout(image: Any, shape: Shape, seed: Any, *, size: Whole = 16, value: Numb
 
 
 @steps.register('distort_color')
-def distort_color(image: Any, shape: Shape, seed: Any, *, brightness: Amount = 32.0, saturation: Range = (0.5, 1.5),
-                  hue: Amount = 0.2, contrast: Range = (0.5, 1.5)) -> Any:
+def distort_color(
+    image: Any,
+    shape: Shape,
+    seed: Any,
+    *,
+    brightness: Amount = 32.0,
+    saturation: Range = (0.5, 1.5),
+    hue: Amount = 0.2,
+    contrast: Range = (0.5, 1.5),
+) -> Any:
     """Shift brightness and hue by up to so much either way, scale saturation and contrast; then clip to 0..255.
 
     brightness is in pixel levels, hue in turns of the colour circle; in the order of the arguments.
@@ -227,9 +261,14 @@ def _check_step(action: object, where: str) -> None:
     given = {key: value for key, value in action.items() if key != 'type' and not key.startswith('_')}
     problems = Problems(
         f'{where}: {name} takes no `{key}`{did_you_mean(key, known)} (it takes {", ".join(known) or "no keys"}).'
-        for key in given if key not in known)
-    problems += [f'{where}: {name} needs `{key}`.'
-                 for key, parameter in known.items() if parameter.default is parameter.empty and key not in given]
+        for key in given
+        if key not in known
+    )
+    problems += [
+        f'{where}: {name} needs `{key}`.'
+        for key, parameter in known.items()
+        if parameter.default is parameter.empty and key not in given
+    ]
     for key in known.keys() & given.keys():
         _, expected, fits = typing.get_args(known[key].annotation)
         if not fits(given[key]):

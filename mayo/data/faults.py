@@ -1,4 +1,5 @@
 """TensorFlow's complaint about a record becomes a message that names the file, the record and what is wrong with it."""
+
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,9 +15,16 @@ tf = lazy('tensorflow')
 
 
 @contextlib.contextmanager
-def reading(files: Sequence[str], *, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int = 0,
-            num_classes: int | None = None, num_examples: int | None = None,
-            labels: Sequence[int] | None = None) -> Iterator[None]:
+def reading(
+    files: Sequence[str],
+    *,
+    shape: Shape,
+    steps: Sequence[Mapping[str, Any]],
+    label_offset: int = 0,
+    num_classes: int | None = None,
+    num_examples: int | None = None,
+    labels: Sequence[int] | None = None,
+) -> Iterator[None]:
     """Around the iteration over `pipeline.epoch` of the same arguments: a `UserError` says which record is at fault.
 
     An error that no record explains passes unchanged.
@@ -24,8 +32,9 @@ def reading(files: Sequence[str], *, shape: Shape, steps: Sequence[Mapping[str, 
     try:
         yield
     except Exception as error:
-        if not isinstance(error, (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError,
-                                  tf.errors.NotFoundError)):
+        if not isinstance(
+            error, (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.NotFoundError)
+        ):
             raise
         if labels is not None:
             _check_images(files, shape, steps)
@@ -53,8 +62,10 @@ def check_count(files: Sequence[str], num_examples: int | None) -> int:
     """How many records the local ones of `files` hold; UserError if a file is cut off or the sum is not `num_examples`."""
     total = sum(count_records(file) for file in files if is_local(file))
     if num_examples is not None and total != num_examples and all(map(is_local, files)):
-        raise UserError(f'{_named(files)} hold{"s" * (len(files) == 1)} {total} records, but '
-                        f'dataset.num_examples_per_epoch says {num_examples}.')
+        raise UserError(
+            f'{_named(files)} hold{"s" * (len(files) == 1)} {total} records, but '
+            f'dataset.num_examples_per_epoch says {num_examples}.'
+        )
     return total
 
 
@@ -62,8 +73,9 @@ def _named(files: Sequence[str]) -> str:
     return shown(files[0]) if len(files) == 1 else f'{shown(files[0])} and {len(files) - 1} more'
 
 
-def _check_file(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int,
-                num_classes: int | None) -> None:
+def _check_file(
+    file: str, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int, num_classes: int | None
+) -> None:
     index = 0
     try:
         for serialized in tf.data.TFRecordDataset(file):
@@ -73,8 +85,9 @@ def _check_file(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]], lab
         raise UserError(f'{shown(file)} is truncated or corrupt after {index} whole records.') from error
 
 
-def _check_record(serialized: Any, where: str, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int,
-                  num_classes: int | None) -> None:
+def _check_record(
+    serialized: Any, where: str, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int, num_classes: int | None
+) -> None:
     try:
         images, labels = record.parse(serialized[tf.newaxis])
     except tf.errors.InvalidArgumentError as error:
@@ -82,9 +95,11 @@ def _check_record(serialized: Any, where: str, shape: Shape, steps: Sequence[Map
     pixels = _decoded(images[0], where, shape)
     label = int(labels[0]) + label_offset
     if num_classes is not None and not 0 <= label < num_classes:
-        raise UserError(f'{where}: its label is {int(labels[0])}, expected {-label_offset} to '
-                        f'{num_classes - label_offset - 1} (dataset.task.num_classes is {num_classes}; '
-                        'see dataset.task.background_class).')
+        raise UserError(
+            f'{where}: its label is {int(labels[0])}, expected {-label_offset} to '
+            f'{num_classes - label_offset - 1} (dataset.task.num_classes is {num_classes}; '
+            'see dataset.task.background_class).'
+        )
     _check_shape(pixels, where, shape, steps)
 
 
@@ -105,5 +120,7 @@ def _check_shape(pixels: Any, where: str, shape: Shape, steps: Sequence[Mapping[
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         raise UserError(f'{where}: an image of {before} does not go through {names} to {expected}; {advice}.') from error
     if tuple(after) != tuple(shape):
-        raise UserError(f'{where}: an image of {before} becomes {"x".join(map(str, after))} by {names}, but the network '
-                        f'reads {expected}; {advice}.')
+        raise UserError(
+            f'{where}: an image of {before} becomes {"x".join(map(str, after))} by {names}, but the network '
+            f'reads {expected}; {advice}.'
+        )

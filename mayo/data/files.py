@@ -1,4 +1,5 @@
 """Which files a path, a glob or a list of them stands for, and whether they can be data at all. Needs no TensorFlow."""
+
 import glob
 import os
 import pathlib
@@ -12,8 +13,8 @@ from mayo.util.lazy import lazy
 tf = lazy('tensorflow')
 
 LFS_POINTER = b'version https://git-lfs.github.com/spec/'
-IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp')      # in lower case
-FRAME = 16          # bytes of a record besides the example: its length and two checksums
+IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp')  # in lower case
+FRAME = 16  # bytes of a record besides the example: its length and two checksums
 
 
 def find_files(patterns: str | Sequence[str], where: str = 'dataset.path') -> list[str]:
@@ -46,8 +47,13 @@ def images_of(patterns: str | Sequence[str], where: str = 'predict.files') -> li
     files: list[str] = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         path = os.path.expanduser(pattern)
-        found = [path] if os.path.isfile(path) else images_in(path) if os.path.isdir(path) else [
-            name for name in sorted(glob.glob(path, recursive=True)) if os.path.isfile(name)]
+        found = (
+            [path]
+            if os.path.isfile(path)
+            else images_in(path)
+            if os.path.isdir(path)
+            else [name for name in sorted(glob.glob(path, recursive=True)) if os.path.isfile(name)]
+        )
         if not found:
             what = 'holds no image' if os.path.isdir(path) else 'matches no file' if glob.has_magic(path) else 'does not exist'
             problems.append(f'{where}: {pattern} {what}{_similar(path)}')
@@ -61,8 +67,9 @@ def images_in(folder: str | os.PathLike[str]) -> list[str]:
     found = []
     for above, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        found += [os.path.join(above, name) for name in sorted(names)
-                  if name.lower().endswith(IMAGES) and not name.startswith('.')]
+        found += [
+            os.path.join(above, name) for name in sorted(names) if name.lower().endswith(IMAGES) and not name.startswith('.')
+        ]
     return found
 
 
@@ -91,8 +98,7 @@ def _matches(pattern: str) -> list[str]:
 def _neighbours(pattern: str) -> str:
     if not is_local(pattern):
         return '.'
-    folder = next((base / pattern for base in (pathlib.Path.cwd(), home(), SHIPPED)
-                   if (base / pattern).parent.is_dir()), None)
+    folder = next((base / pattern for base in (pathlib.Path.cwd(), home(), SHIPPED) if (base / pattern).parent.is_dir()), None)
     if folder is None:
         return f'; there is no folder {os.path.dirname(pattern)}. `prepare` makes it from the raw data set.'
     names = sorted(entry.name for entry in folder.parent.iterdir() if not entry.name.startswith('.'))

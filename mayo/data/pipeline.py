@@ -5,6 +5,7 @@ the middle: batch n of a pass is the same whether the n batches before it were r
 
 Shapes: N batch, H W C height, width and channels that the network reads.
 """
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,13 +15,26 @@ from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
-FILES_AT_ONCE = 16          # shards that a shuffled pass reads side by side
+FILES_AT_ONCE = 16  # shards that a shuffled pass reads side by side
 
 
-def epoch(files: Sequence[str], *, shape: Shape, steps: Sequence[Mapping[str, Any]], batch_size: int, seed: int = 0,
-          epoch: int = 0, skip_batches: int = 0, shuffle_buffer: int = 0, label_offset: int = 0,
-          num_examples: int | None = None, num_classes: int | None = None, drop_remainder: bool = False,
-          threads: int | None = None, labels: Sequence[int] | None = None) -> Any:
+def epoch(
+    files: Sequence[str],
+    *,
+    shape: Shape,
+    steps: Sequence[Mapping[str, Any]],
+    batch_size: int,
+    seed: int = 0,
+    epoch: int = 0,
+    skip_batches: int = 0,
+    shuffle_buffer: int = 0,
+    label_offset: int = 0,
+    num_examples: int | None = None,
+    num_classes: int | None = None,
+    drop_remainder: bool = False,
+    threads: int | None = None,
+    labels: Sequence[int] | None = None,
+) -> Any:
     """A tf.data.Dataset of (images [N, H, W, C] float32, labels [N] int32): each record of `files` exactly once.
 
     labels: with them, `files` are image files of these classes instead of records.
@@ -32,7 +46,7 @@ def epoch(files: Sequence[str], *, shape: Shape, steps: Sequence[Mapping[str, An
     Iterating raises TensorFlow's errors for bad records, for another number of records than `num_examples`, for labels
     outside `num_classes` and for images of another shape; `mayo.data.faults.reading` makes them messages for the user.
     """
-    pass_seed = (seed % 2 ** 31) << 32 | epoch
+    pass_seed = (seed % 2**31) << 32 | epoch
     if labels is None:
         records = _records(files, shuffle_buffer, pass_seed, threads or tf.data.AUTOTUNE)
     else:
@@ -81,6 +95,7 @@ def _numbered(batches: Any, skipped: int, expected: int | None) -> Any:
 
     At the end it fails unless the records were `expected` many, `skipped` ones included.
     """
+
     def number(count: Any, batch: Any) -> tuple[Any, tuple[Any, Any]]:
         size = tf.size(batch, 'int64')
         if expected is not None:

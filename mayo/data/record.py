@@ -6,6 +6,7 @@
 
 N is the number of examples in a batch.
 """
+
 import os
 import re
 from collections.abc import Sequence
@@ -18,21 +19,25 @@ tf = lazy('tensorflow')
 
 def encode(image: bytes, label: int, text: str) -> bytes:
     """The serialized example of one image file, its label and the name of its class."""
+
     def feature_of(value: bytes) -> object:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
-    features = tf.train.Features(feature={
-        'image/encoded': feature_of(image),
-        'image/class/label': tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-        'image/class/text': feature_of(text.encode())})
+    features = tf.train.Features(
+        feature={
+            'image/encoded': feature_of(image),
+            'image/class/label': tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+            'image/class/text': feature_of(text.encode()),
+        }
+    )
     return tf.train.Example(features=features).SerializeToString(deterministic=True)
 
 
 def parse(records: Any) -> tuple[Any, Any]:
     """(image files [N] string, labels [N] int32) of serialized examples, a string tensor [N]."""
-    features = tf.io.parse_example(records, {
-        'image/encoded': tf.io.FixedLenFeature([], 'string'),
-        'image/class/label': tf.io.FixedLenFeature([], 'int64')})
+    features = tf.io.parse_example(
+        records, {'image/encoded': tf.io.FixedLenFeature([], 'string'), 'image/class/label': tf.io.FixedLenFeature([], 'int64')}
+    )
     return features['image/encoded'], tf.cast(features['image/class/label'], 'int32')
 
 

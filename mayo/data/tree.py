@@ -5,6 +5,7 @@
 
 Classes are the names of the folders, in their order. Needs no TensorFlow.
 """
+
 import functools
 import hashlib
 import os
@@ -21,8 +22,9 @@ SPLITS = {'train': ('train', 'training'), 'validate': ('validation', 'validate',
 
 class Tree(NamedTuple):
     """The images below a folder, class after class, by the name of their class."""
+
     folder: pathlib.Path
-    images: Mapping[str, Sequence[str]]         # paths
+    images: Mapping[str, Sequence[str]]  # paths
 
 
 def folder_of(path: object) -> pathlib.Path | None:
@@ -60,7 +62,8 @@ def splits_of(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     if not found:
         return dict.fromkeys(SPLITS, folder)
     return {split: found[split] for split in SPLITS if split in found} | (
-        {'validate': found['train']} if 'validate' not in found else {})
+        {'validate': found['train']} if 'validate' not in found else {}
+    )
 
 
 def _holds_classes(folder: pathlib.Path) -> bool:
@@ -74,24 +77,29 @@ def labelled(tree: Tree, classes: Sequence[str]) -> tuple[list[str], list[int]]:
     for name, images in tree.images.items():
         if name not in labels:
             hint = did_you_mean(name, labels) or '.'
-            raise UserError(f'{shown(tree.folder)}: the folder {name} with {len(images)} images is none of the {len(labels)} '
-                            f'classes of dataset.prepare.classes{hint}')
+            raise UserError(
+                f'{shown(tree.folder)}: the folder {name} with {len(images)} images is none of the {len(labels)} '
+                f'classes of dataset.prepare.classes{hint}'
+            )
     pairs = [(image, labels[name]) for name, images in tree.images.items() for image in images]
     return [image for image, _ in pairs], [label for _, label in pairs]
 
 
 def without(tree: Tree, other: Tree) -> Tree:
     """The images of `tree` that are not in `other`, a part of it."""
-    return Tree(tree.folder, {name: sorted(set(images) - set(other.images.get(name, ())))
-                              for name, images in tree.images.items()})
+    return Tree(
+        tree.folder, {name: sorted(set(images) - set(other.images.get(name, ()))) for name, images in tree.images.items()}
+    )
 
 
 def held_out(tree: Tree, share: float) -> Tree:
     """A `share` of the images of each class, at least one of two: those whose names have the lowest SHA-256."""
+
     def some(images: Sequence[str]) -> list[str]:
         number = max(round(share * len(images)), 1) if share and len(images) > 1 else 0
         return sorted(sorted(images, key=hashed)[:number])
 
     def hashed(image: str) -> bytes:
         return hashlib.sha256(os.fsencode(os.path.relpath(image, tree.folder))).digest()
+
     return Tree(tree.folder, {name: some(images) for name, images in tree.images.items()})

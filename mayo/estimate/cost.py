@@ -11,6 +11,7 @@ output H x W, kernel K x K:
 The second term is the saliency (GateParams.gate_macs for other gates than the plain one), the third the scaling by
 it, which `executed` leaves out for the naive policy: execution has no use for multiplying by a mask.
 """
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from mayo.estimate.rules import Layer, measure
 from mayo.estimate.shape import Shape
 from mayo.util.errors import UserError
 
-NUMBER_BYTES = 4            # float32
+NUMBER_BYTES = 4  # float32
 
 
 class Graph(Protocol):
@@ -42,25 +43,27 @@ class Graph(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """Of one layer, for one image. With counts measured by `eval`, what is sparse is a mean over its images."""
+
     name: str
     type: str
-    source: Shape               # of its first input
-    shape: Shape                # of its output
-    trainable: int              # parameters that training changes, the gate's included
-    state: int                  # and others: running statistics, frozen parameters
-    gate_parameters: int        # of either kind, those of the gate
+    source: Shape  # of its first input
+    shape: Shape  # of its output
+    trainable: int  # parameters that training changes, the gate's included
+    state: int  # and others: running statistics, frozen parameters
+    gate_parameters: int  # of either kind, those of the gate
     dense: int
     macs: int
     executed: int
-    gate_macs: int              # of `executed`, those that the gate adds
-    density: float | None       # active channels / channels of a gated layer; None for another
-    activation_bytes: int       # of its output
-    weight_bytes: int           # of all its parameters
+    gate_macs: int  # of `executed`, those that the gate adds
+    density: float | None  # active channels / channels of a gated layer; None for another
+    activation_bytes: int  # of its output
+    weight_bytes: int  # of all its parameters
 
 
 @dataclass(frozen=True)
 class _Value:
     """What a layer passes on: channels that may be non-zero, and those that the published accounting counts."""
+
     shape: Shape
     active: Count
     published: Count
@@ -111,8 +114,11 @@ def _gated(node: Any, read: _Value, layer: Layer, gate: GateParams, active: Coun
     source, shape = read.shape, layer.shape
     positions = shape.height * shape.width
     density = active / shape.channels
-    macs = (layer.dense * (read.published / source.channels) * density // 1
-            + gate.gate_macs(read.published // 1, shape.channels, shape.height) + positions * shape.channels)
+    macs = (
+        layer.dense * (read.published / source.channels) * density // 1
+        + gate.gate_macs(read.published // 1, shape.channels, shape.height)
+        + positions * shape.channels
+    )
     scaling = 0 if gate.policy == 'naive' else positions * active
     gate_macs = gate.gate_macs(read.active, shape.channels, shape.height) + scaling
     executed = layer.dense * read.active * active // (source.channels * shape.channels) + gate_macs
@@ -120,15 +126,26 @@ def _gated(node: Any, read: _Value, layer: Layer, gate: GateParams, active: Coun
     return _Value(shape, active, active, cost)
 
 
-def _cost(node: Any, source: Shape, layer: Layer, macs: Count, executed: Count, gate_macs: Count = 0,
-          density: Any = None) -> Cost:
+def _cost(
+    node: Any, source: Shape, layer: Layer, macs: Count, executed: Count, gate_macs: Count = 0, density: Any = None
+) -> Cost:
     shape = layer.shape
     return Cost(
-        name=node.name, type=node.type, source=source, shape=shape, trainable=layer.trainable, state=layer.state,
+        name=node.name,
+        type=node.type,
+        source=source,
+        shape=shape,
+        trainable=layer.trainable,
+        state=layer.state,
         gate_parameters=layer.gate.gate_weights(source.channels, shape.channels) if layer.gate else 0,
-        dense=layer.dense, macs=round(_mean(macs)), executed=round(_mean(executed)), gate_macs=round(_mean(gate_macs)),
-        density=None if density is None else float(_mean(density)), activation_bytes=NUMBER_BYTES * shape.size,
-        weight_bytes=NUMBER_BYTES * (layer.trainable + layer.state))
+        dense=layer.dense,
+        macs=round(_mean(macs)),
+        executed=round(_mean(executed)),
+        gate_macs=round(_mean(gate_macs)),
+        density=None if density is None else float(_mean(density)),
+        activation_bytes=NUMBER_BYTES * shape.size,
+        weight_bytes=NUMBER_BYTES * (layer.trainable + layer.state),
+    )
 
 
 def _mean(count: Count) -> Any:

@@ -4,6 +4,7 @@ Each function takes `active`, for each input a number (or an array, one number a
 inputs, and the shape of the result. Numbers count along the last dimension: after `flatten` of [H, W, C] with k
 active channels they are H W k of H W C.
 """
+
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,11 +14,24 @@ from mayo.estimate.shape import Shape
 from mayo.util.lazy import lazy
 
 numpy = lazy('numpy')
-Count = Any                 # int, or a numpy array [images]
+Count = Any  # int, or a numpy array [images]
 Flow = Callable[[Sequence[Count], Sequence[Shape], Shape], Count]
 
-KEEP_ZERO = frozenset({     # activations with f(0) = 0
-    'relu', 'relu6', 'elu', 'selu', 'gelu', 'tanh', 'leaky_relu', 'silu', 'hard_silu', 'softsign', 'linear'})
+KEEP_ZERO = frozenset(
+    {  # activations with f(0) = 0
+        'relu',
+        'relu6',
+        'elu',
+        'selu',
+        'gelu',
+        'tanh',
+        'leaky_relu',
+        'silu',
+        'hard_silu',
+        'softsign',
+        'linear',
+    }
+)
 
 
 def full(active: Sequence[Count], sources: Sequence[Shape], target: Shape) -> Count:

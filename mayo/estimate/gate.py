@@ -6,6 +6,7 @@ A gate chooses, for each image, the `kept(C)` of a convolution's C output channe
 
 Letters: C' input channels, C output channels.
 """
+
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 from mayo.util.decimals import ceil_decimal
 from mayo.util.errors import Problems, UserError, did_you_mean
 
-Check = tuple[Callable[[Any], bool], str]       # whether a value is good, and what was expected
+Check = tuple[Callable[[Any], bool], str]  # whether a value is good, and what was expected
 POLICIES = ('parametric', 'squeeze', 'naive')
 POOLS = ('avg', 'l1', 'l2', 'max')
 GRANULARITIES = ('channel', 'vector')
@@ -26,20 +27,21 @@ REGULARIZERS = ('l1', 'l2', 'moe', 'moi')
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GateParams:
     """What a gate does. Every field is a key of `gate_params`; the comment is its effect."""
-    enable: bool = True                 # false: no gate; the layer is the convolution that it is without one
-    policy: str = 'parametric'          # parametric: FBS; squeeze: boosts after the activation; naive: only suppresses
-    density: float = 1.0                # fraction of channels kept, in (0, 1]
-    pool: str = 'avg'                   # summary of a channel: mean of x (avg), |x| (l1), x^2 (l2), or the maximum of x
-    granularity: str = 'channel'        # channel: one gate for each image; vector: one for each row of the output
-    threshold: str = 'online'           # online: of each image; local: moving average; global: one for the network
-    decay: float = 0.99                 # of that moving average, in [0, 1)
-    regularizer: Mapping[str, float] = dataclasses.field(default_factory=dict)      # weights of l1, l2, moe, moi
-    factor: float = 0.0                 # f > 0: predict saliency through a hidden layer of ceil(C / f) units
-    parametric_beta: bool = False       # predict b, too, from what saliency is predicted from
-    add_beta_first: bool = False        # relu(mask g (norm + b)), the paper's equation, not relu(mask g norm + mask b)
-    norm: str = 'batch'                 # channel: normalizes each channel of each image alone, not over the batch
-    trainable: bool = True              # false: phi, rho and b stay as they are
-    epsilon: float = 0.001              # added to what is divided by: in norm `channel`, moe and moi
+
+    enable: bool = True  # false: no gate; the layer is the convolution that it is without one
+    policy: str = 'parametric'  # parametric: FBS; squeeze: boosts after the activation; naive: only suppresses
+    density: float = 1.0  # fraction of channels kept, in (0, 1]
+    pool: str = 'avg'  # summary of a channel: mean of x (avg), |x| (l1), x^2 (l2), or the maximum of x
+    granularity: str = 'channel'  # channel: one gate for each image; vector: one for each row of the output
+    threshold: str = 'online'  # online: of each image; local: moving average; global: one for the network
+    decay: float = 0.99  # of that moving average, in [0, 1)
+    regularizer: Mapping[str, float] = dataclasses.field(default_factory=dict)  # weights of l1, l2, moe, moi
+    factor: float = 0.0  # f > 0: predict saliency through a hidden layer of ceil(C / f) units
+    parametric_beta: bool = False  # predict b, too, from what saliency is predicted from
+    add_beta_first: bool = False  # relu(mask g (norm + b)), the paper's equation, not relu(mask g norm + mask b)
+    norm: str = 'batch'  # channel: normalizes each channel of each image alone, not over the batch
+    trainable: bool = True  # false: phi, rho and b stay as they are
+    epsilon: float = 0.001  # added to what is divided by: in norm `channel`, moe and moi
 
     def __post_init__(self) -> None:
         Problems(_problems(dataclasses.asdict(self))).raise_any()
@@ -107,6 +109,7 @@ def _number(low: float, high: float, said: str, low_open: bool = False, high_ope
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             return False
         return not ((low_open and value == low) or (high_open and value == high))
+
     return check, said
 
 
@@ -147,11 +150,17 @@ def _regularizer_problems(value: Any) -> list[str]:
     if not isinstance(value, Mapping):
         return [f'regularizer is {_shown(value)}, expected a mapping such as {{l1: 1.0e-8}}.']
     known = f'Known: {", ".join(REGULARIZERS)}.'
-    problems = [f'regularizer: unknown name `{name}`{did_you_mean(name, REGULARIZERS) or "."} {known}'
-                for name in value if name not in REGULARIZERS]
+    problems = [
+        f'regularizer: unknown name `{name}`{did_you_mean(name, REGULARIZERS) or "."} {known}'
+        for name in value
+        if name not in REGULARIZERS
+    ]
     good, expected = _number(0, math.inf, 'a number, 0 or more', high_open=True)
-    problems += [f'regularizer.{name} is {_shown(weight)}, expected {expected}.'
-                 for name, weight in value.items() if name in REGULARIZERS and not good(weight)]
+    problems += [
+        f'regularizer.{name} is {_shown(weight)}, expected {expected}.'
+        for name, weight in value.items()
+        if name in REGULARIZERS and not good(weight)
+    ]
     return problems
 
 

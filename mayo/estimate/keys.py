@@ -1,4 +1,5 @@
 """What may stand under the keys that layer types declare, by name of the key, and the one form that code reads."""
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -86,11 +87,24 @@ _CHECKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     'sides': (_sides, 'a whole number, [height, width], or [[top, bottom], [left, right]]'),
     'channels': (lambda value: _pair(value, 0), 'a whole number, or [before, after]'),
     'axis': (_axes, '1 (height), 2 (width), 3 or -1 (channels), or a list of them'),
-    'num_outputs': _WHOLE, 'num_groups': _WHOLE, 'depth_multiplier': _WHOLE, 'block_size': _WHOLE,
-    'depth_radius': _WHOLE, 'bias': _NUMBER, 'alpha': _NUMBER, 'beta': _NUMBER,
-    'keep_prob': _FRACTION, 'momentum': _FRACTION, 'epsilon': _FRACTION,
-    'keepdims': _BOOLEAN, 'whole': _BOOLEAN, 'trainable': _BOOLEAN, 'center': _BOOLEAN, 'scale': _BOOLEAN,
-    'normalizer_params': _MAPPING, 'gate_params': _MAPPING,
+    'num_outputs': _WHOLE,
+    'num_groups': _WHOLE,
+    'depth_multiplier': _WHOLE,
+    'block_size': _WHOLE,
+    'depth_radius': _WHOLE,
+    'bias': _NUMBER,
+    'alpha': _NUMBER,
+    'beta': _NUMBER,
+    'keep_prob': _FRACTION,
+    'momentum': _FRACTION,
+    'epsilon': _FRACTION,
+    'keepdims': _BOOLEAN,
+    'whole': _BOOLEAN,
+    'trainable': _BOOLEAN,
+    'center': _BOOLEAN,
+    'scale': _BOOLEAN,
+    'normalizer_params': _MAPPING,
+    'gate_params': _MAPPING,
 }
 
 

@@ -1,8 +1,9 @@
 """Keys of layers and gates as the original Mayo spelled them, and what its TensorFlow 1 called them, as today's.
 
-    {type: batch_normalization, decay: 0.9}             ->  momentum: 0.9, scale: false
-    gate_params: {policy: parametric_gamma, should_gate: true}  ->  policy: parametric, enable: true
+{type: batch_normalization, decay: 0.9}             ->  momentum: 0.9, scale: false
+gate_params: {policy: parametric_gamma, should_gate: true}  ->  policy: parametric, enable: true
 """
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ def today(node_type: str, params: Mapping[str, Any]) -> dict[str, Any]:
     names = LAYER_KEYS.get(node_type, {})
     found = {names.get(key, key): value for key, value in params.items() if key not in MACHINERY}
     if node_type == 'batch_normalization' and 'decay' in params:
-        found.setdefault('scale', False)            # slim's default, in a layer that is spelled in slim's way
+        found.setdefault('scale', False)  # slim's default, in a layer that is spelled in slim's way
     for kind, plain in _PLAIN.items():
         if node_type.endswith(kind):
             found = {key: value for key, value in found.items() if key not in plain or value != plain[key]}

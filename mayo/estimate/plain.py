@@ -1,22 +1,21 @@
 """Layer types without weights. None of them costs a multiply-accumulate."""
+
 from mayo.estimate.density import full, gathered, keeps_zero, kept, narrowest
 from mayo.estimate.rules import Layer, Named, layer_types, named
 from mayo.estimate.shape import Padding, Pair, Shape, clip, need_map, slide
 from mayo.util.errors import UserError
 
-SPACE = (1, 2)              # height and width of [N, H, W, C]
+SPACE = (1, 2)  # height and width of [N, H, W, C]
 
 
 @layer_types.register('average_pool')
-def average_pool(source: Shape, *, kernel_size: Pair | None = None, stride: Pair = (2, 2),
-                 padding: Padding = 'valid') -> Layer:
+def average_pool(source: Shape, *, kernel_size: Pair | None = None, stride: Pair = (2, 2), padding: Padding = 'valid') -> Layer:
     """The mean of each window; of the whole map, [1, 1, C], without a kernel size. Padding does not count."""
     return _pool(source, kernel_size, stride, padding)
 
 
 @layer_types.register('max_pool')
-def max_pool(source: Shape, *, kernel_size: Pair | None = None, stride: Pair = (2, 2),
-             padding: Padding = 'valid') -> Layer:
+def max_pool(source: Shape, *, kernel_size: Pair | None = None, stride: Pair = (2, 2), padding: Padding = 'valid') -> Layer:
     """The maximum of each window; of the whole map, [1, 1, C], without a kernel size."""
     return _pool(source, kernel_size, stride, padding)
 
@@ -35,8 +34,7 @@ def reduce_mean(source: Shape, *, axis: tuple[int, ...] = SPACE, keepdims: bool 
     last = len(source.dims) - 1
     if last in axes and not keepdims:
         raise UserError('a mean over the channels needs `keepdims: true`.')
-    dims = [1 if position in axes else dim for position, dim in enumerate(source.dims)
-            if keepdims or position not in axes]
+    dims = [1 if position in axes else dim for position, dim in enumerate(source.dims) if keepdims or position not in axes]
     return Layer(shape=_vector_or_map(tuple(dims)), flow=full if last in axes else kept)
 
 
@@ -78,7 +76,7 @@ def space_to_depth(source: Shape, *, block_size: int) -> Layer:
     height, width = source.height // block_size, source.width // block_size
     if (height * block_size, width * block_size) != (source.height, source.width):
         raise UserError(f'blocks of {block_size} do not divide a map of {source.height}x{source.width}.')
-    return Layer(shape=Shape((height, width, source.channels * block_size ** 2)))
+    return Layer(shape=Shape((height, width, source.channels * block_size**2)))
 
 
 @layer_types.register('pad')
@@ -130,8 +128,9 @@ def softmax(source: Shape) -> Layer:
 
 
 @layer_types.register('local_response_normalization')
-def local_response_normalization(source: Shape, *, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0,
-                                 beta: float = 0.5) -> Layer:
+def local_response_normalization(
+    source: Shape, *, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5
+) -> Layer:
     """x / (bias + alpha sum of x^2 over near channels)^beta, with TensorFlow's defaults: 0 stays 0."""
     need_map(source)
     return Layer(shape=source)

@@ -3,6 +3,7 @@
 A rule is a function of the input shapes whose keyword-only arguments are the type's keys in YAML, with their
 defaults. A type without a rule does not exist. weighted.py and plain.py hold the rules.
 """
+
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
@@ -18,29 +19,34 @@ from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.registry import Registry
 
 REQUIRED = inspect.Parameter.empty
-Named = str | Mapping[str, Any] | None      # an object by name, or {type: name, ...}, as mayo.config.names reads it
-OBJECTS = {                                 # key: what it names
-    'activation_fn': 'keras.activations', 'mode': 'keras.activations', 'normalizer_fn': 'keras.layers',
-    'weights_initializer': 'keras.initializers', 'biases_initializer': 'keras.initializers',
-    'weights_regularizer': 'keras.regularizers', 'biases_regularizer': 'keras.regularizers'}
+Named = str | Mapping[str, Any] | None  # an object by name, or {type: name, ...}, as mayo.config.names reads it
+OBJECTS = {  # key: what it names
+    'activation_fn': 'keras.activations',
+    'mode': 'keras.activations',
+    'normalizer_fn': 'keras.layers',
+    'weights_initializer': 'keras.initializers',
+    'biases_initializer': 'keras.initializers',
+    'weights_regularizer': 'keras.regularizers',
+    'biases_regularizer': 'keras.regularizers',
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
     """What a rule says of a layer, before anything is known of the sparsity of its inputs."""
-    shape: Shape                        # of its output
-    trainable: int = 0                  # parameters that training changes
-    state: int = 0                      # and others
-    dense: int = 0                      # MACs when nothing is skipped
-    flow: Flow = kept                   # which channels may be non-zero after it
-    gate: GateParams | None = None      # chooses among the output's channels
+
+    shape: Shape  # of its output
+    trainable: int = 0  # parameters that training changes
+    state: int = 0  # and others
+    dense: int = 0  # MACs when nothing is skipped
+    flow: Flow = kept  # which channels may be non-zero after it
+    gate: GateParams | None = None  # chooses among the output's channels
 
 
 layer_types: Registry[Callable[..., Layer]] = Registry('layer type')
 
 
-def complete(node_type: str, params: Mapping[str, Any],
-             said: Callable[[str], str] = lambda key: key) -> dict[str, Any]:
+def complete(node_type: str, params: Mapping[str, Any], said: Callable[[str], str] = lambda key: key) -> dict[str, Any]:
     """`params` with the defaults of the layer type, each value checked and in one form (keys.check).
 
     said: from a key, or '' for the layer, to the start of a message. Errors: UserError, all problems, a line each.
@@ -107,7 +113,7 @@ def normalizer(value: Named, params: Named, where: str = '') -> Spec | None:
 
 def _checked(key: str, value: Any, said: Callable[[str], str]) -> Any:
     if key == 'normalizer_fn':
-        return value                    # with normalizer_params, by `complete`
+        return value  # with normalizer_params, by `complete`
     if key in OBJECTS:
         named(key, value, said(key))
         return value
@@ -117,7 +123,7 @@ def _checked(key: str, value: Any, said: Callable[[str], str]) -> Any:
         raise UserError(f'{said(key)} {error}') from None
     if key == 'gate_params':
         problems = Problems()
-        for inner, one in value.items():                # each by itself: it may have been set elsewhere
+        for inner, one in value.items():  # each by itself: it may have been set elsewhere
             with problems.collecting():
                 GateParams.from_yaml({inner: one}, said(f'{key}.{inner}').removesuffix(f'.{inner}'))
         problems.raise_any()

@@ -1,11 +1,12 @@
 """Shapes of what travels through the network, without the batch: (H, W, C) maps or (C,) vectors."""
+
 import math
 from dataclasses import dataclass
 
 from mayo.util.errors import UserError
 
 Pair = tuple[int, int]
-Padding = str | Pair        # 'same' and 'valid' are TensorFlow's; numbers pad both sides of height and width
+Padding = str | Pair  # 'same' and 'valid' are TensorFlow's; numbers pad both sides of height and width
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Shape:
     >>> Shape((30, 20, 64)).width, Shape((10,)).width, str(Shape((30, 20, 64)))
     (20, 1, '30x20x64')
     """
+
     dims: tuple[int, ...]
 
     @property
@@ -59,8 +61,10 @@ def slide(source: Shape, kernel: Pair, stride: Pair, padding: Padding, channels:
     for side, window, step, pad in zip(source.dims[:2], kernel, stride, pads, strict=True):
         sides.append(-(-side // step) if padding == 'same' else (side + 2 * pad - window) // step + 1)
         if sides[-1] < 1:
-            raise UserError(f'a window of {kernel[0]}x{kernel[1]} with padding {_shown(padding)} does not fit into the '
-                            f'{source.height}x{source.width} map it reads.')
+            raise UserError(
+                f'a window of {kernel[0]}x{kernel[1]} with padding {_shown(padding)} does not fit into the '
+                f'{source.height}x{source.width} map it reads.'
+            )
     return Shape((*sides, channels))
 
 

@@ -2,6 +2,7 @@
 
 Letters: output H x W, kernel Kh x Kw, C' input channels, C output channels.
 """
+
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -17,11 +18,23 @@ ZEROS = 'keras.initializers.Zeros'
 
 
 @layer_types.register('convolution')
-def convolution(source: Shape, *, kernel_size: Pair, num_outputs: int, stride: Pair = (1, 1),
-                padding: Padding = 'same', num_groups: int = 1, activation_fn: Named = 'relu',
-                normalizer_fn: Named = None, normalizer_params: Mapping[str, Any] | None = None,
-                weights_initializer: Named = None, weights_regularizer: Named = None,
-                biases_initializer: Named = ZEROS, biases_regularizer: Named = None, trainable: bool = True) -> Layer:
+def convolution(
+    source: Shape,
+    *,
+    kernel_size: Pair,
+    num_outputs: int,
+    stride: Pair = (1, 1),
+    padding: Padding = 'same',
+    num_groups: int = 1,
+    activation_fn: Named = 'relu',
+    normalizer_fn: Named = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Named = None,
+    weights_regularizer: Named = None,
+    biases_initializer: Named = ZEROS,
+    biases_regularizer: Named = None,
+    trainable: bool = True,
+) -> Layer:
     """H W Kh Kw C' C / groups MACs. With a normalizer it has no bias."""
     shape = _slide(source, kernel_size, stride, padding, num_outputs)
     if source.channels % num_groups or num_outputs % num_groups:
@@ -32,11 +45,22 @@ def convolution(source: Shape, *, kernel_size: Pair, num_outputs: int, stride: P
 
 
 @layer_types.register('depthwise_convolution')
-def depthwise_convolution(source: Shape, *, kernel_size: Pair, stride: Pair = (1, 1), padding: Padding = 'same',
-                          depth_multiplier: int = 1, activation_fn: Named = 'relu', normalizer_fn: Named = None,
-                          normalizer_params: Mapping[str, Any] | None = None, weights_initializer: Named = None,
-                          weights_regularizer: Named = None, biases_initializer: Named = ZEROS,
-                          biases_regularizer: Named = None, trainable: bool = True) -> Layer:
+def depthwise_convolution(
+    source: Shape,
+    *,
+    kernel_size: Pair,
+    stride: Pair = (1, 1),
+    padding: Padding = 'same',
+    depth_multiplier: int = 1,
+    activation_fn: Named = 'relu',
+    normalizer_fn: Named = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Named = None,
+    weights_regularizer: Named = None,
+    biases_initializer: Named = ZEROS,
+    biases_regularizer: Named = None,
+    trainable: bool = True,
+) -> Layer:
     """H W Kh Kw C' multiplier MACs. A zero channel stays zero only if nothing shifts it, neither bias nor norm."""
     channels = source.channels * depth_multiplier
     shape = _slide(source, kernel_size, stride, padding, channels)
@@ -48,35 +72,66 @@ def depthwise_convolution(source: Shape, *, kernel_size: Pair, stride: Pair = (1
 
 
 @layer_types.register('gated_convolution')
-def gated_convolution(source: Shape, *, kernel_size: Pair, num_outputs: int, stride: Pair = (1, 1),
-                      padding: Padding = 'same', num_groups: int = 1, activation_fn: Named = 'relu',
-                      normalizer_fn: Named = None, normalizer_params: Mapping[str, Any] | None = None,
-                      weights_initializer: Named = None, weights_regularizer: Named = None,
-                      biases_initializer: Named = ZEROS, biases_regularizer: Named = None, trainable: bool = True,
-                      gate_params: Mapping[str, Any] | None = None) -> Layer:
+def gated_convolution(
+    source: Shape,
+    *,
+    kernel_size: Pair,
+    num_outputs: int,
+    stride: Pair = (1, 1),
+    padding: Padding = 'same',
+    num_groups: int = 1,
+    activation_fn: Named = 'relu',
+    normalizer_fn: Named = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Named = None,
+    weights_regularizer: Named = None,
+    biases_initializer: Named = ZEROS,
+    biases_regularizer: Named = None,
+    trainable: bool = True,
+    gate_params: Mapping[str, Any] | None = None,
+) -> Layer:
     """A convolution whose gate chooses, for each image, the channels worth computing (gate.py)."""
     gate = GateParams.from_yaml(gate_params)
-    weights_alone = convolution(source, kernel_size=kernel_size, num_outputs=num_outputs, stride=stride, padding=padding,
-                                num_groups=num_groups, biases_initializer=None)
+    weights_alone = convolution(
+        source,
+        kernel_size=kernel_size,
+        num_outputs=num_outputs,
+        stride=stride,
+        padding=padding,
+        num_groups=num_groups,
+        biases_initializer=None,
+    )
     learned, state = _normalization(normalizer_fn, normalizer_params, biases_initializer, num_outputs, gate)
     plain = _layer(weights_alone.shape, weights_alone.trainable + learned, state, weights_alone.dense, full, trainable)
     if not gate.enable:
         return plain
     if not keeps_zero(named('activation_fn', activation_fn)):
-        raise UserError('`gated_convolution` needs an activation_fn that is 0 at 0, such as relu; '
-                        'another would undo the suppression of its channels.')
+        raise UserError(
+            '`gated_convolution` needs an activation_fn that is 0 at 0, such as relu; '
+            'another would undo the suppression of its channels.'
+        )
     chooser = gate.gate_weights(source.channels, num_outputs)
-    moving = int(gate.threshold == 'local' and gate.kept(num_outputs) < num_outputs)    # the average of the threshold
+    moving = int(gate.threshold == 'local' and gate.kept(num_outputs) < num_outputs)  # the average of the threshold
     changing = chooser if trainable and gate.trainable else 0
-    return dataclasses.replace(plain, trainable=plain.trainable + changing, gate=gate,
-                               state=plain.state + chooser - changing + moving)
+    return dataclasses.replace(
+        plain, trainable=plain.trainable + changing, gate=gate, state=plain.state + chooser - changing + moving
+    )
 
 
 @layer_types.register('fully_connected')
-def fully_connected(source: Shape, *, num_outputs: int, activation_fn: Named = 'relu', normalizer_fn: Named = None,
-                    normalizer_params: Mapping[str, Any] | None = None, weights_initializer: Named = None,
-                    weights_regularizer: Named = None, biases_initializer: Named = ZEROS,
-                    biases_regularizer: Named = None, trainable: bool = True) -> Layer:
+def fully_connected(
+    source: Shape,
+    *,
+    num_outputs: int,
+    activation_fn: Named = 'relu',
+    normalizer_fn: Named = None,
+    normalizer_params: Mapping[str, Any] | None = None,
+    weights_initializer: Named = None,
+    weights_regularizer: Named = None,
+    biases_initializer: Named = ZEROS,
+    biases_regularizer: Named = None,
+    trainable: bool = True,
+) -> Layer:
     """C' C MACs, on a vector."""
     if source.is_map:
         raise UserError(f'`fully_connected` reads a vector and gets a map of {source}; put `flatten` before it.')
@@ -86,8 +141,16 @@ def fully_connected(source: Shape, *, num_outputs: int, activation_fn: Named = '
 
 
 @layer_types.register('batch_normalization')
-def batch_normalization(source: Shape, *, momentum: float = 0.99, epsilon: float = 0.001, center: bool = True,
-                        scale: bool = True, activation_fn: Named = None, trainable: bool = True) -> Layer:
+def batch_normalization(
+    source: Shape,
+    *,
+    momentum: float = 0.99,
+    epsilon: float = 0.001,
+    center: bool = True,
+    scale: bool = True,
+    activation_fn: Named = None,
+    trainable: bool = True,
+) -> Layer:
     """No MAC: it folds into the layer before it. It shifts every channel away from zero."""
     return _layer(source, (center + scale) * source.channels, 2 * source.channels, 0, full, trainable)
 
@@ -104,8 +167,9 @@ def _layer(shape: Shape, learned: int, state: int, dense: int, flow: Flow, train
     return Layer(shape=shape, trainable=changing, state=state + learned - changing, dense=dense, flow=flow)
 
 
-def _normalization(function: Named, params: Mapping[str, Any] | None, biases: Named, channels: int,
-                   gate: GateParams | None = None) -> tuple[int, int]:
+def _normalization(
+    function: Named, params: Mapping[str, Any] | None, biases: Named, channels: int, gate: GateParams | None = None
+) -> tuple[int, int]:
     """(scales and shifts, running statistics) of the normalizer of `channels`, or the bias where there is none.
 
     A gate's saliency and b take the place of scale, shift and bias, unless it is naive; its norm may be its own.

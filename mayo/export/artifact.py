@@ -1,4 +1,5 @@
 """What is exported, and what a format has to offer: `formats` by name, entered by the modules beside this one."""
+
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ import numpy as np
 
 from mayo.util.registry import Registry
 
-Size = tuple[int, int]              # height, width
+Size = tuple[int, int]  # height, width
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Preprocessing:
 
     shape: (height, width, channels) of what the network reads; size: of the images, None for any.
     """
+
     steps: tuple[Mapping[str, Any], ...]
     shape: tuple[int, int, int]
     size: Size | None = None
@@ -25,13 +27,14 @@ class Preprocessing:
 @dataclass(frozen=True)
 class Subject:
     """A network on its way out. program: mayo.net.tf.compact.Program, with one output; probabilities: it ends in a softmax."""
+
     name: str
     program: Any
     probabilities: bool = False
     labels: Sequence[str] | None = None
     preprocessing: Preprocessing | None = None
-    outside: Sequence[Mapping[str, Any]] = ()                   # steps that are left to who uses the artifact
-    origin: Mapping[str, str] = field(default_factory=dict)     # for the README: what it is, by name
+    outside: Sequence[Mapping[str, Any]] = ()  # steps that are left to who uses the artifact
+    origin: Mapping[str, str] = field(default_factory=dict)  # for the README: what it is, by name
 
     @property
     def dims(self) -> Any:
@@ -46,7 +49,7 @@ class Subject:
         return 'float32' if self.preprocessing is None else 'uint8'
 
 
-Classify = Callable[[np.ndarray], np.ndarray]       # images [N, H, W, C] to outputs [N, C]
+Classify = Callable[[np.ndarray], np.ndarray]  # images [N, H, W, C] to outputs [N, C]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Format:
     refuse(subject): why it cannot hold it; write(subject, path): UserError if that shows only now
     load(path): the artifact in its own runtime; snippet: Python for the README, with `outputs` of `images`
     """
+
     file: str
     to_write: tuple[str, ...]
     to_run: tuple[str, ...]
@@ -73,6 +77,7 @@ formats: Registry[Format] = Registry('export format')
 @dataclass(frozen=True)
 class Artifact:
     """A file or folder that was written. difference: the largest from masked execution, over the largest output."""
+
     format: str
     file: str
     bytes: int

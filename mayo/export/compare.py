@@ -3,6 +3,7 @@
 Of several times as many random images those are taken whose winners are clear and whose masks differ. Where two saliencies
 beside the cut differ by no more than rounding does, two correct programs may pick different channels.
 """
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,24 +13,26 @@ import numpy as np
 from mayo.export.artifact import Classify, Subject
 from mayo.util.errors import RunError
 
-CANDIDATES = 4                  # times as many images as are taken
-CLEAR = 1e-4                    # more than rounding, see margin()
-TOLERANCE = 1e-3                # of the largest output: rounding in deep networks; a wrong file differs by far more
-ANY_SIZE = (320, 256)           # of images where an artifact takes any
+CANDIDATES = 4  # times as many images as are taken
+CLEAR = 1e-4  # more than rounding, see margin()
+TOLERANCE = 1e-3  # of the largest output: rounding in deep networks; a wrong file differs by far more
+ANY_SIZE = (320, 256)  # of images where an artifact takes any
 
 
 class Gated(NamedTuple):
     """What a gate chose: saliency [N, C], mask [N, C]."""
+
     saliency: np.ndarray
     mask: np.ndarray
 
 
-Reference = Callable[[np.ndarray], tuple[np.ndarray, Sequence[Gated]]]      # masked execution of images as artifacts take them
+Reference = Callable[[np.ndarray], tuple[np.ndarray, Sequence[Gated]]]  # masked execution of images as artifacts take them
 
 
 @dataclass(frozen=True)
 class Inputs:
     """What artifacts are compared on. expected: [N, C] of masked execution; masks: how many differ; gated: whether any may."""
+
     images: np.ndarray
     expected: np.ndarray
     masks: int
@@ -41,8 +44,10 @@ def inputs(subject: Subject, reference: Reference, count: int, seed: int = 0) ->
     images = random_images(subject, count * CANDIDATES, seed)
     outputs, gates = reference(images)
     if not np.isfinite(outputs).all():
-        raise RunError('masked execution gives outputs that are not finite for random images, so nothing can be compared with '
-                       'it; is the network trained?')
+        raise RunError(
+            'masked execution gives outputs that are not finite for random images, so nothing can be compared with '
+            'it; is the network trained?'
+        )
     gates = [gate for gate in gates if not gate.mask.all()]
     chosen = _clear_and_different(gates, count) if gates else list(range(count))
     masks = {_masks(gates, image) for image in chosen}
@@ -99,7 +104,9 @@ def difference(classify: Classify, inputs: Inputs, any_batch: bool) -> float:
 def check(name: str, classify: Classify, inputs: Inputs, any_batch: bool) -> float:
     """`difference`. Errors: RunError if it is more than rounding makes."""
     found = difference(classify, inputs, any_batch)
-    if not found <= TOLERANCE:                      # nan is no number to accept
-        raise RunError(f'{name} does not compute what masked execution does: outputs differ by {found:.2g} of the largest, '
-                       f'expected at most {TOLERANCE:g}. Nothing was written.')
+    if not found <= TOLERANCE:  # nan is no number to accept
+        raise RunError(
+            f'{name} does not compute what masked execution does: outputs differ by {found:.2g} of the largest, '
+            f'expected at most {TOLERANCE:g}. Nothing was written.'
+        )
     return found

@@ -1,4 +1,5 @@
 """ONNX, for onnxruntime, OpenVINO and many more: one image of a fixed size at a time."""
+
 import functools
 import pathlib
 import typing
@@ -11,12 +12,12 @@ from mayo.export.artifact import Classify, Format, Preprocessing, Subject, fixed
 if typing.TYPE_CHECKING:
     from mayo.net.tf.compact.onnx_writer import Writer
 
-SNIPPET = '''\
+SNIPPET = """\
 import onnxruntime
 network = onnxruntime.InferenceSession('model.onnx')
-(outputs,) = network.run(None, {'images': images})'''
+(outputs,) = network.run(None, {'images': images})"""
 
-LIMIT = 2 << 30                 # bytes that a file can hold
+LIMIT = 2 << 30  # bytes that a file can hold
 
 
 def refuse(subject: Subject) -> list[str]:
@@ -26,7 +27,7 @@ def refuse(subject: Subject) -> list[str]:
         found += onnx_steps.refuse(subject.preprocessing.steps)
     size = sum(one.weights.nbytes for one in subject.program.operations if hasattr(one, 'weights'))
     if size >= LIMIT:
-        found.append(f'holds 2 GiB, but the weights are {size / 2 ** 30:.1f} GiB.')
+        found.append(f'holds 2 GiB, but the weights are {size / 2**30:.1f} GiB.')
     return found
 
 
@@ -35,6 +36,7 @@ def write(subject: Subject, path: pathlib.Path) -> None:
     import onnx
 
     from mayo.net.tf.compact.onnx import Images, onnx_model
+
     images = None
     if subject.preprocessing is not None:
         images = Images(subject.dims, functools.partial(preprocess, preprocessing=subject.preprocessing))
@@ -54,12 +56,14 @@ def preprocess(writer: 'Writer', image: str, dims: tuple[int, int, int], preproc
 def load(path: pathlib.Path) -> Classify:
     """The artifact as onnxruntime runs it."""
     import onnxruntime
+
     onnxruntime.disable_telemetry_events()
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
 
     def run(images: np.ndarray) -> np.ndarray:
         outputs: np.ndarray = session.run(None, {'images': images})[0]
         return outputs
+
     return run
 
 

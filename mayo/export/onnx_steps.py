@@ -4,6 +4,7 @@
 
 image: the name of [1, H, W, C] float32; dims: its (H, W, C); shape: of what the network reads.
 """
+
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +23,12 @@ Step = Callable[..., tuple[str, Dims]]
 steps: Registry[Step] = Registry('preprocessing step in ONNX')
 METHODS = {
     'bilinear': {'coordinate_transformation_mode': 'half_pixel', 'mode': 'linear'},
-    'nearest': {'coordinate_transformation_mode': 'half_pixel', 'mode': 'nearest', 'nearest_mode': 'round_prefer_ceil'}}
-METHODS_1 = {                       # without half_pixel
+    'nearest': {'coordinate_transformation_mode': 'half_pixel', 'mode': 'nearest', 'nearest_mode': 'round_prefer_ceil'},
+}
+METHODS_1 = {  # without half_pixel
     'bilinear': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'linear'},
-    'nearest': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'nearest', 'nearest_mode': 'floor'}}
+    'nearest': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'nearest', 'nearest_mode': 'floor'},
+}
 
 
 def keys_of(step: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,8 +56,9 @@ def write(writer: 'Writer', image: str, dims: Dims, shape: Dims, step: Mapping[s
 
 
 @steps.register('crop_or_pad')
-def crop_or_pad(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None,
-                width: int | None) -> tuple[str, Dims]:
+def crop_or_pad(
+    writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None, width: int | None
+) -> tuple[str, Dims]:
     """First cropped, then padded, each in the middle."""
     wanted = height or shape[0], width or shape[1]
     starts = [max((now - then) // 2, 0) for now, then in zip(dims[:2], wanted, strict=True)]
@@ -77,15 +81,27 @@ def central_crop(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, fract
 
 
 @steps.register('resize')
-def resize(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, height: int | None, width: int | None,
-           shorter_side: int | None, method: str, antialias: bool, half_pixel: bool) -> tuple[str, Dims]:
+def resize(
+    writer: 'Writer',
+    image: str,
+    dims: Dims,
+    shape: Dims,
+    *,
+    height: int | None,
+    width: int | None,
+    shorter_side: int | None,
+    method: str,
+    antialias: bool,
+    half_pixel: bool,
+) -> tuple[str, Dims]:
     """Pixels are squares, whose middles count, or with `half_pixel` false their upper left corners."""
     wanted = height or shape[0], width or shape[1]
     if shorter_side:
         wanted = round(dims[0] * shorter_side / min(dims[:2])), round(dims[1] * shorter_side / min(dims[:2]))
     if wanted != dims[:2]:
-        image = writer.add('Resize', image, '', '', writer.integers(1, *wanted, dims[2]),
-                           **(METHODS if half_pixel else METHODS_1)[method])
+        image = writer.add(
+            'Resize', image, '', '', writer.integers(1, *wanted, dims[2]), **(METHODS if half_pixel else METHODS_1)[method]
+        )
     return image, (*wanted, dims[2])
 
 
@@ -96,15 +112,17 @@ def linear_map(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, scale: 
 
 
 @steps.register('subtract_channel_means')
-def subtract_channel_means(writer: 'Writer', image: str, dims: Dims, shape: Dims, *,
-                           means: Sequence[float]) -> tuple[str, Dims]:
+def subtract_channel_means(
+    writer: 'Writer', image: str, dims: Dims, shape: Dims, *, means: Sequence[float]
+) -> tuple[str, Dims]:
     """image - means"""
     return writer.add('Sub', image, writer.constant(means)), dims
 
 
 @steps.register('normalize_channels')
-def normalize_channels(writer: 'Writer', image: str, dims: Dims, shape: Dims, *, means: Sequence[float],
-                       stds: Sequence[float]) -> tuple[str, Dims]:
+def normalize_channels(
+    writer: 'Writer', image: str, dims: Dims, shape: Dims, *, means: Sequence[float], stds: Sequence[float]
+) -> tuple[str, Dims]:
     """(image - means) / stds"""
     return writer.add('Div', writer.add('Sub', image, writer.constant(means)), writer.constant(stds)), dims
 

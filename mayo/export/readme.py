@@ -1,4 +1,5 @@
 """The README of an export: what the network is, what goes in and comes out, and for each artifact Python to paste."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,17 +27,22 @@ def _about(subject: Subject) -> str:
 
 def _files(artifacts: Sequence[Artifact]) -> str:
     rows = [f'| {one.file} | {size(one.bytes)} | {one.difference:.1e} |' for one in artifacts]
-    return '\n'.join(['| file | size | largest difference from the network in training, over the largest output |',
-                      '|---|---|---|', *rows])
+    return '\n'.join(
+        ['| file | size | largest difference from the network in training, over the largest output |', '|---|---|---|', *rows]
+    )
 
 
 def _contract(subject: Subject) -> str:
     height, width, channels = (side or 'any' for side in subject.dims)
-    lines = [f'- in: `images`, {subject.dtype}, [1, {height}, {width}, {channels}]: one image, rows, columns, channels; '
-             'a SavedModel takes any number of them']
+    lines = [
+        f'- in: `images`, {subject.dtype}, [1, {height}, {width}, {channels}]: one image, rows, columns, channels; '
+        'a SavedModel takes any number of them'
+    ]
     if subject.preprocessing is not None:
-        lines.append('- the images are as decoded, 0 to 255; the network does the preprocessing itself: '
-                     f'{_listed(subject.preprocessing.steps)}')
+        lines.append(
+            '- the images are as decoded, 0 to 255; the network does the preprocessing itself: '
+            f'{_listed(subject.preprocessing.steps)}'
+        )
     elif subject.outside:
         lines.append(f'- before it, an image with values from 0 to 255 goes through: {_listed(subject.outside)}')
     kind = 'a probability' if subject.probabilities else 'a logit, whose softmax is a probability,'

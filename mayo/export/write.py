@@ -1,4 +1,5 @@
 """From a network to a folder: the artifacts, each loaded back and compared, the labels, and a README with how to use them."""
+
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ LABELS = 'labels.txt'
 @dataclass(frozen=True)
 class Export:
     """What was written. images, masks: how many were compared, and how many different sets of channels they chose."""
+
     folder: pathlib.Path
     artifacts: tuple[Artifact, ...]
     images: int
@@ -27,12 +29,15 @@ class Export:
         """What `export` prints."""
         rows = [[one.format, shown(self.folder / one.file), size(one.bytes), f'{one.difference:.1e}'] for one in self.artifacts]
         chose = f', which chose channels in {self.masks} different ways' if self.gated else ''
-        return f'{table(["format", "file", "size", "difference"], rows, left=2)}\nEach was loaded and compared with masked ' \
-               f'execution on {self.images} images{chose}; difference: the largest, over the largest output.'
+        return (
+            f'{table(["format", "file", "size", "difference"], rows, left=2)}\nEach was loaded and compared with masked '
+            f'execution on {self.images} images{chose}; difference: the largest, over the largest output.'
+        )
 
 
-def export(subject: Subject, reference: compare.Reference, names: Sequence[str], folder: pathlib.Path,
-           images: int = 16) -> Export:
+def export(
+    subject: Subject, reference: compare.Reference, names: Sequence[str], folder: pathlib.Path, images: int = 16
+) -> Export:
     """Write `subject` in the named formats into `folder`, all or nothing. An earlier export there is replaced.
 
     Errors: UserError with every package that is missing, and all that a format cannot hold; RunError if an artifact computes

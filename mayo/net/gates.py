@@ -1,4 +1,5 @@
 """The same network with its gates set otherwise: another density, or none at all."""
+
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,7 @@ def as_layers(gates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """
     layers: dict[str, Any] = {}
     for name, params in gates.items():
-        *modules, last = (part.replace('.', r'\.') for part in name.split('/'))       # each a key that is one name
+        *modules, last = (part.replace('.', r'\.') for part in name.split('/'))  # each a key that is one name
         inside = layers
         for module in modules:
             inside = inside.setdefault(module, {}).setdefault('layers', {})

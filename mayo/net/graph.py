@@ -10,6 +10,7 @@ A layer that gets several values joins them (concat, add, mul). Several names in
 one each of a module's outputs. A module is a graph of its own whose layers are called MODULE/LAYER; `^(name)`
 inside it stands for one of its `kwargs`, which have a default there and a value beside `type: module`.
 """
+
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from mayo.net.scope import Ref, Scope
 from mayo.util.errors import UserError
 
 Value = TypeVar('Value')
-Said = Callable[[str], str]         # from a key of a layer, or '', to the start of a message about it
+Said = Callable[[str], str]  # from a key of a layer, or '', to the start of a message about it
 Complete = Callable[[str, Mapping[str, Any], Said], dict[str, Any]]
 
 
@@ -31,6 +32,7 @@ class Node:
     params: without `type`. where: the file and line, or the word, that set it.
     inputs: the names of the nodes, or of the graph's inputs, whose values it takes, in order.
     """
+
     name: str
     type: str
     params: Mapping[str, Any]
@@ -44,12 +46,12 @@ class Node:
 @dataclass(frozen=True)
 class Graph:
     """Nodes in topological order, each after its inputs; `outputs` names the nodes that give the results."""
+
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
-    def walk(self, start: Mapping[str, Value],
-             visit: Callable[[Node, list[Value]], Value]) -> dict[str, Value]:
+    def walk(self, start: Mapping[str, Value], visit: Callable[[Node, list[Value]], Value]) -> dict[str, Value]:
         """Carry any value through the graph: `visit(node, values of its inputs)` gives the value of the node.
 
         start: a value for each input of the graph. Returns the value of every node and input by name.
@@ -76,9 +78,15 @@ class Graph:
         return {node.name: node for node in self.nodes}
 
 
-def build_graph(layers: Mapping[str, Any], graph: Mapping[str, Any] | Sequence[Mapping[str, Any]], *,
-                inputs: Iterable[str] = ('input',), outputs: Iterable[str] = ('output',),
-                where: Callable[[str], str] = lambda key: '', complete: Complete | None = None) -> Graph:
+def build_graph(
+    layers: Mapping[str, Any],
+    graph: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    inputs: Iterable[str] = ('input',),
+    outputs: Iterable[str] = ('output',),
+    where: Callable[[str], str] = lambda key: '',
+    complete: Complete | None = None,
+) -> Graph:
     """The graph of `model.layers` and `model.graph`, without the layers that no output needs.
 
     where: from a dotted key, 'model.layers.conv0.stride', to where it was set, 'models/x.yaml:41'.
@@ -90,7 +98,7 @@ def build_graph(layers: Mapping[str, Any], graph: Mapping[str, Any] | Sequence[M
     plan.place(root)
     plan.problems.raise_any()
     given = {root.value(name) for name in root.inputs}
-    names: dict[Ref, str] = {}                  # of each vertex: the layer or the input whose value it is
+    names: dict[Ref, str] = {}  # of each vertex: the layer or the input whose value it is
     for ref in plan.ordered():
         names[ref] = ref.name if ref in plan.placed or ref in given else names[plan.sources[ref][0]]
     results = [root.value(name) for name in root.outputs]
@@ -108,8 +116,7 @@ def build_graph(layers: Mapping[str, Any], graph: Mapping[str, Any] | Sequence[M
 def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope, complete: Complete | None) -> Node:
     placed = plan.placed[ref]
     if ref.name in root.inputs:
-        raise UserError(f'{plan.say(placed.key)}: `{ref.name}` is the name of an input; '
-                        'call the layer something else.')
+        raise UserError(f'{plan.say(placed.key)}: `{ref.name}` is the name of an input; call the layer something else.')
 
     def said(key: str) -> str:
         return plan.say(f'{placed.key}.{key}' if key else placed.key)

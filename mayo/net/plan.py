@@ -1,4 +1,5 @@
 """The work of `build_graph`: entries place layers and name values, which are then put in order."""
+
 import graphlib
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from mayo.util.errors import Problems, UserError, did_you_mean
 @dataclass(frozen=True)
 class Placed:
     """A layer with a place in the graph. key: its dotted configuration key."""
+
     type: str
     params: dict[str, Any]
     key: str
@@ -57,8 +59,9 @@ class Plan:
         key, graph = f'{scope.key}.graph', scope.graph
         entries = [graph] if isinstance(graph, Mapping) else graph
         if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
-            self.problems.append(f'{self.say(key)} is {brief(graph)}, '
-                                 'expected {from: input, with: [...], to: output} or a list of those.')
+            self.problems.append(
+                f'{self.say(key)} is {brief(graph)}, expected {{from: input, with: [...], to: output}} or a list of those.'
+            )
             return []
         found = []
         for position, entry in enumerate(entries):
@@ -79,8 +82,10 @@ class Plan:
         if len(refs) == 1:
             refs = refs * len(entry.to)
         if len(refs) != len(entry.to):
-            raise UserError(f'{entry.said}: {len(refs)} values, but {len(entry.to)} names in `to`; '
-                            'name each, or join them with a layer such as concat or add.')
+            raise UserError(
+                f'{entry.said}: {len(refs)} values, but {len(entry.to)} names in `to`; '
+                'name each, or join them with a layer such as concat or add.'
+            )
         for name, ref in zip(entry.to, refs, strict=True):
             self.sources.setdefault(scope.value(name), (ref,))
 
@@ -92,8 +97,7 @@ class Plan:
             raise UserError(f'{said}: `with` places `{name}`, which is no layer{hint}')
         ref = scope.layer(name)
         if ref in self.sources:
-            raise UserError(f'{said}: the layer `{name}` is placed twice; a layer has one place, '
-                            'give the second another name.')
+            raise UserError(f'{said}: the layer `{name}` is placed twice; a layer has one place, give the second another name.')
         key = f'{scope.key}.layers.' + name.replace('.', '\\.')
         params = layers[name]
         if not isinstance(params, Mapping) or not isinstance(params.get('type'), str):
@@ -113,13 +117,12 @@ class Plan:
         scope = module_scope(outer, ref.name, key, params, said)
         refs = self.sources[ref]
         if len(refs) != len(scope.inputs):
-            raise UserError(f'{said}: a module of {len(scope.inputs)} inputs ({", ".join(scope.inputs)}) '
-                            f'gets {len(refs)}.')
+            raise UserError(f'{said}: a module of {len(scope.inputs)} inputs ({", ".join(scope.inputs)}) gets {len(refs)}.')
         for name, source in zip(scope.inputs, refs, strict=True):
             self.sources[scope.value(name)] = (source,)
         self.place(scope)
         results = [scope.value(name) for name in scope.outputs]
-        self.sources[ref] = (results[0],)           # `from: MODULE` means its first output
+        self.sources[ref] = (results[0],)  # `from: MODULE` means its first output
         return results
 
     def ordered(self) -> Iterator[Ref]:
@@ -129,8 +132,7 @@ class Plan:
             sorter.prepare()
         except graphlib.CycleError as error:
             cycle = ' -> '.join(ref.name for ref in error.args[1])
-            raise UserError(f'{self.say("model.graph")} has a cycle: {cycle}; '
-                            'a value cannot depend on itself.') from None
+            raise UserError(f'{self.say("model.graph")} has a cycle: {cycle}; a value cannot depend on itself.') from None
         rank = {ref: position for position, ref in enumerate(self.sources)}
         ready: list[tuple[int, Ref]] = []
         while sorter.is_active():

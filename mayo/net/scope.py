@@ -1,4 +1,5 @@
 """The names inside a model or a module: its layers and values, the entries of its graph, its arguments."""
+
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ MODULE_KEYS = ('type', 'kwargs', 'inputs', 'outputs', 'layers', 'graph')
 @dataclass(frozen=True, order=True)
 class Ref:
     """A vertex: a layer, or a value that an entry names, which stands for the one thing it comes from."""
+
     name: str
     is_layer: bool
 
@@ -22,13 +24,14 @@ class Ref:
 @dataclass(frozen=True)
 class Scope:
     """The model, or one placed module: names inside it are its own."""
-    key: str                            # dotted configuration key: model, model.layers.fire
-    path: str                           # before the names of its layers: '', 'fire/'
+
+    key: str  # dotted configuration key: model, model.layers.fire
+    path: str  # before the names of its layers: '', 'fire/'
     layers: Any
     graph: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    arguments: Mapping[str, Any] = field(default_factory=dict)      # what ^(name) stands for
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # what ^(name) stands for
 
     def layer(self, name: str) -> Ref:
         """The layer of that name."""
@@ -47,6 +50,7 @@ class Scope:
 @dataclass(frozen=True)
 class Entry:
     """One `{from, with, to}` of a graph. said: the start of a message about it."""
+
     source: tuple[str, ...]
     through: tuple[str, ...]
     to: tuple[str, ...]
@@ -64,8 +68,7 @@ class Entry:
         names = {key: _names(entry.get(key), f'{said}.{key}') for key in ENTRY_KEYS}
         for key in ('from', 'to'):
             if not names[key]:
-                raise UserError(f'{said}: `{key}` is missing; '
-                                'an entry is {from: input, with: [...], to: output}.')
+                raise UserError(f'{said}: `{key}` is missing; an entry is {{from: input, with: [...], to: output}}.')
         return cls(names['from'], names['with'], names['to'], said)
 
 
@@ -82,12 +85,19 @@ def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], s
     for name in ('layers', 'graph'):
         if name not in params:
             raise UserError(f'{said}: a module needs `{name}`.')
-    given = {name: substitute(params.get(name, default), outer.arguments, f'{said}.{name}')
-             for name, default in kwargs.items()}
-    ends = {name: _names(substitute(params.get(name), outer.arguments, said), f'{said}.{name}')
-            for name in ('inputs', 'outputs')}
-    return Scope(key, f'{path}/', params['layers'], params['graph'], ends['inputs'] or ('input',),
-                 ends['outputs'] or ('output',), {**outer.arguments, **given})
+    given = {name: substitute(params.get(name, default), outer.arguments, f'{said}.{name}') for name, default in kwargs.items()}
+    ends = {
+        name: _names(substitute(params.get(name), outer.arguments, said), f'{said}.{name}') for name in ('inputs', 'outputs')
+    }
+    return Scope(
+        key,
+        f'{path}/',
+        params['layers'],
+        params['graph'],
+        ends['inputs'] or ('input',),
+        ends['outputs'] or ('output',),
+        {**outer.arguments, **given},
+    )
 
 
 def substitute(value: Any, arguments: Mapping[str, Any], said: str) -> Any:
@@ -100,6 +110,7 @@ def substitute(value: Any, arguments: Mapping[str, Any], said: str) -> Any:
     >>> substitute({'stride': '^(stride)', 'with': ['^(kind)_shortcut']}, {'stride': 2, 'kind': 'conv'}, 'b1')
     {'stride': 2, 'with': ['conv_shortcut']}
     """
+
     def argument(name: str) -> Any:
         if name in arguments:
             return arguments[name]

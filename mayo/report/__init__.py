@@ -1,4 +1,5 @@
 """Floor 5: results in, pictures and the page that shows them out."""
+
 from mayo.report.bars import bars
 from mayo.report.curve import Point, tradeoff, training
 from mayo.report.examples import examples

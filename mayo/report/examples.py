@@ -1,4 +1,5 @@
 """Pictures of the images that used a layer least and most."""
+
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -7,7 +8,7 @@ import numpy as np
 from mayo.report.page import Picture
 from mayo.util import picture
 
-NAME = 14               # letters of a class name with room below an image
+NAME = 14  # letters of a class name with room below an image
 
 
 class Example(Protocol):
@@ -37,19 +38,31 @@ def examples(name: str, channels: int, fewest: Sequence[Example], most: Sequence
     rows = figure.subplots(2, count, squeeze=False)
     low, high = _range([*fewest, *most])
     for axes, chosen, said in zip(rows, (fewest, most), ('used least', 'used most'), strict=True):
-        for place in axes[len(chosen):]:
+        for place in axes[len(chosen) :]:
             place.set_axis_off()
         for place, example in zip(axes, chosen, strict=False):
             _show(place, example, low, high)
             place.set_xlabel(_said(example, classes), fontsize='small')
         axes[0].set_title(f'{name} {said}', loc='left')
     varies = len({example.active for example in [*fewest, *most]}) > 1
-    ordered = 'by how many of its channels are active' if varies else (
-        'by the sum of the saliencies of the active channels, as every one of them used '
-        f'{most[0].active:g} of {channels} channels')
-    return Picture(f'examples-{name}', 'Which images use a layer least and most', f'Images that use {name} least and most', (
-        f'The validation images that used {name} least (above, the least first) and most (below, the most first), ordered '
-        f'{ordered}. Below each: its class, its active channels, and the sum of their saliencies.'), figure)
+    ordered = (
+        'by how many of its channels are active'
+        if varies
+        else (
+            'by the sum of the saliencies of the active channels, as every one of them used '
+            f'{most[0].active:g} of {channels} channels'
+        )
+    )
+    return Picture(
+        f'examples-{name}',
+        'Which images use a layer least and most',
+        f'Images that use {name} least and most',
+        (
+            f'The validation images that used {name} least (above, the least first) and most (below, the most first), ordered '
+            f'{ordered}. Below each: its class, its active channels, and the sum of their saliencies.'
+        ),
+        figure,
+    )
 
 
 def _show(axes: Any, example: Example, low: float, high: float) -> None:
@@ -63,7 +76,7 @@ def _show(axes: Any, example: Example, low: float, high: float) -> None:
 
 def _said(example: Example, classes: Sequence[str]) -> str:
     name = classes[example.label]
-    name = name if len(name) <= NAME else f'{name[:NAME - 3]}...'
+    name = name if len(name) <= NAME else f'{name[: NAME - 3]}...'
     return f'{name}\n{example.active:.4g} active\nsum {example.strength:#.4g}'
 
 

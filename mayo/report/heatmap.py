@@ -4,6 +4,7 @@ Channels come in groups: those that every class uses, those that classes use dif
 group is drawn again below, wider, in the order of its first principal component, so that channels which serve the same
 classes stand together. White is never, black is always.
 """
+
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from mayo.report.page import Picture
 from mayo.util import picture
 
-ALWAYS, NEVER = 0.95, 0.05          # of every class: what counts as used by all, or by none
-NAMED_CLASSES, NAMED_CHANNELS = 40, 64      # most that have room for a name each
-MANY = 4.0                                  # inches for more classes than that
+ALWAYS, NEVER = 0.95, 0.05  # of every class: what counts as used by all, or by none
+NAMED_CLASSES, NAMED_CHANNELS = 40, 64  # most that have room for a name each
+MANY = 4.0  # inches for more classes than that
 
 
 def channel_order(active: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -25,13 +26,13 @@ def channel_order(active: np.ndarray) -> tuple[np.ndarray, int, int]:
     """
     least, most = active.min(0), active.max(0)
     group = np.where(least >= ALWAYS, 0, np.where(most <= NEVER, 2, 1))
-    place = -active.mean(0)                                 # the more an always or never used one is used, the further left
+    place = -active.mean(0)  # the more an always or never used one is used, the further left
     differing = active[:, group == 1]
     if differing.size:
         centred = differing - differing.mean(1, keepdims=True)
         component = np.linalg.svd(centred, full_matrices=False)[2][0]
         first = np.corrcoef(component, differing[0])[0, 1] if np.ptp(differing[0]) and np.ptp(component) else 1.0
-        place[group == 1] = -component if first > 0 else component      # its sign means nothing: the first class left
+        place[group == 1] = -component if first > 0 else component  # its sign means nothing: the first class left
     return np.lexsort((place, group)), int((group == 0).sum()), int((group == 2).sum())
 
 
@@ -41,7 +42,7 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
     active, names = active[seen], [name for name, is_seen in zip(classes, seen, strict=True) if is_seen]
     order, always, never = channel_order(active)
     width = active.shape[1]
-    middle = order[always:width - never]
+    middle = order[always : width - never]
     rows = 2 if 0 < len(middle) < width else 1
     figure = picture.figure(10, 0.9 + rows * (0.9 + (0.24 * len(active) if len(active) <= NAMED_CLASSES else MANY)))
     panels = figure.subplots(rows, 1, squeeze=False)[:, 0]
@@ -50,8 +51,10 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
         if 0 < edge < width:
             panels[0].axvline(edge - 0.5, color=picture.INK, linewidth=2.5)
             panels[0].axvline(edge - 0.5, color='white', linewidth=1, linestyle='--')
-    panels[0].set_title(f'{name}, all {width} channels: {always} that every class uses, {len(middle)} that differ, '
-                        f'{never} that none uses', fontsize='medium')
+    panels[0].set_title(
+        f'{name}, all {width} channels: {always} that every class uses, {len(middle)} that differ, {never} that none uses',
+        fontsize='medium',
+    )
     if rows == 2:
         _map(panels[1], active[:, middle], names)
         panels[1].set_title(f'the {len(middle)} that differ', fontsize='medium')
@@ -59,14 +62,21 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
     panels[-1].set_xlabel('channel')
     if len(last) <= NAMED_CHANNELS:
         panels[-1].set_xticks(range(len(last)), [str(channel) for channel in last], rotation=90, fontsize='small')
-    figure.colorbar(image, ax=panels, label='probability that the channel is active', ticks=[0, 0.5, 1], fraction=0.03,
-                    pad=0.01)
-    return Picture(f'channels-{name}', 'Which channels serve which classes', f'{name}: which channels serve which classes', (
-        f'{name}, {width} channels across, {len(active)} classes down; white: never active for an image of the class, black: '
-        f'always. {always} channels serve every class (active for {ALWAYS:.0%} of the images of each, or more), {never} '
-        f'serve none ({NEVER:.0%} or less of each), set apart by lines.' + (
-            f' Below, wider: the other {len(middle)}, those that serve the same classes side by side.' if rows == 2 else '')),
-        figure)
+    figure.colorbar(
+        image, ax=panels, label='probability that the channel is active', ticks=[0, 0.5, 1], fraction=0.03, pad=0.01
+    )
+    return Picture(
+        f'channels-{name}',
+        'Which channels serve which classes',
+        f'{name}: which channels serve which classes',
+        (
+            f'{name}, {width} channels across, {len(active)} classes down; white: never active for an image of the class, black: '
+            f'always. {always} channels serve every class (active for {ALWAYS:.0%} of the images of each, or more), {never} '
+            f'serve none ({NEVER:.0%} or less of each), set apart by lines.'
+            + (f' Below, wider: the other {len(middle)}, those that serve the same classes side by side.' if rows == 2 else '')
+        ),
+        figure,
+    )
 
 
 def _map(axes: Any, active: np.ndarray, names: list[str]) -> Any:

@@ -1,4 +1,5 @@
 """How salient channels are, for those that win and those that lose: a panel for each gated layer."""
+
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +9,9 @@ import numpy as np
 from mayo.report.page import Picture
 from mayo.util import picture
 
-BARS = 40               # of a panel
-ACROSS = 3              # panels
-SHOWN = 0.999           # share of the values in the panel; the few at either end are left out
+BARS = 40  # of a panel
+ACROSS = 3  # panels
+SHOWN = 0.999  # share of the values in the panel; the few at either end are left out
 
 
 def saliency(layers: Sequence[tuple[str, np.ndarray, float, int]]) -> Picture:
@@ -21,15 +22,22 @@ def saliency(layers: Sequence[tuple[str, np.ndarray, float, int]]) -> Picture:
     panels = figure.subplots(rows, across, squeeze=False).ravel()
     for axes, layer in zip(panels, layers, strict=False):
         _panel(axes, *layer)
-    for axes in panels[len(layers):]:
+    for axes in panels[len(layers) :]:
         axes.set_visible(False)
     figure.supxlabel('saliency')
     figure.supylabel('share of all pairs of a channel and an image')
     figure.legend(*panels[0].get_legend_handles_labels(), loc='outside upper center', ncols=2)
-    return Picture('saliency', 'How salient channels are', 'Saliency of suppressed and active channels', (
-        'For each gated layer, how often a saliency occurs among the channels that lose and are suppressed, and among those '
-        'that win and are computed, over all images. The more the two overlap, the more the saliencies of an image, and not a '
-        'fixed threshold, decide.'), figure)
+    return Picture(
+        'saliency',
+        'How salient channels are',
+        'Saliency of suppressed and active channels',
+        (
+            'For each gated layer, how often a saliency occurs among the channels that lose and are suppressed, and among those '
+            'that win and are computed, over all images. The more the two overlap, the more the saliencies of an image, and not a '
+            'fixed threshold, decide.'
+        ),
+        figure,
+    )
 
 
 def _panel(axes: Any, name: str, counts: np.ndarray, top: float, zeros: int) -> None:

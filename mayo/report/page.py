@@ -1,4 +1,5 @@
 """The pictures of a report: each as PNG and SVG, and index.html, which shows them with captions."""
+
 import html
 import os
 import pathlib
@@ -9,7 +10,7 @@ from typing import Any
 from mayo.util import picture
 from mayo.util.files import whole_file
 
-_PAGE = '''\
+_PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -31,17 +32,18 @@ h2 {{ border-bottom: 1px solid #000; margin-top: 3rem }}
 {sections}
 </body>
 </html>
-'''
-_FIGURE = '''\
+"""
+_FIGURE = """\
 <figure id="{name}">
 <img src="{name}.svg" alt="{title}">
 <figcaption>{caption} <a href="{name}.png">PNG</a> <a href="{name}.svg">SVG</a></figcaption>
-</figure>'''
+</figure>"""
 
 
 @dataclass(frozen=True)
 class Picture:
     """A matplotlib figure. name: of its files, without ending; section: the heading that it comes under on the page."""
+
     name: str
     section: str
     title: str
@@ -57,8 +59,9 @@ def write(pictures: Sequence[Picture], folder: str | os.PathLike[str], title: st
             picture.save(one.figure, folder / f'{one.name}.{ending}')
     index = folder / 'index.html'
     with whole_file(index) as temporary:
-        temporary.write_text(_PAGE.format(title=html.escape(title), lead=html.escape(lead), sections=_sections(pictures)),
-                             encoding='utf-8')
+        temporary.write_text(
+            _PAGE.format(title=html.escape(title), lead=html.escape(lead), sections=_sections(pictures)), encoding='utf-8'
+        )
     return index
 
 
@@ -66,6 +69,9 @@ def _sections(pictures: Sequence[Picture]) -> str:
     parts = []
     for section in dict.fromkeys(one.section for one in pictures):
         parts.append(f'<h2>{html.escape(section)}</h2>')
-        parts += [_FIGURE.format(name=html.escape(one.name), title=html.escape(one.title), caption=html.escape(one.caption))
-                  for one in pictures if one.section == section]
+        parts += [
+            _FIGURE.format(name=html.escape(one.name), title=html.escape(one.title), caption=html.escape(one.caption))
+            for one in pictures
+            if one.section == section
+        ]
     return '\n'.join(parts)

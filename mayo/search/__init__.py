@@ -1,4 +1,5 @@
 """Floor 5: densities for each layer instead of one for all."""
+
 from mayo.search.overlay import overlay
 from mayo.search.sensitivity import Sensitivity, measure
 from mayo.search.space import Space

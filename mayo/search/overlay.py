@@ -1,4 +1,5 @@
 """What `search` found, as a YAML file to merge over the model."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,8 +1,9 @@
 """How much accuracy each layer by itself costs at several densities, and what a choice may cost if those add up.
 
-    excess_l(k) = loss with k active channels in layer l - loss as configured       the others as configured
-    predicted   = sum over l of excess_l(k_l)                                       linear between the measured k
+excess_l(k) = loss with k active channels in layer l - loss as configured       the others as configured
+predicted   = sum over l of excess_l(k_l)                                       linear between the measured k
 """
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +12,7 @@ import numpy as np
 
 from mayo.search.space import Keeps, Space, kept
 
-STEPS = 32              # densities that a layer may take on the way down
+STEPS = 32  # densities that a layer may take on the way down
 
 
 class Score(Protocol):
@@ -29,6 +30,7 @@ class Score(Protocol):
 @dataclass(frozen=True)
 class Sensitivity:
     """table: {layer: [[k, top-1, loss], ...]} with rising k; others as configured, which scores `top1` and `loss`."""
+
     top1: float
     loss: float
     table: Mapping[str, Sequence[Sequence[float]]]
@@ -56,8 +58,12 @@ class Sensitivity:
         return grows / max(saved, 1) if grows > 0 else grows * max(saved, 1)
 
 
-def measure(space: Space, densities: Sequence[float], evaluate: Callable[[Keeps], Score],
-            tell: Callable[[str], None] = lambda line: None) -> Sensitivity:
+def measure(
+    space: Space,
+    densities: Sequence[float],
+    evaluate: Callable[[Keeps], Score],
+    tell: Callable[[str], None] = lambda line: None,
+) -> Sensitivity:
     """Evaluate every layer at each of `densities`, the others as configured. tell: takes a line for each layer."""
     start = evaluate(space.configured)
     tell(f'as configured: top-1 {start.top1:.2%}, loss {start.loss:.4f}'.replace('%', ' %'))

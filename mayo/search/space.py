@@ -1,9 +1,10 @@
 """What can be chosen: active channels of each gated layer, k out of C, and the multiply-accumulates (MACs) that they cost."""
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-Keeps = Mapping[str, int]           # active channels by gated layer
+Keeps = Mapping[str, int]  # active channels by gated layer
 
 
 def kept(density: float, channels: int) -> int:
@@ -14,6 +15,7 @@ def kept(density: float, channels: int) -> int:
 @dataclass(frozen=True)
 class Space:
     """channels: C by gated layer; configured: k as the network has it; macs: executed MACs of a choice; they grow with k."""
+
     channels: Mapping[str, int]
     configured: Keeps
     macs: Callable[[Keeps], int]
@@ -49,4 +51,4 @@ class Space:
         return {name: density / most for name, density in densities.items()}
 
 
-_HALVINGS = 14          # of an interval of scales: finer than a channel of a thousand
+_HALVINGS = 14  # of an interval of scales: finer than a channel of a thousand

@@ -11,6 +11,7 @@ with the scale as large as the MACs allow, so that no trial misses the target. T
 for all layers and what the sensitivities suggest; both are tried first, and steps between them; then Optuna's tree-structured
 Parzen estimator learns from the trials so far.
 """
+
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,16 +22,17 @@ from mayo.search.space import Keeps, Space
 from mayo.util.errors import UserError
 from mayo.util.format import short
 
-_OCTAVES = 0.5                      # up and down; of an octave in each of many layers, most choices are hopeless
-_BUDGET = '_macs'                   # the name of the budget among the factors; that of a layer does not start with _
-_SENSITIVITY, _TRIAL, _KEEPS = 'sensitivity', 'trial', 'keeps'      # attributes of a study and of trials
-_STEPS = (0.0, 1.0, 0.5, 0.25, 0.75)                    # from one density for all, 0, to what the sensitivities suggest, 1
-_FRACTIONS = (0.9, 0.8, 0.7, 0.6, 0.5)                  # of the configured MACs, where max_drop starts
+_OCTAVES = 0.5  # up and down; of an octave in each of many layers, most choices are hopeless
+_BUDGET = '_macs'  # the name of the budget among the factors; that of a layer does not start with _
+_SENSITIVITY, _TRIAL, _KEEPS = 'sensitivity', 'trial', 'keeps'  # attributes of a study and of trials
+_STEPS = (0.0, 1.0, 0.5, 0.25, 0.75)  # from one density for all, 0, to what the sensitivities suggest, 1
+_FRACTIONS = (0.9, 0.8, 0.7, 0.6, 0.5)  # of the configured MACs, where max_drop starts
 
 
 @dataclass(frozen=True)
 class Goal:
     """One of the two is set. max_drop: a fraction, 0.005 for half a point."""
+
     target_macs: int | None = None
     max_drop: float | None = None
 
@@ -43,6 +45,7 @@ class Goal:
 @dataclass(frozen=True)
 class Trial:
     """A choice and how it did."""
+
     keeps: Mapping[str, int]
     macs: int
     top1: float
@@ -52,6 +55,7 @@ class Trial:
 @dataclass(frozen=True)
 class Found:
     """What came of the search so far. best: None if no trial keeps to the goal."""
+
     goal: Goal
     sensitivity: Sensitivity
     trials: list[Trial] = field(default_factory=list)
@@ -61,8 +65,11 @@ class Found:
     def best(self) -> Trial | None:
         """The highest top-1, or the fewest MACs, among the trials that keep to the goal; lower loss decides between equals."""
         if self.goal.target_macs is not None:
-            return max((one for one in self.trials if one.macs <= self.goal.target_macs),
-                       key=lambda one: (one.top1, -one.loss), default=None)
+            return max(
+                (one for one in self.trials if one.macs <= self.goal.target_macs),
+                key=lambda one: (one.top1, -one.loss),
+                default=None,
+            )
         assert self.goal.max_drop is not None
         least = self.sensitivity.top1 - self.goal.max_drop - 1e-9
         return min((one for one in self.trials if one.top1 >= least), key=lambda one: (one.macs, one.loss), default=None)
@@ -71,6 +78,7 @@ class Found:
 @dataclass(frozen=True)
 class Plan:
     """How to search. name: of the study in `storage`, an URL as SQLAlchemy takes it; None keeps it in memory."""
+
     goal: Goal
     trials: int
     name: str = 'search'
@@ -78,8 +86,13 @@ class Plan:
     seed: int = 0
 
 
-def search(space: Space, plan: Plan, evaluate: Callable[[Keeps], Score], measure: Callable[[], Sensitivity],
-           tell: Callable[[int, Trial, Found], None] = lambda number, trial, found: None) -> Found:
+def search(
+    space: Space,
+    plan: Plan,
+    evaluate: Callable[[Keeps], Score],
+    measure: Callable[[], Sensitivity],
+    tell: Callable[[int, Trial, Found], None] = lambda number, trial, found: None,
+) -> Found:
     """Try until the study has plan.trials finished trials, those of earlier runs and other machines included.
 
     measure: the sensitivities, asked for unless the study has them. tell: takes each new trial and all so far.
@@ -107,25 +120,34 @@ def search(space: Space, plan: Plan, evaluate: Callable[[Keeps], Score], measure
 def _check_target(space: Space, goal: Goal) -> None:
     least = space.macs(space.least)
     if goal.target_macs is not None and goal.target_macs < least:
-        raise UserError(f'search.target_macs is {short(goal.target_macs)}, but with one active channel in each gated layer the '
-                        f'network executes {short(least)} MACs; expected that or more.')
+        raise UserError(
+            f'search.target_macs is {short(goal.target_macs)}, but with one active channel in each gated layer the '
+            f'network executes {short(least)} MACs; expected that or more.'
+        )
 
 
 def _study(plan: Plan) -> Any:
     """Optuna's study, new or taken up."""
     import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     is_alone = plan.storage is None
     sampler = optuna.samplers.TPESampler(seed=plan.seed if is_alone else None, n_startup_trials=0)
     try:
-        return optuna.create_study(storage=plan.storage, study_name=plan.name, sampler=sampler, load_if_exists=True,
-                                   direction='maximize' if plan.goal.max_drop is None else 'minimize')
-    except Exception as error:                      # a driver may raise anything: what it says is all there is to tell
+        return optuna.create_study(
+            storage=plan.storage,
+            study_name=plan.name,
+            sampler=sampler,
+            load_if_exists=True,
+            direction='maximize' if plan.goal.max_drop is None else 'minimize',
+        )
+    except Exception as error:  # a driver may raise anything: what it says is all there is to tell
         if is_alone:
             raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f'search.storage is {plan.storage!r}, which cannot be opened ({reason}); expected e.g. '
-                        'sqlite:///search.db.') from error
+        raise UserError(
+            f'search.storage is {plan.storage!r}, which cannot be opened ({reason}); expected e.g. sqlite:///search.db.'
+        ) from error
 
 
 def _sensitivity(study: Any, measure: Callable[[], Sensitivity]) -> Sensitivity:
@@ -139,6 +161,7 @@ def _sensitivity(study: Any, measure: Callable[[], Sensitivity]) -> Sensitivity:
 
 def _finished(study: Any) -> list[Trial]:
     from optuna.trial import TrialState
+
     return [Trial(**trial.user_attrs[_TRIAL]) for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
 
 
@@ -155,7 +178,7 @@ class _Proposals:
 
     def blend(self, step: float) -> dict[str, float]:
         """Shares between one density for all layers (0) and what the sensitivities suggest (1)."""
-        return {name: share ** step for name, share in self.lean.items()}
+        return {name: share**step for name, share in self.lean.items()}
 
     def first(self) -> Iterator[tuple[dict[str, float], dict[str, int]]]:
         """Parameters and exact choices that are tried first."""
@@ -192,6 +215,7 @@ class _Proposals:
 
 def _try_one(study: Any, proposals: _Proposals, evaluate: Callable[[Keeps], Score]) -> Trial:
     from optuna.trial import TrialState
+
     trial, goal = study.ask(), proposals.goal
     try:
         keeps = proposals.choice(trial)
@@ -202,6 +226,6 @@ def _try_one(study: Any, proposals: _Proposals, evaluate: Callable[[Keeps], Scor
     tried = Trial(keeps, proposals.space.macs(keeps), score.top1, score.loss)
     trial.set_user_attr(_TRIAL, asdict(tried))
     if goal.max_drop is not None:
-        trial.set_constraint('top1', proposals.sensitivity.top1 - goal.max_drop - tried.top1)       # kept where it is 0 or less
+        trial.set_constraint('top1', proposals.sensitivity.top1 - goal.max_drop - tried.top1)  # kept where it is 0 or less
     study.tell(trial, tried.top1 if goal.max_drop is None else float(tried.macs))
     return tried

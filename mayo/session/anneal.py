@@ -6,6 +6,7 @@ Each stage starts from the weights of the one before, the first from system.chec
 gate100, gate90, ... A record beside them, gate-anneal.json, says what is done: the same words, after whatever ended them,
 go on in the same stage, epoch and step.
 """
+
 import gc
 import json
 import logging
@@ -28,16 +29,24 @@ from mayo.util.files import require_room, shown, whole_file
 from mayo.util.format import count, fit, percent, short, table
 
 _log = logging.getLogger(__name__)
-_GATES = '/gate/'           # in the names of the variables that train in the stages of gates alone
-_COLUMNS: Mapping[str, tuple[str, Callable[[Any], str] | None]] = {     # of the table: key and text; None: a number, MACs
-    'checkpoint': ('name', str), 'density': ('density', '{:g}'.format), 'epochs': ('epochs', '{:g}'.format),
-    'top-1': ('top1', percent), 'top-5': ('top5', percent), 'measured': ('measured_density', '{:.4f}'.format),
-    'dense': ('dense', None), 'macs': ('macs', None), 'executed': ('executed', None)}
+_GATES = '/gate/'  # in the names of the variables that train in the stages of gates alone
+_COLUMNS: Mapping[str, tuple[str, Callable[[Any], str] | None]] = {  # of the table: key and text; None: a number, MACs
+    'checkpoint': ('name', str),
+    'density': ('density', '{:g}'.format),
+    'epochs': ('epochs', '{:g}'.format),
+    'top-1': ('top1', percent),
+    'top-5': ('top5', percent),
+    'measured': ('measured_density', '{:.4f}'.format),
+    'dense': ('dense', None),
+    'macs': ('macs', None),
+    'executed': ('executed', None),
+}
 
 
 @dataclass
 class Record:
     """What is done: the settings that it was done with, what came of each stage, and the stage that has begun."""
+
     path: pathlib.Path
     settings: Mapping[str, Any]
     stages: list[dict[str, Any]] = field(default_factory=list)
@@ -61,8 +70,7 @@ class Record:
         if until_top1 is None:
             return text
         kept = _kept(self.evaluated, until_top1)
-        last = (f'density {kept["density"]:g}, {kept["name"]}, is the lowest that keeps' if kept
-                else 'no density keeps')
+        last = f'density {kept["density"]:g}, {kept["name"]}, is the lowest that keeps' if kept else 'no density keeps'
         return f'{text}\n{last} top-1 {percent(until_top1)}'
 
     def _table(self, number: Callable[[int], str], leave_out: Sequence[str] = ()) -> str:
@@ -86,7 +94,7 @@ def anneal(session: Session) -> tuple[Record, Session]:
     for index in range(len(stages)):
         if index >= len(record.stages):
             last = None
-            gc.collect()                            # the network of the stage before, which nothing needs any more
+            gc.collect()  # the network of the stage before, which nothing needs any more
             last = _run(session, record, stages, index)
         if until_top1 is not None and record.stages[index].get('top1', 1.0) < until_top1:
             break
@@ -109,8 +117,16 @@ def _run(session: Session, record: Record, stages: list[Stage], index: int) -> S
     start = stages[index - 1].name if index else session.config.get('system.checkpoint.load')
     newest = None if is_new else store.newest_of(stage.name)
     current = _session_of(session, stage, newest or start)
-    _log.info('stage %d of %d, %s: density %g, %g epochs%s, from %s', index + 1, len(stages), stage.name, stage.density,
-              stage.epochs, ' of gates alone' if stage.gates_only else '', newest or start or 'random weights')
+    _log.info(
+        'stage %d of %d, %s: density %g, %g epochs%s, from %s',
+        index + 1,
+        len(stages),
+        stage.name,
+        stage.density,
+        stage.epochs,
+        ' of gates alone' if stage.gates_only else '',
+        newest or start or 'random weights',
+    )
     current.load(fresh=True)
     if newest is None:
         current.reset_num_epochs()
@@ -138,8 +154,10 @@ def _run(session: Session, record: Record, stages: list[Stage], index: int) -> S
 def _session_of(session: Session, stage: Stage, load: str | None) -> Session:
     """The session of one stage: the same words with another density, start, name and length."""
     config = session.config.copy()
-    changes: dict[str, Any] = {'system': {'checkpoint': {'load': load, 'save': stage.name}},
-                               'train': {'max_epochs': stage.epochs}}
+    changes: dict[str, Any] = {
+        'system': {'checkpoint': {'load': load, 'save': stage.name}},
+        'train': {'max_epochs': stage.epochs},
+    }
     if stage.gates_only:
         changes['train']['trainable'] = _GATES
     config.merge_text(yaml.safe_dump(changes), f'stage {stage.name}')
@@ -150,8 +168,15 @@ def _figures(session: Session, result: Evaluation) -> dict[str, Any]:
     """What the table tells of a stage, and the density of each layer."""
     costs = estimate(session.graph, session.input_shape, result.counts)
     macs = {key: sum(getattr(cost, key) for cost in costs) for key in ('dense', 'macs', 'executed')}
-    return {'top1': result.top1, 'top5': result.top5, 'loss': result.loss, 'images': result.images,
-            'measured_density': result.mean_density, **macs, 'layers': dict(result.density)}
+    return {
+        'top1': result.top1,
+        'top5': result.top5,
+        'loss': result.loss,
+        'images': result.images,
+        'measured_density': result.mean_density,
+        **macs,
+        'layers': dict(result.density),
+    }
 
 
 def _record(session: Session, path: pathlib.Path, stages: list[Stage]) -> Record:
@@ -160,7 +185,7 @@ def _record(session: Session, path: pathlib.Path, stages: list[Stage]) -> Record
     record = Record(path, settings)
     if session.config.get('anneal.restart') or not path.exists():
         return record
-    ways = (f'anneal.restart=true begins again; system.checkpoint.save=NAME keeps {shown(path)} and what it tells of.')
+    ways = f'anneal.restart=true begins again; system.checkpoint.save=NAME keeps {shown(path)} and what it tells of.'
     try:
         value = json.loads(path.read_text(encoding='utf-8'))
         record.stages, record.begun = list(value['stages']), value['begun']
@@ -170,8 +195,9 @@ def _record(session: Session, path: pathlib.Path, stages: list[Stage]) -> Record
         raise UserError(f'{shown(path)} is no record of `anneal`, which would go on from it; {ways}') from None
     for found, stage in zip(done, stages, strict=False):
         if found != (stage.name, stage.density, stage.epochs):
-            differing.append(f'{found[0]} was trained for {found[2]:g} epochs, where {stage.name} for {stage.epochs:g} '
-                             'is to be')
+            differing.append(
+                f'{found[0]} was trained for {found[2]:g} epochs, where {stage.name} for {stage.epochs:g} is to be'
+            )
     if len(done) > len(stages):
         differing.append(f'{len(done)} stages are done, of {len(stages)} that are to be')
     has_work = record.stages or (record.begun and session.store.newest_of(record.begun))
@@ -189,10 +215,13 @@ def _settings(session: Session) -> dict[str, Any]:
     train = {key: value for key, value in whole['train'].items() if key not in ('anneal', 'validate', 'max_epochs')}
     system = {key: whole['system'][key] for key in ('seed', 'precision', 'batch_size', 'shuffle_buffer')}
     start = {key: whole['system']['checkpoint'][key] for key in ('load', 'warm_start')}
-    dataset = {'task': whole['dataset']['task'],
-               **{key: {'train': whole['dataset'][key]['train']} for key in ('path', 'num_examples_per_epoch')}}
-    settings: dict[str, Any] = json.loads(json.dumps(
-        {'model': whole['model'], 'dataset': dataset, 'train': train, 'system': {**system, 'checkpoint': start}}))
+    dataset = {
+        'task': whole['dataset']['task'],
+        **{key: {'train': whole['dataset'][key]['train']} for key in ('path', 'num_examples_per_epoch')},
+    }
+    settings: dict[str, Any] = json.loads(
+        json.dumps({'model': whole['model'], 'dataset': dataset, 'train': train, 'system': {**system, 'checkpoint': start}})
+    )
     return settings
 
 
@@ -212,7 +241,7 @@ def _tell_start(session: Session, record: Record, stages: list[Stage]) -> None:
         _log.info('going on after %d of %d stages', len(record.stages), len(stages))
     elif session.config.get('system.checkpoint.load') is None:
         _log.warning('system.checkpoint.load is not set: the first stage starts from random weights')
-    there = [stage.name for stage in stages[len(record.stages):] if stage.name in session.store.names()]
+    there = [stage.name for stage in stages[len(record.stages) :] if stage.name in session.store.names()]
     if there and not record.begun:
         _log.warning('%s will be replaced; system.checkpoint.save=NAME keeps them apart', ', '.join(there))
 

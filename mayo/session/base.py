@@ -1,4 +1,5 @@
 """A network, its data and its checkpoint: what the actions of one configuration share."""
+
 import contextlib
 import functools
 import logging
@@ -36,10 +37,10 @@ class Session:
         self.config = config
         self.density = density
         self.images_seen = 0
-        self.training_state: dict[str, np.ndarray] = {}     # with which a run goes on, if the checkpoint has it
-        self.origin: dict[str, Any] = {}                    # of a slimmed network: whose channels it has, for its checkpoints
-        self.weights: str | None = None                     # what the user calls the weights; None: they are random
-        self.made: dict[str, Any] = {}                      # what others made of the network, to use again
+        self.training_state: dict[str, np.ndarray] = {}  # with which a run goes on, if the checkpoint has it
+        self.origin: dict[str, Any] = {}  # of a slimmed network: whose channels it has, for its checkpoints
+        self.weights: str | None = None  # what the user calls the weights; None: they are random
+        self.made: dict[str, Any] = {}  # what others made of the network, to use again
         self._is_loaded = False
 
     def sibling(self, config: Config, density: float | None = None) -> 'Session':
@@ -136,16 +137,24 @@ class Session:
             tensors, warmed = warm_start(tensors, wanted, self._shifted_inside())
         is_dense = not any('/gate/' in name for name in tensors)
         starts = bool(warmed) or (is_dense and any('/gate/' in name for name in variables))
-        match = names.load_into(variables, tensors, self.config.get('system.checkpoint.strict'), where,
-                                optional=lambda name: starts and '/gate/' in name)
+        match = names.load_into(
+            variables,
+            tensors,
+            self.config.get('system.checkpoint.strict'),
+            where,
+            optional=lambda name: starts and '/gate/' in name,
+        )
         _log.info('loaded %s, %d variables', where, len(match.loaded))
         if whole is not None:
             _log.info('of a slimmed network: the channels that it lacks are silent')
         if warmed:
             _log.info('warm start: the gates of %s are made from batch norm', ', '.join(warmed))
             for layer in tied(tensors, warmed):
-                _log.warning('%s: all channels are equally salient, so below density 1.0 none wins until training at 1.0 has '
-                             'told them apart, with which `anneal` starts', layer)
+                _log.warning(
+                    '%s: all channels are equally salient, so below density 1.0 none wins until training at 1.0 has '
+                    'told them apart, with which `anneal` starts',
+                    layer,
+                )
         elif starts:
             _log.info('the gates start afresh')
         if str(match):
@@ -174,7 +183,7 @@ class Session:
         layers = gates.as_layers(gates.settings(self.graph))
         config.merge_text(yaml.safe_dump(layers), f'density {self.density:g}')
         if config.get('_gate.density', None) is not None:
-            config.merge_word(f'_gate.density={self.density}')              # for who reads it: the layers above decide
+            config.merge_word(f'_gate.density={self.density}')  # for who reads it: the layers above decide
         return config
 
     def save(self, name: str | None = None) -> pathlib.Path:
@@ -200,8 +209,9 @@ class Session:
         if classes is not None and found != [(classes,)]:
             said = ' and '.join(' x '.join(map(str, dims)) for dims in found)
             where = self.graph[self.graph.outputs[0]].where
-            raise UserError(f'{where}: the network gives {said} numbers for an image, but {key} is {classes} '
-                            f'({self.config.origin(key)}).')
+            raise UserError(
+                f'{where}: the network gives {said} numbers for an image, but {key} is {classes} ({self.config.origin(key)}).'
+            )
 
     def _shifted_inside(self) -> list[str]:
         """The gated layers, by their names in a file, whose b is inside the scaling."""
@@ -248,5 +258,7 @@ def _limit_threads(threads: Mapping[str, int | None]) -> None:
             try:
                 getattr(tf.config.threading, f'set_{kind}_op_parallelism_threads')(wanted)
             except RuntimeError as error:
-                raise UserError(f'system.threads.{kind} is set to {wanted} after TensorFlow has started; '
-                                'set it before the first action of the line.') from error
+                raise UserError(
+                    f'system.threads.{kind} is set to {wanted} after TensorFlow has started; '
+                    'set it before the first action of the line.'
+                ) from error

@@ -1,4 +1,5 @@
 """The network under many choices of density: one TensorFlow function and images in memory, so that a choice takes seconds."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from mayo.util.errors import UserError
 @dataclass(frozen=True)
 class Score:
     """Fraction of images whose label came first, and the mean cross entropy."""
+
     top1: float
     loss: float
 
@@ -54,8 +56,10 @@ def _check(session: Session, thresholds: Mapping[str, str]) -> None:
     others = {name: threshold for name, threshold in thresholds.items() if threshold != 'online'}
     if others:
         name, threshold = next(iter(others.items()))
-        raise UserError(f'{session.graph[name]}: `search` chooses how many channels are active for each image, expected '
-                        f'gate_params.threshold online; here it is {threshold}.')
+        raise UserError(
+            f'{session.graph[name]}: `search` chooses how many channels are active for each image, expected '
+            f'gate_params.threshold online; here it is {threshold}.'
+        )
 
 
 def _batches(session: Session, max_images: int | None) -> list[tuple[tf.Tensor, tf.Tensor]]:
@@ -64,8 +68,9 @@ def _batches(session: Session, max_images: int | None) -> list[tuple[tf.Tensor, 
     found: list[tuple[tf.Tensor, tf.Tensor]] = []
     left = max_images
     with source.reading():
-        for images, labels in data.epoch_of(config, 'validate', data=source,
-                                            batch_size=config.get('eval.batch_size') or config.get('system.batch_size')):
+        for images, labels in data.epoch_of(
+            config, 'validate', data=source, batch_size=config.get('eval.batch_size') or config.get('system.batch_size')
+        ):
             found.append((images[:left], labels[:left]))
             if left is not None:
                 left -= len(found[-1][1])

@@ -1,7 +1,8 @@
 """What is wrong with a configuration for an action, told before anything runs. Needs no TensorFlow.
 
-    problems(config, 'eval')    ['`eval` needs dataset.path.validate, which nothing so far sets; ...']
+problems(config, 'eval')    ['`eval` needs dataset.path.validate, which nothing so far sets; ...']
 """
+
 import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +28,9 @@ _TRAINING = (*_TRAINING_DATA, 'train.max_epochs', 'train.optimizer', 'train.lear
 
 # The settings without which an action cannot do anything.
 NEEDS: dict[str, tuple[str, ...]] = {
-    'ls': (), 'config': (), 'check': (),
+    'ls': (),
+    'config': (),
+    'check': (),
     'info': _MODEL,
     'prepare': ('dataset.name', 'dataset.task.num_classes', 'dataset.prepare.type'),
     'eval': (*_NETWORK, 'dataset.path.validate'),
@@ -45,10 +48,21 @@ NEEDS: dict[str, tuple[str, ...]] = {
     'mean': (*_NETWORK, 'mean.checkpoints'),
     'import-weights': (*_NETWORK, 'import.path', 'system.checkpoint.save'),
 }
-_LOADING = ('eval', 'train', 'predict', 'anneal', 'plot', 'search', 'bench', 'export', 'reset-num-epochs', 'save',
-            'import-weights')
+_LOADING = (
+    'eval',
+    'train',
+    'predict',
+    'anneal',
+    'plot',
+    'search',
+    'bench',
+    'export',
+    'reset-num-epochs',
+    'save',
+    'import-weights',
+)
 _SAVING = {'train', 'anneal', 'save', 'import-weights'}
-_CHOSEN = {'prepare', 'slim', 'search'}     # few networks and datasets are for them: they are looked at when they are named
+_CHOSEN = {'prepare', 'slim', 'search'}  # few networks and datasets are for them: they are looked at when they are named
 _OPTIMIZERS = ('keras.optimizers.', 'mayo.train.')
 
 # Who usually sets a setting: the first that its name starts with.
@@ -75,7 +89,7 @@ def problems(config: Config, action: str, earlier: Collection[str] = ()) -> list
     unread = config.unknown()
     found = [str(key) for key in unread]
     if any(key.keys for key in unread):
-        return found                    # a value stands where settings belong: no use to look for them
+        return found  # a value stands where settings belong: no use to look for them
     kinds = settings.problems(config)
     asked = [action]
     if action == 'check':
@@ -103,7 +117,7 @@ def _is_unset(config: Config, key: str) -> bool:
     try:
         return config.get(key, None) in (None, {}, [])
     except UserError:
-        return False                    # set, to something that another check tells about
+        return False  # set, to something that another check tells about
 
 
 def _incomplete(config: Config, action: str, missing: Sequence[str]) -> Iterator[str]:
@@ -115,7 +129,7 @@ def _incomplete(config: Config, action: str, missing: Sequence[str]) -> Iterator
         keys = [key for key in missing if _remedy(key) == remedy]
         if keys:
             if remedy == _SETTERS['dataset'] and config.origin('dataset.holdout') != 'defaults':
-                remedy = 'say where the images are: dataset.path=DIR'           # datasets/folder.yaml
+                remedy = 'say where the images are: dataset.path=DIR'  # datasets/folder.yaml
             yield f'`{action}` needs {_listed(keys)}, which nothing so far sets; {remedy}.'
 
 
@@ -175,7 +189,8 @@ def _modes(config: Config, action: str) -> Iterator[str]:
     if action in ('train', 'anneal'):
         yield 'train'
     if action in ('eval', 'eval-all', 'anneal', 'plot', 'search') or (
-            action == 'train' and config.get('train.validate') and config.get('dataset.path.validate')):
+        action == 'train' and config.get('train.validate') and config.get('dataset.path.validate')
+    ):
         yield 'validate'
 
 
@@ -204,6 +219,7 @@ def _data(config: Config, mode: str) -> Iterable[str]:
 def _unpreparable(config: Config) -> Iterable[str]:
     """What keeps `prepare` from writing where dataset.path says."""
     from mayo.session.prepare import problems
+
     return problems(config)
 
 
@@ -246,8 +262,10 @@ def _stages(config: Config) -> Iterable[str]:
 def _gates(config: Config, action: str) -> Iterator[str]:
     """A network whose density nothing can lower."""
     if not any(node.type == GATED and (node.params['gate_params'] or {}).get('enable', True) for node in model_graph(config)):
-        yield (f'{config.origin("model.layers")}: `{action}` needs a model with gates, e.g. models/gate/cifarnet.yaml; '
-               'this one has none.')
+        yield (
+            f'{config.origin("model.layers")}: `{action}` needs a model with gates, e.g. models/gate/cifarnet.yaml; '
+            'this one has none.'
+        )
 
 
 def _goal(config: Config) -> Iterator[str]:
@@ -307,14 +325,23 @@ def _teaching(config: Config, key: str) -> Iterator[None]:
     except UserError as error:
         given = config.get(key)
         kind = config.origin(f'{key}.type')
-        left = [f'{key}.{name}' for name in given if f'takes no {name};' in f'{error};'.replace('(', ';')
-                and config.origin(f'{key}.{name}') != kind] if isinstance(given, Mapping) else []
+        left = (
+            [
+                f'{key}.{name}'
+                for name in given
+                if f'takes no {name};' in f'{error};'.replace('(', ';') and config.origin(f'{key}.{name}') != kind
+            ]
+            if isinstance(given, Mapping)
+            else []
+        )
         if not left:
             raise
         said = ', '.join(f'{name} ({config.origin(name)})' for name in left)
-        raise UserError(f'{error}\n{_where(config, f"{key}.type")} is {given["type"]}, but beside it is left, for another '
-                        f'type: {said}; drop it with {" ".join(f"~{name}" for name in left)}, or everything with ~{key} '
-                        f'before {key}.type=...') from None
+        raise UserError(
+            f'{error}\n{_where(config, f"{key}.type")} is {given["type"]}, but beside it is left, for another '
+            f'type: {said}; drop it with {" ".join(f"~{name}" for name in left)}, or everything with ~{key} '
+            f'before {key}.type=...'
+        ) from None
 
 
 def _where(config: Config, key: str) -> str:

@@ -1,8 +1,9 @@
 """The data of a configuration: TFRecord files, or images in class folders, to batches of images.
 
-    train, validate     the two modes: which files, which preprocessing, shuffled or in order
-    label of the model = label in the records + (background_class.use - background_class.has)
+train, validate     the two modes: which files, which preprocessing, shuffled or in order
+label of the model = label in the records + (background_class.use - background_class.has)
 """
+
 import contextlib
 import dataclasses
 import os
@@ -19,7 +20,7 @@ from mayo.session.spec import input_shape
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import find, shown
 
-COUNTED_UP_FRONT = 1 << 30          # bytes of local files whose records are counted before the first is read
+COUNTED_UP_FRONT = 1 << 30  # bytes of local files whose records are counted before the first is read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Data:
 
     labels: None where `files` hold records; where they are images, the class of each.
     """
+
     files: tuple[str, ...]
     shape: tuple[int, int, int]
     steps: tuple[Mapping[str, Any], ...]
@@ -39,8 +41,15 @@ class Data:
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Around each use of an iterator over an epoch: bad records become a `UserError` that names them."""
-        with faults.reading(self.files, shape=self.shape, steps=self.steps, label_offset=self.label_offset,
-                            num_classes=self.num_classes, num_examples=self.num_examples, labels=self.labels):
+        with faults.reading(
+            self.files,
+            shape=self.shape,
+            steps=self.steps,
+            label_offset=self.label_offset,
+            num_classes=self.num_classes,
+            num_examples=self.num_examples,
+            labels=self.labels,
+        ):
             yield
 
 
@@ -66,8 +75,15 @@ def data_of(config: Config, mode: str) -> Data:
     problems.raise_any()
     height, width, channels = shape
     offset = label_offset(config) if labels is None else int(config.get('dataset.task.background_class.use'))
-    return Data(tuple(files), (height, width, channels), tuple(steps), offset,
-                config.get('dataset.task.num_classes'), num_examples, labels)
+    return Data(
+        tuple(files),
+        (height, width, channels),
+        tuple(steps),
+        offset,
+        config.get('dataset.task.num_classes'),
+        num_examples,
+        labels,
+    )
 
 
 def _files(config: Config, mode: str) -> tuple[list[str], tuple[int, ...] | None]:
@@ -85,19 +101,32 @@ def _count_up_front(files: Sequence[str], num_examples: int | None) -> None:
         faults.check_count(files, num_examples)
 
 
-def epoch_of(config: Config, mode: str, *, epoch: int = 0, skip_batches: int = 0, batch_size: int | None = None,
-             drop_remainder: bool = False, data: Data | None = None) -> Any:
+def epoch_of(
+    config: Config,
+    mode: str,
+    *,
+    epoch: int = 0,
+    skip_batches: int = 0,
+    batch_size: int | None = None,
+    drop_remainder: bool = False,
+    data: Data | None = None,
+) -> Any:
     """One pass over the images of `mode` as a tf.data.Dataset of (images [N, H, W, C] float32, labels [N] int32).
 
     `train` is shuffled, as system.seed and `epoch` say; `validate` is in order. Iterate inside `data.reading()`.
     data: `data_of(config, mode)`, where the caller has it already.
     """
     data = data or data_of(config, mode)
-    return pipeline.epoch(**{field.name: getattr(data, field.name) for field in dataclasses.fields(data)},
-                          batch_size=batch_size or config.get('system.batch_size'), seed=config.get('system.seed'),
-                          epoch=epoch, skip_batches=skip_batches, drop_remainder=drop_remainder,
-                          shuffle_buffer=config.get('system.shuffle_buffer') if mode == 'train' else 0,
-                          threads=config.get('system.threads.data'))
+    return pipeline.epoch(
+        **{field.name: getattr(data, field.name) for field in dataclasses.fields(data)},
+        batch_size=batch_size or config.get('system.batch_size'),
+        seed=config.get('system.seed'),
+        epoch=epoch,
+        skip_batches=skip_batches,
+        drop_remainder=drop_remainder,
+        shuffle_buffer=config.get('system.shuffle_buffer') if mode == 'train' else 0,
+        threads=config.get('system.threads.data'),
+    )
 
 
 def label_offset(config: Config) -> int:
@@ -117,7 +146,7 @@ def class_names(config: Config) -> list[str]:
     background = config.get('dataset.task.background_class')
     if path is not None:
         said = shown(path)
-        names = path.read_text(encoding='utf-8').splitlines()[int(background['has']):]
+        names = path.read_text(encoding='utf-8').splitlines()[int(background['has']) :]
     else:
         classes = known_classes(config)
         if classes is None:
@@ -127,6 +156,8 @@ def class_names(config: Config) -> list[str]:
     names = ['background'] * background['use'] + names
     expected = config.require('dataset.task.num_classes', 'naming classes')
     if len(names) != expected:
-        raise UserError(f'{config.origin(key)}: {key}: {said} names {len(names)} classes of the model, but '
-                        f'dataset.task.num_classes is {expected}.')
+        raise UserError(
+            f'{config.origin(key)}: {key}: {said} names {len(names)} classes of the model, but '
+            f'dataset.task.num_classes is {expected}.'
+        )
     return names

@@ -10,6 +10,7 @@ Several take turns, a batch each; with `mirror` each has a second turn, in which
 is the mean of what they say, often better than each of them, at the price of one: Fukuda et al., 2017, Efficient knowledge
 distillation from an ensemble of teachers, https://www.isca-archive.org/interspeech_2017/fukuda17_interspeech.html
 """
+
 import functools
 import logging
 import pathlib
@@ -37,16 +38,21 @@ _FINAL = 'dataset.task.preprocess.final'
 def distillation(session: Session) -> Distillation | None:
     """What train.distill says; None without a checkpoint. UserError: the network of one cannot teach this one."""
     settings = session.config.get('train.distill')
-    turns = [functools.partial(_outputs, _network(session, prefix), session.network.is_probability)
-             for prefix in teachers(session.config, session.store)]
+    turns = [
+        functools.partial(_outputs, _network(session, prefix), session.network.is_probability)
+        for prefix in teachers(session.config, session.store)
+    ]
     if not turns:
         return None
     if settings['mirror']:
         turns += [functools.partial(_mirrored, turn) for turn in turns]
 
     def teacher(images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        return turns[0](images) if len(turns) == 1 else tf.switch_case(
-            tf.cast(step % len(turns), tf.int32), [functools.partial(turn, images) for turn in turns])
+        return (
+            turns[0](images)
+            if len(turns) == 1
+            else tf.switch_case(tf.cast(step % len(turns), tf.int32), [functools.partial(turn, images) for turn in turns])
+        )
 
     return Distillation(teacher, settings['weight'], settings['temperature'])
 
@@ -85,8 +91,11 @@ def _differing(config: Config, graph: Graph, session: Session) -> list[str]:
     """What keeps a network from reading the images of the session, or from telling of its classes; a line each."""
     shape, own_shape = input_shape(config), session.input_shape
     outputs, own_outputs = (shapes(net, size)[net.outputs[0]] for net, size in ((graph, shape), (session.graph, own_shape)))
-    pairs = {'images of': (shape, own_shape), 'outputs of': (outputs, own_outputs),
-             f'{_FINAL}:': (config.get(_FINAL), session.config.get(_FINAL))}
+    pairs = {
+        'images of': (shape, own_shape),
+        'outputs of': (outputs, own_outputs),
+        f'{_FINAL}:': (config.get(_FINAL), session.config.get(_FINAL)),
+    }
     return [f'it has {what} {there}, the one in training {here}' for what, (there, here) in pairs.items() if there != here]
 
 

@@ -1,4 +1,5 @@
 """How good the network is: top-1, top-5, loss and measured density, every image exactly once."""
+
 import csv
 import io
 import logging
@@ -22,13 +23,14 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Evaluation:
     """Fractions of `images` whose label was the first, or among the first five; mean loss; what the gates did."""
+
     top1: float
     top5: float
     loss: float
     images: int
-    images_per_second: float            # of this process, without the first batch: it waits for TensorFlow's graph
-    density: Mapping[str, float] = field(default_factory=dict)          # by gated layer, mean over images
-    counts: Mapping[str, np.ndarray] = field(default_factory=dict)      # by gated layer, active channels [images]
+    images_per_second: float  # of this process, without the first batch: it waits for TensorFlow's graph
+    density: Mapping[str, float] = field(default_factory=dict)  # by gated layer, mean over images
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)  # by gated layer, active channels [images]
 
     @property
     def mean_density(self) -> float | None:
@@ -41,8 +43,10 @@ class Evaluation:
         >>> print(Evaluation(0.9273, 0.9991, 0.21, 10000, 640.2).render())
         top-1 92.73 %, top-5 99.91 %, loss 0.2100, of 10,000 images at 640 images/s
         """
-        line = (f'top-1 {self.top1:.2%}, top-5 {self.top5:.2%}, loss {self.loss:.4f}, of {self.images:,} images '
-                f'at {self.images_per_second:.0f} images/s').replace('%', ' %')
+        line = (
+            f'top-1 {self.top1:.2%}, top-5 {self.top5:.2%}, loss {self.loss:.4f}, of {self.images:,} images '
+            f'at {self.images_per_second:.0f} images/s'
+        ).replace('%', ' %')
         if not self.density:
             return line
         layers = ', '.join(f'{name} {density:.3f}' for name, density in self.density.items())
@@ -55,12 +59,17 @@ def evaluate(session: Session, quiet: bool = False, execution: str | None = None
     execution = execution or execution_of(session)
     config = session.config
     source = data.data_of(config, 'validate')
-    batches = data.epoch_of(config, 'validate', data=source,
-                            batch_size=config.get('eval.batch_size') or config.get('system.batch_size'))
+    batches = data.epoch_of(
+        config, 'validate', data=source, batch_size=config.get('eval.batch_size') or config.get('system.batch_size')
+    )
     batches = session.strategy.experimental_distribute_dataset(batches)
     meter = _Meter(session, batches.element_spec, execution)
-    progress = Progress('eval', source.num_examples or 0, every_seconds=config.get('system.log.every_seconds'),
-                        quiet=quiet or not session.is_chief)
+    progress = Progress(
+        'eval',
+        source.num_examples or 0,
+        every_seconds=config.get('system.log.every_seconds'),
+        quiet=quiet or not session.is_chief,
+    )
     with progress, source.reading():
         for images, labels in batches:
             meter.add(images, labels)
@@ -85,8 +94,18 @@ def evaluate_all(session: Session) -> str:
             continue
         result = evaluate(session)
         density = '' if result.mean_density is None else f'{result.mean_density:.6f}'
-        writer.writerow([name, f'{session.epochs_seen():g}', f'{result.top1:.6f}', f'{result.top5:.6f}',
-                         f'{result.loss:.6f}', density, result.images, f'{result.images_per_second:.1f}'])
+        writer.writerow(
+            [
+                name,
+                f'{session.epochs_seen():g}',
+                f'{result.top1:.6f}',
+                f'{result.top5:.6f}',
+                f'{result.loss:.6f}',
+                density,
+                result.images,
+                f'{result.images_per_second:.1f}',
+            ]
+        )
         _log.info('%s: %s', name, result.render())
     return text.getvalue()
 
@@ -97,10 +116,11 @@ class _Classifier:
     def __init__(self, session: Session, spec: object, execution: str) -> None:
         self.network, self.strategy = session.network, session.strategy
         self.run = runner(session, execution)
-        self.layers: dict[str, int] = {}                # channels by gated layer, in the order of `active`'s columns
+        self.layers: dict[str, int] = {}  # channels by gated layer, in the order of `active`'s columns
         self.on_batch = tf.function(self._on_all, input_signature=spec, autograph=False)
         self.of_all_workers = tf.function(
-            lambda rows: self.strategy.gather(self.strategy.run(tf.identity, args=(rows,)), axis=0))
+            lambda rows: self.strategy.gather(self.strategy.run(tf.identity, args=(rows,)), axis=0)
+        )
 
     def _on_all(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self.strategy.run(self._on_replica, args=(images, labels))
@@ -109,7 +129,7 @@ class _Classifier:
         """Sums [loss, top-1, top-5, images] and active channels [N, gated layers] of a replica's part of the batch."""
         outputs, counts = self.run(images)
         self.layers = {name: self.network.graph[name].params['num_outputs'] for name in counts}
-        best = tf.math.top_k(outputs, min(5, outputs.shape[-1])).indices == labels[:, None]      # [N, 5], best first
+        best = tf.math.top_k(outputs, min(5, outputs.shape[-1])).indices == labels[:, None]  # [N, 5], best first
         loss = cross_entropy(outputs, labels, self.network.is_probability)
         sums = [tf.reduce_sum(tf.cast(values, tf.float32)) for values in (loss, best[:, 0], best, tf.ones_like(labels))]
         active = [tf.cast(count, tf.float32) for count in counts.values()]
@@ -121,11 +141,11 @@ class _Meter:
 
     def __init__(self, session: Session, spec: object, execution: str) -> None:
         self.classifier: _Classifier = session.made.get('classifier') or _Classifier(session, spec, execution)
-        if execution == 'masked':                       # a compact network has constant weights: it does not serve twice
+        if execution == 'masked':  # a compact network has constant weights: it does not serve twice
             session.made['classifier'] = self.classifier
         self.is_alone = session.is_alone
-        self.sums: list[np.ndarray] = []                # [loss, top-1, top-5, images] of each batch and replica
-        self.active: list[np.ndarray] = []              # [N, gated layers]
+        self.sums: list[np.ndarray] = []  # [loss, top-1, top-5, images] of each batch and replica
+        self.active: list[np.ndarray] = []  # [N, gated layers]
         self.started, self.first_batch = time.monotonic(), 0
 
     @property
@@ -150,8 +170,9 @@ class _Meter:
         loss, top1, top5, images = self._of_all_workers(np.stack(self.sums)).astype(np.float64).sum(0)
         active = self._of_all_workers(np.concatenate(self.active))
         counts = {name: active[:, index] for index, name in enumerate(self.classifier.layers)}
-        density = {name: float(counts[name].mean(dtype=np.float64)) / channels
-                   for name, channels in self.classifier.layers.items()}
+        density = {
+            name: float(counts[name].mean(dtype=np.float64)) / channels for name, channels in self.classifier.layers.items()
+        }
         timed = here - self.first_batch or here
         return Evaluation(top1 / images, top5 / images, loss / images, int(images), timed / seconds, density, counts)
 

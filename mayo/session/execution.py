@@ -10,6 +10,7 @@
 
 Compact execution computes in float32, whatever system.precision says of training.
 """
+
 import logging
 from collections.abc import Callable
 
@@ -51,6 +52,7 @@ def runner(session: Session, execution: str) -> Run:
     def masked(images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         outputs, stats = network(images, training=False)
         return outputs, {name: active_channels(stat.mask) for name, stat in stats.items()}
+
     return masked
 
 

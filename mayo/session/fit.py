@@ -15,6 +15,7 @@ Layer after layer: s and S are of an input in which the channels that lost are s
 network is the dense one but for the SPREAD by which saliencies differ from image to image. Scales of channels that the next
 layer makes up for: Nagel et al., 2019, https://arxiv.org/abs/1906.04721, section 4.1
 """
+
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -28,9 +29,9 @@ from mayo.session.base import Session
 
 _log = logging.getLogger(__name__)
 SPREAD, RIDGE, FLOOR = 0.03, 0.01, 0.05
-MOMENTUM = 0.8                  # of averages taken anew, from a dozen batches or more
-MOST = 5.0                      # scale a of a channel; those that would need more are the last to win
-KEEPS_SCALE = ('dropout', 'average_pool', 'max_pool', 'reduce_mean', 'identity', 'pad', 'crop')      # f(a x) = a f(x)
+MOMENTUM = 0.8  # of averages taken anew, from a dozen batches or more
+MOST = 5.0  # scale a of a channel; those that would need more are the last to win
+KEEPS_SCALE = ('dropout', 'average_pool', 'max_pool', 'reduce_mean', 'identity', 'pad', 'crop')  # f(a x) = a f(x)
 READS = ('convolution', 'gated_convolution', 'fully_connected')
 HOMOGENEOUS = (None, 'relu', 'keras.activations.relu', 'tensorflow.nn.relu')
 
@@ -49,8 +50,12 @@ def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> list[str]:
     """Fit the gates one after the other, each to what the gates before it let through; returns the names of their layers."""
     variables = session.network.named_variables()
     channels = {name: variables[f'{name}/gate/biases'].shape[0] for name in _fresh_gates(session)}
-    readers_of = {name: readers for name in channels if (readers := _readers(session.graph, name))
-                   and all(variables[f'{reader}/weights'].shape[-2] == channels[name] for reader in readers)}
+    readers_of = {
+        name: readers
+        for name in channels
+        if (readers := _readers(session.graph, name))
+        and all(variables[f'{reader}/weights'].shape[-2] == channels[name] for reader in readers)
+    }
     for name, readers in readers_of.items():
         summary, strength = _seen(session, name, batches)
         norm = np.sqrt(sum(_norms(variables, reader) for reader in readers))
@@ -88,7 +93,7 @@ def fit(summary: np.ndarray, importance: np.ndarray, rho: np.ndarray) -> tuple[n
     mean, centre = summary.mean(0), logarithm.mean(0)
     slope = ridge(summary - mean, logarithm - centre)
     unit = rho.mean() * SPREAD / max(((summary - mean) @ slope + centre).std(), 1e-6)
-    middle = rho.mean() + unit * (centre - centre.mean())                       # of g, over images
+    middle = rho.mean() + unit * (centre - centre.mean())  # of g, over images
     middle = np.minimum(np.maximum(middle, 0.1 * rho.mean()), MOST * rho)
     return unit * slope, middle - mean @ (unit * slope), np.where(rho > 0, middle / np.maximum(rho, 1e-12), 1.0)
 
@@ -119,9 +124,16 @@ def _fresh_gates(session: Session) -> Iterator[str]:
     variables = session.network.named_variables()
     for node, layer in _gated_layers(session):
         phi, params = variables.get(f'{node.name}/gate/weights'), layer.gate.params
-        if (phi is not None and not phi.numpy().any()
-                and params.policy in ('parametric', 'squeeze') and params.granularity == 'channel' and params.pool != 'l2'
-                and not params.factor and not params.parametric_beta and node.params.get('activation_fn') in HOMOGENEOUS):
+        if (
+            phi is not None
+            and not phi.numpy().any()
+            and params.policy in ('parametric', 'squeeze')
+            and params.granularity == 'channel'
+            and params.pool != 'l2'
+            and not params.factor
+            and not params.parametric_beta
+            and node.params.get('activation_fn') in HOMOGENEOUS
+        ):
             yield node.name
 
 
@@ -164,8 +176,9 @@ def _seen(session: Session, wanted: str, batches: Iterable[tf.Tensor]) -> tuple[
     return np.concatenate(summaries), np.concatenate(strengths)
 
 
-def gated_values(session: Session, images: tf.Tensor,
-                 whole: str | None = None) -> Iterator[tuple[str, GatedConvolution, tf.Tensor, tf.Tensor]]:
+def gated_values(
+    session: Session, images: tf.Tensor, whole: str | None = None
+) -> Iterator[tuple[str, GatedConvolution, tf.Tensor, tf.Tensor]]:
     """Name, layer, input and output of each gated layer; that of the layer `whole` at density 1.0.
 
     Where channels are suppressed, what follows has other averages: these layers normalize by the batch, as in training.

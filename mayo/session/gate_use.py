@@ -4,6 +4,7 @@
 
 Shapes: N images of a batch, K classes, C channels of a layer. With a gate for each row, rows are averaged first.
 """
+
 import itertools
 import logging
 from collections.abc import Sequence
@@ -20,16 +21,17 @@ from mayo.session.progress import Progress
 from mayo.util.errors import UserError
 
 _log = logging.getLogger(__name__)
-BINS = 1024             # of a histogram, over a range that doubles as it needs to
+BINS = 1024  # of a histogram, over a range that doubles as it needs to
 
 
 @dataclass(frozen=True)
 class Example:
     """An image and how much it used a layer. pixels: [H, W, channels] as the network reads them."""
+
     pixels: np.ndarray
     label: int
-    active: float               # channels
-    strength: float             # sum of the saliencies of the active channels
+    active: float  # channels
+    strength: float  # sum of the saliencies of the active channels
 
     @property
     def used(self) -> tuple[float, float]:
@@ -43,7 +45,7 @@ class Histogram:
     def __init__(self) -> None:
         self.top = 0.0
         self.counts = np.zeros((2, BINS), np.int64)
-        self.zeros = 0                          # of all, those that are exactly 0
+        self.zeros = 0  # of all, those that are exactly 0
 
     def add(self, saliency: np.ndarray, mask: np.ndarray) -> None:
         """Count the values of `saliency`, whose `mask` is 0 or 1, each by itself."""
@@ -64,18 +66,20 @@ class LayerUse:
 
     mean: saliency of each channel, whether it won or not, mean over images [C].
     """
+
     name: str
     active: np.ndarray
     mean: np.ndarray
     counts: np.ndarray
     saliency: Histogram
-    fewest: list[Example] = field(default_factory=list)         # the least used first
-    most: list[Example] = field(default_factory=list)           # the most used first
+    fewest: list[Example] = field(default_factory=list)  # the least used first
+    most: list[Example] = field(default_factory=list)  # the most used first
 
 
 @dataclass(frozen=True)
 class GateUse:
     """Of every gated layer. images: how many of each class [K]."""
+
     classes: tuple[str, ...]
     images: np.ndarray
     layers: tuple[LayerUse, ...]
@@ -87,10 +91,12 @@ def gate_use(session: Session, max_images: int | None = None, examples: int = 0)
     config, network = session.config, session.network
     classes = class_labels(config)
     source = data.data_of(config, 'validate')
-    batches = data.epoch_of(config, 'validate', data=source,
-                            batch_size=config.get('eval.batch_size') or config.get('system.batch_size'))
-    run = tf.function(lambda images: network(images, training=False)[1], autograph=False,
-                      input_signature=[batches.element_spec[0]])
+    batches = data.epoch_of(
+        config, 'validate', data=source, batch_size=config.get('eval.batch_size') or config.get('system.batch_size')
+    )
+    run = tf.function(
+        lambda images: network(images, training=False)[1], autograph=False, input_signature=[batches.element_spec[0]]
+    )
     total = min(source.num_examples or 0, max_images or source.num_examples or 0)
     progress = Progress('gates', total, every_seconds=config.get('system.log.every_seconds'), quiet=not session.is_chief)
     gathering = _Gathering(len(classes), examples)
@@ -129,7 +135,7 @@ class _Gathering:
 
     def add(self, images: np.ndarray, labels: np.ndarray, stats: dict[str, GateStats], left: int | None) -> None:
         """images: [N, H, W, channels]; labels: [N]; of the stats, the first `left` images count."""
-        of_class = np.eye(len(self.per_class), dtype=np.float32)[labels]                    # [N, K]
+        of_class = np.eye(len(self.per_class), dtype=np.float32)[labels]  # [N, K]
         self.per_class += of_class.sum(0).astype(np.int64)
         for name, stat in stats.items():
             saliency, mask = stat.saliency.numpy()[:left], stat.mask.numpy()[:left]
@@ -141,9 +147,18 @@ class _Gathering:
             raise UserError('the validation records hold no image.')
         share = self.per_class[:, None].astype(np.float64)
         share[share == 0] = np.nan
-        layers = (LayerUse(name, layer.active / share, layer.total / self.images, np.concatenate(layer.counts),
-                           layer.histogram, layer.fewest, layer.most)
-                  for name, layer in self.layers.items())
+        layers = (
+            LayerUse(
+                name,
+                layer.active / share,
+                layer.total / self.images,
+                np.concatenate(layer.counts),
+                layer.histogram,
+                layer.fewest,
+                layer.most,
+            )
+            for name, layer in self.layers.items()
+        )
         return GateUse(tuple(classes), self.per_class, tuple(layers))
 
 
@@ -152,14 +167,21 @@ class _Layer:
 
     def __init__(self, num_classes: int, channels: int) -> None:
         self.active = np.zeros((num_classes, channels))
-        self.total = np.zeros(channels)         # of the saliencies, whoever won
+        self.total = np.zeros(channels)  # of the saliencies, whoever won
         self.counts: list[np.ndarray] = []
         self.histogram = Histogram()
         self.fewest: list[Example] = []
         self.most: list[Example] = []
 
-    def add(self, images: np.ndarray, labels: np.ndarray, of_class: np.ndarray, saliency: np.ndarray, mask: np.ndarray,
-            examples: int) -> None:
+    def add(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        of_class: np.ndarray,
+        saliency: np.ndarray,
+        mask: np.ndarray,
+        examples: int,
+    ) -> None:
         """saliency, mask: [N, C], or [N, H, C] with a gate for each row."""
         self.histogram.add(saliency, mask)
         rows = tuple(range(1, mask.ndim - 1))
@@ -172,13 +194,15 @@ class _Layer:
         if examples:
             self._keep_examples(images, labels, counts, strength, examples)
 
-    def _keep_examples(self, images: np.ndarray, labels: np.ndarray, counts: np.ndarray, strength: np.ndarray,
-                       examples: int) -> None:
+    def _keep_examples(
+        self, images: np.ndarray, labels: np.ndarray, counts: np.ndarray, strength: np.ndarray, examples: int
+    ) -> None:
         order = np.lexsort((strength, counts))
 
         def of(indices: np.ndarray) -> list[Example]:
             return [Example(images[i].copy(), int(labels[i]), float(counts[i]), float(strength[i])) for i in indices]
 
         self.fewest = sorted(itertools.chain(self.fewest, of(order[:examples])), key=lambda one: one.used)[:examples]
-        self.most = sorted(itertools.chain(self.most, of(order[::-1][:examples])), key=lambda one: one.used,
-                           reverse=True)[:examples]
+        self.most = sorted(itertools.chain(self.most, of(order[::-1][:examples])), key=lambda one: one.used, reverse=True)[
+            :examples
+        ]

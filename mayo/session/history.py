@@ -5,6 +5,7 @@
 
 Loss, top-1 and density are means over the images of the epoch that this process trained with; what is not known is left out.
 """
+
 import json
 import pathlib
 from typing import Protocol, TypeVar
@@ -40,7 +41,7 @@ class History:
     def __init__(self, path: pathlib.Path, epoch: float) -> None:
         self.path = path
         self.lines = [line for line in read(path) if line['epoch'] <= epoch + 1e-6]
-        self._sums: dict[str, list[float]] = {}            # [sum, images] of each mean
+        self._sums: dict[str, list[float]] = {}  # [sum, images] of each mean
 
     def add(self, totals: AnyTotals) -> AnyTotals:
         """Take note of means over some images of the epoch; returns them."""

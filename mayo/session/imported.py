@@ -6,6 +6,7 @@
 
 Needs no TensorFlow until it reads, so that `check` is quick.
 """
+
 import pathlib
 import typing
 
@@ -53,8 +54,10 @@ def source(config: Config) -> pathlib.Path:
         bundle.check_no_pointer(path)
     if not keras_file.is_keras(path) and not bundle.is_first_format(path):
         what = 'a folder' if path.is_dir() else 'of no kind known here'
-        raise UserError(f'{where}: {text} is {what}, expected weights of Keras (.h5, .weights.h5, .keras) or a TensorFlow 1 '
-                        'checkpoint (NAME of NAME.index and NAME.data-*).')
+        raise UserError(
+            f'{where}: {text} is {what}, expected weights of Keras (.h5, .weights.h5, .keras) or a TensorFlow 1 '
+            'checkpoint (NAME of NAME.index and NAME.data-*).'
+        )
     return path
 
 
@@ -72,8 +75,10 @@ def mapping(config: Config) -> LayerMap | None:
     if said is not None:
         raise UserError(f'{config.origin(MAPPING)}: {MAPPING}: {said} does not exist.')
     known = ', '.join(sorted(file.stem for file in (SHIPPED / _MAPS).glob('*.yaml')))
-    raise UserError(f'{_MAPS}/{model}.yaml does not exist, so nothing says which layers of {model} those of {config.get(PATH)} '
-                    f'are; there is one for {known}. docs/checkpoints.md shows how to write one for {MAPPING}.')
+    raise UserError(
+        f'{_MAPS}/{model}.yaml does not exist, so nothing says which layers of {model} those of {config.get(PATH)} '
+        f'are; there is one for {known}. docs/checkpoints.md shows how to write one for {MAPPING}.'
+    )
 
 
 def _tensors(path: pathlib.Path, layer_map: LayerMap | None, session: 'Session') -> dict[str, np.ndarray]:

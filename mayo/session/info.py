@@ -2,6 +2,7 @@
 
 It needs no weights, no data and no TensorFlow.
 """
+
 import csv
 import dataclasses
 import io
@@ -19,18 +20,18 @@ from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import count, fit, percent, short, size, table
 
 Number = Callable[[int], str]
-WIDE = 10_000                   # what a pipe takes
-SUMMED = ('trainable', 'state', 'gate_parameters', 'dense', 'macs', 'executed', 'gate_macs', 'activation_bytes',
-          'weight_bytes')
+WIDE = 10_000  # what a pipe takes
+SUMMED = ('trainable', 'state', 'gate_parameters', 'dense', 'macs', 'executed', 'gate_macs', 'activation_bytes', 'weight_bytes')
 
 
 @dataclasses.dataclass(frozen=True)
 class Info:
     """The costs of a model's layers for one image, in the order in which they run."""
+
     model: str
     input_shape: Shape
     layers: tuple[Cost, ...]
-    images: int                 # over which `eval` measured the densities; 0: taken from the configuration
+    images: int  # over which `eval` measured the densities; 0: taken from the configuration
 
     @property
     def total(self) -> dict[str, int]:
@@ -61,10 +62,16 @@ def render(record: Info, format: str = 'table', width: int | None = None) -> str
 
 def as_data(record: Info) -> dict[str, Any]:
     """Mappings, lists and numbers alone."""
-    layers = [{**dataclasses.asdict(cost), 'source': list(cost.source.dims), 'shape': list(cost.shape.dims)}
-              for cost in record.layers]
-    return {'model': record.model, 'input_shape': list(record.input_shape.dims), 'images': record.images,
-            'total': record.total, 'layers': layers}
+    layers = [
+        {**dataclasses.asdict(cost), 'source': list(cost.source.dims), 'shape': list(cost.shape.dims)} for cost in record.layers
+    ]
+    return {
+        'model': record.model,
+        'input_shape': list(record.input_shape.dims),
+        'images': record.images,
+        'total': record.total,
+        'layers': layers,
+    }
 
 
 def _csv(record: Info, width: int | None) -> str:
@@ -83,7 +90,8 @@ def _table(record: Info, width: int | None) -> str:
         _layout(record, count, size, types=True, memory=True),
         _layout(record, short, _tight, types=True, memory=True),
         _layout(record, short, _tight, types=False, memory=True),
-        _layout(record, short, _tight, types=False, memory=False)]
+        _layout(record, short, _tight, types=False, memory=False),
+    ]
     layout = next((text for text in layouts if fit(text, width)), layouts[-1])
     return '\n\n'.join([_title(record, width), layout, _summary(record, width)])
 
@@ -92,12 +100,19 @@ def _layout(record: Info, number: Number, space: Number, types: bool, memory: bo
     def cells(name: str, kind: str, shape: str, density: str, values: Mapping[str, int]) -> list[str]:
         parameters = values['trainable'] + values['state']
         numbers = [parameters, values['dense'], values['macs'], values['executed']]
-        row = [name, kind, shape, *(number(one) if one else '-' for one in numbers), density,
-               space(values['activation_bytes']), space(values['weight_bytes']) if parameters else '-']
-        return row[:1] + row[2 - types:-2] + (row[-2:] if memory else [])
+        row = [
+            name,
+            kind,
+            shape,
+            *(number(one) if one else '-' for one in numbers),
+            density,
+            space(values['activation_bytes']),
+            space(values['weight_bytes']) if parameters else '-',
+        ]
+        return row[:1] + row[2 - types : -2] + (row[-2:] if memory else [])
 
     header = ['layer', 'type', 'output', 'params', 'dense', 'macs', 'executed', 'density', 'outputs', 'weights']
-    header = header[:1] + header[2 - types:-2] + (header[-2:] if memory else [])
+    header = header[:1] + header[2 - types : -2] + (header[-2:] if memory else [])
     rows = [cells(cost.name, cost.type, str(cost.shape), _density(cost), vars(cost)) for cost in record.layers]
     return table(header, rows, left=1 + types, footer=[cells('total', '', '', '', record.total)])
 
@@ -121,14 +136,18 @@ def _summary(record: Info, width: int | None) -> str:
     total = record.total
     lines = {
         'parameters': f'{count(total["trainable"])} trainable, {count(total["state"])} non-trainable',
-        'dense': f'{count(total["dense"])} MACs, nothing skipped'}
+        'dense': f'{count(total["dense"])} MACs, nothing skipped',
+    }
     if record.is_gated:
-        lines['macs'] = (f'{count(total["macs"])} as published: only a layer directly after a gated one sees its '
-                         f'sparsity ({total["dense"] / total["macs"]:.2f}x fewer)')
-        lines['executed'] = (f'{count(total["executed"])} in compact execution '
-                             f'({total["dense"] / total["executed"]:.2f}x fewer)')
-        lines['gates'] = (f'{count(total["gate_parameters"])} of the parameters, {count(total["gate_macs"])} of the '
-                          f'executed MACs ({percent(total["gate_macs"] / total["executed"])})')
+        lines['macs'] = (
+            f'{count(total["macs"])} as published: only a layer directly after a gated one sees its '
+            f'sparsity ({total["dense"] / total["macs"]:.2f}x fewer)'
+        )
+        lines['executed'] = f'{count(total["executed"])} in compact execution ({total["dense"] / total["executed"]:.2f}x fewer)'
+        lines['gates'] = (
+            f'{count(total["gate_parameters"])} of the parameters, {count(total["gate_macs"])} of the '
+            f'executed MACs ({percent(total["gate_macs"] / total["executed"])})'
+        )
     wrapper = textwrap.TextWrapper(width=width or WIDE, subsequent_indent=' ' * 12, break_long_words=False)
     return '\n'.join(line for name, text in lines.items() for line in wrapper.wrap(f'{name:<12}{text}'))
 

@@ -1,4 +1,5 @@
 """Ctrl-C and SIGTERM, taken note of rather than obeyed at once, so that a training can save first."""
+
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -22,8 +23,7 @@ class Interrupts:
             self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

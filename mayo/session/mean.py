@@ -6,6 +6,7 @@ Batch norm's statistics are averaged as the weights are. Those of one training, 
 enough to each other for that; whether the mean is better than its parts, `eval` on held-out images says. Needs no TensorFlow
 until it reads, so that `check` is quick.
 """
+
 import pathlib
 import typing
 from collections.abc import Mapping, Sequence
@@ -31,8 +32,9 @@ def load_mean(session: 'Session') -> None:
     """
     found = shares(session.config, session.store)
     tensors = {shown(prefix): names.adapt(bundle.read(prefix), shown(prefix)) for prefix in found}
-    where = 'the mean of ' + ', '.join(f'{name} ({share / sum(found.values()):.0%})'
-                                       for name, share in zip(tensors, found.values(), strict=True))
+    where = 'the mean of ' + ', '.join(
+        f'{name} ({share / sum(found.values()):.0%})' for name, share in zip(tensors, found.values(), strict=True)
+    )
     session.load_tensors(mean_of(tensors, list(found.values())), where)
 
 
@@ -60,11 +62,16 @@ def mean_of(files: Mapping[str, Mapping[str, np.ndarray]], weights: Sequence[flo
         differing = [name for name in sorted(compared.keys() | there.keys()) if not _agree(compared.get(name), there.get(name))]
         if differing:
             more = f' and {len(differing) - 3} more' if len(differing) > 3 else ''
-            problems.append(f'{KEY}: {file} is of another network than {first}: {", ".join(differing[:3])}{more} '
-                            'differ in shape, in the channels that are left, or are in one of them alone.')
+            problems.append(
+                f'{KEY}: {file} is of another network than {first}: {", ".join(differing[:3])}{more} '
+                'differ in shape, in the channels that are left, or are in one of them alone.'
+            )
     problems.raise_any()
-    return {name: _mean([tensors[name] for tensors in files.values()], weights) if _is_averaged(value) else value
-            for name, value in expected.items() if not name.startswith(names.TRAINING)}
+    return {
+        name: _mean([tensors[name] for tensors in files.values()], weights) if _is_averaged(value) else value
+        for name, value in expected.items()
+        if not name.startswith(names.TRAINING)
+    }
 
 
 def _must_agree(name: str) -> bool:

@@ -1,4 +1,5 @@
 """Optimizers by name: Keras's, and momentum and RMSProp with the arithmetic of TensorFlow 1."""
+
 import keras
 import tensorflow as tf
 
@@ -36,8 +37,16 @@ class RMSProp1(keras.optimizers.RMSprop):
     tensorflow/python/training/rmsprop.py of version 1.15.
     """
 
-    def __init__(self, learning_rate: float = 0.001, rho: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10,
-                 centered: bool = False, name: str = 'rmsprop1', **options: object) -> None:
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-10,
+        centered: bool = False,
+        name: str = 'rmsprop1',
+        **options: object,
+    ) -> None:
         super().__init__(learning_rate, rho=rho, momentum=momentum, epsilon=epsilon, centered=centered, name=name, **options)
 
     def build(self, variables: list[keras.Variable]) -> None:

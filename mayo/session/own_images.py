@@ -1,10 +1,11 @@
 """Folders of images in place of records: what a configuration with dataset.path=DIR leaves to be found there. No TensorFlow.
 
-    dataset.path=DIR                    becomes {train: DIR/train, validate: DIR/validation}, or DIR for both
-    dataset.path.SPLIT=DIR              gives dataset.num_examples_per_epoch.SPLIT and, where nothing says them,
-                                        dataset.task.num_classes and dataset.prepare.classes; and models whose
-                                        preprocessing is for images that fit get a step that makes them fit
+dataset.path=DIR                    becomes {train: DIR/train, validate: DIR/validation}, or DIR for both
+dataset.path.SPLIT=DIR              gives dataset.num_examples_per_epoch.SPLIT and, where nothing says them,
+                                    dataset.task.num_classes and dataset.prepare.classes; and models whose
+                                    preprocessing is for images that fit get a step that makes them fit
 """
+
 import pathlib
 from typing import Any
 
@@ -28,12 +29,15 @@ def completed(config: Config) -> Config:
     try:
         path = config.get('dataset.path', None)
     except UserError:
-        return config                   # a reference to nothing, which whoever reads it tells
+        return config  # a reference to nothing, which whoever reads it tells
     if isinstance(path, str):
         folder = folder_of(path)
         if folder is None:
-            what = 'is no folder; files of records are dataset.path.train and dataset.path.validate' if find(path) else (
-                'does not exist')
+            what = (
+                'is no folder; files of records are dataset.path.train and dataset.path.validate'
+                if find(path)
+                else ('does not exist')
+            )
             raise UserError(f'{config.origin("dataset.path")}: dataset.path: {path} {what}.')
         splits = splits_of(folder)
         if not config.get('dataset.holdout') and splits.get('train') == splits.get('validate'):
@@ -54,11 +58,14 @@ def _counted(config: Config) -> Config:
     for tree in trees.values():
         labelled(tree, classes)
     if outputs not in (None, len(classes) + background):
-        raise UserError(f'{shown(first.folder)} holds {len(classes)} classes, but dataset.task.num_classes is {outputs} '
-                        f'({config.origin("dataset.task.num_classes")}).')
+        raise UserError(
+            f'{shown(first.folder)} holds {len(classes)} classes, but dataset.task.num_classes is {outputs} '
+            f'({config.origin("dataset.task.num_classes")}).'
+        )
     found: dict[str, Any] = {
         'num_examples_per_epoch': {mode: sum(map(len, tree.images.values())) for mode, tree in trees.items()},
-        'task': {'num_classes': len(classes) + background, 'preprocess': _fitting(config)}}
+        'task': {'num_classes': len(classes) + background, 'preprocess': _fitting(config)},
+    }
     if config.get('dataset.prepare.classes') is None:
         found['prepare'] = {'classes': classes}
     return _merged(config, first.folder, found)
@@ -94,9 +101,12 @@ def images_of(config: Config, mode: str) -> Tree | None:
         return tree
     out = held_out(tree, config.get('dataset.holdout'))
     if not any(out.images.values()):
-        raise UserError(f'{shown(folder)} holds too few images to hold {config.get("dataset.holdout"):g} of each class out '
-                        'for validation (dataset.holdout).')
+        raise UserError(
+            f'{shown(folder)} holds too few images to hold {config.get("dataset.holdout"):g} of each class out '
+            'for validation (dataset.holdout).'
+        )
     return out if mode == 'validate' else without(tree, out)
+
 
 def known_classes(config: Config) -> list[ClassName] | None:
     """What dataset.prepare.classes says: a list of names, or a file with a class a line, its folder and then its name."""

@@ -1,4 +1,5 @@
 """What the network takes images to be: labels and probabilities for image files of any size."""
+
 import concurrent.futures
 import csv
 import io
@@ -22,6 +23,7 @@ from mayo.util.format import percent, table
 
 class Guess(NamedTuple):
     """A class, its number among the network's outputs, and how probable it is."""
+
     label: str
     number: int
     probability: float
@@ -29,6 +31,7 @@ class Guess(NamedTuple):
 
 class Predictions(NamedTuple):
     """The best guesses for each file, in order, and a line about each file that is no readable image."""
+
     guesses: Mapping[str, Sequence[Guess]]
     unreadable: Sequence[str]
 
@@ -53,8 +56,9 @@ def predict(session: Session) -> Predictions:
         for batch in _batches(files, lambda file: image_of(file, shape, steps), batch_size, unreadable):
             found = tf.math.top_k(probabilities(tf.stack(list(batch.values()))), min(config.get('predict.top'), len(names)))
             for file, values, numbers in zip(batch, found.values.numpy(), found.indices.numpy(), strict=True):
-                guesses[file] = [Guess(names[number], int(number), float(value))
-                                 for value, number in zip(values, numbers, strict=True)]
+                guesses[file] = [
+                    Guess(names[number], int(number), float(value)) for value, number in zip(values, numbers, strict=True)
+                ]
             if progress.due():
                 progress.show(len(guesses) + len(unreadable))
     return Predictions(guesses, unreadable)
@@ -75,8 +79,10 @@ def image_of(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]]) -> Any
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         raise UserError(f'{file} is not a readable image: {record.reason(error)}') from error
     if tuple(image.shape) != tuple(shape):
-        raise UserError(f'{file}: the preprocessing of validation makes {"x".join(map(str, image.shape))} of it, but the '
-                        f'network reads {"x".join(map(str, shape))}.')
+        raise UserError(
+            f'{file}: the preprocessing of validation makes {"x".join(map(str, image.shape))} of it, but the '
+            f'network reads {"x".join(map(str, shape))}.'
+        )
     return image
 
 
@@ -84,7 +90,7 @@ def _batches(files: Sequence[str], read: Callable[[str], Any], size: int, unread
     """Images by file, `size` at once, read by threads; what cannot be read goes to `unreadable`."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for start in range(0, len(files), size):
-            some = files[start:start + size]
+            some = files[start : start + size]
             batch = {}
             for file, image in zip(some, [pool.submit(read, file) for file in some], strict=True):
                 try:
@@ -104,6 +110,7 @@ def _classifier(session: Session) -> Callable[[Any], Any]:
     def probabilities(images: tf.Tensor) -> tf.Tensor:
         outputs = tf.cast(run(images)[0], tf.float32)
         return outputs if is_probability else tf.nn.softmax(outputs)
+
     return probabilities
 
 
@@ -121,14 +128,20 @@ def render(found: Predictions, format: str) -> str:
 
 
 def _table(found: Predictions) -> str:
-    rows = [[file if rank == 0 else '', guess.label, percent(guess.probability)]
-            for file, guesses in found.guesses.items() for rank, guess in enumerate(guesses)]
+    rows = [
+        [file if rank == 0 else '', guess.label, percent(guess.probability)]
+        for file, guesses in found.guesses.items()
+        for rank, guess in enumerate(guesses)
+    ]
     return table(['file', 'label', 'probability'], rows, left=2) if rows else ''
 
 
 def _json(found: Predictions) -> str:
-    return json.dumps([{'file': file, 'predictions': [guess._asdict() for guess in guesses]}
-                       for file, guesses in found.guesses.items()], indent=2, ensure_ascii=False)
+    return json.dumps(
+        [{'file': file, 'predictions': [guess._asdict() for guess in guesses]} for file, guesses in found.guesses.items()],
+        indent=2,
+        ensure_ascii=False,
+    )
 
 
 def _csv(found: Predictions) -> str:

@@ -1,4 +1,5 @@
 """`prepare`: from a raw data set to the TFRecord files and the names of classes that a configuration says."""
+
 import os
 import pathlib
 import shutil
@@ -19,8 +20,11 @@ def prepare(config: Config) -> None:
 
     A split whose files are there with the right number of records stays as it is; one that was interrupted is finished.
     """
-    todo = {split: target for split, target in _targets(config).items()
-            if not _is_done(target, config.get(f'dataset.num_examples_per_epoch.{split}'))}
+    todo = {
+        split: target
+        for split, target in _targets(config).items()
+        if not _is_done(target, config.get(f'dataset.num_examples_per_epoch.{split}'))
+    }
     if not todo:
         return
     settings = _settings(config)
@@ -46,8 +50,10 @@ def _targets(config: Config) -> dict[str, pathlib.Path]:
     """Where the records of each split go."""
     other = config.get('dataset.prepare.instead')
     if other is not None:
-        raise UserError(f'{config.origin("dataset.prepare.instead")}: this dataset selects among the records of {other}; '
-                        'name that file in its place to `prepare` them.')
+        raise UserError(
+            f'{config.origin("dataset.prepare.instead")}: this dataset selects among the records of {other}; '
+            'name that file in its place to `prepare` them.'
+        )
     found = {}
     problems = Problems()
     for split in MODES:
@@ -73,9 +79,12 @@ def _target(pattern: object, where: str) -> pathlib.Path:
 def _settings(config: Config) -> Mapping[str, Any]:
     problems = Problems()
     config.require('dataset.prepare.type', '`prepare`')
-    for key, kinds, expected in (('known', list, 'a list of paths'), ('classes', (list, str), 'a list of names or a file'),
-                                 ('urls', Mapping, '{FILE: {url: , sha256: }}'),
-                                 ('splits', Mapping, '{train: , validate: }')):
+    for key, kinds, expected in (
+        ('known', list, 'a list of paths'),
+        ('classes', (list, str), 'a list of names or a file'),
+        ('urls', Mapping, '{FILE: {url: , sha256: }}'),
+        ('splits', Mapping, '{train: , validate: }'),
+    ):
         path = f'dataset.prepare.{key}'
         value = config.get(path)
         if value is not None and not isinstance(value, kinds):
@@ -90,7 +99,7 @@ def _is_done(target: pathlib.Path, num_examples: int | None) -> bool:
     try:
         done = bool(files) and sum(map(count_records, files)) == num_examples
     except UserError:
-        return False                    # cut off or a pointer: to be made anew
+        return False  # cut off or a pointer: to be made anew
     if done:
         print(f'{shown(target)}: {num_examples} images are there already')
     return done
@@ -103,13 +112,20 @@ def _prepare_split(config: Config, split: str, source: pathlib.Path, target: pat
     raw = raw_data.readers[kind](source, split, (settings['splits'] or {}).get(split), known_classes(config))
     background = config.get('dataset.task.background_class')
     classes = _classes(raw.classes, config, said)
-    writing = raw_data.Writing(raw, target, settings['shards'].get(split, 1), mixed=split == 'train', classes=classes,
-                               first_label=int(background['has']))
+    writing = raw_data.Writing(
+        raw,
+        target,
+        settings['shards'].get(split, 1),
+        mixed=split == 'train',
+        classes=classes,
+        first_label=int(background['has']),
+    )
     writing.check(config.get(f'dataset.num_examples_per_epoch.{split}'))
     if writing.kept:
         print(f'{shown(target)}: {writing.kept} of {writing.total} images are there from an interrupted run')
-    with Progress(f'prepare {split}', writing.total, writing.kept,
-                  every_seconds=config.get('system.log.every_seconds')) as progress:
+    with Progress(
+        f'prepare {split}', writing.total, writing.kept, every_seconds=config.get('system.log.every_seconds')
+    ) as progress:
         writing.write(lambda done: progress.show(done) if progress.due() else None)
     print(f'{shown(target)}: {writing.total} images of {len(classes)} classes from {said}')
     if config.get('dataset.labels') is not None:
@@ -123,8 +139,10 @@ def _classes(found: Sequence[str] | None, config: Config, source: str) -> list[s
     if found is None:
         return [str(number) for number in range(expected)]
     if len(found) != expected:
-        raise UserError(f'{source} holds {len(found)} classes, but dataset.task.num_classes is {outputs}'
-                        f'{" with a background class" if outputs != expected else ""}.')
+        raise UserError(
+            f'{source} holds {len(found)} classes, but dataset.task.num_classes is {outputs}'
+            f'{" with a background class" if outputs != expected else ""}.'
+        )
     return list(found)
 
 

@@ -1,4 +1,5 @@
 """How far a long work is: a bar in a terminal, a plain line every so many seconds elsewhere."""
+
 import sys
 import time
 from types import TracebackType
@@ -15,8 +16,15 @@ class Progress:
     As a context manager; `due()` says when it is time to hand it news, so that nobody computes what nobody reads.
     """
 
-    def __init__(self, name: str, total: int, done: int = 0, every_seconds: float = 30.0, quiet: bool = False,
-                 stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        done: int = 0,
+        every_seconds: float = 30.0,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+    ) -> None:
         self.stream = stream or sys.stderr
         self.name, self.total, self.quiet = name, total, quiet
         self.in_terminal = self.stream.isatty()
@@ -27,12 +35,19 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self.in_terminal and not self.quiet:
-            self.bar = tqdm.tqdm(desc=self.name, total=self.total, initial=self.first, unit='images',
-                                 unit_scale=True, file=self.stream, dynamic_ncols=True, leave=False)
+            self.bar = tqdm.tqdm(
+                desc=self.name,
+                total=self.total,
+                initial=self.first,
+                unit='images',
+                unit_scale=True,
+                file=self.stream,
+                dynamic_ncols=True,
+                leave=False,
+            )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.bar is not None:
             self.bar.close()
 
@@ -48,7 +63,7 @@ class Progress:
             return
         if self.bar is not None:
             self.bar.n = done
-            self.bar.set_postfix_str(news)              # and draws the bar
+            self.bar.set_postfix_str(news)  # and draws the bar
         else:
             print(self._line(news), file=self.stream, flush=True)
 

@@ -3,6 +3,7 @@
 A schedule's keyword-only arguments are its YAML keys. Lengths count epochs, as in the original Mayo, whose TensorFlow 1
 schedules were handed the epoch for their global step.
 """
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,8 +23,9 @@ def constant(epoch: float, *, learning_rate: float) -> float:
 
 
 @schedules.register('exponential')
-def exponential(epoch: float, *, learning_rate: float, decay_epochs: float, decay_rate: float,
-                staircase: bool = False) -> float:
+def exponential(
+    epoch: float, *, learning_rate: float, decay_epochs: float, decay_rate: float, staircase: bool = False
+) -> float:
     """`learning_rate decay_rate^(epoch / decay_epochs)`; a staircase rounds the exponent down.
 
     >>> [exponential(e, learning_rate=1.0, decay_epochs=2, decay_rate=0.5, staircase=True) for e in (0, 1.9, 2, 4)]
@@ -41,14 +43,23 @@ def piecewise(epoch: float, *, boundaries: Sequence[float], values: Sequence[flo
     [1.0, 1.0, 0.1, 0.01]
     """
     if len(values) != len(boundaries) + 1 or list(boundaries) != sorted(boundaries):
-        raise UserError(f'piecewise takes ascending boundaries: {len(boundaries)} need {len(boundaries) + 1} '
-                        f'values, one before each and one after the last; got {boundaries} and {values}.')
+        raise UserError(
+            f'piecewise takes ascending boundaries: {len(boundaries)} need {len(boundaries) + 1} '
+            f'values, one before each and one after the last; got {boundaries} and {values}.'
+        )
     return values[sum(epoch > boundary for boundary in boundaries)]
 
 
 @schedules.register('polynomial')
-def polynomial(epoch: float, *, learning_rate: float, decay_epochs: float, end_learning_rate: float = 0.0001,
-               power: float = 1.0, cycle: bool = False) -> float:
+def polynomial(
+    epoch: float,
+    *,
+    learning_rate: float,
+    decay_epochs: float,
+    end_learning_rate: float = 0.0001,
+    power: float = 1.0,
+    cycle: bool = False,
+) -> float:
     """`(learning_rate - end) (1 - epoch / decay_epochs)^power + end`; a cycle grows `decay_epochs` in multiples.
 
     >>> [polynomial(e, learning_rate=1.0, decay_epochs=10, end_learning_rate=0.0) for e in (0, 5, 10, 20)]
@@ -57,7 +68,7 @@ def polynomial(epoch: float, *, learning_rate: float, decay_epochs: float, end_l
     if cycle:
         decay_epochs = decay_epochs * max(math.ceil(epoch / decay_epochs), 1)
     left = 1 - min(epoch / decay_epochs, 1)
-    return (learning_rate - end_learning_rate) * left ** power + end_learning_rate
+    return (learning_rate - end_learning_rate) * left**power + end_learning_rate
 
 
 @schedules.register('cosine')
@@ -71,8 +82,9 @@ def cosine(epoch: float, *, learning_rate: float, decay_epochs: float, alpha: fl
 
 
 @schedules.register('one_cycle')
-def one_cycle(epoch: float, *, learning_rate: float, epochs: float, warm_up: float = 0.25, start: float = 0.04,
-              end: float = 0.0) -> float:
+def one_cycle(
+    epoch: float, *, learning_rate: float, epochs: float, warm_up: float = 0.25, start: float = 0.04, end: float = 0.0
+) -> float:
     """One rise and one fall: linear from `start learning_rate`, then half a cosine to `end learning_rate`.
 
     The rise takes the fraction `warm_up` of `epochs`; `epochs` is train.max_epochs where it is not given.
@@ -109,6 +121,7 @@ def schedule(name: str, arguments: Mapping[str, Any], max_epochs: float | None =
 
     def rate(epoch: float) -> float:
         return function(epoch, **arguments)
+
     rate(0.0)
     return rate
 

@@ -2,6 +2,7 @@
 
 A setting whose default is null may be null, which means "not set". Needs no TensorFlow.
 """
+
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from mayo.util.format import amount, share
 
 class Kind(NamedTuple):
     """What to tell the user that is expected, and the test of a value."""
+
     expected: str
     fits: Callable[[Any], bool]
 
@@ -86,8 +88,10 @@ AMOUNT = Kind('a number from 0 up', lambda v: is_number(v) and v >= 0)
 ABOVE_ZERO = Kind('a number above 0', lambda v: is_number(v) and v > 0)
 BELOW_ONE = Kind('a number in [0, 1)', lambda v: is_number(v) and 0 <= v < 1)
 LENGTHS = Kind('a number above 0, or a list of them', lambda v: ABOVE_ZERO.fits(v) or each(ABOVE_ZERO).fits(v))
-CHANNELS = Kind('whole numbers from 1 up by layer, such as {conv0: 32, conv1: 48}',
-                lambda v: isinstance(v, dict) and bool(v) and all(type(count) is int and count >= 1 for count in v.values()))
+CHANNELS = Kind(
+    'whole numbers from 1 up by layer, such as {conv0: 32, conv1: 48}',
+    lambda v: isinstance(v, dict) and bool(v) and all(type(count) is int and count >= 1 for count in v.values()),
+)
 CHECKPOINTS = Kind('two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}', _are_checkpoints)
 NAMES = Kind('a name, or a list of them', lambda v: TEXT.fits(v) or each(TEXT).fits(v))
 FRACTION = Kind('a number in (0, 1]', lambda v: is_number(v) and 0 < v <= 1)

@@ -1,4 +1,5 @@
 """From configuration to the network's description: its graph, its input shape, and what is wrong with either."""
+
 import re
 from typing import Any
 
@@ -10,7 +11,7 @@ from mayo.util.errors import Problems, UserError
 CLASSES = 'dataset.task.num_classes'
 SHAPE = 'dataset.task.preprocess.shape'
 NETWORK = 'the network'
-_LAYER = re.compile(r'(?:\.layers\.(?:[^.:\s\\]|\\.)+)+')         # .layers.conv0, .layers.fire.layers.squeeze
+_LAYER = re.compile(r'(?:\.layers\.(?:[^.:\s\\]|\\.)+)+')  # .layers.conv0, .layers.fire.layers.squeeze
 
 
 def model_graph(config: Config) -> Graph:
@@ -26,7 +27,7 @@ def model_graph(config: Config) -> Graph:
     except UserError as error:
         problems = Problems()
         with problems.collecting():
-            config.require(CLASSES, by=NETWORK)         # most often what is wrong: no dataset was named
+            config.require(CLASSES, by=NETWORK)  # most often what is wrong: no dataset was named
         raise UserError('\n'.join([*problems, *_together(str(error).splitlines())])) from None
 
 
@@ -36,8 +37,10 @@ def input_shape(config: Config) -> Shape:
     names = ('height', 'width', 'channels')
     dims: list[Any] = [sides.get(name) for name in names] if isinstance(sides, dict) else [None]
     if any(isinstance(dim, bool) or not isinstance(dim, int) or dim < 1 for dim in dims):
-        raise UserError(f'{config.origin(SHAPE)}: {SHAPE} is {sides!r}, expected {{height: , width: , channels: }}, '
-                        'each a whole number, 1 or more.')
+        raise UserError(
+            f'{config.origin(SHAPE)}: {SHAPE} is {sides!r}, expected {{height: , width: , channels: }}, '
+            'each a whole number, 1 or more.'
+        )
     return Shape(tuple(dims))
 
 

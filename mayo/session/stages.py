@@ -1,9 +1,10 @@
 """The stages of `anneal`: densities that fall, and how long the network trains at each. Needs no TensorFlow.
 
-    {from: 1.0, to: 0.3, step: 0.1, epochs: 2, final_epochs: 10}        eight stages, the last one longer
-    {densities: [0.7, 0.5, 0.3], epochs: [3, 6, 12]}                    three, each with its own length
-    {..., gate_epochs: 1}                                               each stage first trains its gates alone
+{from: 1.0, to: 0.3, step: 0.1, epochs: 2, final_epochs: 10}        eight stages, the last one longer
+{densities: [0.7, 0.5, 0.3], epochs: [3, 6, 12]}                    three, each with its own length
+{..., gate_epochs: 1}                                               each stage first trains its gates alone
 """
+
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from typing import Any
 from mayo.config import Config
 from mayo.util.errors import Problems
 
-PREFIX = 'gate'         # of the checkpoints' names where system.checkpoint.save is null
+PREFIX = 'gate'  # of the checkpoints' names where system.checkpoint.save is null
 
 
 @dataclass(frozen=True)
 class Stage:
     """One training. name: of the checkpoint of weights that it leaves; gates_only: the rest of the network stands still."""
+
     name: str
     density: float
     epochs: float
@@ -29,8 +31,10 @@ def stages_of(config: Config) -> list[Stage]:
     """What train.anneal says, in order. UserError with all that is wrong with it."""
     settings = config.get('train.anneal')
     densities = settings['densities'] or _steps(settings['from'], settings['to'], settings['step'])
-    Problems(f'{config.origin(f"train.anneal.{key}")}: train.anneal.{key} {problem}'
-             for key, problem in _problems(settings, densities)).raise_any()
+    Problems(
+        f'{config.origin(f"train.anneal.{key}")}: train.anneal.{key} {problem}'
+        for key, problem in _problems(settings, densities)
+    ).raise_any()
     epochs = settings['epochs']
     if not isinstance(epochs, list):
         final = epochs if settings['final_epochs'] is None else settings['final_epochs']

@@ -9,6 +9,7 @@
 The gradients are summed over replicas first, so that clipping and the check for finite numbers see the true gradient.
 A step that is not finite changes no variable, nor does any after it: whoever reads `bad_step` finds the network as it was.
 """
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,8 @@ import tensorflow as tf
 
 from mayo.net.tf.network import Network
 
-SCALE = 'BatchNorm/gamma'    # what the name of a scale of batch norm ends with
-_GROWTH_STEPS = 2000        # good steps after which a loss scale doubles
+SCALE = 'BatchNorm/gamma'  # what the name of a scale of batch norm ends with
+_GROWTH_STEPS = 2000  # good steps after which a loss scale doubles
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Distillation:
 
     teacher: images, and the number of the step, to its outputs.
     """
+
     teacher: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     weight: float
     temperature: float
@@ -37,13 +39,14 @@ class Distillation:
 @dataclass(frozen=True)
 class Rules:
     """How a step changes the variables; `decays` and `factor` are asked by a variable's name in checkpoints."""
+
     label_smoothing: float = 0.0
     clip_norm: float | None = None
     weight_decay: float = 0.0
-    average: float | None = None                            # decay of the moving average of weights and statistics
-    loss_scale: float | None = None                         # the first; keeps small gradients of float16 from vanishing
+    average: float | None = None  # decay of the moving average of weights and statistics
+    loss_scale: float | None = None  # the first; keeps small gradients of float16 from vanishing
     distillation: Distillation | None = None
-    scale_l1: float = 0.0                                   # of |gamma|, as https://arxiv.org/abs/1708.06519 trains
+    scale_l1: float = 0.0  # of |gamma|, as https://arxiv.org/abs/1708.06519 trains
     decays: Callable[[str], bool] = lambda name: name.endswith('weights') and '/gate/' not in name
     factor: Callable[[str], float] = lambda name: 1.0
 
@@ -51,6 +54,7 @@ class Rules:
 @dataclass(frozen=True)
 class Totals:
     """Sums since they were last read, as means over images; `images` says how many."""
+
     loss: float
     top1: float
     density: float | None
@@ -60,13 +64,22 @@ class Totals:
 class Step:
     """`step(images, labels, rate)` trains `variables` (by name) of the network once."""
 
-    def __init__(self, network: Network, variables: dict[str, keras.Variable], optimizer: keras.optimizers.Optimizer,
-                 rules: Rules, strategy: tf.distribute.Strategy) -> None:
+    def __init__(
+        self,
+        network: Network,
+        variables: dict[str, keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        rules: Rules,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
         self.network, self.optimizer, self.rules, self.strategy = network, optimizer, rules, strategy
         self.names = list(variables)
         self.variables = [variable.value for variable in variables.values()]
-        statistics = {name: variable.value for name, variable in network.named_variables().items()
-                      if not variable.trainable and variable.aggregation == 'none'}
+        statistics = {
+            name: variable.value
+            for name, variable in network.named_variables().items()
+            if not variable.trainable and variable.aggregation == 'none'
+        }
         self._statistics = list(statistics.values())
         # Batch norm's statistics are averaged, too: averaged weights see other maps than the last weights do.
         self.averaged = dict(zip(self.names, self.variables, strict=True)) | statistics if rules.average else {}
@@ -75,13 +88,14 @@ class Step:
             self.averages = {name: tf.Variable(variable, trainable=False) for name, variable in self.averaged.items()}
         self.scale = tf.Variable(rules.loss_scale or 1.0)
         self.scaled_steps = tf.Variable(0)
-        self.totals = tf.Variable(tf.zeros(4))              # loss, correct, density, each times images; images
-        self.bad_step = tf.Variable(-1, dtype=tf.int64)     # the first that was not finite, counted as `taken` counts
-        self.taken = tf.Variable(0, dtype=tf.int64)         # steps tried since this object was made
+        self.totals = tf.Variable(tf.zeros(4))  # loss, correct, density, each times images; images
+        self.bad_step = tf.Variable(-1, dtype=tf.int64)  # the first that was not finite, counted as `taken` counts
+        self.taken = tf.Variable(0, dtype=tf.int64)  # steps tried since this object was made
         self._step = tf.function(self._on_all, autograph=False)
         self._synchronize = tf.function(lambda: strategy.run(self._average_statistics))
-        self.sum_of_workers = tf.function(lambda value: strategy.reduce(
-            tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(value,)), axis=None))
+        self.sum_of_workers = tf.function(
+            lambda value: strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(value,)), axis=None)
+        )
 
     def __call__(self, images: tf.Tensor, labels: tf.Tensor, rate: float) -> None:
         """images: [N, H, W, C], labels: [N], over all replicas; returns at once where the device works by itself."""
@@ -136,7 +150,8 @@ class Step:
         gradients, sums = self.strategy.run(self._on_replica, args=(images, labels))
         sums = self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
         gradients = self.strategy.extended.batch_reduce_to(
-            tf.distribute.ReduceOp.SUM, list(zip(gradients, self.variables, strict=True)))
+            tf.distribute.ReduceOp.SUM, list(zip(gradients, self.variables, strict=True))
+        )
         local = [self.strategy.experimental_local_results(gradient)[0] for gradient in gradients]
         norm = tf.linalg.global_norm(local) / self.scale
         finite = tf.math.is_finite(norm) & tf.math.is_finite(sums[0])
@@ -177,7 +192,7 @@ class Step:
             return entropy
         taught = tf.stop_gradient(distillation.teacher(images, tf.convert_to_tensor(self.optimizer.iterations)))
         away = divergence(taught, outputs, is_probability, distillation.temperature)
-        return (1 - distillation.weight) * entropy + distillation.weight * distillation.temperature ** 2 * away
+        return (1 - distillation.weight) * entropy + distillation.weight * distillation.temperature**2 * away
 
     def _update(self, gradients: Sequence[tf.Tensor], norm: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         multiplier = None if self.rules.loss_scale is None else 1 / self.scale
@@ -186,15 +201,21 @@ class Step:
             multiplier = clip if multiplier is None else multiplier * clip
         for name, variable, gradient in zip(self.names, self.variables, gradients, strict=True):
             decay = self.rules.weight_decay if self.rules.decays(name) else 0.0
-            self.strategy.extended.update(variable, self._update_one, group=False, args=(gradient,), kwargs={
-                'rate': rate * self.rules.factor(name), 'decay': decay, 'multiplier': multiplier})
+            self.strategy.extended.update(
+                variable,
+                self._update_one,
+                group=False,
+                args=(gradient,),
+                kwargs={'rate': rate * self.rules.factor(name), 'decay': decay, 'multiplier': multiplier},
+            )
         for name, variable in self.averaged.items():
             self.strategy.extended.update(self.averages[name], self._average_one, args=(variable,), group=False)
         self.optimizer.iterations.assign_add(1)
         return tf.constant(True)
 
-    def _update_one(self, variable: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor, decay: float,
-                    multiplier: tf.Tensor | None) -> None:
+    def _update_one(
+        self, variable: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor, decay: float, multiplier: tf.Tensor | None
+    ) -> None:
         if decay:
             variable.assign_sub(variable * (rate * decay))
         self.optimizer.update_step(gradient if multiplier is None else gradient * multiplier, variable, rate)
@@ -216,8 +237,7 @@ class Step:
         return tf.identity(self.scale)
 
 
-def cross_entropy(outputs: tf.Tensor, labels: tf.Tensor, is_probability: bool,
-                  label_smoothing: float = 0.0) -> tf.Tensor:
+def cross_entropy(outputs: tf.Tensor, labels: tf.Tensor, is_probability: bool, label_smoothing: float = 0.0) -> tf.Tensor:
     """-sum_c t_c log p_c of each image, [N]. outputs: logits or, if `is_probability`, p [N, C].
 
     t is 1 - a + a / C at the label and a / C elsewhere, with a the label smoothing.
@@ -234,6 +254,8 @@ def divergence(taught: tf.Tensor, outputs: tf.Tensor, is_probability: bool, temp
 
     Both are softmax(logits / temperature); of outputs that are probabilities the logits are their logarithms.
     """
-    log_p, log_q = (tf.nn.log_softmax((tf.math.log(tf.maximum(values, 1e-12)) if is_probability else values) / temperature)
-                    for values in (taught, outputs))
+    log_p, log_q = (
+        tf.nn.log_softmax((tf.math.log(tf.maximum(values, 1e-12)) if is_probability else values) / temperature)
+        for values in (taught, outputs)
+    )
     return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), -1)

@@ -1,4 +1,5 @@
 """The configuration that a checkpoint was made with, which is in it; and the checkpoints that teach. Needs no TensorFlow."""
+
 import pathlib
 
 from mayo.checkpoint import bundle, names

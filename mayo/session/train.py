@@ -7,6 +7,7 @@
 Where a run is follows from the images it has seen. Several workers (TF_CONFIG) run the same words, each seeing the same
 files; they act on an interrupt or on the clock of any of them at the same step, and the first one writes.
 """
+
 import contextlib
 import logging
 import math
@@ -33,8 +34,8 @@ from mayo.util.errors import RunError, UserError
 from mayo.util.files import require_room, shown
 
 _log = logging.getLogger(__name__)
-_AGREE_EVERY = 10           # steps between the moments at which several workers tell each other of interrupts
-_GO_ON, _SAVE, _STOP = 0, 1, 1_000_000      # requests of many workers add up: any stop outweighs all saves
+_AGREE_EVERY = 10  # steps between the moments at which several workers tell each other of interrupts
+_GO_ON, _SAVE, _STOP = 0, 1, 1_000_000  # requests of many workers add up: any stop outweighs all saves
 
 
 def train(session: Session) -> None:
@@ -57,12 +58,13 @@ class Trainer:
         self.max_epochs: float = self.config.require('train.max_epochs', '`train`')
         self.total_steps = round(self.max_epochs * self.steps_per_epoch)
         self.steps = round(session.images_seen / self.batch_size)
-        self.rate: Rate = learning_rate(self.config.require('train.learning_rate', '`train`'),
-                                        _where(self.config, 'train.learning_rate'), self.max_epochs)
+        self.rate: Rate = learning_rate(
+            self.config.require('train.learning_rate', '`train`'), _where(self.config, 'train.learning_rate'), self.max_epochs
+        )
         self.validates = bool(self.config.get('train.validate') and self.config.get('dataset.path.validate'))
         self.best = -1.0
         self.saved_steps, self.saved_time = self.steps, time.monotonic()
-        self.first_step = self.steps                    # of this process
+        self.first_step = self.steps  # of this process
         self.history = History(path_of(session.store.folder, session.run), self.epoch)
         self.step = self._make_step()
         self._restore()
@@ -75,12 +77,20 @@ class Trainer:
     def run(self) -> None:
         """Every epoch that is left, then the last checkpoint."""
         if self.steps >= self.total_steps:
-            _log.info('nothing to train: %g of %g epochs are done; train.max_epochs=N goes on, reset-num-epochs '
-                      'starts again', self.epoch, self.max_epochs)
+            _log.info(
+                'nothing to train: %g of %g epochs are done; train.max_epochs=N goes on, reset-num-epochs starts again',
+                self.epoch,
+                self.max_epochs,
+            )
             return
         self._warn_of_earlier()
-        progress = Progress('train', self.total_steps * self.batch_size, self.steps * self.batch_size,
-                            self.config.get('system.log.every_seconds'), quiet=not self.session.is_chief)
+        progress = Progress(
+            'train',
+            self.total_steps * self.batch_size,
+            self.steps * self.batch_size,
+            self.config.get('system.log.every_seconds'),
+            quiet=not self.session.is_chief,
+        )
         claim = self.session.store.training(self.session.run) if self.session.is_chief else contextlib.nullcontext()
         with claim, Interrupts() as interrupts, progress, self.data.reading():
             while self.steps < self.total_steps:
@@ -109,8 +119,15 @@ class Trainer:
     def _batches(self) -> Any:
         """The batches of this epoch that are left, spread over the replicas."""
         epoch, skip = divmod(self.steps, self.steps_per_epoch)
-        batches = data.epoch_of(self.config, 'train', epoch=self.first_epoch + epoch, skip_batches=skip,
-                                batch_size=self.batch_size, drop_remainder=True, data=self.data)
+        batches = data.epoch_of(
+            self.config,
+            'train',
+            epoch=self.first_epoch + epoch,
+            skip_batches=skip,
+            batch_size=self.batch_size,
+            drop_remainder=True,
+            data=self.data,
+        )
         return self.session.strategy.experimental_distribute_dataset(batches)
 
     def _heed(self, interrupts: Interrupts) -> None:
@@ -194,18 +211,23 @@ class Trainer:
         """A new run takes the place of an earlier one of the same name, a checkpoint at a time."""
         earlier = self.session.store.newest_of(self.session.run)
         if self.steps == 0 and earlier is not None:
-            _log.warning('this training will replace the checkpoints of an earlier one, up to %s; '
-                         'system.checkpoint.load=latest goes on with it, system.checkpoint.save=NAME keeps them apart', earlier)
+            _log.warning(
+                'this training will replace the checkpoints of an earlier one, up to %s; '
+                'system.checkpoint.load=latest goes on with it, system.checkpoint.save=NAME keeps them apart',
+                earlier,
+            )
 
     def _steps_per_epoch(self) -> int:
         examples = self.config.require('dataset.num_examples_per_epoch.train', '`train`')
         if examples < self.batch_size:
-            raise UserError(f'system.batch_size is {self.batch_size}, but an epoch has {examples} images; '
-                            f'expected {examples} or less.')
+            raise UserError(
+                f'system.batch_size is {self.batch_size}, but an epoch has {examples} images; expected {examples} or less.'
+            )
         replicas = self.session.strategy.num_replicas_in_sync
         if self.batch_size % replicas:
-            raise UserError(f'system.batch_size is {self.batch_size}, expected a multiple of {replicas}, '
-                            'the devices that share it.')
+            raise UserError(
+                f'system.batch_size is {self.batch_size}, expected a multiple of {replicas}, the devices that share it.'
+            )
         return examples // self.batch_size
 
     def _make_step(self) -> Step:
@@ -213,22 +235,31 @@ class Trainer:
         network = self.session.network
         pattern = re.compile(train['trainable'] or '')
         trainable = {id(variable) for variable in network.trainable_variables}
-        variables = {name: variable for name, variable in network.named_variables().items()
-                     if id(variable) in trainable and pattern.search(name)}
+        variables = {
+            name: variable
+            for name, variable in network.named_variables().items()
+            if id(variable) in trainable and pattern.search(name)
+        }
         if not variables:
-            raise UserError(f'train.trainable is {train["trainable"]!r}, which no trainable variable of the network '
-                            'matches.')
+            raise UserError(f'train.trainable is {train["trainable"]!r}, which no trainable variable of the network matches.')
         if train['scale_l1'] and not any(name.endswith(SCALE) for name in variables):
-            raise UserError(f'{_where(self.config, "train.scale_l1")} is {train["scale_l1"]:g}, but no batch norm with a scale '
-                            'trains here (a gate takes the place of its scale).')
+            raise UserError(
+                f'{_where(self.config, "train.scale_l1")} is {train["scale_l1"]:g}, but no batch norm with a scale '
+                'trains here (a gate takes the place of its scale).'
+            )
         gate_factor = train['gate_learning_rate']
         with self.session.strategy.scope():
             algorithm = optimizer(train['optimizer'], _where(self.config, 'train.optimizer'))
-        rules = Rules(label_smoothing=train['label_smoothing'], clip_norm=train['clip_norm'],
-                      weight_decay=train['weight_decay'] + (algorithm.weight_decay or 0.0), average=train['average'],
-                      loss_scale=2.0 ** 15 if self.config.get('system.precision') == 'mixed_float16' else None,
-                      factor=lambda name: gate_factor if '/gate/' in name else 1.0,
-                      distillation=distillation(self.session), scale_l1=train['scale_l1'])
+        rules = Rules(
+            label_smoothing=train['label_smoothing'],
+            clip_norm=train['clip_norm'],
+            weight_decay=train['weight_decay'] + (algorithm.weight_decay or 0.0),
+            average=train['average'],
+            loss_scale=2.0**15 if self.config.get('system.precision') == 'mixed_float16' else None,
+            factor=lambda name: gate_factor if '/gate/' in name else 1.0,
+            distillation=distillation(self.session),
+            scale_l1=train['scale_l1'],
+        )
         return Step(network, variables, algorithm, rules, self.session.strategy)
 
     @contextlib.contextmanager
@@ -249,8 +280,10 @@ class Trainer:
     def _news(self) -> str:
         totals = self.history.add(self.step.read_totals())
         density = '' if totals.density is None else f', density {totals.density:.3f}'
-        return (f'epoch {self.epoch:.2f}, loss {totals.loss:.4f}, top-1 {totals.top1:.2%}{density}, '
-                f'rate {self.rate(self.epoch):.3g}')
+        return (
+            f'epoch {self.epoch:.2f}, loss {totals.loss:.4f}, top-1 {totals.top1:.2%}{density}, '
+            f'rate {self.rate(self.epoch):.3g}'
+        )
 
     def _note_epoch(self, result: Evaluation | None) -> None:
         """A line in the record of the training, which `plot` draws."""
@@ -266,9 +299,11 @@ class Trainer:
         self.steps = self.first_step + taken
         last = self.session.store.newest_of(self.session.run)
         good = f'The last good checkpoint is {last}. ' if last else ''
-        raise RunError(f'train: the loss is not finite at step {self.steps} (epoch {self.epoch:.2f}), learning rate '
-                       f'{self.rate(self.epoch):.3g}; {self._first_broken()}. {good}'
-                       'A lower learning rate, a warm-up, or train.clip_norm may help.')
+        raise RunError(
+            f'train: the loss is not finite at step {self.steps} (epoch {self.epoch:.2f}), learning rate '
+            f'{self.rate(self.epoch):.3g}; {self._first_broken()}. {good}'
+            'A lower learning rate, a warm-up, or train.clip_norm may help.'
+        )
 
     def _first_broken(self) -> str:
         """The first layer whose output is not finite for the batch of the bad step, whose weights the network still has."""

@@ -16,6 +16,7 @@ layer over several channels reads (softmax, groups) is infinite: it stays.
 In a gated network the scale of a channel is its *use*, the share of images for which its gate picks it: 0 of one that never
 wins, 1 of one that always does. Layers without a gate have none, so what they make is infinite.
 """
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,7 @@ class Channels:
 
     counted: for each set, how many scales of batch norm, or uses, are in it. layers: those with weights, in order.
     """
+
     sets: Mapping[str, np.ndarray]
     scale: np.ndarray
     counted: np.ndarray
@@ -51,20 +53,29 @@ class Channels:
 @dataclass(frozen=True)
 class _Value:
     """What travels: the set of each channel, and its scale so far, both [C]."""
+
     sets: np.ndarray
     scale: np.ndarray
 
 
-def channels_of(graph: Graph, shapes: Mapping[str, Shape], tensors: Mapping[str, np.ndarray],
-                uses: Mapping[str, np.ndarray] | None = None) -> Channels:
+def channels_of(
+    graph: Graph, shapes: Mapping[str, Shape], tensors: Mapping[str, np.ndarray], uses: Mapping[str, np.ndarray] | None = None
+) -> Channels:
     """The sets of channels of `graph`.
 
     shapes: of every value (mayo.estimate.shapes). tensors: the weights by name, 'conv0/BatchNorm/gamma'.
     uses: of a gated network, the use [C] of each gated layer by name; the scales of batch norm then count no more.
     Errors: UserError where there is nothing to choose by.
     """
-    scales = {name: np.abs(value) for name, value in uses.items()} if uses else {
-        name.removesuffix(GAMMA): np.abs(tensor).astype(np.float64) for name, tensor in tensors.items() if name.endswith(GAMMA)}
+    scales = (
+        {name: np.abs(value) for name, value in uses.items()}
+        if uses
+        else {
+            name.removesuffix(GAMMA): np.abs(tensor).astype(np.float64)
+            for name, tensor in tensors.items()
+            if name.endswith(GAMMA)
+        }
+    )
     walk = _Walk(shapes, scales)
     start = {name: walk.fresh(shapes[name].channels, None) for name in graph.inputs}
     values = graph.walk(start, lambda node, inputs: rules[node.type](walk, node, inputs))
@@ -72,8 +83,10 @@ def channels_of(graph: Graph, shapes: Mapping[str, Shape], tensors: Mapping[str,
         walk.read(values[name], pinned=True)
     found = walk.channels(graph, {name: value.sets for name, value in values.items()})
     if not found.can_go.any():
-        raise UserError('this network has no batch norm with a scale (gamma) whose channels could be dropped; slimming '
-                        'chooses by that. Expected e.g. models/cifarnet.yaml, or models/vgg16_bn.yaml instead of vgg16.')
+        raise UserError(
+            'this network has no batch norm with a scale (gamma) whose channels could be dropped; slimming '
+            'chooses by that. Expected e.g. models/cifarnet.yaml, or models/vgg16_bn.yaml instead of vgg16.'
+        )
     return found
 
 
@@ -83,7 +96,7 @@ class _Walk:
     def __init__(self, shapes: Mapping[str, Shape], scales: Mapping[str, np.ndarray]) -> None:
         """scales: those that layers give their channels, [C], by the layers' names."""
         self.shapes, self.scales = shapes, scales
-        self._parents: list[int] = []                           # of each set: one that it is tied to, or itself
+        self._parents: list[int] = []  # of each set: one that it is tied to, or itself
         self._reads: list[tuple[np.ndarray, np.ndarray]] = []
 
     def fresh(self, count: int, scale: np.ndarray | None) -> _Value:

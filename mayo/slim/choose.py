@@ -1,11 +1,12 @@
 """Which sets of channels are dropped: those of the smallest scales of the whole network, down to a density or to so many MACs.
 
-    order       all sets that may go, by scale, without those that would leave a layer fewer than `min_channels`
-    dropped     the first n of them: as many as leave ceil(density S) of the S scales that may go,
-                or the fewest with which the smaller network costs at most `target_macs`,
-                or of each layer all but its best, as many as `channels` says
-    round_to    then each layer gets its best dropped channels back, up to the next multiple, or all that it had
+order       all sets that may go, by scale, without those that would leave a layer fewer than `min_channels`
+dropped     the first n of them: as many as leave ceil(density S) of the S scales that may go,
+            or the fewest with which the smaller network costs at most `target_macs`,
+            or of each layer all but its best, as many as `channels` says
+round_to    then each layer gets its best dropped channels back, up to the next multiple, or all that it had
 """
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from mayo.util.decimals import ceil_decimal
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.format import count
 
-Macs = Callable[[np.ndarray], int]          # of the network with the kept sets, [sets] of bool
+Macs = Callable[[np.ndarray], int]  # of the network with the kept sets, [sets] of bool
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Limits:
 
     of_layer: what some layers keep at least, such as those with a gate the channels that it picks.
     """
+
     min_channels: int = 1
     round_to: int = 1
     of_layer: Mapping[str, int] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class Choice:
 
     threshold: the largest scale among the dropped; None if nothing is.
     """
+
     kept: np.ndarray
     density: float
     threshold: float | None
@@ -60,13 +63,16 @@ def choose_macs(channels: Channels, target: int, limits: Limits, macs: Macs) -> 
     order = _order(channels, limits)
     whole = macs(np.ones(len(channels.scale), bool))
     if target >= whole:
-        raise UserError(f'slim.target_macs is {count(target)}, but the network has {count(whole)} MACs as it is; '
-                        'expected fewer.')
+        raise UserError(
+            f'slim.target_macs is {count(target)}, but the network has {count(whole)} MACs as it is; expected fewer.'
+        )
     least = macs(_kept(channels, order, limits.round_to))
     if target < least:
-        raise UserError(f'slim.target_macs is {count(target)}, but {count(least)} MACs are left even if every channel goes '
-                        f'that may, with slim.min_channels={limits.min_channels} and slim.round_to={limits.round_to}.')
-    low, high = 0, len(order)                   # high reaches the target, low does not
+        raise UserError(
+            f'slim.target_macs is {count(target)}, but {count(least)} MACs are left even if every channel goes '
+            f'that may, with slim.min_channels={limits.min_channels} and slim.round_to={limits.round_to}.'
+        )
+    low, high = 0, len(order)  # high reaches the target, low does not
     while high - low > 1:
         middle = (low + high) // 2
         if macs(_kept(channels, order[:middle], limits.round_to)) <= target:
@@ -87,8 +93,10 @@ def choose_widths(channels: Channels, widths: Mapping[str, int], limits: Limits)
         if layer not in channels.layers:
             problems.append(f'slim.channels: no layer `{layer}` has weights{did_you_mean(layer, channels.layers) or "."}')
         elif not all(channels.can_go[one] and len(members[one]) == 1 for one in sets):
-            problems.append(f'{where}, but the channels of {layer} are tied to those of other layers, or to the outputs; '
-                            'choose with slim.density.')
+            problems.append(
+                f'{where}, but the channels of {layer} are tied to those of other layers, or to the outputs; '
+                'choose with slim.density.'
+            )
         elif not min(limits.least(layer), len(sets)) <= width <= len(sets):
             problems.append(f'{where}, expected {min(limits.least(layer), len(sets))} to {len(sets)}.')
         else:
@@ -147,5 +155,8 @@ def _round_up(sets: np.ndarray, scale: np.ndarray, kept: np.ndarray, multiple: i
 def _choice(channels: Channels, kept: np.ndarray) -> Choice:
     free = channels.can_go
     gone = channels.scale[~kept]
-    return Choice(kept, float(channels.counted[kept & free].sum() / max(channels.counted[free].sum(), 1)),
-                  float(gone.max()) if len(gone) else None)
+    return Choice(
+        kept,
+        float(channels.counted[kept & free].sum() / max(channels.counted[free].sum(), 1)),
+        float(gone.max()) if len(gone) else None,
+    )

@@ -7,6 +7,7 @@ after it, which accuracy notices even where gamma is small. Folding corrects eac
 
 which is exact but at borders padded with zeros. It changes the dense network's weights, before channels are dropped.
 """
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ def _correct(node: Node, constants: np.ndarray, tensors: dict[str, np.ndarray]) 
     """Give the layer, in `tensors`, what the constants [C'] of its input did; nothing to correct, nothing done."""
     weights = tensors[f'{node.name}/weights']
     if not constants.any():
-        return                                              # among others where groups split the channels
+        return  # among others where groups split the channels
     lost = (constants @ weights.reshape(-1, *weights.shape[-2:]).sum(0)).astype(weights.dtype)
     for name, change in {'BatchNorm/moving_mean': -lost, 'biases': lost}.items():
         if f'{node.name}/{name}' in tensors:

@@ -1,4 +1,5 @@
 """What `slim` did, as it prints it."""
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ class Slimmed:
     difference: of the outputs from the masked network's, over the largest output. written: the files, as a user types them.
     chosen_by: what the channels have, `scales` or `uses`.
     """
+
     name: str
     before: Sequence[Cost]
     after: Sequence[Cost]
@@ -34,18 +36,29 @@ class Slimmed:
         rows = []
         for old, new in zip(self.before, self.after, strict=True):
             if old.trainable + old.state:
-                rows.append([old.name, f'{old.shape.channels}', f'{new.shape.channels}', percent(self.keep[old.name].mean(), 0),
-                             number(old.dense), number(new.dense)])
+                rows.append(
+                    [
+                        old.name,
+                        f'{old.shape.channels}',
+                        f'{new.shape.channels}',
+                        percent(self.keep[old.name].mean(), 0),
+                        number(old.dense),
+                        number(new.dense),
+                    ]
+                )
         sums = [number(sum(cost.dense for cost in costs)) for costs in (self.before, self.after)]
         return table(['layer', 'channels', 'kept', 'share', 'MACs', 'after'], rows, footer=[['total', '', '', '', *sums]])
 
     def _summary(self) -> list[str]:
-        macs, parameters = ([sum(getattr(cost, key) for cost in costs) for costs in (self.before, self.after)]
-                            for key in ('dense', 'trainable'))
+        macs, parameters = (
+            [sum(getattr(cost, key) for cost in costs) for costs in (self.before, self.after)] for key in ('dense', 'trainable')
+        )
         largest = self.choice.threshold
         dropped = 'none is dropped' if largest is None else f'the largest dropped is {largest:.3g}'
-        return [f'channels    {percent(self.choice.density, 1)} of the {self.chosen_by} that could go are kept; {dropped}',
-                f'MACs        {count(macs[1])}, {percent(macs[1] / macs[0], 1)} of {count(macs[0])}',
-                f'parameters  {count(parameters[1])} trainable, {percent(parameters[1] / parameters[0], 1)} of those before',
-                f'compared    differs from the masked network by {self.difference:.1g} of the largest output',
-                *(f'written     {path}' for path in self.written)]
+        return [
+            f'channels    {percent(self.choice.density, 1)} of the {self.chosen_by} that could go are kept; {dropped}',
+            f'MACs        {count(macs[1])}, {percent(macs[1] / macs[0], 1)} of {count(macs[0])}',
+            f'parameters  {count(parameters[1])} trainable, {percent(parameters[1] / parameters[0], 1)} of those before',
+            f'compared    differs from the masked network by {self.difference:.1g} of the largest output',
+            *(f'written     {path}' for path in self.written),
+        ]

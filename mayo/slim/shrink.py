@@ -5,6 +5,7 @@ of zeros adds nothing to what reads it, so the weights that read it can go. In a
 saliency 0, so that it never wins; a gate goes on picking as many of those that stay as it picked of all. The weights of the
 smaller network are made by mayo/checkpoint/slimmed.py.
 """
+
 import dataclasses
 from collections.abc import Mapping
 
@@ -34,7 +35,7 @@ def _smaller_node(node: Node, keep: Mapping[str, np.ndarray]) -> Node:
     if node.type == 'pad' and any(params['channels']):
         before, after = params['channels']
         stays = keep[node.name]
-        params['channels'] = (int(stays[:before].sum()), int(stays[len(stays) - after:].sum()))
+        params['channels'] = (int(stays[:before].sum()), int(stays[len(stays) - after :].sum()))
     if node.type == GATED:
         before, after = len(keep[node.name]), params['num_outputs']
         picked = GateParams.from_yaml(params['gate_params'], node.name).kept(before)

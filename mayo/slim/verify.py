@@ -1,4 +1,5 @@
 """Whether the smaller network computes what the masked one does, on random images."""
+
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,11 +12,16 @@ from mayo.net.tf.network import Network
 from mayo.session.base import dtype_policy
 from mayo.util.errors import RunError
 
-TOLERANCE = 1e-4                # of the largest output; float32 sums in another order
+TOLERANCE = 1e-4  # of the largest output; float32 sums in another order
 
 
-def compare(whole: tuple[Graph, Mapping[str, np.ndarray]], smaller: tuple[Graph, Mapping[str, np.ndarray]],
-            keep: Mapping[str, np.ndarray], shape: Shape, images: int = 4) -> float:
+def compare(
+    whole: tuple[Graph, Mapping[str, np.ndarray]],
+    smaller: tuple[Graph, Mapping[str, np.ndarray]],
+    keep: Mapping[str, np.ndarray],
+    shape: Shape,
+    images: int = 4,
+) -> float:
     """The largest difference of outputs on random images, over the largest output. RunError if it is more than rounding.
 
     whole, smaller: graph and tensors by name. keep: which channels of each value stay.
@@ -28,16 +34,19 @@ def compare(whole: tuple[Graph, Mapping[str, np.ndarray]], smaller: tuple[Graph,
     largest = max(float(tf.reduce_max(tf.abs(one))) for one, _ in pairs)
     difference = max(float(tf.reduce_max(tf.abs(one - other))) for one, other in pairs) / max(largest, 1e-12)
     if not difference <= TOLERANCE:
-        raise RunError(f'slim: the smaller network differs from the masked one by {difference:.2g} of the largest output; '
-                       'nothing was written.')
+        raise RunError(
+            f'slim: the smaller network differs from the masked one by {difference:.2g} of the largest output; '
+            'nothing was written.'
+        )
     return difference
 
 
 def masked_outputs(network: Network, keep: Mapping[str, np.ndarray], images: tf.Tensor) -> list[tf.Tensor]:
     """The outputs of a network, every dropped channel of which is zero after every layer."""
+
     def visit(node: Node, sources: list[tf.Tensor]) -> tf.Tensor:
         outputs = network.node_layers[node.name](sources[0] if len(sources) == 1 else sources, training=False)
-        outputs = outputs[0] if node.type == GATED else outputs         # of a gate, without what it did
+        outputs = outputs[0] if node.type == GATED else outputs  # of a gate, without what it did
         return outputs * tf.constant(keep[node.name], outputs.dtype)
 
     values = network.graph.walk(dict.fromkeys(network.graph.inputs, images), visit)

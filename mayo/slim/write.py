@@ -3,6 +3,7 @@
 Layers of modules become layers of their own, `b11/conv1`, because after slimming no two modules are alike. The names stay, so
 that the weights of the dense network and of the slimmed one are called the same.
 """
+
 import collections
 import dataclasses
 import re
@@ -18,7 +19,7 @@ from mayo.estimate.rules import named
 from mayo.net import gates as gated
 from mayo.net.graph import Graph, Node
 
-MARK = '# Written by slim'          # the start of a header line of every file that `slim` may write again
+MARK = '# Written by slim'  # the start of a header line of every file that `slim` may write again
 CLASSES = '$(dataset.task.num_classes)'
 GATED = '&gated {type: gated_convolution, gate_params: $(_gate)}'
 WIDTH = 110
@@ -29,6 +30,7 @@ _INDENT = 4
 @dataclasses.dataclass(frozen=True)
 class Model:
     """A model to write. header: lines of its opening comment; outputs: the names of the graph's results."""
+
     name: str
     description: str
     graph: Graph
@@ -43,8 +45,13 @@ def model_text(model: Model) -> str:
     """The file. Numbers of classes, which are the dataset's, stay a reference to it."""
     heads = heads_of(model.graph)
     params = {node.name: _said(node, model.num_classes if node.name in heads else None) for node in model.graph.nodes}
-    lines = [*_comment(model.header), 'dataset.task.preprocess:', *_block(model.preprocess, 1), 'model:',
-             *_block({'name': model.name, 'description': model.description}, 1)]
+    lines = [
+        *_comment(model.header),
+        'dataset.task.preprocess:',
+        *_block(model.preprocess, 1),
+        'model:',
+        *_block({'name': model.name, 'description': model.description}, 1),
+    ]
     if list(model.graph.inputs) != ['input'] or list(model.outputs) != ['output']:
         lines += _block({'inputs': list(model.graph.inputs), 'outputs': list(model.outputs)}, 1)
     lines += [' ' * _INDENT + 'layers:', *_layers(params), ' ' * _INDENT + 'graph:']
@@ -59,8 +66,11 @@ def gate_text(model: Model, header: Sequence[str], gates: Mapping[str, Mapping[s
     """
     lines = [*_comment(header), f'_import: ../{model.name}.yaml']
     if gates is None:
-        lines += ['_gate: {policy: parametric, density: 1.0, pool: avg}        # density: fraction of channels kept, (0, 1]',
-                  'model.layers:', f'    _gated: {GATED}']
+        lines += [
+            '_gate: {policy: parametric, density: 1.0, pool: avg}        # density: fraction of channels kept, (0, 1]',
+            'model.layers:',
+            f'    _gated: {GATED}',
+        ]
         lines += [f'    {in_one_line(name)}: *gated' for name in gated_layers(model)]
     else:
         lines += ['model.layers:']
@@ -75,14 +85,19 @@ def gated_layers(model: Model) -> list[str]:
     found = []
     for node in model.graph.nodes:
         source = model.shapes[node.inputs[0]]
-        if (node.type == 'convolution' and node.name not in heads and source.height * source.width > 1
-                and keeps_zero(named('activation_fn', node.params['activation_fn']))):
+        if (
+            node.type == 'convolution'
+            and node.name not in heads
+            and source.height * source.width > 1
+            and keeps_zero(named('activation_fn', node.params['activation_fn']))
+        ):
             found.append(node.name)
     return found
 
 
 def ungated_graph(graph: Graph, switched_off: bool = False) -> Graph:
     """`graph` with convolutions in place of gated ones; switched_off: only of those with `enable: false`."""
+
     def plain(node: Node) -> Node:
         if node.type != gated.GATED or (switched_off and (node.params['gate_params'] or {}).get('enable', True)):
             return node
@@ -95,8 +110,12 @@ def ungated_graph(graph: Graph, switched_off: bool = False) -> Graph:
 def gated_graph(model: Model, density: float) -> Graph:
     """What the overlay makes of the model, at a density."""
     layers = set(gated_layers(model))
-    nodes = (dataclasses.replace(node, type=gated.GATED, params={**node.params, 'gate_params': {'density': density}})
-             if node.name in layers else node for node in model.graph.nodes)
+    nodes = (
+        dataclasses.replace(node, type=gated.GATED, params={**node.params, 'gate_params': {'density': density}})
+        if node.name in layers
+        else node
+        for node in model.graph.nodes
+    )
     return dataclasses.replace(model.graph, nodes=tuple(nodes))
 
 
@@ -165,11 +184,18 @@ def _entries(graph: Graph, outputs: Sequence[str]) -> Iterator[dict[str, Any]]:
         chain.append(node)
         after = [other for other in graph.nodes if node.name in other.inputs]
         following = after[0] if len(after) == 1 and readers.count(node.name) == 1 else None
-        goes_on = (following is not None and len(following.inputs) == 1 and node.name not in results
-                   and graph.nodes[graph.nodes.index(node) + 1] is following)
+        goes_on = (
+            following is not None
+            and len(following.inputs) == 1
+            and node.name not in results
+            and graph.nodes[graph.nodes.index(node) + 1] is following
+        )
         if not goes_on:
-            yield {'from': _one_or_list(chain[0].inputs), 'with': _one_or_list([one.name for one in chain]),
-                   'to': _one_or_list(results.get(node.name, [node.name]))}
+            yield {
+                'from': _one_or_list(chain[0].inputs),
+                'with': _one_or_list([one.name for one in chain]),
+                'to': _one_or_list(results.get(node.name, [node.name])),
+            }
             chain = []
 
 
@@ -206,10 +232,21 @@ def in_one_line(value: Any) -> str:
 def _wrapped(text: str, depth: int) -> list[str]:
     """`text` at a depth, gone on with deeper where it is long."""
     indent = ' ' * _INDENT * depth
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + ' ' * _INDENT,
-                         break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + ' ' * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _comment(lines: Sequence[str]) -> list[str]:
-    return [part for line in lines for part in textwrap.wrap(line, COMMENT, initial_indent='# ', subsequent_indent='#     ',
-                                                             break_long_words=False, break_on_hyphens=False)]
+    return [
+        part
+        for line in lines
+        for part in textwrap.wrap(
+            line, COMMENT, initial_indent='# ', subsequent_indent='#     ', break_long_words=False, break_on_hyphens=False
+        )
+    ]

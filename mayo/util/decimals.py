@@ -1,8 +1,9 @@
 """Decimals as they were written: 0.28 of 100 is 28, although the floats' product is a little more."""
+
 import decimal
 import math
 
-_DIGITS = 4             # of a density
+_DIGITS = 4  # of a density
 
 
 def ceil_decimal(fraction: float, count: int) -> int:
@@ -25,4 +26,4 @@ def density_of(keep: int, channels: int) -> float:
     >>> density_of(32, 64), density_of(43, 192), density_of(192, 192)
     (0.5, 0.2239, 1.0)
     """
-    return math.floor(round(keep * 10 ** _DIGITS / channels, 6)) / 10 ** _DIGITS
+    return math.floor(round(keep * 10**_DIGITS / channels, 6)) / 10**_DIGITS

@@ -3,6 +3,7 @@
 A `UserError` says that words, YAML or data files are wrong (exit 2); a `RunError`, that a correct request failed (exit 1).
 Both print as their message alone. Anything else is a defect of ours and keeps its traceback.
 """
+
 import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
@@ -10,11 +11,13 @@ from collections.abc import Iterable, Iterator
 
 class MayoError(Exception):
     """A message for the user: where, what is wrong, what was expected, what to do."""
+
     exit_status = 1
 
 
 class UserError(MayoError):
     """The user's words or files are wrong."""
+
     exit_status = 2
 
 

@@ -1,4 +1,5 @@
 """Packages that only some actions need: which are missing, and what to type to have them."""
+
 import importlib.util
 from collections.abc import Iterable
 

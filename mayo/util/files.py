@@ -1,4 +1,5 @@
 """Files that are either whole or not there, and where the shipped ones live."""
+
 import contextlib
 import errno
 import fcntl
@@ -12,7 +13,7 @@ from mayo.util.errors import UserError
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent
 IS_CHECKOUT = (_CHECKOUT / 'models').is_dir() and (_CHECKOUT / 'setup.py').is_file()
-SHIPPED = _CHECKOUT if IS_CHECKOUT else _PACKAGE / 'shelf'      # holds models/ datasets/ trainers/ checkpoints/
+SHIPPED = _CHECKOUT if IS_CHECKOUT else _PACKAGE / 'shelf'  # holds models/ datasets/ trainers/ checkpoints/
 
 
 def home() -> pathlib.Path:

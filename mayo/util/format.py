@@ -1,4 +1,5 @@
 """Numbers and tables as people read them, in plain ASCII so that they survive any pipe."""
+
 from collections.abc import Sequence
 
 GAP = '  '
@@ -30,7 +31,7 @@ def amount(text: str | float) -> int:
     """
     digits = str(text).strip()
     power = ('k', 'M', 'G', 'T', 'P').index(digits[-1]) + 1 if digits[-1:] in ('k', 'M', 'G', 'T', 'P') else 0
-    return round(float(digits[:-1] if power else digits) * 1000 ** power)
+    return round(float(digits[:-1] if power else digits) * 1000**power)
 
 
 def share(text: str | float) -> float:
@@ -91,8 +92,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, f
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
-    padded = [cell.ljust(width) if column < left else cell.rjust(width)
-              for column, (cell, width) in enumerate(zip(cells, widths, strict=True))]
+    padded = [
+        cell.ljust(width) if column < left else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
     return GAP.join(padded).rstrip()
 
 

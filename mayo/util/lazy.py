@@ -1,4 +1,5 @@
 """Modules that are imported when first used, so that reading a signature costs no TensorFlow start-up."""
+
 import importlib
 import sys
 import types

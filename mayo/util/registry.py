@@ -1,4 +1,5 @@
 """A registry: adding a thing is adding a function under its name."""
+
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -23,11 +24,13 @@ class Registry(Generic[Item]):
 
     def register(self, name: str) -> Callable[[Item], Item]:
         """Decorator that enters a function or class under `name`."""
+
         def enter(item: Item) -> Item:
             if name in self._items:
                 raise ValueError(f'{self.kind} {name!r} is registered twice')
             self._items[name] = item
             return item
+
         return enter
 
     def __getitem__(self, name: str) -> Item:

@@ -1,4 +1,5 @@
 """A gated network of 8 x 8 pictures, with weights."""
+
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ from mayo.config import Config
 from mayo.estimate import Shape
 from mayo.session.spec import model_graph
 
-LAYERS = '''
+LAYERS = """
 dataset: {name: pictures, task: {num_classes: 3, preprocess: {shape: {height: 8, width: 8, channels: 2}}}}
 model:
     name: tiny
@@ -17,10 +18,21 @@ model:
         pool: {type: reduce_mean}
         logits: {type: fully_connected, num_outputs: 3, activation_fn: null}
     graph: {from: input, with: [conv0, conv1, pool, logits], to: output}
-'''
-SHAPES = {'conv0/weights': (3, 3, 2, 6), 'conv0/biases': (6,), 'conv0/gate/weights': (2, 6), 'conv0/gate/biases': (6,),
-          'conv0/gate/shift': (6,), 'conv1/weights': (3, 3, 6, 4), 'conv1/biases': (4,), 'conv1/gate/weights': (6, 4),
-          'conv1/gate/biases': (4,), 'conv1/gate/shift': (4,), 'logits/weights': (4, 3), 'logits/biases': (3,)}
+"""
+SHAPES = {
+    'conv0/weights': (3, 3, 2, 6),
+    'conv0/biases': (6,),
+    'conv0/gate/weights': (2, 6),
+    'conv0/gate/biases': (6,),
+    'conv0/gate/shift': (6,),
+    'conv1/weights': (3, 3, 6, 4),
+    'conv1/biases': (4,),
+    'conv1/gate/weights': (6, 4),
+    'conv1/gate/biases': (4,),
+    'conv1/gate/shift': (4,),
+    'logits/weights': (4, 3),
+    'logits/biases': (3,),
+}
 
 
 @pytest.fixture(scope='session')

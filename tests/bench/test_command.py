@@ -1,4 +1,5 @@
 """`bench` as a user types it: real processes, one tiny network."""
+
 import json
 
 import pytest
@@ -18,8 +19,18 @@ def tiny_yaml(tmp_path, tiny_config):
 
 def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsys):
     path = tmp_path / 'bench.json'
-    words = [tiny_yaml, 'bench.networks=[dense,masked,compact]', 'bench.engines=[tensorflow]', 'bench.batch_sizes=[2]',
-             'bench.densities=[0.5]', 'bench.rounds=1', 'bench.images=4', 'bench.format=json', f'bench.path={path}', 'bench']
+    words = [
+        tiny_yaml,
+        'bench.networks=[dense,masked,compact]',
+        'bench.engines=[tensorflow]',
+        'bench.batch_sizes=[2]',
+        'bench.densities=[0.5]',
+        'bench.rounds=1',
+        'bench.images=4',
+        'bench.format=json',
+        f'bench.path={path}',
+        'bench',
+    ]
     picture = tmp_path / 'bench.svg'
     if not missing(['matplotlib']):
         words.insert(1, f'bench.plot={picture}')
@@ -40,14 +51,23 @@ def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsy
     assert compact['difference'] < 1e-5, 'compact and masked are one function'
 
 
-@pytest.mark.parametrize('word, message', [
-    ('bench.densities=[0.5,2]', 'command line: bench.densities is [0.5, 2], expected a list, each of it a number in (0, 1].'),
-    ('bench.batch_sizes=4', 'command line: bench.batch_sizes is 4, expected a list, each of it a whole number from 1 up.'),
-    ('bench.engines=[tpu]', "command line: bench.engines is ['tpu'], expected a list, each of it one of tensorflow, xla, "
-                            'onnxruntime, openvino, native.'),
-    ('bench.artifact=no/net.onnx', 'command line: bench.artifact: no/net.onnx does not exist.'),
-    ('bench.plot=a.gif', "command line: bench.plot is 'a.gif', expected a path that ends in .png, .svg or .pdf."),
-])
+@pytest.mark.parametrize(
+    'word, message',
+    [
+        (
+            'bench.densities=[0.5,2]',
+            'command line: bench.densities is [0.5, 2], expected a list, each of it a number in (0, 1].',
+        ),
+        ('bench.batch_sizes=4', 'command line: bench.batch_sizes is 4, expected a list, each of it a whole number from 1 up.'),
+        (
+            'bench.engines=[tpu]',
+            "command line: bench.engines is ['tpu'], expected a list, each of it one of tensorflow, xla, "
+            'onnxruntime, openvino, native.',
+        ),
+        ('bench.artifact=no/net.onnx', 'command line: bench.artifact: no/net.onnx does not exist.'),
+        ('bench.plot=a.gif', "command line: bench.plot is 'a.gif', expected a path that ends in .png, .svg or .pdf."),
+    ],
+)
 def test_a_wrong_setting_is_told_before_anything_runs(tiny_yaml, word, message, capsys):
     assert main([tiny_yaml, word, 'bench']) == 2
     assert capsys.readouterr().err.strip() == message
@@ -59,15 +79,23 @@ def test_engines_agree_and_an_exported_file_is_measured_beside_them(subject, tmp
     from mayo.bench import Plan, measure
     from mayo.net.tf.compact import lower_graph
     from mayo.net.tf.compact.onnx import onnx_model
+
     artifact = tmp_path / 'net.onnx'
     artifact.write_bytes(onnx_model(lower_graph(subject.graph, subject.input_shape, subject.weights)).SerializeToString())
-    plan = Plan(batch_sizes=[3], networks=['dense', 'compact', 'static'], engines=['onnxruntime', 'openvino'],
-                artifacts=[str(artifact)], rounds=1, images=4)
+    plan = Plan(
+        batch_sizes=[3],
+        networks=['dense', 'compact', 'static'],
+        engines=['onnxruntime', 'openvino'],
+        artifacts=[str(artifact)],
+        rounds=1,
+        images=4,
+    )
     found = measure(subject, plan)
     assert found.notes == ()
     (group,) = found.groups
     assert [one.label for one in group.measurements] == [
-        f'{network} {engine}' for network in plan.networks for engine in plan.engines] + ['net.onnx onnxruntime']
+        f'{network} {engine}' for network in plan.networks for engine in plan.engines
+    ] + ['net.onnx onnxruntime']
     assert all(one.difference is None or one.difference < 1e-4 for one in group.measurements)
 
 
@@ -75,11 +103,14 @@ def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(sub
     import tensorflow as tf
 
     from mayo.bench import Plan, measure
+
     module = tf.Module()
     module.scale = tf.Variable(2.0)
     for name, count in (('any', None), ('one', 1)):
-        module.call = tf.function(lambda images: tf.reduce_mean(images, (1, 2)) * module.scale,
-                                  input_signature=[tf.TensorSpec((count, 8, 8, 2), name='images')])
+        module.call = tf.function(
+            lambda images: tf.reduce_mean(images, (1, 2)) * module.scale,
+            input_signature=[tf.TensorSpec((count, 8, 8, 2), name='images')],
+        )
         tf.saved_model.save(module, tmp_path / name, signatures={'serving_default': module.call})
     plan = Plan(batch_sizes=[3], networks=[], artifacts=[str(tmp_path / 'any'), str(tmp_path / 'one')], rounds=1, images=4)
     found = measure(subject, plan)
@@ -92,6 +123,7 @@ def test_a_tflite_file_is_measured(subject, tmp_path):
     import tensorflow as tf
 
     from mayo.bench import Plan, measure
+
     call = tf.function(lambda images: tf.reduce_mean(images, (1, 2)), input_signature=[tf.TensorSpec((1, 8, 8, 2))])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
     path = tmp_path / 'net.tflite'

@@ -1,4 +1,5 @@
 """A run as a whole: what is left out and why, and real processes in turn."""
+
 import numpy as np
 import pytest
 
@@ -12,8 +13,10 @@ from mayo.util.files import IS_CHECKOUT
 @pytest.fixture
 def without(monkeypatch):
     """Makes packages look as if they were not installed."""
+
     def forget(*names):
         monkeypatch.setattr(latency, 'missing', lambda packages: [package for package in packages if package in names])
+
     return forget
 
 
@@ -23,8 +26,10 @@ def test_an_engine_that_is_not_installed_is_named_with_the_remedy(subject, witho
     modes = latency._possible(subject, Plan(), notes)
     assert {mode.engine for mode in modes} == {'tensorflow', 'xla', 'native'}
     assert IS_CHECKOUT
-    assert notes == ['onnxruntime is left out: not installed: onnx; install with:  pip install .[bench]',
-                     'openvino is left out: not installed: openvino, onnx; install with:  pip install .[bench]']
+    assert notes == [
+        'onnxruntime is left out: not installed: onnx; install with:  pip install .[bench]',
+        'openvino is left out: not installed: openvino, onnx; install with:  pip install .[bench]',
+    ]
 
 
 def test_an_exported_onnx_file_needs_no_package_that_makes_one(subject, without):
@@ -50,8 +55,10 @@ def test_a_network_without_gates_is_measured_dense(subject):
 
 
 def test_outputs_that_differ_and_masks_that_do_not_are_remarked():
-    samples = [Sample(Mode('masked', 'tensorflow'), Timing.of([1.0]), 1, np.full(3, 1.0)),
-               Sample(Mode('compact', 'xla'), Timing.of([1.0]), 1, np.full(3, 0.9))]
+    samples = [
+        Sample(Mode('masked', 'tensorflow'), Timing.of([1.0]), 1, np.full(3, 1.0)),
+        Sample(Mode('compact', 'xla'), Timing.of([1.0]), 1, np.full(3, 0.9)),
+    ]
     group = Group(4, 0.5, 10, compare(samples, {'dense': 10}, 4), 0.0)
     same, differ = latency._remarks(group)
     assert same.startswith('every image has the same mask')
@@ -63,6 +70,7 @@ def test_a_mode_that_breaks_is_left_out_and_the_others_go_on(subject, monkeypatc
 
     class Fake:
         """A worker that breaks in its second turn if its mode is compact."""
+
         def __init__(self, job, log):
             self.network = log.stem.split()[0]
 
@@ -88,8 +96,15 @@ def test_a_mode_that_breaks_is_left_out_and_the_others_go_on(subject, monkeypatc
     monkeypatch.setattr(latency, 'PAUSE', 0)
     found = measure(subject, Plan(batch_sizes=[1, 2], densities=[1.0, 0.5], engines=['tensorflow'], rounds=3))
     assert [(group.batch_size, group.density, group.mask_change) for group in found.groups] == [
-        (1, 1.0, 0.25), (1, 0.5, 0.25), (2, 1.0, 0.25), (2, 0.5, 0.25)]
+        (1, 1.0, 0.25),
+        (1, 0.5, 0.25),
+        (2, 1.0, 0.25),
+        (2, 0.5, 0.25),
+    ]
     assert [(one.network, one.speedup, one.seconds.calls) for one in found.groups[0].measurements] == [
-        ('dense', 1.0, 3), ('masked', 2.0, 3), ('static', 1.0, 3)]
+        ('dense', 1.0, 3),
+        ('masked', 2.0, 3),
+        ('static', 1.0, 3),
+    ]
     assert found.notes == ('compact tensorflow is left out: it broke',)
     assert (calls.count('killed'), calls.count('dense')) == (16, 16)

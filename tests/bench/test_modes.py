@@ -1,16 +1,9 @@
 """Which networks are measured, in which engines, and what each computes."""
+
 import pytest
 
 from mayo.bench.engines import engines
-from mayo.bench.modes import (
-    ENGINES,
-    NETWORKS,
-    Mode,
-    artifact_engine,
-    densities_of,
-    macs_of,
-    modes_of,
-)
+from mayo.bench.modes import ENGINES, NETWORKS, Mode, artifact_engine, densities_of, macs_of, modes_of
 from mayo.estimate import estimate
 from mayo.net.gates import at_density, without_gates
 from mayo.session.settings import SETTINGS

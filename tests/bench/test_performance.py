@@ -1,4 +1,5 @@
 """The script that writes docs/performance.md measures what issue 3 asks for and keeps what was written by hand."""
+
 import dataclasses
 import importlib.util
 import json
@@ -26,8 +27,9 @@ def script():
 
 
 def figures(run):
-    samples = [Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1))
-               for mode in modes_of(NETWORKS, ENGINES, [])]
+    samples = [
+        Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1)) for mode in modes_of(NETWORKS, ENGINES, [])
+    ]
     groups = tuple(Group(run.batch_size, density, 1000, compare(samples, MACS, run.batch_size)) for density in run.densities)
     found = Bench(run.name.partition('-')[0], (32, 32, 3), 'random weights', 2, groups, ('a note',))
     return json.loads(json.dumps(dataclasses.asdict(found)))

@@ -1,4 +1,5 @@
 """The picture needs matplotlib, and says so."""
+
 import numpy as np
 import pytest
 
@@ -31,8 +32,12 @@ def test_a_picture_with_a_panel_for_each_batch_size(ending, tmp_path):
 
 
 def group(size, density):
-    times = {('dense', 'xla'): 2.0, ('compact', 'xla'): 3 * density, ('compact', 'openvino'): 2.5 * density,
-             ('static', 'xla'): density}
+    times = {
+        ('dense', 'xla'): 2.0,
+        ('compact', 'xla'): 3 * density,
+        ('compact', 'openvino'): 2.5 * density,
+        ('static', 'xla'): density,
+    }
     samples = [Sample(Mode(*mode), Timing.of([time]), 1, np.ones(3)) for mode, time in times.items()]
     return Group(size, density, 1000, compare(samples, {'dense': 1000, 'compact': 500, 'static': 400}, size))
 

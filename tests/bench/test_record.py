@@ -1,4 +1,5 @@
 """Percentiles and ratios against NumPy and plain arithmetic."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,8 +25,13 @@ def test_percentiles_are_on_the_line_between_the_sorted_calls(seconds):
 
 
 def test_speed_is_told_against_the_best_dense_and_the_best_static_engine():
-    samples = [sample('dense', 'tensorflow', 4.0), sample('dense', 'openvino', 2.0), sample('compact', 'xla', 1.0),
-               sample('static', 'xla', 0.8), sample('static', 'openvino', 0.5)]
+    samples = [
+        sample('dense', 'tensorflow', 4.0),
+        sample('dense', 'openvino', 2.0),
+        sample('compact', 'xla', 1.0),
+        sample('static', 'xla', 0.8),
+        sample('static', 'openvino', 0.5),
+    ]
     slow, best, compact, _, static = compare(samples, MACS, batch_size=8)
     assert (slow.speedup, best.speedup, compact.speedup, static.speedup) == (0.5, 1.0, 2.0, 4.0)
     assert (compact.of_static, static.of_static) == (0.5, 1.0)
@@ -51,9 +57,14 @@ def test_an_artifact_has_a_speed_but_no_macs():
 
 
 def test_outputs_are_compared_with_those_of_the_same_function():
-    samples = [sample('dense', 'xla', 1, [9, 9]), sample('masked', 'tensorflow', 1, [1, -4]),
-               sample('compact', 'xla', 1, [1, -2]), sample('dense', 'openvino', 1, [9, 0]),
-               sample('static', 'xla', 1, [0, 0]), sample('static', 'openvino', 1, [0, 0])]
+    samples = [
+        sample('dense', 'xla', 1, [9, 9]),
+        sample('masked', 'tensorflow', 1, [1, -4]),
+        sample('compact', 'xla', 1, [1, -2]),
+        sample('dense', 'openvino', 1, [9, 0]),
+        sample('static', 'xla', 1, [0, 0]),
+        sample('static', 'openvino', 1, [0, 0]),
+    ]
     assert [one.difference for one in compare(samples, MACS, 1)] == [None, None, 0.5, 1.0, None, 0.0]
 
 
@@ -63,11 +74,14 @@ def test_the_fastest_engine_of_a_network():
     assert group.fastest('static') is None
 
 
-@pytest.mark.parametrize('compact, expected', [
-    ([3.0, 2.0, 0.0], 0.75),        # equal at a measured density
-    ([3.0, 1.0, 0.0], 0.875),       # between two of them
-    ([1.0, 1.0, 1.0], None),        # always faster
-    ([3.0, 3.0, 3.0], None),        # never
-])
+@pytest.mark.parametrize(
+    'compact, expected',
+    [
+        ([3.0, 2.0, 0.0], 0.75),  # equal at a measured density
+        ([3.0, 1.0, 0.0], 0.875),  # between two of them
+        ([1.0, 1.0, 1.0], None),  # always faster
+        ([3.0, 3.0, 3.0], None),  # never
+    ],
+)
 def test_the_crossover_is_where_the_lines_meet(compact, expected):
     assert crossover([1.0, 0.75, 0.25], compact, [2.0, 2.0, 2.0]) == expected

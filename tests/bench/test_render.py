@@ -1,4 +1,5 @@
 """The table fits the screen, and the JSON holds everything."""
+
 import json
 
 import numpy as np
@@ -9,14 +10,21 @@ from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.bench.render import render
 
 MACS = {'dense': 174_301_824, 'masked': 176_000_000, 'compact': 44_155_840, 'static': 43_000_000}
-TIMES = {('dense', 'tensorflow'): 3.31, ('dense', 'onnxruntime'): 2.3, ('masked', 'tensorflow'): 4.1,
-         ('compact', 'onnxruntime'): 1.15, ('static', 'onnxruntime'): 0.92}
+TIMES = {
+    ('dense', 'tensorflow'): 3.31,
+    ('dense', 'onnxruntime'): 2.3,
+    ('masked', 'tensorflow'): 4.1,
+    ('compact', 'onnxruntime'): 1.15,
+    ('static', 'onnxruntime'): 0.92,
+}
 
 
 @pytest.fixture
 def bench():
-    samples = [Sample(Mode(*mode), Timing.of([time / 1000 * part for part in (0.9, 1.0, 1.2)]), 610 << 20, np.ones(10))
-               for mode, time in TIMES.items()]
+    samples = [
+        Sample(Mode(*mode), Timing.of([time / 1000 * part for part in (0.9, 1.0, 1.2)]), 610 << 20, np.ones(10))
+        for mode, time in TIMES.items()
+    ]
     groups = tuple(Group(size, 0.5, MACS['dense'], compare(samples, MACS, size), 0.2) for size in (1, 64))
     return Bench('cifarnet', (32, 32, 3), 'random weights', 2, groups, ('openvino is left out: ' + 'because ' * 12,))
 
@@ -42,8 +50,10 @@ def test_a_row_says_how_fast_a_mode_is_and_against_what(bench):
 def test_the_head_says_what_was_measured(bench):
     text = render(bench)
     assert text.startswith('cifarnet on 32x32x3, random weights, float32, 2 threads\n')
-    assert ('batch 64, density 0.5, 44,155,840 of 174,301,824 MACs executed (3.95x fewer), 20.0 % of active channels change '
-            'from image to image\n') in text
+    assert (
+        'batch 64, density 0.5, 44,155,840 of 174,301,824 MACs executed (3.95x fewer), 20.0 % of active channels change '
+        'from image to image\n'
+    ) in text
     assert 'note: openvino is left out: because' in text
 
 

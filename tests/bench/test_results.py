@@ -1,4 +1,5 @@
 """The script that writes docs/results.md: every command runs, and the page says what the records do."""
+
 import importlib.util
 import json
 import pathlib
@@ -20,8 +21,13 @@ def script():
 
 
 def record(top1, executed):
-    return {'top1': {'test': top1, 'held out': top1 + 0.01}, 'top5': {'test': 0.99, 'held out': 0.99},
-            'dense': 174_000_000, 'macs': 2 * executed, 'executed': executed}
+    return {
+        'top1': {'test': top1, 'held out': top1 + 0.01},
+        'top5': {'test': 0.99, 'held out': 0.99},
+        'dense': 174_000_000,
+        'macs': 2 * executed,
+        'executed': executed,
+    }
 
 
 def test_every_network_is_one_that_can_be_built(script):
@@ -36,8 +42,7 @@ def test_a_row_says_what_is_lost_what_it_costs_and_how_long_it_takes(script):
     script.add_times(records, {'dense': {'native': 3.0, 'openvino': 2.0}, 'FBS, density 0.5': {'native': 1.0}})
     lines = script.page(records, RECIPE).splitlines()
     assert '| dense | 90.00 % | 99.00 % |  | 91.00 % | 174.0M | 348.0M | 174.0M | 1.50 | 91.37 % | 174M |' in lines
-    assert ('| FBS, density 0.5 | 89.50 % | 99.00 % | 0.50 | 90.50 % | 174.0M | 88.3M | 44.2M | 0.50 | 90.54 % | 57M |'
-            in lines)
+    assert '| FBS, density 0.5 | 89.50 % | 99.00 % | 0.50 | 90.50 % | 174.0M | 88.3M | 44.2M | 0.50 | 90.54 % | 57M |' in lines
     assert lines[-1] == RECIPE
 
 

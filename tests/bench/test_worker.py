@@ -1,4 +1,5 @@
 """What a measuring process does, and what is told when it cannot."""
+
 import itertools
 import multiprocessing
 import time
@@ -50,8 +51,8 @@ def test_a_timer_goes_through_different_batches():
     timer = Timer(Loaded(lambda batch: batch, lambda batch: seen.append(batch) or [batch]), np.arange(7), 2)
     assert timer.warm_up().tolist() == [0, 1]
     assert len(timer.turn()) == worker.TURN_CALLS
-    assert [batch[0] for batch in seen[1:5]] == [0, 2, 4, 0]            # the odd image is left out
-    assert len(seen) == 1 + worker.WARM_UP + 1 + worker.TURN_CALLS      # the first call of a turn does not count
+    assert [batch[0] for batch in seen[1:5]] == [0, 2, 4, 0]  # the odd image is left out
+    assert len(seen) == 1 + worker.WARM_UP + 1 + worker.TURN_CALLS  # the first call of a turn does not count
 
 
 def test_a_turn_of_slow_calls_ends_early(monkeypatch):

@@ -1,4 +1,5 @@
 """Bundles: what is written is read; what is damaged is said to be; nothing is ever half there."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,8 +10,11 @@ from hypothesis.extra import numpy as arrays
 from mayo.checkpoint import bundle
 from mayo.util.errors import UserError
 
-TENSORS = {'net/conv/weights': np.arange(18, dtype=np.float32).reshape(3, 3, 2), 'imgs_seen': np.int64(7),
-           'mayo/config': 'a: é\n'}
+TENSORS = {
+    'net/conv/weights': np.arange(18, dtype=np.float32).reshape(3, 3, 2),
+    'imgs_seen': np.int64(7),
+    'mayo/config': 'a: é\n',
+}
 
 
 @pytest.fixture
@@ -27,8 +31,12 @@ def test_what_is_written_is_read(prefix):
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(array=arrays.arrays(some.sampled_from([np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_]),
-                           arrays.array_shapes(min_dims=0, max_dims=3, min_side=0)))
+@given(
+    array=arrays.arrays(
+        some.sampled_from([np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_]),
+        arrays.array_shapes(min_dims=0, max_dims=3, min_side=0),
+    )
+)
 def test_any_array_comes_back_with_its_type(tmp_path, array):
     bundle.write(tmp_path / 'any', {'x': array})
     read = bundle.read(tmp_path / 'any')['x']
@@ -51,6 +59,7 @@ def test_a_write_that_fails_leaves_the_earlier_bundle_and_nothing_else(prefix, m
 
     def full(*args):
         raise OSError('no space left on device')
+
     monkeypatch.setattr(bundle, 'flush', full)
     with pytest.raises(OSError, match='no space'):
         bundle.write(prefix, {'imgs_seen': np.int64(8)})
@@ -79,8 +88,11 @@ def test_missing_data_are_said(prefix):
 def test_a_checkpoint_in_parts_is_read_and_a_part_that_is_missing_is_said(tmp_path):
     for name in 'ab':
         bundle.write(tmp_path / name, {name: np.arange(3)})
-    tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=[str(tmp_path / 'a'), str(tmp_path / 'b')],
-                                  destination_prefix=str(tmp_path / 'parts'), delete_old_dirs=False)
+    tf.raw_ops.MergeV2Checkpoints(
+        checkpoint_prefixes=[str(tmp_path / 'a'), str(tmp_path / 'b')],
+        destination_prefix=str(tmp_path / 'parts'),
+        delete_old_dirs=False,
+    )
     assert sorted(bundle.read(tmp_path / 'parts')) == ['a', 'b']
     (tmp_path / 'parts.data-00001-of-00002').unlink()
     with pytest.raises(UserError, match=r'is in 2 parts, of which \S+parts\.data-00001-of-00002 does not exist\.'):
@@ -109,8 +121,11 @@ def test_a_git_lfs_pointer_is_said(prefix, suffix):
 
 
 @pytest.mark.parametrize('suffix', ['.index', '.data-00000-of-00001'])
-@pytest.mark.parametrize('damage', [lambda b: b[:0], lambda b: b[:10], lambda b: b[:-3], lambda b: bytes([b[0] ^ 1]) + b[1:]],
-                         ids=['empty', 'short', 'cut', 'flipped'])
+@pytest.mark.parametrize(
+    'damage',
+    [lambda b: b[:0], lambda b: b[:10], lambda b: b[:-3], lambda b: bytes([b[0] ^ 1]) + b[1:]],
+    ids=['empty', 'short', 'cut', 'flipped'],
+)
 def test_damage_is_said(prefix, suffix, damage):
     file = prefix.with_name(prefix.name + suffix)
     file.write_bytes(damage(file.read_bytes()))

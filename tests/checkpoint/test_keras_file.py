@@ -1,4 +1,5 @@
 """Files of Keras: every layout gives the same layers, and what is damaged or something else is said."""
+
 import re
 import zipfile
 
@@ -11,7 +12,7 @@ import pytest
 from mayo.checkpoint import keras_file
 from mayo.util.errors import UserError
 
-pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation:DeprecationWarning')     # of h5py in Keras
+pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation:DeprecationWarning')  # of h5py in Keras
 KERNEL, BIAS = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2), np.array([1, 2], np.float32)
 
 
@@ -41,9 +42,13 @@ def written(model, path):
 def test_every_layout_gives_the_variables_of_the_model(model, tmp_path, name):
     layers = keras_file.read(written(model, tmp_path / name))
     assert {layer: list(variables) for layer, variables in layers.items()} == {
-        'first': ['kernel', 'bias'], 'first_bn': ['beta', 'moving_mean', 'moving_variance'], 'deep': ['kernel'],
-        'a_conv': ['kernel', 'bias'], 'deep_bn': ['gamma', 'beta', 'moving_mean', 'moving_variance'],
-        'logits': ['kernel', 'bias']}
+        'first': ['kernel', 'bias'],
+        'first_bn': ['beta', 'moving_mean', 'moving_variance'],
+        'deep': ['kernel'],
+        'a_conv': ['kernel', 'bias'],
+        'deep_bn': ['gamma', 'beta', 'moving_mean', 'moving_variance'],
+        'logits': ['kernel', 'bias'],
+    }
     for layer in model.layers:
         for weight in layer.weights:
             np.testing.assert_array_equal(layers[layer.name][weight.name], weight)
@@ -65,23 +70,39 @@ def legacy(path, groups, cut=False, inside=''):
     return path
 
 
-@pytest.mark.parametrize('kernel, bias', [
-    ('conv/kernel:0', 'conv/bias:0'), ('conv_W_1:0', 'conv_b_1:0'), ('conv_3/kernel:0', 'conv_3/bias:0'), ('kernel', 'bias'),
-    ('conv/depthwise_kernel:0', 'conv/bias:0'), ('depthwise_kernel', 'bias')])
+@pytest.mark.parametrize(
+    'kernel, bias',
+    [
+        ('conv/kernel:0', 'conv/bias:0'),
+        ('conv_W_1:0', 'conv_b_1:0'),
+        ('conv_3/kernel:0', 'conv_3/bias:0'),
+        ('kernel', 'bias'),
+        ('conv/depthwise_kernel:0', 'conv/bias:0'),
+        ('depthwise_kernel', 'bias'),
+    ],
+)
 @pytest.mark.parametrize('cut', [False, True])
 def test_names_of_older_keras_are_understood(tmp_path, kernel, bias, cut):
     path = legacy(tmp_path / 'old.h5', {'conv': {kernel: KERNEL, bias: BIAS}, 'pool': {}, 'fc': {'fc_W:0': BIAS}}, cut)
     layers = keras_file.read(path)
     assert {layer: list(variables) for layer, variables in layers.items()} == {
-        'conv': ['depthwise_kernel' if 'depthwise' in kernel else 'kernel', 'bias'], 'fc': ['kernel']}
+        'conv': ['depthwise_kernel' if 'depthwise' in kernel else 'kernel', 'bias'],
+        'fc': ['kernel'],
+    }
     np.testing.assert_array_equal(next(iter(layers['conv'].values())), KERNEL)
 
 
 def test_a_model_inside_a_model_gives_its_layers(tmp_path):
-    path = legacy(tmp_path / 'inner.h5', {'vgg16': {'a/kernel:0': KERNEL, 'a/bias:0': BIAS, 'b/kernel:0': KERNEL},
-                                          'head': {'head/kernel:0': BIAS}}, inside='model_weights')
+    path = legacy(
+        tmp_path / 'inner.h5',
+        {'vgg16': {'a/kernel:0': KERNEL, 'a/bias:0': BIAS, 'b/kernel:0': KERNEL}, 'head': {'head/kernel:0': BIAS}},
+        inside='model_weights',
+    )
     assert {layer: list(variables) for layer, variables in keras_file.read(path).items()} == {
-        'a': ['kernel', 'bias'], 'b': ['kernel'], 'head': ['kernel']}
+        'a': ['kernel', 'bias'],
+        'b': ['kernel'],
+        'head': ['kernel'],
+    }
 
 
 def numbered(path, groups, names=True):
@@ -96,8 +117,14 @@ def numbered(path, groups, names=True):
 
 
 def test_the_variables_of_an_optimizer_are_of_no_layer(tmp_path):
-    path = numbered(tmp_path / 'x.weights.h5', {'layers/conv2d': ('conv', [KERNEL, BIAS]), 'optimizer': ('adam', [BIAS]),
-                                                'layers/functional/layers/conv2d': ('inner', [KERNEL])})
+    path = numbered(
+        tmp_path / 'x.weights.h5',
+        {
+            'layers/conv2d': ('conv', [KERNEL, BIAS]),
+            'optimizer': ('adam', [BIAS]),
+            'layers/functional/layers/conv2d': ('inner', [KERNEL]),
+        },
+    )
     assert sorted(keras_file.read(path)) == ['conv', 'inner']
 
 
@@ -111,13 +138,21 @@ def test_layers_that_a_file_only_numbers_are_named_by_the_application(tmp_path, 
 
     class Model:
         layers = (Conv2D('stem'), BatchNormalization('stem_bn'), Conv2D('block'))
+
     monkeypatch.setattr(keras.applications, 'Tiny', lambda weights: Model, raising=False)
-    groups = {'layers/conv2d_1': ('', [KERNEL]), 'layers/conv2d': ('', [KERNEL, BIAS]),
-              'layers/batch_normalization': ('', [BIAS] * 4), 'layers/dense': ('', [BIAS])}
+    groups = {
+        'layers/conv2d_1': ('', [KERNEL]),
+        'layers/conv2d': ('', [KERNEL, BIAS]),
+        'layers/batch_normalization': ('', [BIAS] * 4),
+        'layers/dense': ('', [BIAS]),
+    }
     path = numbered(tmp_path / 'x.weights.h5', groups, names=False)
     assert {layer: list(variables) for layer, variables in keras_file.read(path, 'Tiny').items()} == {
-        'block': ['kernel'], 'stem': ['kernel', 'bias'], 'stem_bn': ['gamma', 'beta', 'moving_mean', 'moving_variance'],
-        'layers/dense': ['kernel']}
+        'block': ['kernel'],
+        'stem': ['kernel', 'bias'],
+        'stem_bn': ['gamma', 'beta', 'moving_mean', 'moving_variance'],
+        'layers/dense': ['kernel'],
+    }
     assert sorted(keras_file.read(path)) == ['layers/batch_normalization', 'layers/conv2d', 'layers/conv2d_1', 'layers/dense']
 
 
@@ -150,8 +185,9 @@ def test_two_layers_of_one_name_are_said(tmp_path):
 def test_hdf5_of_something_else_is_said(tmp_path):
     with h5py.File(tmp_path / 'x.h5', 'w') as file:
         file['weights'] = KERNEL
-    assert refused(tmp_path / 'x.h5') == (': HDF5 without layers of Keras, '
-                                          'expected the attribute `layer_names` or groups `vars`.')
+    assert refused(tmp_path / 'x.h5') == (
+        ': HDF5 without layers of Keras, expected the attribute `layer_names` or groups `vars`.'
+    )
 
 
 def test_a_zip_of_something_else_is_said(tmp_path):
@@ -165,7 +201,7 @@ def test_a_zip_of_something_else_is_said(tmp_path):
 def test_a_file_that_is_cut_is_said(model, tmp_path, name, kept):
     path = written(model, tmp_path / name)
     data = path.read_bytes()
-    path.write_bytes(data[:int(len(data) * kept)])
+    path.write_bytes(data[: int(len(data) * kept)])
     assert re.fullmatch(r': the file is truncated or corrupt \(.+\)\.', refused(path))
 
 

@@ -1,4 +1,5 @@
 """Names: what fits is loaded, and what does not is listed by kind."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,9 +14,15 @@ def variables():
 
 
 def test_everything_that_matches_is_loaded_and_cast(variables):
-    match = names.load_into(variables, {'net/conv/weights': np.ones((2, 2), np.float64),
-                                        'net/conv/biases': np.ones(2, np.float16), 'imgs_seen': np.int64(3),
-                                        'mayo/training/optimizer/0': np.zeros(1)})
+    match = names.load_into(
+        variables,
+        {
+            'net/conv/weights': np.ones((2, 2), np.float64),
+            'net/conv/biases': np.ones(2, np.float16),
+            'imgs_seen': np.int64(3),
+            'mayo/training/optimizer/0': np.zeros(1),
+        },
+    )
     assert (match.missing, match.unused, match.differing) == ((), (), ())
     assert all(tf.reduce_all(variable == 1) for variable in variables.values())
     assert str(match) == ''
@@ -29,7 +36,8 @@ def test_a_file_of_another_network_lists_missing_unused_and_shapes_apart(variabl
         '  1 missing in the file: net/conv/biases',
         '  1 unused in the file: net/fc/weights',
         '  1 of another shape: net/conv/weights is [3, 2] in the file, [2, 2] in the network',
-        '  system.checkpoint.strict=false loads what matches.']
+        '  system.checkpoint.strict=false loads what matches.',
+    ]
     assert not tf.reduce_any(variables['net/conv/weights'] != 0)
 
 
@@ -63,8 +71,12 @@ def test_an_optional_variable_may_be_missing(variables):
 
 
 def test_pruning_masks_of_the_original_multiply_their_weights():
-    tensors = names.adapt({'n/c/weights': np.array([[1.0, 2], [3, 4]], np.float32),
-                           'n/c/weights/DynamicNetworkSurgeryPruner.mask': np.array([[True, False], [False, True]])})
+    tensors = names.adapt(
+        {
+            'n/c/weights': np.array([[1.0, 2], [3, 4]], np.float32),
+            'n/c/weights/DynamicNetworkSurgeryPruner.mask': np.array([[True, False], [False, True]]),
+        }
+    )
     assert list(tensors) == ['n/c/weights']
     np.testing.assert_array_equal(tensors['n/c/weights'], [[1, 0], [0, 4]])
     assert tensors['n/c/weights'].dtype == np.float32

@@ -1,4 +1,5 @@
 """The folder of checkpoints: names, the latest, which stay, and what is said of one that is not there."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -67,8 +68,11 @@ def test_a_path_is_resolved_from_the_current_folder(store, tmp_path, monkeypatch
 
 def test_an_unknown_name_says_what_exists_and_the_nearest(store):
     put(store, 'pretrained', 'gate50')
-    with pytest.raises(UserError, match=r'system\.checkpoint\.load=gate5: no such checkpoint in \S+net/pictures, '
-                                        r'there are gate50, pretrained; did you mean gate50\?'):
+    with pytest.raises(
+        UserError,
+        match=r'system\.checkpoint\.load=gate5: no such checkpoint in \S+net/pictures, '
+        r'there are gate50, pretrained; did you mean gate50\?',
+    ):
         store.resolve('gate5')
 
 

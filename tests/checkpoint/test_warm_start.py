@@ -1,4 +1,5 @@
 """The warm start: a dense layer and its gated one, both computed here in NumPy, are equal."""
+
 import numpy as np
 import pytest
 
@@ -11,14 +12,25 @@ EPSILON = 1e-3
 @pytest.fixture
 def dense():
     random = np.random.default_rng(0)
-    return {'n/c/weights': random.normal(size=(1, 1, C_IN, C)), 'n/c/BatchNorm/gamma': np.array([1.5, -0.5, 0.2, -2.0, 0.7]),
-            'n/c/BatchNorm/beta': random.normal(size=C), 'n/c/BatchNorm/moving_mean': random.normal(size=C),
-            'n/c/BatchNorm/moving_variance': random.uniform(0.5, 2, C), 'n/logits/weights': random.normal(size=(C, 2))}
+    return {
+        'n/c/weights': random.normal(size=(1, 1, C_IN, C)),
+        'n/c/BatchNorm/gamma': np.array([1.5, -0.5, 0.2, -2.0, 0.7]),
+        'n/c/BatchNorm/beta': random.normal(size=C),
+        'n/c/BatchNorm/moving_mean': random.normal(size=C),
+        'n/c/BatchNorm/moving_variance': random.uniform(0.5, 2, C),
+        'n/logits/weights': random.normal(size=(C, 2)),
+    }
 
 
 def wanted(*more, rho=True):
-    shapes = {'weights': (1, 1, C_IN, C), 'BatchNorm/moving_mean': (C,), 'BatchNorm/moving_variance': (C,),
-              'gate/weights': (C_IN, C), 'gate/biases': (C,), **dict(more)}
+    shapes = {
+        'weights': (1, 1, C_IN, C),
+        'BatchNorm/moving_mean': (C,),
+        'BatchNorm/moving_variance': (C,),
+        'gate/weights': (C_IN, C),
+        'gate/biases': (C,),
+        **dict(more),
+    }
     return {f'n/c/{name}': shape for name, shape in shapes.items()} | {'n/logits/weights': (C, 2)}
 
 
@@ -31,8 +43,11 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-FORMS = {'parametric': lambda g, n, b: relu(g * n + b), 'paper': lambda g, n, b: relu(g * (n + b)),
-         'squeeze': lambda g, n, b: g * relu(n + b)}
+FORMS = {
+    'parametric': lambda g, n, b: relu(g * n + b),
+    'paper': lambda g, n, b: relu(g * (n + b)),
+    'squeeze': lambda g, n, b: g * relu(n + b),
+}
 
 
 @pytest.mark.parametrize('form', FORMS)
@@ -45,7 +60,7 @@ def test_the_gated_layer_equals_the_dense_one(dense, form):
     assert layers == ['n/c']
     assert 'n/c/BatchNorm/gamma' not in gated
     assert 'n/c/BatchNorm/beta' not in gated
-    assert (dense['n/c/BatchNorm/gamma'] < 0).any()                 # the file's tensors themselves stay as they are
+    assert (dense['n/c/BatchNorm/gamma'] < 0).any()  # the file's tensors themselves stay as they are
 
 
 def test_a_scale_of_zero_still_gives_the_shift_inside(dense):

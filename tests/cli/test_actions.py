@@ -1,4 +1,5 @@
 """One session serves the actions of a line until a word changes what it is made of."""
+
 import pytest
 
 from mayo.cli.actions import Run
@@ -34,8 +35,18 @@ def test_a_scratch_key_ends_the_session_where_it_is_used(run):
     assert run._session is None
 
 
-@pytest.mark.parametrize('word', ['info.format=json', 'info.path=x', 'config.origin=true', 'system.checkpoint.save=x',
-                                  'system.log.every_seconds=1', 'model.name=a', '_mine=1'])
+@pytest.mark.parametrize(
+    'word',
+    [
+        'info.format=json',
+        'info.path=x',
+        'config.origin=true',
+        'system.checkpoint.save=x',
+        'system.log.every_seconds=1',
+        'model.name=a',
+        '_mine=1',
+    ],
+)
 def test_a_word_that_changes_only_how_results_are_put_keeps_it(run, word):
     session, evaluation = run._session, run.evaluation
     config = after(word, start=run.config)

@@ -1,4 +1,5 @@
 """The real command in a process of its own: launcher, start-up time, what it imports, pipes and signals."""
+
 import os
 import pathlib
 import shutil
@@ -57,11 +58,14 @@ def test_help_is_instant():
     seconds = time.perf_counter() - started
     print(f'./my --help: {seconds:.3f} s')
     assert done.returncode == 0
-    assert seconds < 3      # 0.3 s on a quiet machine, printed above; generous, for machines that are not
+    assert seconds < 3  # 0.3 s on a quiet machine, printed above; generous, for machines that are not
 
 
 LIGHT = [
-    ('--help',), ('--version',), ('ls',), ('config',),
+    ('--help',),
+    ('--version',),
+    ('ls',),
+    ('config',),
     ('models/cifarnet.yaml', 'datasets/fashion_mnist.yaml', 'check'),
     ('models/gate/cifarnet.yaml', 'datasets/fashion_mnist.yaml', '_gate.density=0.5', 'info'),
 ]
@@ -69,8 +73,10 @@ LIGHT = [
 
 @pytest.mark.parametrize('words', LIGHT, ids=' '.join)
 def test_it_answers_without_tensorflow(words):
-    code = ('import sys; from mayo.cli.main import main; status = main(sys.argv[1:]); '
-            'print(status, *({"tensorflow", "keras"} & sys.modules.keys()))')
+    code = (
+        'import sys; from mayo.cli.main import main; status = main(sys.argv[1:]); '
+        'print(status, *({"tensorflow", "keras"} & sys.modules.keys()))'
+    )
     started = time.perf_counter()
     done = subprocess.run([sys.executable, '-c', code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
     print(f'{" ".join(words)}: {time.perf_counter() - started:.2f} s')
@@ -93,7 +99,7 @@ def test_an_interrupt_ends_it_with_one_line_and_130(tmp_path):
     pipe = tmp_path / 'never.yaml'
     os.mkfifo(pipe)
     process = subprocess.Popen([str(MY), str(pipe), 'config'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    writer = os.open(pipe, os.O_WRONLY)         # opens when the command has started to read
+    writer = os.open(pipe, os.O_WRONLY)  # opens when the command has started to read
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     os.close(writer)

@@ -1,4 +1,5 @@
 """Exit statuses, and one clear message for whatever a user may get wrong."""
+
 import errno
 import json
 import os
@@ -25,9 +26,11 @@ DENSE = ('models/cifarnet.yaml', 'datasets/fashion_mnist.yaml')
 @pytest.fixture
 def action(monkeypatch):
     """Enters an action `do` for the time of a test."""
+
     def enter(function):
         monkeypatch.setitem(actions.actions._items, 'do', function)
         monkeypatch.setitem(check.NEEDS, 'do', ())
+
     return enter
 
 
@@ -65,8 +68,9 @@ def test_there_are_five_examples():
 def test_every_example_can_be_pasted(words):
     def found(config, action, earlier):
         config = config.copy()
-        config.merge_word('system.checkpoint.load=null')        # what is there depends on what was trained
+        config.merge_word('system.checkpoint.load=null')  # what is there depends on what was trained
         return check.problems(config, action, earlier)
+
     plan(words, list(actions.actions), found)
 
 
@@ -89,6 +93,7 @@ def test_nothing_runs_if_any_word_is_wrong(capsys, action):
 def test_a_failed_run_exits_1(capsys, action):
     def fail(run):
         raise RunError('the loss is not finite at step 7')
+
     action(fail)
     assert fails(capsys, 'do', status=1) == 'the loss is not finite at step 7\n'
 
@@ -96,6 +101,7 @@ def test_a_failed_run_exits_1(capsys, action):
 def test_an_interrupt_exits_130_with_one_line(capsys, action):
     def interrupt(run):
         raise KeyboardInterrupt
+
     action(interrupt)
     assert fails(capsys, 'do', status=130) == 'interrupted\n'
 
@@ -106,6 +112,7 @@ def test_an_interrupt_that_other_code_turns_into_an_error_is_still_one(capsys, a
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise SystemError('returned a result with an exception set') from None
+
     action(disguise)
     assert fails(capsys, 'do', status=130) == 'interrupted\n'
 
@@ -118,17 +125,24 @@ def test_listening_to_interrupts_ends_with_main(action):
 
 
 def test_an_interrupt_inside_generated_code_exits_130_too(tmp_path):
-    (tmp_path / 'run.py').write_text('from mayo.cli import main\n'
-                                     'main._obey = lambda words: exec("raise KeyboardInterrupt")\n'
-                                     'raise SystemExit(main.main())\n')
-    done = subprocess.run([sys.executable, '-m', 'run'], cwd=tmp_path, env=os.environ | {'PYTHONPATH': str(ROOT)},
-                          capture_output=True, text=True, timeout=60)
+    (tmp_path / 'run.py').write_text(
+        'from mayo.cli import main\nmain._obey = lambda words: exec("raise KeyboardInterrupt")\nraise SystemExit(main.main())\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-m', 'run'],
+        cwd=tmp_path,
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stderr) == (130, 'interrupted\n')
 
 
 def test_an_error_of_the_system_names_the_file(capsys, action):
     def fill(run):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), '/data/train.tfrecord')
+
     action(fill)
     assert fails(capsys, 'do', status=1) == '/data/train.tfrecord: No space left on device\n'
 
@@ -136,6 +150,7 @@ def test_an_error_of_the_system_names_the_file(capsys, action):
 def test_a_package_that_is_not_installed_is_told_with_the_remedy(capsys, action):
     def plot(run):
         raise ModuleNotFoundError("No module named 'pictures'", name='pictures')
+
     action(plot)
     assert fails(capsys, 'do', status=1).startswith('the environment lacks the package pictures; complete it with:  ')
 
@@ -143,6 +158,7 @@ def test_a_package_that_is_not_installed_is_told_with_the_remedy(capsys, action)
 def test_a_defect_of_ours_keeps_its_traceback(action):
     def break_down(run):
         raise ModuleNotFoundError("No module named 'mayo.nothing'", name='mayo.nothing')
+
     action(break_down)
     with pytest.raises(ModuleNotFoundError):
         main(['do'])

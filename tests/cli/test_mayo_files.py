@@ -1,4 +1,5 @@
 """Files in the manner of the original Mayo, through the command line: they train, and one warning names what does nothing."""
+
 import logging
 import pathlib
 
@@ -25,22 +26,29 @@ def old_dataset(tmp_path_factory):
             pixels = np.clip(random.normal(40 + 20 * (index % 4), 5, (28, 28, 1)), 0, 255).astype(np.uint8)
             writer.write(record.encode(tf.io.encode_png(pixels).numpy(), 1 + index % 4, 'x'))
     path = folder / 'pictures.yaml'
-    path.write_text(f'''
+    path.write_text(f"""
 dataset:
     name: pictures
     num_classes: 5
     background_class: {{has: true, use: false}}
     path: {{train: {folder}/all.tfrecord, validate: {folder}/all.tfrecord}}
     num_examples_per_epoch: {{train: 64, validate: 64}}
-''')
+""")
     return path
 
 
 @pytest.mark.train
 def test_an_old_model_dataset_and_trainer_train(old_dataset, tmp_path, caplog):
-    words = [str(OLD / 'models/lenet5.yaml'), str(old_dataset), str(TRAINER), 'train.max_epochs=1',
-             'system.batch_size_per_gpu=16', 'train.learning_rate._initial=0.002', 'system.checkpoint.load=false',
-             f'system.checkpoint.path={tmp_path}']
+    words = [
+        str(OLD / 'models/lenet5.yaml'),
+        str(old_dataset),
+        str(TRAINER),
+        'train.max_epochs=1',
+        'system.batch_size_per_gpu=16',
+        'train.learning_rate._initial=0.002',
+        'system.checkpoint.load=false',
+        f'system.checkpoint.path={tmp_path}',
+    ]
     with caplog.at_level(logging.WARNING, 'mayo'):
         assert main([*words, 'train']) == 0
     assert (tmp_path / 'lenet5' / 'pictures' / 'epoch-1.index').exists()
@@ -54,10 +62,14 @@ def test_another_type_of_optimizer_over_the_old_one_is_told_how(old_dataset, cap
     words = [str(OLD / 'models/lenet5.yaml'), str(old_dataset), str(TRAINER)]
     assert main([*words, 'train.optimizer.type=keras.optimizers.SGD', 'train']) == 2
     told = capsys.readouterr().err.splitlines()
-    assert told[-1].startswith('command line: train.optimizer.type is keras.optimizers.SGD, but beside it is left, for another '
-                               'type: train.optimizer.decay (')
-    assert told[-1].endswith('; drop it with ~train.optimizer.decay ~train.optimizer.epsilon, or everything with '
-                             '~train.optimizer before train.optimizer.type=...')
+    assert told[-1].startswith(
+        'command line: train.optimizer.type is keras.optimizers.SGD, but beside it is left, for another '
+        'type: train.optimizer.decay ('
+    )
+    assert told[-1].endswith(
+        '; drop it with ~train.optimizer.decay ~train.optimizer.epsilon, or everything with '
+        '~train.optimizer before train.optimizer.type=...'
+    )
     right = Config.default()
     for file in words[:3]:
         right.merge_file(file)

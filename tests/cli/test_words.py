@@ -1,4 +1,5 @@
 """The whole line is read, and every problem of it told, before anything runs."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,23 +20,26 @@ def complaint(*words, **options):
     return str(caught.value)
 
 
-@pytest.mark.parametrize('word, expected', [
-    ('models/lenet5.yaml', 'file'),
-    ('../my models/net.yml', 'file'),
-    ('/data/a=b/net.yaml', 'file'),
-    ('~/net.yaml', 'file'),
-    ('system.seed=1', 'override'),
-    ('dataset.path.validate=/data/*.tfrecord', 'override'),
-    ('_import=other.yaml', 'override'),
-    ('expression=a=b=c', 'override'),
-    ('train.boundaries+=[3]', 'override'),
-    ('~train.average', 'override'),
-    ('=3', 'override'),
-    ('eval', 'action'),
-    ('reset-num-epochs', 'action'),
-    ('--batch-size=3', 'action'),
-    ('', 'action'),
-])
+@pytest.mark.parametrize(
+    'word, expected',
+    [
+        ('models/lenet5.yaml', 'file'),
+        ('../my models/net.yml', 'file'),
+        ('/data/a=b/net.yaml', 'file'),
+        ('~/net.yaml', 'file'),
+        ('system.seed=1', 'override'),
+        ('dataset.path.validate=/data/*.tfrecord', 'override'),
+        ('_import=other.yaml', 'override'),
+        ('expression=a=b=c', 'override'),
+        ('train.boundaries+=[3]', 'override'),
+        ('~train.average', 'override'),
+        ('=3', 'override'),
+        ('eval', 'action'),
+        ('reset-num-epochs', 'action'),
+        ('--batch-size=3', 'action'),
+        ('', 'action'),
+    ],
+)
 def test_the_kind_of_a_word(word, expected):
     assert kind(word) == expected
 
@@ -67,6 +71,7 @@ def test_the_words_after_the_last_action_are_told_apart():
 def test_every_problem_of_a_line_is_told_at_once():
     def check(config, action, earlier):
         return [f'`{action}` needs everything']
+
     message = complaint('models/cifarnt.yaml', 'system..seed=1', 'evl', 'info', 'models/nowhere-near.yaml', check=check)
     first, second, third, fourth, fifth, sixth = message.splitlines()
     assert first == 'models/cifarnt.yaml does not exist; did you mean models/cifarnet.yaml?'
@@ -78,9 +83,11 @@ def test_every_problem_of_a_line_is_told_at_once():
 
 def test_a_misspelt_file_is_read_as_the_one_that_was_meant():
     names = []
+
     def check(config, action, earlier):
         names.append(config.get('model.name'))
         return ()
+
     complaint('models/cifarnt.yaml', 'info', check=check)
     assert names == ['cifarnet']
 
@@ -126,6 +133,7 @@ def test_what_is_found_elsewhere_completes_the_configuration_of_each_action_and_
         whole = config.copy()
         whole.merge_word(f'train.max_epochs={config.get("system.seed") + 10}')
         return whole
+
     words = ('system.seed=1', 'eval', 'info', 'system.seed=2', 'train')
     first, second, third = plan(words, ACTIONS, lambda config, action, earlier: [], complete).steps
     assert [step.config.get('train.max_epochs') for step in (first, second, third)] == [11, 11, 12]
@@ -135,6 +143,7 @@ def test_what_is_found_elsewhere_completes_the_configuration_of_each_action_and_
 def test_what_cannot_be_completed_is_told_beside_the_other_problems():
     def complete(config):
         raise UserError('no such folder')
+
     with pytest.raises(UserError) as error:
         plan(('info', 'evall'), ACTIONS, lambda config, action, earlier: ['never asked'], complete)
     assert str(error.value) == 'no such folder\ncommand line: unknown action `evall`; did you mean eval?'

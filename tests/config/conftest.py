@@ -1,4 +1,5 @@
 """What the tests of the configuration share."""
+
 import pytest
 
 from mayo.config import Config
@@ -8,6 +9,7 @@ from mayo.util.errors import UserError
 @pytest.fixture
 def configured():
     """A configuration from YAML texts (named 1.yaml, 2.yaml, ...) and words."""
+
     def make(*texts, words=()):
         config = Config()
         for number, text in enumerate(texts, 1):
@@ -15,14 +17,17 @@ def configured():
         for word in words:
             config.merge_word(word)
         return config
+
     return make
 
 
 @pytest.fixture
 def message():
     """The message of the UserError that a call ends with."""
+
     def call(function, *args, **kwargs):
         with pytest.raises(UserError) as caught:
             function(*args, **kwargs)
         return str(caught.value)
+
     return call

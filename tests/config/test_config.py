@@ -1,4 +1,5 @@
 """The face of the configuration, with the shipped files."""
+
 import subprocess
 import sys
 import time
@@ -42,8 +43,12 @@ def test_the_defaults_are_never_changed(gated):
 
 
 SHELVES = ('models', 'datasets', 'trainers')
-SHIPPED_FILES = [str(file.relative_to(SHIPPED)) for shelf in SHELVES for file in sorted((SHIPPED / shelf).rglob('*.yaml'))
-                 if file.parent.name != 'import']         # mappings of weights
+SHIPPED_FILES = [
+    str(file.relative_to(SHIPPED))
+    for shelf in SHELVES
+    for file in sorted((SHIPPED / shelf).rglob('*.yaml'))
+    if file.parent.name != 'import'
+]  # mappings of weights
 
 
 @pytest.mark.parametrize('path', SHIPPED_FILES)
@@ -56,20 +61,25 @@ def test_every_shipped_file_has_no_problems_of_its_own(path):
 
 def test_a_missing_key_names_the_nearest_one_at_its_level(gated, message):
     assert message(gated.get, 'dataset.task.num_clases') == (
-        'dataset.task.num_clases is not in the configuration; did you mean num_classes?')
+        'dataset.task.num_clases is not in the configuration; did you mean num_classes?'
+    )
     assert message(gated.get, 'qqq.x') == 'qqq.x is not in the configuration.'
     assert gated.get('qqq.x', 3) == 3
     assert gated.get('model.description', 3) == 'MCifarNet'
     assert gated.get('train.optimizer', 3) is None
 
 
-@pytest.mark.parametrize(('key', 'remedy'), [
-    ('dataset.path.train', 'name a dataset before it, e.g. datasets/cifar10.yaml.'),
-    ('model.graph', 'name a model before it, e.g. models/cifarnet.yaml.'),
-    ('train.optimizer', 'name a trainer before it, e.g. trainers/exponential.yaml.'),
-    ('train.anneal.epochs', 'name a trainer before it, e.g. trainers/anneal.yaml.'),
-    ('system.checkpoint.load', 'set it, e.g. system.checkpoint.load=VALUE.'),
-    ('system.nothing', 'set it, e.g. system.nothing=VALUE.')])
+@pytest.mark.parametrize(
+    ('key', 'remedy'),
+    [
+        ('dataset.path.train', 'name a dataset before it, e.g. datasets/cifar10.yaml.'),
+        ('model.graph', 'name a model before it, e.g. models/cifarnet.yaml.'),
+        ('train.optimizer', 'name a trainer before it, e.g. trainers/exponential.yaml.'),
+        ('train.anneal.epochs', 'name a trainer before it, e.g. trainers/anneal.yaml.'),
+        ('system.checkpoint.load', 'set it, e.g. system.checkpoint.load=VALUE.'),
+        ('system.nothing', 'set it, e.g. system.nothing=VALUE.'),
+    ],
+)
 def test_what_an_action_cannot_do_without_is_required_by_name(message, key, remedy):
     text = message(Config.default().require, key, by='`eval`')
     assert text == f'`eval` needs {key}, which nothing so far sets; {remedy}'
@@ -80,23 +90,34 @@ def test_what_is_set_satisfies_a_requirement(gated):
 
 
 def test_keys_that_nothing_reads_are_told_with_the_nearest_known_ones(gated):
-    for word in ('dataset.tsk=1', 'system.checkpoint.laod=x', 'optimizer.type=y', '_mine=1', 'model.layers.conv0.anything=1',
-                 'dataset.prepare.urls.x=1', 'train._mine=1', 'zzz=1'):
+    for word in (
+        'dataset.tsk=1',
+        'system.checkpoint.laod=x',
+        'optimizer.type=y',
+        '_mine=1',
+        'model.layers.conv0.anything=1',
+        'dataset.prepare.urls.x=1',
+        'train._mine=1',
+        'zzz=1',
+    ):
         gated.merge_word(word)
     assert gated.unknown() == [
         Unknown('dataset.tsk', 'command line', 'dataset.task'),
         Unknown('system.checkpoint.laod', 'command line', 'system.checkpoint.load'),
         Unknown('optimizer', 'command line', 'train.optimizer'),
-        Unknown('zzz', 'command line', None)]
+        Unknown('zzz', 'command line', None),
+    ]
     assert str(gated.unknown()[0]) == (
-        'command line: nothing reads the key dataset.tsk; did you mean dataset.task? Keys of your own start with _.')
+        'command line: nothing reads the key dataset.tsk; did you mean dataset.task? Keys of your own start with _.'
+    )
 
 
 def test_a_value_where_keys_belong_is_told(gated):
     gated.merge_word('system.checkpoint=latest')
     assert [str(key) for key in gated.unknown()] == [
         'command line: system.checkpoint is a value, expected a mapping with the keys '
-        'load, save, path, strict, warm_start, every_epochs, every_minutes, keep.']
+        'load, save, path, strict, warm_start, every_epochs, every_minutes, keep.'
+    ]
 
 
 def test_scratch_keys_are_there_unless_they_are_left_out(configured):
@@ -115,7 +136,9 @@ def test_merging_and_resolving_takes_milliseconds(gated):
 
 
 def test_the_configuration_needs_no_tensorflow():
-    code = ("import sys; from mayo.config import Config; import mayo.config.names; "
-            "print('tensorflow' in sys.modules, 'numpy' in sys.modules)")
+    code = (
+        'import sys; from mayo.config import Config; import mayo.config.names; '
+        "print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == 'False False\n'

@@ -1,4 +1,5 @@
 """Keys of the original Mayo in files and words: their names today, and those that do nothing."""
+
 import pytest
 
 from mayo.config import Config
@@ -25,9 +26,11 @@ def nested(key, value):
 @pytest.mark.parametrize(('old', 'new'), RENAMED.items())
 @pytest.mark.parametrize('value', [7, '{a: {b: 7}}'])
 def test_an_old_key_sets_todays_and_a_reference_by_the_old_name_finds_it(old, new, value):
-    for config in (configuration(nested(old, value), '_found: $(' + old + ')'),
-                   configuration(f'{old}: {value}', '_found: $(' + old + ')'),
-                   configuration('_found: $(' + old + ')', words=[f'{old}={value}'])):
+    for config in (
+        configuration(nested(old, value), '_found: $(' + old + ')'),
+        configuration(f'{old}: {value}', '_found: $(' + old + ')'),
+        configuration('_found: $(' + old + ')', words=[f'{old}={value}']),
+    ):
         found = config.get(new) if value == 7 else config.get(f'{new}.a')
         assert found == (7 if value == 7 else {'b': 7})
         assert (config.get('_found') if value == 7 else config.get('_found.a')) == found
@@ -39,8 +42,11 @@ def test_old_and_new_keys_merge_from_left_to_right():
     words = ['system.batch_size_per_gpu=32', 'system.batch_size=64']
     assert configuration(words=words).get('system.batch_size') == 64
     assert configuration(words=words[::-1]).get('system.batch_size') == 32
-    config = configuration('dataset.preprocess: {train: [{type: random_flip}], shape: {height: 8}}',
-                           'dataset.task.preprocess.shape: {height: 9, width: 9}', words=['dataset.preprocess.shape.width=5'])
+    config = configuration(
+        'dataset.preprocess: {train: [{type: random_flip}], shape: {height: 8}}',
+        'dataset.task.preprocess.shape: {height: 9, width: 9}',
+        words=['dataset.preprocess.shape.width=5'],
+    )
     assert config.get('dataset.task.preprocess.shape') == {'height': 9, 'width': 5}
     assert config.get('dataset.task.preprocess.train') == [{'type': 'random_flip'}]
 
@@ -75,18 +81,20 @@ def test_final_cpu_and_final_gpu_are_final_in_this_order():
 
 def test_a_misspelt_old_key_is_told_the_old_key():
     assert [str(key) for key in configuration('dataset.num_clases: 3').unknown()] == [
-        '1.yaml:1: nothing reads the key dataset.num_clases; did you mean dataset.num_classes? Keys of your own start with _.']
+        '1.yaml:1: nothing reads the key dataset.num_clases; did you mean dataset.num_classes? Keys of your own start with _.'
+    ]
 
 
-@pytest.mark.parametrize(('has', 'use', 'classes'), [(True, False, 1000), (True, True, 1001), (False, True, 1002),
-                                                     (False, False, 1001)])
+@pytest.mark.parametrize(
+    ('has', 'use', 'classes'), [(True, False, 1000), (True, True, 1001), (False, True, 1002), (False, False, 1001)]
+)
 @pytest.mark.parametrize('place', ['dataset', 'dataset.task'])
 def test_old_files_count_the_classes_of_the_records_of_which_a_background_is_used_or_not(place, has, use, classes):
     kind = 'dataset.task.type: mayo.task.image.Classify'
     text = f'{place}: {{num_classes: 1001, background_class: {{has: {has}, use: {use}}}}}\n'
     config = configuration(kind + '\n' + text, '_model: {num_outputs: $(dataset.num_classes)}')
     assert config.get('dataset.task.num_classes') == config.get('_model.num_outputs') == classes
-    again = configuration(config.to_yaml())                 # as a checkpoint keeps it
+    again = configuration(config.to_yaml())  # as a checkpoint keeps it
     assert again.get('dataset.task.num_classes') == classes
 
 
@@ -100,15 +108,25 @@ def test_a_class_count_that_is_a_reference_is_shifted_too():
     assert configuration(text).get('dataset.task.num_classes') == 10
 
 
-@pytest.mark.parametrize('marker', ['_x: tensorflow.nn.relu', '_x: [{type: tf.train.AdamOptimizer}]', 'dataset.num_classes: 3',
-                                    'dataset.task.type: mayo.task.image.Classify'])
+@pytest.mark.parametrize(
+    'marker',
+    [
+        '_x: tensorflow.nn.relu',
+        '_x: [{type: tf.train.AdamOptimizer}]',
+        'dataset.num_classes: 3',
+        'dataset.task.type: mayo.task.image.Classify',
+    ],
+)
 def test_in_an_old_file_resizing_samples_as_tensorflow_1(marker):
     steps = '[{type: resize, height: 4}, {type: distort_bbox}, {type: resize, method: lanczos3}, {type: random_flip}]'
     given = '[{type: resize, half_pixel: true}]'
     config = configuration(f'{marker}\ndataset.task.preprocess: {{train: {steps}, validate: {given}}}')
     assert config.get('dataset.task.preprocess.train') == [
-        {'type': 'resize', 'height': 4, 'half_pixel': False}, {'type': 'distort_bbox', 'half_pixel': False},
-        {'type': 'resize', 'method': 'lanczos3'}, {'type': 'random_flip'}]
+        {'type': 'resize', 'height': 4, 'half_pixel': False},
+        {'type': 'distort_bbox', 'half_pixel': False},
+        {'type': 'resize', 'method': 'lanczos3'},
+        {'type': 'random_flip'},
+    ]
     assert config.get('dataset.task.preprocess.validate') == [{'type': 'resize', 'half_pixel': True}]
 
 
@@ -118,16 +136,32 @@ def test_in_another_file_it_does_not(marker):
     assert config.get('dataset.task.preprocess.train') == [{'type': 'resize'}]
 
 
-@pytest.mark.parametrize(('written', 'load'), [('true', 'latest'), ('false', None), ('30', 'epoch-30'), ('null', None),
-                                               ('a/b/gate50', 'a/b/gate50'), ('latest', 'latest')])
+@pytest.mark.parametrize(
+    ('written', 'load'),
+    [
+        ('true', 'latest'),
+        ('false', None),
+        ('30', 'epoch-30'),
+        ('null', None),
+        ('a/b/gate50', 'a/b/gate50'),
+        ('latest', 'latest'),
+    ],
+)
 def test_what_to_load_was_a_flag_an_epoch_a_name_or_a_path(written, load):
     assert configuration(words=[f'system.checkpoint.load={written}']).get('system.checkpoint.load') == load
 
 
-@pytest.mark.parametrize(('written', 'save', 'left'), [
-    ('true', None, []), ('latest', None, []), ('null', None, []), ('gate50', 'gate50', []),
-    ('false', None, ['system.checkpoint.save: false']),
-    ('some/where/gate50', 'gate50', ['system.checkpoint.save: the folder some/where'])])
+@pytest.mark.parametrize(
+    ('written', 'save', 'left'),
+    [
+        ('true', None, []),
+        ('latest', None, []),
+        ('null', None, []),
+        ('gate50', 'gate50', []),
+        ('false', None, ['system.checkpoint.save: false']),
+        ('some/where/gate50', 'gate50', ['system.checkpoint.save: the folder some/where']),
+    ],
+)
 def test_where_to_save_was_a_flag_a_name_or_a_path(written, save, left):
     config = configuration(words=[f'system.checkpoint.save={written}'])
     assert config.get('system.checkpoint.save') == save
@@ -161,12 +195,17 @@ def test_a_reference_to_an_old_key_that_nothing_sets_finds_what_it_stands_for(ke
 
 
 def test_overriders_of_layers_are_named_once_where_they_are_first():
-    config = configuration('model.layers:\n'
-                           '    _c: &c {type: x, weights_overrider: {type: y}}\n'
-                           '    a: {<<: *c, biases_overriders: [z]}\n'
-                           '    m: {type: module, layers: {b: *c}, overriders: null}\n')
+    config = configuration(
+        'model.layers:\n'
+        '    _c: &c {type: x, weights_overrider: {type: y}}\n'
+        '    a: {<<: *c, biases_overriders: [z]}\n'
+        '    m: {type: module, layers: {b: *c}, overriders: null}\n'
+    )
     assert [(key.key, key.origin) for key in config.ignored()] == [
-        ('weights_overrider', '1.yaml:2'), ('biases_overriders', '1.yaml:3'), ('overriders', '1.yaml:4')]
+        ('weights_overrider', '1.yaml:2'),
+        ('biases_overriders', '1.yaml:3'),
+        ('overriders', '1.yaml:4'),
+    ]
 
 
 def test_one_warning_names_all_by_file():
@@ -174,7 +213,8 @@ def test_one_warning_names_all_by_file():
     config = configuration(*texts, words=['system.use_pdb=1'])
     assert warning(config.ignored()) == (
         'these keys of the original Mayo do nothing here; docs/mayo.md says why:\n'
-        '    1.yaml: system.pdb, system.num_gpus\n    command line: system.use_pdb\n    2.yaml: overrider')
+        '    1.yaml: system.pdb, system.num_gpus\n    command line: system.use_pdb\n    2.yaml: overrider'
+    )
 
 
 def test_a_tree_without_old_keys_is_left_as_it_is():

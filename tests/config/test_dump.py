@@ -1,4 +1,5 @@
 """A configuration as YAML that says the same."""
+
 import pytest
 import yaml
 from hypothesis import given
@@ -14,7 +15,8 @@ def test_mappings_are_blocks_and_lists_of_values_lines(configured):
     assert config.to_yaml() == (
         'a:\n    b: 1\n    c: [1, x]\n    d: {}\n    e: []\n'
         'f:\n    -   g: 1\n        h: [2]\n    -   - 3\n        - [4]\n'
-        'i: "1"\n')
+        'i: "1"\n'
+    )
 
 
 def test_with_origins_each_value_says_who_set_it(configured):
@@ -24,17 +26,73 @@ def test_with_origins_each_value_says_who_set_it(configured):
         '    b:\n        - 1  # 1.yaml:2\n        - 2  # 1.yaml:3\n'
         '    c:\n        - 1  # 1.yaml:2\n        - 2  # 1.yaml:3\n'
         '    d:\n        - x  # 1.yaml:5\n        - y  # command line: a.d+=[y]\n'
-        '    e: 1  # command line: a.e=1\n')
+        '    e: 1  # command line: a.e=1\n'
+    )
 
 
 def test_an_empty_configuration_is_an_empty_mapping():
     assert Config().to_yaml() == '{}\n'
 
 
-@pytest.mark.parametrize('text', [
-    '', ' ', '- x', '-', '---', '--- x', '...', '1e-4', '010', 'yes', 'Null', '~', '.inf', 'a: b', 'a #b', '#', '*x', '&x',
-    '!x', '%x', '@x', '`x', "'", '"', '\\', 'a\nb', '\t', '\x00', '\x7f', '\x85', '\ufeff', '\u2028', '\ue000', '😀', 'é',
-    '[x', '{x', ', x', 'x,', '?', '? x', '<<', '=', 'a.b', '.5x', 'a b  c', ' a', 'a ', '0x', '1:30', '$', '^(x)_y', '|', '>'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        ' ',
+        '- x',
+        '-',
+        '---',
+        '--- x',
+        '...',
+        '1e-4',
+        '010',
+        'yes',
+        'Null',
+        '~',
+        '.inf',
+        'a: b',
+        'a #b',
+        '#',
+        '*x',
+        '&x',
+        '!x',
+        '%x',
+        '@x',
+        '`x',
+        "'",
+        '"',
+        '\\',
+        'a\nb',
+        '\t',
+        '\x00',
+        '\x7f',
+        '\x85',
+        '\ufeff',
+        '\u2028',
+        '\ue000',
+        '😀',
+        'é',
+        '[x',
+        '{x',
+        ', x',
+        'x,',
+        '?',
+        '? x',
+        '<<',
+        '=',
+        'a.b',
+        '.5x',
+        'a b  c',
+        ' a',
+        'a ',
+        '0x',
+        '1:30',
+        '$',
+        '^(x)_y',
+        '|',
+        '>',
+    ],
+)
 def test_awkward_text_reads_back_as_it_was(text):
     config = Config()
     config.merge_text(yaml.safe_dump({'a': text, 'b': [text], 'c': [{'d': text}]}, default_style='"'), 'x.yaml')
@@ -47,9 +105,14 @@ def test_awkward_text_reads_back_as_it_was(text):
 
 KEYS = st.text(min_size=1, max_size=8).filter(lambda key: '$(' not in key and '\\' not in key and key != '_import')
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
     | st.text(max_size=12).filter(lambda text: '$(' not in text),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=15)
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=15,
+)
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.booleans())

@@ -1,4 +1,5 @@
 """Files and what they import."""
+
 import pytest
 
 from mayo.config import Config
@@ -15,6 +16,7 @@ def folder(tmp_path, monkeypatch):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         return tmp_path
+
     return write
 
 
@@ -31,8 +33,12 @@ def test_an_imported_file_is_merged_first_and_keeps_its_name_and_lines(folder, c
 
 
 def test_imports_merge_in_their_order_and_a_file_may_come_twice(folder, config):
-    folder(base='l: [1]\nx: base\n', one='_import: base.yaml\nx: one\n', two='_import: base.yaml\ny: two\n',
-           top='_import: [one.yaml, two.yaml]\nl.0: 2\n')
+    folder(
+        base='l: [1]\nx: base\n',
+        one='_import: base.yaml\nx: one\n',
+        two='_import: base.yaml\ny: two\n',
+        top='_import: [one.yaml, two.yaml]\nl.0: 2\n',
+    )
     config.merge_file('top.yaml')
     assert config.to_dict() == {'l': [2], 'x': 'base', 'y': 'two'}
 
@@ -51,27 +57,42 @@ def test_symbolic_links_import_from_where_they_lead(folder, config):
     assert config.get('a') == 1
 
 
-@pytest.mark.parametrize(('texts', 'expected'), [
-    ({'x': '_import: y.yaml', 'y': '_import: [z.yaml]', 'z': '_import: x.yaml'},
-     'x.yaml imports itself: x.yaml -> y.yaml -> z.yaml -> x.yaml.'),
-    ({'x': '_import: x.yaml'}, 'x.yaml imports itself: x.yaml -> x.yaml.'),
-    ({'x': 'a: 1\n_import: bsae.yaml', 'base': ''}, 'x.yaml:2: _import: bsae.yaml does not exist; did you mean base.yaml?'),
-    ({'x': '_import: y.yaml', 'y': '_import: qqq.yaml'},
-     'y.yaml:1: _import: qqq.yaml does not exist (through x.yaml -> y.yaml).'),
-    ({'x': '_import: {a: 1}'}, 'x.yaml:1: _import takes the path of a file or a list of them.'),
-    ({'x': '_import: [1]'}, 'x.yaml:1: _import takes the path of a file or a list of them.'),
-    ({'x': 'a:\n    b: {_import: y.yaml}'}, 'x.yaml:2: _import stands at the top of a file only.'),
-    ({'x': '_import: .'}, '. cannot be read: Is a directory.'), ({'x': 'a: $(b'}, 'x.yaml:1: `$(b`: a `$(` without its `)`.')])
+@pytest.mark.parametrize(
+    ('texts', 'expected'),
+    [
+        (
+            {'x': '_import: y.yaml', 'y': '_import: [z.yaml]', 'z': '_import: x.yaml'},
+            'x.yaml imports itself: x.yaml -> y.yaml -> z.yaml -> x.yaml.',
+        ),
+        ({'x': '_import: x.yaml'}, 'x.yaml imports itself: x.yaml -> x.yaml.'),
+        ({'x': 'a: 1\n_import: bsae.yaml', 'base': ''}, 'x.yaml:2: _import: bsae.yaml does not exist; did you mean base.yaml?'),
+        (
+            {'x': '_import: y.yaml', 'y': '_import: qqq.yaml'},
+            'y.yaml:1: _import: qqq.yaml does not exist (through x.yaml -> y.yaml).',
+        ),
+        ({'x': '_import: {a: 1}'}, 'x.yaml:1: _import takes the path of a file or a list of them.'),
+        ({'x': '_import: [1]'}, 'x.yaml:1: _import takes the path of a file or a list of them.'),
+        ({'x': 'a:\n    b: {_import: y.yaml}'}, 'x.yaml:2: _import stands at the top of a file only.'),
+        ({'x': '_import: .'}, '. cannot be read: Is a directory.'),
+        ({'x': 'a: $(b'}, 'x.yaml:1: `$(b`: a `$(` without its `)`.'),
+    ],
+)
 def test_what_is_wrong_with_files_is_told_with_the_chain(folder, config, message, texts, expected):
     folder(**texts)
     assert message(config.merge_file, 'x.yaml') == expected
     assert config.to_dict() == {}
 
 
-@pytest.mark.parametrize(('path', 'expected'), [
-    ('models/cifarnt.yaml', 'models/cifarnt.yaml does not exist; did you mean models/cifarnet.yaml?'),
-    ('qqqqq.yaml', 'qqqqq.yaml does not exist.'), ('mine.yml', 'mine.yml does not exist; did you mean mine.yaml?'),
-    ('.', '. cannot be read: Is a directory.'), ('bytes.yaml', 'bytes.yaml is not UTF-8 text: invalid start byte at byte 3.')])
+@pytest.mark.parametrize(
+    ('path', 'expected'),
+    [
+        ('models/cifarnt.yaml', 'models/cifarnt.yaml does not exist; did you mean models/cifarnet.yaml?'),
+        ('qqqqq.yaml', 'qqqqq.yaml does not exist.'),
+        ('mine.yml', 'mine.yml does not exist; did you mean mine.yaml?'),
+        ('.', '. cannot be read: Is a directory.'),
+        ('bytes.yaml', 'bytes.yaml is not UTF-8 text: invalid start byte at byte 3.'),
+    ],
+)
 def test_files_that_cannot_be_read_are_told(folder, config, message, path, expected):
     (folder(mine='a: 1') / 'bytes.yaml').write_bytes(b'a: \xff')
     assert message(config.merge_file, path) == expected

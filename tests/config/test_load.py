@@ -1,4 +1,5 @@
 """YAML text to values, each with its line; everything dangerous or ambiguous refused."""
+
 import contextlib
 
 import pytest
@@ -14,8 +15,16 @@ def test_values_are_typed_and_know_their_line(configured):
     config = configured('a: 1\nb:\n    c: [x, 2.5,\n        yes]\n    d: "1"\n    e:\nf: |\n    text\n')
     assert config.to_dict() == {'a': 1, 'b': {'c': ['x', 2.5, True], 'd': '1', 'e': None}, 'f': 'text\n'}
     lines = {key: config.origin(key) for key in ('a', 'b', 'b.c', 'b.c.0', 'b.c.2', 'b.d', 'b.e', 'f')}
-    assert lines == {'a': '1.yaml:1', 'b': '1.yaml:2', 'b.c': '1.yaml:3', 'b.c.0': '1.yaml:3', 'b.c.2': '1.yaml:4',
-                     'b.d': '1.yaml:5', 'b.e': '1.yaml:6', 'f': '1.yaml:7'}
+    assert lines == {
+        'a': '1.yaml:1',
+        'b': '1.yaml:2',
+        'b.c': '1.yaml:3',
+        'b.c.0': '1.yaml:3',
+        'b.c.2': '1.yaml:4',
+        'b.d': '1.yaml:5',
+        'b.e': '1.yaml:6',
+        'f': '1.yaml:7',
+    }
 
 
 @pytest.mark.parametrize('text', ['', '# nothing\n', '---\n', '~'])
@@ -31,7 +40,12 @@ def test_dotted_keys_nest_and_a_backslash_keeps_the_dot(configured):
 
 def test_keys_are_text_as_it_is_written(configured):
     assert configured('{1: a, on: b, 1e-4: c, 010: d, null: e}').to_dict() == {
-        '1': 'a', 'on': 'b', '1e-4': 'c', '010': 'd', 'null': 'e'}
+        '1': 'a',
+        'on': 'b',
+        '1e-4': 'c',
+        '010': 'd',
+        'null': 'e',
+    }
 
 
 def test_aliases_and_merge_keys_keep_the_origin_of_what_they_bring(configured):
@@ -44,7 +58,8 @@ def test_aliases_and_merge_keys_keep_the_origin_of_what_they_bring(configured):
         'two:\n'
         '    <<: [*x, *y]\n'
         '    b.e: 6\n'
-        'three: *x\n')
+        'three: *x\n'
+    )
     values = config.to_dict(scratch=False)
     assert values == {'one': {'a': 1, 'b': 5}, 'two': {'a': 1, 'b': {'c': 2, 'e': 6}, 'd': 4}, 'three': {'a': 1, 'b': {'c': 2}}}
     keys = ('one.a', 'one.b', 'two.a', 'two.d', 'two.b.c', 'two.b.e', 'three', 'three.b.c')
@@ -61,48 +76,55 @@ def test_standard_tags_force_a_type(configured):
     assert isinstance(config.get('c'), float)
 
 
-@pytest.mark.parametrize(('text', 'expected'), [
-    ('a: 1\nb: 2\na: 3\n', '1.yaml:3: the key `a` is here twice, first in 1.yaml:1.'),
-    ('a: {b: 1, b: 1}', '1.yaml:1: the key `b` is here twice, first in 1.yaml:1.'),
-    ('a:\n    b: 1\na.b: 2\n', '1.yaml:3: the key `a.b` is here twice, first in 1.yaml:2.'),
-    ('a.b: 1\na.b.c: 2\n', '1.yaml:2: the key `a.b` is here twice, first in 1.yaml:1.'),
-    ('a: {x: 1}\na: {y: 1}\n', '1.yaml:2: the key `a` is here twice, first in 1.yaml:1.'),
-    ('a: 1\nb: !!python/object/apply:os.system [ls]\n', '1.yaml:2: the tag !!python/object/apply:os.system would run code, '
-     'and configurations never do; arithmetic is !arith, other values are $(key).'),
-    ('a: !exec ls', '1.yaml:1: the tag !exec would run code, and'),
-    ('a: !eval 1+1', '1.yaml:1: the tag !eval would run code, and'),
-    ('a: !eval [1]', '1.yaml:1: the tag !eval would run code, and'),
-    ('!exec a: 1', '1.yaml:1: !exec on the key `a`; a key is text.'),
-    ('a: !arit 1', '1.yaml:1: unknown tag !arit; did you mean !arith?'),
-    ('a: !!set {b}', '1.yaml:1: unknown tag !!set; the only one is !arith.'),
-    ('a: !!binary aGk=', '1.yaml:1: unknown tag !!binary; the only one is !arith.'),
-    ('a: !arith [1]', '1.yaml:1: !arith takes an expression as text.'),
-    ('a: !!int x', '1.yaml:1: !!int on `x`, which is none.'),
-    ('a: &x [*x]', '1.yaml:1: *x stands inside its own anchor.'),
-    ('a: &x {b: {<<: *x}}', '1.yaml:1: *x stands inside its own anchor.'),
-    ('_c: &conv 1\na: *cnv', '1.yaml:2: *cnv has no anchor &cnv before it; did you mean conv?'),
-    ('a: *.tfrecord', '1.yaml:1: not valid YAML'),
-    ('a: *x', '1.yaml:1: *x has no anchor &x before it; text that starts with * needs quotes.'),
-    ('a: {<<: 1}', '1.yaml:1: `<<` takes a mapping or a list of mappings, such as *anchor.'),
-    ('x: &x {}\na:\n    <<: *x\n    <<: *x\n', '1.yaml:4: the key `<<` is here twice; `<<: [*first, *second]` takes more.'),
-    ('a: \udcff', '1.yaml: not valid YAML: bytes that are no text.'),
-    ('[a]: 1', '1.yaml:1: a key is text, not a list, a mapping or an alias.'),
-    ('? {a: 1}\n: 2', '1.yaml:1: a key is text'),
-    ('a..b: 1', '1.yaml:1: `a..b`: a key needs a name before and after each dot; \\. is a dot in a name.'),
-    ('"": 1', '1.yaml:1: ``: a key needs a name'),
-    ('$(a): 1', '1.yaml:1: `$(a)`: references stand in values, not in keys.'),
-    ('a: 1\n---\nb: 2\n', '1.yaml:2: a second document starts here; a file holds one.'),
-    ('- a', '1.yaml:1: 1.yaml holds no mapping; a configuration is `key: value` lines.'),
-    ('text', '1.yaml:1: 1.yaml holds no mapping'),
-    ('a: 1\nb: [1, 2\nc: 3\n', '1.yaml:3: not valid YAML: while parsing a flow sequence did not find expected'),
-    ('a: 1\n\tb: 2\n', '1.yaml:2: not valid YAML:'),
-    ('a: \x07', '1.yaml: not valid YAML: unacceptable character'),
-    (f'a: {"1" * 5000}', '1.yaml:1: a number of 5000 digits.'),
-    ('a: x\nb: $(a', '1.yaml:2: `$(a`: a `$(` without its `)`.'),
-    (f'a: {"[" * 101}{"]" * 101}', '1.yaml:1: nested more than 100 deep.'),
-    (f'{"a." * 150}b: 1', '1.yaml:1: a key of 151 parts, at most 100 may be.'),
-    (f'{"a." * 60}b: {"{a: " * 60}1{"}" * 60}', '1.yaml:1: nested more than 100 deep.'),
-    (f'a: {"$(" * 150}x{")" * 150}', '1.yaml:1: $(...) nested more than 100 deep.')])
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('a: 1\nb: 2\na: 3\n', '1.yaml:3: the key `a` is here twice, first in 1.yaml:1.'),
+        ('a: {b: 1, b: 1}', '1.yaml:1: the key `b` is here twice, first in 1.yaml:1.'),
+        ('a:\n    b: 1\na.b: 2\n', '1.yaml:3: the key `a.b` is here twice, first in 1.yaml:2.'),
+        ('a.b: 1\na.b.c: 2\n', '1.yaml:2: the key `a.b` is here twice, first in 1.yaml:1.'),
+        ('a: {x: 1}\na: {y: 1}\n', '1.yaml:2: the key `a` is here twice, first in 1.yaml:1.'),
+        (
+            'a: 1\nb: !!python/object/apply:os.system [ls]\n',
+            '1.yaml:2: the tag !!python/object/apply:os.system would run code, '
+            'and configurations never do; arithmetic is !arith, other values are $(key).',
+        ),
+        ('a: !exec ls', '1.yaml:1: the tag !exec would run code, and'),
+        ('a: !eval 1+1', '1.yaml:1: the tag !eval would run code, and'),
+        ('a: !eval [1]', '1.yaml:1: the tag !eval would run code, and'),
+        ('!exec a: 1', '1.yaml:1: !exec on the key `a`; a key is text.'),
+        ('a: !arit 1', '1.yaml:1: unknown tag !arit; did you mean !arith?'),
+        ('a: !!set {b}', '1.yaml:1: unknown tag !!set; the only one is !arith.'),
+        ('a: !!binary aGk=', '1.yaml:1: unknown tag !!binary; the only one is !arith.'),
+        ('a: !arith [1]', '1.yaml:1: !arith takes an expression as text.'),
+        ('a: !!int x', '1.yaml:1: !!int on `x`, which is none.'),
+        ('a: &x [*x]', '1.yaml:1: *x stands inside its own anchor.'),
+        ('a: &x {b: {<<: *x}}', '1.yaml:1: *x stands inside its own anchor.'),
+        ('_c: &conv 1\na: *cnv', '1.yaml:2: *cnv has no anchor &cnv before it; did you mean conv?'),
+        ('a: *.tfrecord', '1.yaml:1: not valid YAML'),
+        ('a: *x', '1.yaml:1: *x has no anchor &x before it; text that starts with * needs quotes.'),
+        ('a: {<<: 1}', '1.yaml:1: `<<` takes a mapping or a list of mappings, such as *anchor.'),
+        ('x: &x {}\na:\n    <<: *x\n    <<: *x\n', '1.yaml:4: the key `<<` is here twice; `<<: [*first, *second]` takes more.'),
+        ('a: \udcff', '1.yaml: not valid YAML: bytes that are no text.'),
+        ('[a]: 1', '1.yaml:1: a key is text, not a list, a mapping or an alias.'),
+        ('? {a: 1}\n: 2', '1.yaml:1: a key is text'),
+        ('a..b: 1', '1.yaml:1: `a..b`: a key needs a name before and after each dot; \\. is a dot in a name.'),
+        ('"": 1', '1.yaml:1: ``: a key needs a name'),
+        ('$(a): 1', '1.yaml:1: `$(a)`: references stand in values, not in keys.'),
+        ('a: 1\n---\nb: 2\n', '1.yaml:2: a second document starts here; a file holds one.'),
+        ('- a', '1.yaml:1: 1.yaml holds no mapping; a configuration is `key: value` lines.'),
+        ('text', '1.yaml:1: 1.yaml holds no mapping'),
+        ('a: 1\nb: [1, 2\nc: 3\n', '1.yaml:3: not valid YAML: while parsing a flow sequence did not find expected'),
+        ('a: 1\n\tb: 2\n', '1.yaml:2: not valid YAML:'),
+        ('a: \x07', '1.yaml: not valid YAML: unacceptable character'),
+        (f'a: {"1" * 5000}', '1.yaml:1: a number of 5000 digits.'),
+        ('a: x\nb: $(a', '1.yaml:2: `$(a`: a `$(` without its `)`.'),
+        (f'a: {"[" * 101}{"]" * 101}', '1.yaml:1: nested more than 100 deep.'),
+        (f'{"a." * 150}b: 1', '1.yaml:1: a key of 151 parts, at most 100 may be.'),
+        (f'{"a." * 60}b: {"{a: " * 60}1{"}" * 60}', '1.yaml:1: nested more than 100 deep.'),
+        (f'a: {"$(" * 150}x{")" * 150}', '1.yaml:1: $(...) nested more than 100 deep.'),
+    ],
+)
 def test_what_is_wrong_is_told_with_its_place(configured, message, text, expected):
     assert message(configured, text).startswith(expected)
 
@@ -130,8 +152,10 @@ def test_python_s_parser_gives_the_same_as_the_c_one(monkeypatch):
 
 PLAIN_KEYS = st.text(alphabet='abcdefgh', min_size=1, max_size=3)
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-10 ** 9, 10 ** 9) | st.text(alphabet='xyz -', max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PLAIN_KEYS, inner, max_size=3), max_leaves=20)
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(alphabet='xyz -', max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PLAIN_KEYS, inner, max_size=3),
+    max_leaves=20,
+)
 
 
 @given(st.dictionaries(PLAIN_KEYS, PLAIN, max_size=4))

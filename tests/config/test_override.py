@@ -1,43 +1,64 @@
 """Words that set, append or remove, and how trees merge."""
+
 import pytest
 
 from mayo.config import Config
 
 
-@pytest.mark.parametrize(('word', 'value'), [
-    ('a.b=1', {'b': 1, 'l': [1, {'x': 2}]}), ('a.l.0=5', {'b': 0, 'l': [5, {'x': 2}]}),
-    ('a.l.1.x=y', {'b': 0, 'l': [1, {'x': 'y'}]}),
-    ('a.l.1.z=', {'b': 0, 'l': [1, {'x': 2, 'z': None}]}), ('a.b=x=y=1', {'b': 'x=y=1', 'l': [1, {'x': 2}]}),
-    ('a.l+=[3, 4]', {'b': 0, 'l': [1, {'x': 2}, 3, 4]}), ('a.l+=x', {'b': 0, 'l': [1, {'x': 2}, 'x']}),
-    ('a.l=[]', {'b': 0, 'l': []}), ('a.l={k: 1}', {'b': 0, 'l': {'k': 1}}), ('~a.b', {'l': [1, {'x': 2}]}),
-    ('~a.l.0', {'b': 0, 'l': [{'x': 2}]}), ('a={c: 3}', {'b': 0, 'l': [1, {'x': 2}], 'c': 3}), ('a=null', None),
-    ('a.b=*.tfrecord', {'b': '*.tfrecord', 'l': [1, {'x': 2}]}),
-    ('a.b={c: 1}', {'b': {'c': 1}, 'l': [1, {'x': 2}]}),
-    ('a.b.c=1', {'b': {'c': 1}, 'l': [1, {'x': 2}]}), ('a.b=1e-4', {'b': 1e-4, 'l': [1, {'x': 2}]}),
-    ('a.b=!arith 2 * 3', {'b': 6, 'l': [1, {'x': 2}]}), ('a.b=$(a.l.0)', {'b': 1, 'l': [1, {'x': 2}]}),
-    (r'a.b="x\ty"', {'b': 'x\ty', 'l': [1, {'x': 2}]}), (' a.b = 7 ', {'b': 7, 'l': [1, {'x': 2}]})])
+@pytest.mark.parametrize(
+    ('word', 'value'),
+    [
+        ('a.b=1', {'b': 1, 'l': [1, {'x': 2}]}),
+        ('a.l.0=5', {'b': 0, 'l': [5, {'x': 2}]}),
+        ('a.l.1.x=y', {'b': 0, 'l': [1, {'x': 'y'}]}),
+        ('a.l.1.z=', {'b': 0, 'l': [1, {'x': 2, 'z': None}]}),
+        ('a.b=x=y=1', {'b': 'x=y=1', 'l': [1, {'x': 2}]}),
+        ('a.l+=[3, 4]', {'b': 0, 'l': [1, {'x': 2}, 3, 4]}),
+        ('a.l+=x', {'b': 0, 'l': [1, {'x': 2}, 'x']}),
+        ('a.l=[]', {'b': 0, 'l': []}),
+        ('a.l={k: 1}', {'b': 0, 'l': {'k': 1}}),
+        ('~a.b', {'l': [1, {'x': 2}]}),
+        ('~a.l.0', {'b': 0, 'l': [{'x': 2}]}),
+        ('a={c: 3}', {'b': 0, 'l': [1, {'x': 2}], 'c': 3}),
+        ('a=null', None),
+        ('a.b=*.tfrecord', {'b': '*.tfrecord', 'l': [1, {'x': 2}]}),
+        ('a.b={c: 1}', {'b': {'c': 1}, 'l': [1, {'x': 2}]}),
+        ('a.b.c=1', {'b': {'c': 1}, 'l': [1, {'x': 2}]}),
+        ('a.b=1e-4', {'b': 1e-4, 'l': [1, {'x': 2}]}),
+        ('a.b=!arith 2 * 3', {'b': 6, 'l': [1, {'x': 2}]}),
+        ('a.b=$(a.l.0)', {'b': 1, 'l': [1, {'x': 2}]}),
+        (r'a.b="x\ty"', {'b': 'x\ty', 'l': [1, {'x': 2}]}),
+        (' a.b = 7 ', {'b': 7, 'l': [1, {'x': 2}]}),
+    ],
+)
 def test_a_word_changes_one_value(configured, word, value):
     config = configured('a: {b: 0, l: [1, {x: 2}]}', words=[word])
     assert config.get('a') == value
 
 
-@pytest.mark.parametrize(('word', 'expected'), [
-    ('a', 'command line: `a` is no override; those are key=value, key+=[item] and ~key.'),
-    ('=1', 'command line: ``: a key needs a name before and after each dot; \\. is a dot in a name.'),
-    ('a..b=1', 'command line: `a..b`: a key needs a name'), ('~', 'command line: ``: a key needs a name'),
-    ('$(a)=1', 'command line: `$(a)`: references stand in values, not in keys.'),
-    ('a.l.2=1', 'command line: a.l.2: the list has 2 items, from 0.'),
-    ('a.l.x=1', 'command line: a.l is a list, and `x` is no index of it.'),
-    ('a.l.-1=1', 'command line: a.l is a list, and `-1` is no index of it.'),
-    ('a.b+=1', 'command line: a.b is not a list, so nothing can be appended to it.'),
-    ('a.m+=[1]', 'command line: a.m does not exist, so nothing can be appended to it.'),
-    ('~a.bb', 'command line: a.bb does not exist; did you mean b?'), ('~x', 'command line: x does not exist.'),
-    ('~a.l.9', 'command line: a.l.9: the list has 2 items, from 0.'),
-    ('~x.y', 'command line: x.y does not exist.'),
-    ('a=[1', 'command line: not valid YAML: while parsing a flow sequence did not find expected'),
-    ('a=!exec x', 'command line: the tag !exec would run code'),
-    ('a={b: 1, b: 2}', 'command line: the key `b` is here twice'),
-    ('a=$(b', 'command line: `$(b`: a `$(` without its `)`. In `a=$(b`.')])
+@pytest.mark.parametrize(
+    ('word', 'expected'),
+    [
+        ('a', 'command line: `a` is no override; those are key=value, key+=[item] and ~key.'),
+        ('=1', 'command line: ``: a key needs a name before and after each dot; \\. is a dot in a name.'),
+        ('a..b=1', 'command line: `a..b`: a key needs a name'),
+        ('~', 'command line: ``: a key needs a name'),
+        ('$(a)=1', 'command line: `$(a)`: references stand in values, not in keys.'),
+        ('a.l.2=1', 'command line: a.l.2: the list has 2 items, from 0.'),
+        ('a.l.x=1', 'command line: a.l is a list, and `x` is no index of it.'),
+        ('a.l.-1=1', 'command line: a.l is a list, and `-1` is no index of it.'),
+        ('a.b+=1', 'command line: a.b is not a list, so nothing can be appended to it.'),
+        ('a.m+=[1]', 'command line: a.m does not exist, so nothing can be appended to it.'),
+        ('~a.bb', 'command line: a.bb does not exist; did you mean b?'),
+        ('~x', 'command line: x does not exist.'),
+        ('~a.l.9', 'command line: a.l.9: the list has 2 items, from 0.'),
+        ('~x.y', 'command line: x.y does not exist.'),
+        ('a=[1', 'command line: not valid YAML: while parsing a flow sequence did not find expected'),
+        ('a=!exec x', 'command line: the tag !exec would run code'),
+        ('a={b: 1, b: 2}', 'command line: the key `b` is here twice'),
+        ('a=$(b', 'command line: `$(b`: a `$(` without its `)`. In `a=$(b`.'),
+    ],
+)
 def test_a_wrong_word_changes_nothing_and_says_why(configured, message, word, expected):
     config = configured('a: {b: 0, l: [1, {x: 2}]}')
     before = config.to_yaml(origin=True)
@@ -72,8 +93,10 @@ def test_a_mapping_with_numbers_for_keys_replaces_a_list(configured):
 
 
 def test_what_a_reference_brings_is_overridden_in_one_place_only(configured):
-    config = configured('_gate: {density: 1.0, pool: avg}\none: {gate: $(_gate)}\ntwo: {gate: $(_gate)}\nl: [1, 2]\nm: $(l)\n',
-                        words=['one.gate.density=0.5', '_gate.pool=max', 'm.0=7', 'm+=[3]', '~m.1'])
+    config = configured(
+        '_gate: {density: 1.0, pool: avg}\none: {gate: $(_gate)}\ntwo: {gate: $(_gate)}\nl: [1, 2]\nm: $(l)\n',
+        words=['one.gate.density=0.5', '_gate.pool=max', 'm.0=7', 'm+=[3]', '~m.1'],
+    )
     assert config.get('one.gate') == {'density': 0.5, 'pool': 'max'}
     assert config.get('two.gate') == {'density': 1.0, 'pool': 'max'}
     assert (config.get('m'), config.get('l')) == ([7, 3], [1, 2])

@@ -1,4 +1,5 @@
 """Every model of models/, built once for all questions: few channels, small images, few classes, one training step taken."""
+
 import dataclasses
 import functools
 import pathlib
@@ -16,9 +17,9 @@ from mayo.session.spec import input_shape, model_graph
 from mayo.session.step import Rules, Step
 
 ROOT = pathlib.Path(__file__).parents[2]
-SIDES = {'inception_v3': 128, 'lenet5': 28}      # that the network admits and that leave a map before the last pooling
+SIDES = {'inception_v3': 128, 'lenet5': 28}  # that the network admits and that leave a map before the last pooling
 SIDE, CLASSES, IMAGES, DENSITY = 64, 5, 4, 0.5
-NARROWER, LEAST = 4, 4                          # channels are divided by so much, but not below
+NARROWER, LEAST = 4, 4  # channels are divided by so much, but not below
 
 
 class Small:
@@ -46,15 +47,16 @@ class Small:
 
     def calibrate(self) -> None:
         """Give every batch norm the statistics of what reaches it, layer by layer: fresh deep networks explode without."""
+
         def visit(node, sources):
             layer = self.network.node_layers[node.name]
             source = sources[0] if len(sources) == 1 else sources
             norms = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.BatchNormalization)]
             for norm in norms:
-                norm.momentum = 0.
+                norm.momentum = 0.0
                 layer(source, training=True)
                 variance = norm.moving_variance
-                variance.assign(tf.maximum(variance, tf.reduce_mean(variance)))     # nor is the noise of rounding blown up
+                variance.assign(tf.maximum(variance, tf.reduce_mean(variance)))  # nor is the noise of rounding blown up
             outputs = layer(source)
             return outputs[0] if isinstance(outputs, tuple) else outputs
 
@@ -78,6 +80,7 @@ def small_graph(name: str, density: float = DENSITY) -> tuple[Graph, Shape]:
 
 def narrow(graph: Graph) -> Graph:
     """The graph with fewer channels everywhere but in the logits; what is added to channels shrinks alike."""
+
     def less(value: int) -> int:
         return max(-(-value // NARROWER), min(value, LEAST))
 

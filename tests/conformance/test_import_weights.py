@@ -4,6 +4,7 @@ Random weights, batch norm's statistics too. On photographs in full size where M
 
     MAYO_PHOTOGRAPHS=FOLDER python -m pytest -n 0 -rP -k photographs tests/conformance/test_import_weights.py
 """
+
 import itertools
 import os
 import pathlib
@@ -31,7 +32,7 @@ MODELS = {
     'densenet121': ('DenseNet121', 'densenet', 64, 'alone.weights.h5', {}),
     'efficientnet_b0': ('EfficientNetB0', 'efficientnet', 64, 'whole.keras', {}),
 }
-pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation:DeprecationWarning')     # of h5py in Keras
+pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation:DeprecationWarning')  # of h5py in Keras
 
 
 @pytest.fixture(scope='module')
@@ -40,7 +41,7 @@ def garments():
     records = tf.compat.v1.io.tf_record_iterator(str(ROOT / 'datasets/fashion_mnist/test.tfrecord'))
     features = [tf.train.Example.FromString(record).features.feature for record in itertools.islice(records, 9)]
     images = [tf.io.decode_png(feature['image/encoded'].bytes_list.value[0]) for feature in features]
-    return tf.cast(tf.stack([tf.concat(images[index:index + 3], 2) for index in (0, 3, 6)]), tf.float32)
+    return tf.cast(tf.stack([tf.concat(images[index : index + 3], 2) for index in (0, 3, 6)]), tf.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def quick(monkeypatch):
     """Every weight is assigned later, zeros do until then."""
     for initializer in (keras.initializers.VarianceScaling, keras.initializers.TruncatedNormal):
         monkeypatch.setattr(initializer, '__call__', lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype))
-    monkeypatch.setattr(Session, 'save', lambda self: None)         # tests/session/test_imported.py looks at what is written
+    monkeypatch.setattr(Session, 'save', lambda self: None)  # tests/session/test_imported.py looks at what is written
 
 
 def randomize(model, draw):
@@ -63,7 +64,7 @@ def randomize(model, draw):
                 weight.assign(draw.uniform(0.5, 1.5, shape))
             elif kind in ('beta', 'moving_mean', 'bias'):
                 weight.assign(draw.normal(0, 0.1, shape))
-            elif kind in ('mean', 'variance'):                  # of EfficientNet's images, as its published weights have them
+            elif kind in ('mean', 'variance'):  # of EfficientNet's images, as its published weights have them
                 weight.assign(np.square([0.229, 0.224, 0.225]) if kind == 'variance' else [0.485, 0.456, 0.406])
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
@@ -82,8 +83,15 @@ def imported(name, path, shape, classes, folder, width):
     config = Config.default()
     config.merge_file(ROOT / f'models/{name}.yaml')
     key = 'dataset.task.preprocess.shape'
-    for word in ('dataset.name=pictures', f'dataset.task.num_classes={classes}', f'{key}.height={shape[0]}',
-                 f'{key}.width={shape[1]}', f'_width={width}', f'import.path={path}', f'system.checkpoint.path={folder}'):
+    for word in (
+        'dataset.name=pictures',
+        f'dataset.task.num_classes={classes}',
+        f'{key}.height={shape[0]}',
+        f'{key}.width={shape[1]}',
+        f'_width={width}',
+        f'import.path={path}',
+        f'system.checkpoint.path={folder}',
+    ):
         config.merge_word(word)
     session = Session(config)
     import_weights(session)
@@ -94,19 +102,22 @@ def compare(name, pictures, shape, classes, folder, smaller):
     """The logits of Keras's network and of ours, dense or gated, after the preprocessing that each has."""
     application, module, _, file = MODELS[name][:4]
     model = getattr(keras.applications, application)(
-        weights=None, input_shape=shape, classes=classes, classifier_activation=None, **smaller)
+        weights=None, input_shape=shape, classes=classes, classifier_activation=None, **smaller
+    )
     randomize(model, np.random.default_rng(2))
     ready = getattr(keras.applications, module).preprocess_input(np.array(pictures))
-    expected = np.concatenate([model(ready[start:start + 4], training=False) for start in range(0, len(ready), 4)])
+    expected = np.concatenate([model(ready[start : start + 4], training=False) for start in range(0, len(ready), 4)])
     path, spread = written(model, folder / file), np.ptp(expected, axis=0).max()
     assert spread > 1e-3 * np.abs(expected).max()
-    for ours in (name, f'gate/{name}') if name == 'resnet50' else (name,):          # a gate starts from batch norm
+    for ours in (name, f'gate/{name}') if name == 'resnet50' else (name,):  # a gate starts from batch norm
         session = imported(ours, path, shape, classes, folder, smaller.get('alpha', 1.0))
         steps = session.config.get('dataset.task.preprocess.final')
         ready = tf.stack([augment.apply(picture, shape, tf.zeros([2], 'int64'), steps) for picture in pictures])
-        logits = np.concatenate([session.network(ready[start:start + 4])[0] for start in range(0, len(ready), 4)])
-        print(f'{ours}: logits of {len(pictures)} pictures of {shape[0]} x {shape[1]} differ by '
-              f'{np.abs(logits - expected).max() / spread:.1e} of their range')
+        logits = np.concatenate([session.network(ready[start : start + 4])[0] for start in range(0, len(ready), 4)])
+        print(
+            f'{ours}: logits of {len(pictures)} pictures of {shape[0]} x {shape[1]} differ by '
+            f'{np.abs(logits - expected).max() / spread:.1e} of their range'
+        )
         np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * spread)
     keras.backend.clear_session(free_memory=False)
 

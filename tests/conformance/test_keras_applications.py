@@ -2,6 +2,7 @@
 
 Those whose weights can be imported give the same logits, which says more: test_import_weights.py.
 """
+
 import pathlib
 from collections import Counter
 
@@ -13,14 +14,14 @@ from mayo.estimate import estimate
 from mayo.session.spec import input_shape, model_graph
 
 ROOT = pathlib.Path(__file__).parents[2]
-MODELS = {      # name: Keras's, the parameters of https://keras.io/api/applications, and those of them that ours does without
+MODELS = {  # name: Keras's, the parameters of https://keras.io/api/applications, and those of them that ours does without
     'vgg16': ('VGG16', 138_357_544, 0),
-    'resnet50': ('ResNet50', 25_636_712, 26_560),           # biases in front of batch norm, which takes them away again
+    'resnet50': ('ResNet50', 25_636_712, 26_560),  # biases in front of batch norm, which takes them away again
     'inception_v3': ('InceptionV3', 23_851_784, 0),
     'mobilenet': ('MobileNet', 4_253_864, 0),
     'mobilenet_v2': ('MobileNetV2', 3_538_984, 0),
     'mobilenet_v3_large': ('MobileNetV3Large', 5_507_432, 0),
-    'efficientnet_b0': ('EfficientNetB0', 5_330_571, 7),    # the preprocessing of images
+    'efficientnet_b0': ('EfficientNetB0', 5_330_571, 7),  # the preprocessing of images
     'densenet121': ('DenseNet121', 8_062_504, 0),
 }
 

@@ -1,4 +1,5 @@
 """Files in the manner of the original Mayo, tests/golden/mayo: they load unchanged, cost what ours cost, and train."""
+
 import itertools
 import pathlib
 
@@ -26,8 +27,15 @@ PAIRS = [
     ('resnet18', 'imagenet', [], 'resnet18', [], 1_814_073_344),
     ('mobilenet', 'imagenet', [], 'mobilenet', [], 568_740_352),
     ('mobilenet', 'imagenet', ['_width=0.5'], 'mobilenet', ['_width=0.5'], None),
-    ('mobilenet', 'imagenet', ['dataset.background_class.use=true'], 'mobilenet',
-     ['dataset.task.background_class.use=true'], 568_741_376)]
+    (
+        'mobilenet',
+        'imagenet',
+        ['dataset.background_class.use=true'],
+        'mobilenet',
+        ['dataset.task.background_class.use=true'],
+        568_741_376,
+    ),
+]
 
 
 def configuration(*files, words=()):
@@ -74,8 +82,10 @@ def test_an_old_model_has_the_variables_of_ours(model):
     for folder in (OLD, ROOT):
         config = configuration(folder / f'models/{model}.yaml', folder / 'datasets/cifar10.yaml')
         networks.append(Network(model_graph(config), input_shape(config), 'x'))
-    old, ours = ({name.replace('fc0', 'fc1'): tuple(variable.shape) for name, variable in network.named_variables().items()}
-                 for network in networks)
+    old, ours = (
+        {name.replace('fc0', 'fc1'): tuple(variable.shape) for name, variable in network.named_variables().items()}
+        for network in networks
+    )
     assert old == ours
 
 
@@ -99,6 +109,7 @@ def test_the_old_trainer_gives_the_rate_that_it_computes():
 
 def test_labels_of_records_with_a_background_class_are_shifted():
     from mayo.session.data import label_offset
+
     config = configuration(OLD / 'datasets/imagenet.yaml')
     assert (config.get('dataset.task.num_classes'), label_offset(config)) == (1000, -1)
     config.merge_word('dataset.background_class.use=true')
@@ -107,7 +118,7 @@ def test_labels_of_records_with_a_background_class_are_shifted():
 
 # ---- the grammar, item by item
 
-MODULE = '''
+MODULE = """
 _scale: 0.5
 _sizes: {three: 3}
 model:
@@ -143,13 +154,18 @@ model:
         unused: {type: convolution, kernel_size: 1, num_outputs: 7}
         join: {type: concat}
 _which: three
-'''
+"""
 
 
 def test_arithmetic_over_module_arguments_references_and_lists():
-    text = MODULE.replace('                add: {type: add}', '                d: {<<: *conv, num_outputs: !arith ^(width)}\n'
-                          '                e: {<<: *conv, num_outputs: !arith ^( width )}\n                add: {type: add}')
-    config = text_configuration(text + '''
+    text = MODULE.replace(
+        '                add: {type: add}',
+        '                d: {<<: *conv, num_outputs: !arith ^(width)}\n'
+        '                e: {<<: *conv, num_outputs: !arith ^( width )}\n                add: {type: add}',
+    )
+    config = text_configuration(
+        text
+        + """
 model.graph:
     - {from: joined, with: squash, to: output}
     - {from: input, with: identity, to: x}
@@ -157,19 +173,27 @@ model.graph:
     - {from: [s, p], with: join, to: joined}
 model.layers.squash: {type: activation, mode: tensorflow.nn.relu6}
 model.layers.identity: {type: identity}
-''')
+"""
+    )
     assert model_problems(config) == []
     graph = model_graph(config)
     outputs = {node.name: node.params.get('num_outputs') for node in graph if node.type == 'convolution'}
-    assert outputs == {'outer/a/wide_conv': 11, 'outer/a/last': 21, 'outer/b/thin_conv': 2, 'outer/b/last': 11,
-                       'outer/c': 10, 'outer/d': 10, 'outer/e': 10}
+    assert outputs == {
+        'outer/a/wide_conv': 11,
+        'outer/a/last': 21,
+        'outer/b/thin_conv': 2,
+        'outer/b/last': 11,
+        'outer/c': 10,
+        'outer/d': 10,
+        'outer/e': 10,
+    }
     assert graph['outer/a/wide_conv'].params['kernel_size'] == (3, 3)
     assert graph['outer/c'].params['biases_initializer'] is None
     assert [str(cost.shape) for cost in info(config).layers if cost.name == 'join'] == ['8x8x20']
 
 
 def test_what_is_wrong_in_an_expression_of_a_module_is_told_where_it_is():
-    text = '''
+    text = """
 model:
     layers:
         m:
@@ -178,7 +202,7 @@ model:
             layers: {a: {type: convolution, kernel_size: 1, num_outputs: !arith int(^(m) * 2)}}
             graph: {from: input, with: a, to: output}
     graph: {from: input, with: m, to: output}
-'''
+"""
     [problem] = model_problems(text_configuration(text))
     assert problem == 'm.yaml:7: model.layers.m.layers.a: ^(m) is not among the kwargs of a module around it.'
     [problem] = model_problems(text_configuration(text.replace('^(m) * 2', "^(n) + 'x'")))
@@ -198,20 +222,34 @@ def test_an_expression_that_waits_for_a_module_is_printed_as_it_reads():
         assert one.get('a').compute({'m': 1.5}.get) == 5
 
 
-@pytest.mark.parametrize(('layer', 'shape'), [
-    ('{type: convolution, kernel_size: [3, 1], num_outputs: 2, padding: [1, 0], activation_fn: tensorflow.nn.elu}', '8x8x2'),
-    ('{type: convolution, kernel_size: 3, num_outputs: 4, num_groups: 2, padding: 2, normalizer_fn: null}', '10x10x4'),
-    ('{type: convolution, kernel_size: 1, num_outputs: 4, rate: 1, scope: x, biases_initializer: null}', '8x8x4'),
-    ('{type: depthwise_convolution, kernel_size: 3, num_outputs: null, depth_multiplier: 2, stride: 2}', '4x4x8'),
-    ('{type: average_pool, kernel_size: global}', '1x1x4'), ('{type: max_pool, kernel_size: 50, stride: 1}', '1x1x4'),
-    ('{type: average_pool, kernel_size: [50, 2], stride: 1}', '1x7x4'),
-    ('{type: reduce_mean, reduction_indices: [1, 2], keep_dims: true}', '1x1x4'),
-    ('{type: batch_normalization, decay: 0.9, is_training: true}', '8x8x4'),
-    ('{type: local_response_normalization, depth_radius: 2, bias: 1.0, alpha: 0.0001, beta: 0.75}', '8x8x4'),
-    ('{type: space_to_depth, block_size: 2}', '4x4x16'), ('{type: dropout, keep_prob: 0.5, is_training: true}', '8x8x4'),
-    ('{type: activation, mode: hard_swish}', '8x8x4'), ('{type: softmax}', '8x8x4'), ('{type: flatten}', '256'),
-    ('{type: gated_convolution, kernel_size: 1, num_outputs: 4, gate_params: {policy: parametric_simplified, pool: mean, '
-     'granularity: vector, online: false, should_gate: false}}', '8x8x4')])
+@pytest.mark.parametrize(
+    ('layer', 'shape'),
+    [
+        (
+            '{type: convolution, kernel_size: [3, 1], num_outputs: 2, padding: [1, 0], activation_fn: tensorflow.nn.elu}',
+            '8x8x2',
+        ),
+        ('{type: convolution, kernel_size: 3, num_outputs: 4, num_groups: 2, padding: 2, normalizer_fn: null}', '10x10x4'),
+        ('{type: convolution, kernel_size: 1, num_outputs: 4, rate: 1, scope: x, biases_initializer: null}', '8x8x4'),
+        ('{type: depthwise_convolution, kernel_size: 3, num_outputs: null, depth_multiplier: 2, stride: 2}', '4x4x8'),
+        ('{type: average_pool, kernel_size: global}', '1x1x4'),
+        ('{type: max_pool, kernel_size: 50, stride: 1}', '1x1x4'),
+        ('{type: average_pool, kernel_size: [50, 2], stride: 1}', '1x7x4'),
+        ('{type: reduce_mean, reduction_indices: [1, 2], keep_dims: true}', '1x1x4'),
+        ('{type: batch_normalization, decay: 0.9, is_training: true}', '8x8x4'),
+        ('{type: local_response_normalization, depth_radius: 2, bias: 1.0, alpha: 0.0001, beta: 0.75}', '8x8x4'),
+        ('{type: space_to_depth, block_size: 2}', '4x4x16'),
+        ('{type: dropout, keep_prob: 0.5, is_training: true}', '8x8x4'),
+        ('{type: activation, mode: hard_swish}', '8x8x4'),
+        ('{type: softmax}', '8x8x4'),
+        ('{type: flatten}', '256'),
+        (
+            '{type: gated_convolution, kernel_size: 1, num_outputs: 4, gate_params: {policy: parametric_simplified, pool: mean, '
+            'granularity: vector, online: false, should_gate: false}}',
+            '8x8x4',
+        ),
+    ],
+)
 def test_layers_take_the_keys_that_they_took(layer, shape):
     config = text_configuration(f'model: {{layers: {{x: {layer}}}, graph: {{from: input, with: x, to: output}}}}')
     assert model_problems(config) == []
@@ -221,5 +259,11 @@ def test_layers_take_the_keys_that_they_took(layer, shape):
 def test_old_gates_are_todays():
     graph = model_graph(configuration(OLD / 'models/gate/cifarnet.yaml', OLD / 'datasets/cifar10.yaml'))
     assert graph['conv3'].params['gate_params'] == {
-        'policy': 'parametric', 'density': 0.5, 'granularity': 'channel', 'pool': 'avg', 'enable': True, 'threshold': 'online',
-        'regularizer': {'l1': 0}}
+        'policy': 'parametric',
+        'density': 0.5,
+        'granularity': 'channel',
+        'pool': 'avg',
+        'enable': True,
+        'threshold': 'online',
+        'regularizer': {'l1': 0},
+    }

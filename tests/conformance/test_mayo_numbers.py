@@ -1,4 +1,5 @@
 """What an object of TensorFlow 1 computed, its name in YAML computes today: each name against a formula or tf.compat.v1."""
+
 import math
 
 import keras
@@ -16,8 +17,8 @@ from mayo.session.optimizer import optimizer
 from mayo.session.schedule import learning_rate
 
 V1 = tf.compat.v1
-FAN_IN, FAN_OUT = 200, 300          # of the weights that initializers draw
-CUT = 0.87962566103423978           # deviation of a unit normal cut at two
+FAN_IN, FAN_OUT = 200, 300  # of the weights that initializers draw
+CUT = 0.87962566103423978  # deviation of a unit normal cut at two
 
 
 def relu(x):
@@ -33,17 +34,31 @@ def softmax(x):
 
 
 ACTIVATIONS = {
-    'tensorflow.nn.relu': relu, 'tensorflow.nn.relu6': lambda x: np.clip(x, 0, 6),
+    'tensorflow.nn.relu': relu,
+    'tensorflow.nn.relu6': lambda x: np.clip(x, 0, 6),
     'tensorflow.nn.elu': lambda x: np.where(x > 0, x, np.exp(x) - 1),
     'tensorflow.nn.selu': lambda x: 1.05070098735548 * np.where(x > 0, x, 1.67326324235438 * (np.exp(x) - 1)),
-    'tensorflow.nn.sigmoid': sigmoid, 'tensorflow.sigmoid': sigmoid, 'tensorflow.nn.tanh': np.tanh, 'tensorflow.tanh': np.tanh,
-    'tensorflow.nn.softplus': lambda x: np.log1p(np.exp(x)), 'tensorflow.nn.softsign': lambda x: x / (1 + np.abs(x)),
-    'tensorflow.nn.softmax': softmax, 'tensorflow.nn.swish': lambda x: x * sigmoid(x),
-    'tensorflow.nn.silu': lambda x: x * sigmoid(x), 'tensorflow.identity': lambda x: x, 'tensorflow.nn.identity': lambda x: x,
-    'tensorflow.nn.leaky_relu': lambda x: np.where(x > 0, x, 0.2 * x)}
+    'tensorflow.nn.sigmoid': sigmoid,
+    'tensorflow.sigmoid': sigmoid,
+    'tensorflow.nn.tanh': np.tanh,
+    'tensorflow.tanh': np.tanh,
+    'tensorflow.nn.softplus': lambda x: np.log1p(np.exp(x)),
+    'tensorflow.nn.softsign': lambda x: x / (1 + np.abs(x)),
+    'tensorflow.nn.softmax': softmax,
+    'tensorflow.nn.swish': lambda x: x * sigmoid(x),
+    'tensorflow.nn.silu': lambda x: x * sigmoid(x),
+    'tensorflow.identity': lambda x: x,
+    'tensorflow.nn.identity': lambda x: x,
+    'tensorflow.nn.leaky_relu': lambda x: np.where(x > 0, x, 0.2 * x),
+}
 # Spellings that TensorFlow 1 did not have, of today's functions.
-NEW_ACTIVATIONS = {'tensorflow.nn.gelu', 'tensorflow.nn.hard_sigmoid', 'tensorflow.nn.hard_silu', 'tensorflow.nn.hard_swish',
-                   'tensorflow.nn.linear'}
+NEW_ACTIVATIONS = {
+    'tensorflow.nn.gelu',
+    'tensorflow.nn.hard_sigmoid',
+    'tensorflow.nn.hard_silu',
+    'tensorflow.nn.hard_swish',
+    'tensorflow.nn.linear',
+}
 
 
 @pytest.mark.parametrize('name', ACTIVATIONS)
@@ -55,7 +70,8 @@ def test_activations(name):
 REGULARIZERS = {
     'l1_regularizer': ({'scale': 0.004}, lambda w: 0.004 * np.abs(w).sum()),
     'l2_regularizer': ({'scale': 0.004}, lambda w: 0.004 * np.square(w).sum() / 2),
-    'l1_l2_regularizer': ({'scale_l1': 0.1, 'scale_l2': 0.04}, lambda w: 0.1 * np.abs(w).sum() + 0.04 * np.square(w).sum() / 2)}
+    'l1_l2_regularizer': ({'scale_l1': 0.1, 'scale_l2': 0.04}, lambda w: 0.1 * np.abs(w).sum() + 0.04 * np.square(w).sum() / 2),
+}
 
 
 @pytest.mark.parametrize('package', ['contrib.layers', 'contrib.slim'])
@@ -84,22 +100,31 @@ def fans(scale, fan, is_uniform):
 
 # name: (arguments, mean, deviation, largest distance from the mean; None: no bound)
 INITIALIZERS = {
-    'zeros_initializer': ({}, 0, 0, 0), 'initializers.zeros': ({}, 0, 0, 0),
-    'ones_initializer': ({}, 1, 0, 0), 'initializers.ones': ({}, 1, 0, 0),
-    'constant_initializer': ({'value': 0.3}, 0.3, 0, 0), 'initializers.constant': ({'value': 0.3}, 0.3, 0, 0),
-    **dict.fromkeys(('truncated_normal_initializer', 'initializers.truncated_normal'),
-                    ({'mean': 1.0, 'stddev': 0.1}, 1, *cut_normal(0.1))),
+    'zeros_initializer': ({}, 0, 0, 0),
+    'initializers.zeros': ({}, 0, 0, 0),
+    'ones_initializer': ({}, 1, 0, 0),
+    'initializers.ones': ({}, 1, 0, 0),
+    'constant_initializer': ({'value': 0.3}, 0.3, 0, 0),
+    'initializers.constant': ({'value': 0.3}, 0.3, 0, 0),
+    **dict.fromkeys(
+        ('truncated_normal_initializer', 'initializers.truncated_normal'), ({'mean': 1.0, 'stddev': 0.1}, 1, *cut_normal(0.1))
+    ),
     **dict.fromkeys(('random_normal_initializer', 'initializers.random_normal'), ({'stddev': 0.1}, 0, 0.1, None)),
     **dict.fromkeys(('random_uniform_initializer', 'initializers.random_uniform'), ({'minval': -1.0}, 0, *uniform(1.0))),
-    **dict.fromkeys(('variance_scaling_initializer', 'initializers.variance_scaling'),
-                    ({'scale': 2.0, 'mode': 'fan_out'}, 0, *fans(2, 'out', False))),
+    **dict.fromkeys(
+        ('variance_scaling_initializer', 'initializers.variance_scaling'),
+        ({'scale': 2.0, 'mode': 'fan_out'}, 0, *fans(2, 'out', False)),
+    ),
     'contrib.layers.variance_scaling_initializer': ({}, 0, *cut_normal(math.sqrt(1.3 * 2 / FAN_IN))),
     'contrib.layers.xavier_initializer': ({}, 0, *fans(1, 'avg', True)),
-    'contrib.layers.xavier_initializer_conv2d': (
-        {'uniform': False}, 0, *cut_normal(math.sqrt(1.3 / ((FAN_IN + FAN_OUT) / 2)))),
-    **{spelling: ({}, 0, *fans(scale, fan, kind == 'uniform')) for name, scale, fan in
-       (('glorot', 1, 'avg'), ('he', 2, 'in'), ('lecun', 1, 'in')) for kind in ('normal', 'uniform')
-       for spelling in (f'{name}_{kind}_initializer', f'initializers.{name}_{kind}')}}
+    'contrib.layers.xavier_initializer_conv2d': ({'uniform': False}, 0, *cut_normal(math.sqrt(1.3 / ((FAN_IN + FAN_OUT) / 2)))),
+    **{
+        spelling: ({}, 0, *fans(scale, fan, kind == 'uniform'))
+        for name, scale, fan in (('glorot', 1, 'avg'), ('he', 2, 'in'), ('lecun', 1, 'in'))
+        for kind in ('normal', 'uniform')
+        for spelling in (f'{name}_{kind}_initializer', f'initializers.{name}_{kind}')
+    },
+}
 ORTHOGONAL = ('orthogonal_initializer', 'initializers.orthogonal')
 
 
@@ -133,7 +158,7 @@ def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages():
         batch_mean, batch_variance = images.mean(axes), images.var(axes)
         np.testing.assert_allclose(found, (images - batch_mean) / np.sqrt(batch_variance + 0.01), atol=1e-4)
         mean = 0.7 * mean + 0.3 * batch_mean
-        variance = 0.7 * variance + 0.3 * batch_variance * 100 / 99        # of the population, as TensorFlow's fused one has it
+        variance = 0.7 * variance + 0.3 * batch_variance * 100 / 99  # of the population, as TensorFlow's fused one has it
     np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-5)
     np.testing.assert_allclose(layer.moving_variance, variance, rtol=1e-5)
     np.testing.assert_allclose(layer(images, training=False), (images - mean) / np.sqrt(variance + 0.01), atol=1e-4)
@@ -142,17 +167,22 @@ def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages():
 
 
 OPTIMIZERS = {
-    'GradientDescentOptimizer': {}, 'MomentumOptimizer': {'momentum': 0.9}, 'AdamOptimizer': {'epsilon': 0.1},
-    'RMSPropOptimizer': {'decay': 0.8, 'momentum': 0.7, 'epsilon': 0.5}, 'AdagradOptimizer': {},
-    'AdadeltaOptimizer': {'rho': 0.9, 'epsilon': 0.01}}
+    'GradientDescentOptimizer': {},
+    'MomentumOptimizer': {'momentum': 0.9},
+    'AdamOptimizer': {'epsilon': 0.1},
+    'RMSPropOptimizer': {'decay': 0.8, 'momentum': 0.7, 'epsilon': 0.5},
+    'AdagradOptimizer': {},
+    'AdadeltaOptimizer': {'rho': 0.9, 'epsilon': 0.01},
+}
 MORE = {'MomentumOptimizer': {'use_nesterov': True}, 'RMSPropOptimizer': {'centered': True}}
 RATES = (0.1, 0.1, 0.01, 0.3)
 START = np.array([1.0, -2.0, 3.0], np.float32)
 GRADIENTS = np.random.default_rng(0).normal(size=(len(RATES), 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize(('name', 'arguments'), [*OPTIMIZERS.items(), *((name, OPTIMIZERS[name] | more)
-                                                                       for name, more in MORE.items())])
+@pytest.mark.parametrize(
+    ('name', 'arguments'), [*OPTIMIZERS.items(), *((name, OPTIMIZERS[name] | more) for name, more in MORE.items())]
+)
 def test_optimizers(name, arguments):
     expected = []
     with tf.Graph().as_default(), V1.Session() as session:
@@ -175,10 +205,13 @@ def test_optimizers(name, arguments):
 _STEPS = {'boundaries': [1.0, 3.0], 'values': [3.0, 2.0, 1.0]}
 _DECAY = {'learning_rate': 0.1, 'decay_steps': 2, 'decay_rate': 0.5}
 SCHEDULES = {
-    'exponential_decay': _DECAY, 'natural_exp_decay': _DECAY,
+    'exponential_decay': _DECAY,
+    'natural_exp_decay': _DECAY,
     'polynomial_decay': {'learning_rate': 0.1, 'decay_steps': 4, 'power': 2.0},
     'cosine_decay': {'learning_rate': 0.1, 'decay_steps': 4, 'alpha': 0.1},
-    'piecewise_constant': _STEPS, 'piecewise_constant_decay': _STEPS}
+    'piecewise_constant': _STEPS,
+    'piecewise_constant_decay': _STEPS,
+}
 STEPPED = [(name, {**_DECAY, 'staircase': True}) for name in ('exponential_decay', 'natural_exp_decay')]
 CYCLIC = [('polynomial_decay', {**SCHEDULES['polynomial_decay'], 'cycle': True})]
 
@@ -196,14 +229,19 @@ def test_schedules(name, arguments):
 
 
 def test_every_old_name_is_compared_here():
-    tested = {*ACTIVATIONS, *(f'tensorflow.contrib.layers.{name}' for name in REGULARIZERS),
-              *(f'tensorflow.{name}' for name in (*INITIALIZERS, *ORTHOGONAL)), 'tensorflow.contrib.layers.batch_norm',
-              *(f'tensorflow.train.{name}' for name in (*OPTIMIZERS, *SCHEDULES))}
+    tested = {
+        *ACTIVATIONS,
+        *(f'tensorflow.contrib.layers.{name}' for name in REGULARIZERS),
+        *(f'tensorflow.{name}' for name in (*INITIALIZERS, *ORTHOGONAL)),
+        'tensorflow.contrib.layers.batch_norm',
+        *(f'tensorflow.train.{name}' for name in (*OPTIMIZERS, *SCHEDULES)),
+    }
     names = {*OLD_NAMES, *(name for name in _SAME if name.startswith('tensorflow.'))}
     assert tested == names - NEW_ACTIVATIONS
 
 
 # ---- layers and preprocessing
+
 
 def layer_of(kind, dims, **keys):
     layer = builders[kind](complete(kind, keys), [(None, *dims)], Site('x'))
@@ -231,12 +269,23 @@ def test_a_pooling_window_is_no_larger_than_the_map(kind, kernel):
 @pytest.mark.parametrize('padding', [1, [2, 0]])
 def test_numeric_padding_is_zeros_on_both_sides(padding):
     x = np.random.default_rng(0).normal(size=(2, 6, 6, 4)).astype(np.float32)
-    layer = layer_of('convolution', (6, 6, 4), kernel_size=[3, 2], num_outputs=6, num_groups=2, stride=2, padding=padding,
-                     activation_fn=None, biases_initializer=None)
+    layer = layer_of(
+        'convolution',
+        (6, 6, 4),
+        kernel_size=[3, 2],
+        num_outputs=6,
+        num_groups=2,
+        stride=2,
+        padding=padding,
+        activation_fn=None,
+        biases_initializer=None,
+    )
     [kernel] = layer.weights
     rows, columns = padding if isinstance(padding, list) else (padding, padding)
     padded = np.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
-    halves = [tf.nn.conv2d(padded[..., 2 * g:2 * g + 2], np.asarray(kernel)[..., 3 * g:3 * g + 3], 2, 'VALID') for g in (0, 1)]
+    halves = [
+        tf.nn.conv2d(padded[..., 2 * g : 2 * g + 2], np.asarray(kernel)[..., 3 * g : 3 * g + 3], 2, 'VALID') for g in (0, 1)
+    ]
     np.testing.assert_allclose(layer(x), np.concatenate(halves, -1), atol=1e-5)
 
 
@@ -248,10 +297,12 @@ def test_a_batch_normalization_spelled_as_slim_did_is_slims():
 
 def sampled(pixels, height, width):
     """TensorFlow 1's bilinear resizing without aligned corners: row i of the result is row i H / height of the image."""
+
     def between(length, wanted):
         at = np.arange(wanted) * length / wanted
         low = np.floor(at).astype(int)
         return low, np.minimum(low + 1, length - 1), at - low
+
     top, bottom, down = between(pixels.shape[0], height)
     left, right, across = between(pixels.shape[1], width)
     down, across = down[:, None, None], across[None, :, None]
@@ -280,13 +331,14 @@ def test_steps_on_pixels_compute_what_their_names_say():
     pixels = np.random.default_rng(0).uniform(0, 255, (4, 4, 3)).astype(np.float32)
     means, stds = [10.0, 20.0, 30.0], [2.0, 4.0, 5.0]
     for step, expected in (
-            ({'type': 'linear_map', 'scale': 0.5, 'shift': -1.0}, pixels * 0.5 - 1),
-            ({'type': 'subtract_channel_means', 'means': means}, pixels - means),
-            ({'type': 'normalize_channels', 'means': means, 'stds': stds}, (pixels - means) / stds),
-            ({'type': 'subtract_image_mean'}, pixels - pixels.mean()),
-            ({'type': 'standardize_image'}, (pixels - pixels.mean()) / pixels.std()),
-            ({'type': 'permute_channels', 'order': [2, 1, 0]}, pixels[..., ::-1]),
-            ({'type': 'central_crop', 'fraction': 0.5}, pixels[1:3, 1:3])):
+        ({'type': 'linear_map', 'scale': 0.5, 'shift': -1.0}, pixels * 0.5 - 1),
+        ({'type': 'subtract_channel_means', 'means': means}, pixels - means),
+        ({'type': 'normalize_channels', 'means': means, 'stds': stds}, (pixels - means) / stds),
+        ({'type': 'subtract_image_mean'}, pixels - pixels.mean()),
+        ({'type': 'standardize_image'}, (pixels - pixels.mean()) / pixels.std()),
+        ({'type': 'permute_channels', 'order': [2, 1, 0]}, pixels[..., ::-1]),
+        ({'type': 'central_crop', 'fraction': 0.5}, pixels[1:3, 1:3]),
+    ):
         found = augment.apply(tf.constant(pixels), (4, 4, 3), tf.constant([0, 0], tf.int64), [step])
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=step['type'])
 

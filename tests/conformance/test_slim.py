@@ -1,4 +1,5 @@
 """A slimmed network computes what the dense one does with the dropped channels at zero, however channels join."""
+
 import keras
 import numpy as np
 import pytest
@@ -14,16 +15,19 @@ from mayo.slim.verify import made, masked_outputs
 SHAPE = Shape((32, 32, 3))
 
 
-@pytest.mark.parametrize('name', [
-    'cifarnet',             # a chain
-    'vgg16_bn',             # whose maps are flattened
-    'resnet18',             # sums, with convolutions on the shortcut
-    'resnet20',             # sums, with channels of zeros on it
-    'inception_v1',         # concat
-    'densenet121',          # concat, and batch norms that read what others do
-    'mobilenet_v2',         # depthwise convolutions
-    'mobilenet_v3_large',   # and products: squeeze and excite
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'cifarnet',  # a chain
+        'vgg16_bn',  # whose maps are flattened
+        'resnet18',  # sums, with convolutions on the shortcut
+        'resnet20',  # sums, with channels of zeros on it
+        'inception_v1',  # concat
+        'densenet121',  # concat, and batch norms that read what others do
+        'mobilenet_v2',  # depthwise convolutions
+        'mobilenet_v3_large',  # and products: squeeze and excite
+    ],
+)
 def test_a_slimmed_network_equals_the_masked_one(name, graph_of):
     graph = graph_of(name, 1.0)
     dense = drawn(graph)
@@ -37,7 +41,7 @@ def test_a_slimmed_network_equals_the_masked_one(name, graph_of):
     np.testing.assert_allclose(found, masked, rtol=0, atol=1e-5 * np.abs(masked).max())
     again = made(graph, whole_tensors(graph, keep, smaller_tensors(graph, keep, tensors)), SHAPE)(images)[0]
     np.testing.assert_allclose(again, found, rtol=0, atol=1e-5 * np.abs(masked).max())
-    assert np.abs(whole - masked).max() > 1e-3 * np.abs(masked).max()       # something was dropped that mattered
+    assert np.abs(whole - masked).max() > 1e-3 * np.abs(masked).max()  # something was dropped that mattered
     assert choice.density < 0.65
     keras.backend.clear_session()
 

@@ -1,4 +1,5 @@
 """One list of models, dense and gated, many questions."""
+
 import contextlib
 import dataclasses
 import itertools
@@ -22,7 +23,7 @@ from mayo.slim import MARK
 
 MODELS = pathlib.Path(__file__).parents[2] / 'models'
 FILES = [path for path in (*MODELS.glob('*.yaml'), *MODELS.glob('gate/*.yaml')) if MARK not in path.read_text(encoding='utf-8')]
-NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)      # of slim's, the layers are among them
+NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)  # of slim's, the layers are among them
 GATED = [name for name in NAMES if name.startswith('gate/')]
 ENGINES = (CompactNetwork, NativeNetwork) if library() else (CompactNetwork,)
 
@@ -79,7 +80,7 @@ def test_a_gate_keeps_its_share_of_channels_and_silences_the_others(small):
         mask = stat.mask.numpy()
         assert mask.sum(1).max() <= small.network.node_layers[name].gate.keep
         assert not values[name].numpy()[np.broadcast_to(mask[:, None, None] == 0, values[name].shape)].any()
-    if small.shape.channels > 1:                            # the mean of a grey image tells little apart
+    if small.shape.channels > 1:  # the mean of a grey image tells little apart
         assert any(np.ptp(stat.mask, axis=0).any() for stat in stats.values())
 
 
@@ -104,7 +105,7 @@ def test_no_layer_has_more_active_channels_than_costs_are_counted_for(small):
 @every
 def test_compact_execution_equals_the_masked_network(small):
     assert unsupported(small.graph) == []
-    chosen = clearest(small, small.outcome[1])[:2 if small.name in GATED else 1]
+    chosen = clearest(small, small.outcome[1])[: 2 if small.name in GATED else 1]
     images, expected = tf.gather(small.images, chosen), small.outcome[0].numpy()[chosen]
     for engine in ENGINES:
         outputs, counts = engine(lower(small.network, small.shape))(images)
@@ -133,11 +134,11 @@ def test_compact_execution_equals_the_masked_network_at_every_density(small, den
         weights = {name: variable.numpy() for name, variable in small.network.named_variables().items()}
         compact = lower_graph(graph, small.shape, weights)
         networks = [engine(compact) for engine in ENGINES]
-        for network, images in itertools.product(networks, (two[:1], two)):        # one alone; two with masks of their own
+        for network, images in itertools.product(networks, (two[:1], two)):  # one alone; two with masks of their own
             outputs, counts = network(images)
-            np.testing.assert_allclose(outputs, expected[:len(images)], rtol=0, atol=1e-4 * np.abs(expected).max())
+            np.testing.assert_allclose(outputs, expected[: len(images)], rtol=0, atol=1e-4 * np.abs(expected).max())
             for name, stat in stats.items():
-                np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[chosen[:len(images)]])
+                np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[chosen[: len(images)]])
 
 
 @contextlib.contextmanager
@@ -153,6 +154,7 @@ def at_density(small, density):
     def changed(node):
         gate_params = {**(node.params.get('gate_params') or {}), 'density': density}
         return dataclasses.replace(node, params={**node.params, 'gate_params': gate_params}) if node.name in gates else node
+
     try:
         yield dataclasses.replace(small.graph, nodes=tuple(map(changed, small.graph.nodes)))
     finally:
@@ -162,7 +164,7 @@ def at_density(small, density):
             variable.assign(small.weights[name])
 
 
-HOMOGENEOUS = {None, 'relu', 'keras.activations.relu', 'leaky_relu'}        # f(g x) = g f(x) for g >= 0, as `squeeze` needs it
+HOMOGENEOUS = {None, 'relu', 'keras.activations.relu', 'leaky_relu'}  # f(g x) = g f(x) for g >= 0, as `squeeze` needs it
 
 
 @gated
@@ -185,8 +187,11 @@ def test_a_warm_start_gives_the_outputs_of_the_dense_network(small):
         elif name in small.weights:
             variable.assign(small.weights[name])
     variables = warm.named_variables()
-    tensors, warmed = warm_start({name: variable.numpy() for name, variable in dense.named_variables().items()},
-                                 {name: tuple(variable.shape) for name, variable in variables.items()}, inside)
+    tensors, warmed = warm_start(
+        {name: variable.numpy() for name, variable in dense.named_variables().items()},
+        {name: tuple(variable.shape) for name, variable in variables.items()},
+        inside,
+    )
     assert warmed == list(small.outcome[1])
     names.load_into(variables, tensors)
     expected = dense(small.images)[0].numpy()
@@ -205,11 +210,11 @@ def test_compact_execution_does_the_operations_that_info_counts(small):
     counted = sum(cost.executed for cost in estimate(small.graph, small.shape))
     assert 0.99 * counted < done <= counted
     if library() is None:
-        return                                          # no C compiler
+        return  # no C compiler
     engine = NativeNetwork(compact)
     _, counts = engine(small.images[:1])
-    if all(counts[name].numpy()[0] == gate.gate.keep for name, gate in compact.gated.items()):      # no ties at the cut
-        skipped = sum(products(compact, one) for one in compact.operations)         # at most: those that meet a zero
+    if all(counts[name].numpy()[0] == gate.gate.keep for name, gate in compact.gated.items()):  # no ties at the cut
+        skipped = sum(products(compact, one) for one in compact.operations)  # at most: those that meet a zero
         assert done - skipped <= engine.macs <= done
 
 
@@ -223,7 +228,7 @@ def operations(compact, one):
     done = int(np.prod(one.kernel)) * size * (1 if isinstance(one, program.Depthwise) else read // one.groups)
     if isinstance(one, program.Depthwise) or one.gate is None:
         return done
-    return done + products(compact, one) + size                     # the saliency, and the scaling by it
+    return done + products(compact, one) + size  # the saliency, and the scaling by it
 
 
 def products(compact, one):

@@ -1,4 +1,5 @@
 """TFRecord files of tiny pictures that say who they are."""
+
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -29,8 +30,10 @@ def write_records(path: pathlib.Path, examples: Sequence[bytes]) -> str:
 
 
 def examples_of(count: int, first: int = 0, classes: int = 10) -> list[bytes]:
-    return [record.encode(tf.io.encode_png(picture(n)).numpy(), n % classes, f'class {n % classes}')
-            for n in range(first, first + count)]
+    return [
+        record.encode(tf.io.encode_png(picture(n)).numpy(), n % classes, f'class {n % classes}')
+        for n in range(first, first + count)
+    ]
 
 
 @pytest.fixture(scope='session')
@@ -38,8 +41,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """300 pictures, number n of class n % 10, in files of 100, 150 and 50."""
     folder = tmp_path_factory.mktemp('shards')
     sizes = [100, 150, 50]
-    return [write_records(folder / f'train-{n}.tfrecord', examples_of(size, sum(sizes[:n])))
-            for n, size in enumerate(sizes)]
+    return [write_records(folder / f'train-{n}.tfrecord', examples_of(size, sum(sizes[:n]))) for n, size in enumerate(sizes)]
 
 
 @pytest.fixture
@@ -49,6 +51,7 @@ def helpers() -> 'type[Helpers]':
 
 class Helpers:
     """The functions above, for tests: files under tests/ are no package to import from."""
+
     picture: Callable[[int], np.ndarray] = staticmethod(picture)
     numbers: Callable[[np.ndarray], list[int]] = staticmethod(numbers)
     write_records: Callable[[pathlib.Path, Sequence[bytes]], str] = staticmethod(write_records)

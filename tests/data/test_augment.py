@@ -1,4 +1,5 @@
 """Each step against its formula in NumPy, and what is told about steps that are wrong."""
+
 import colorsys
 import inspect
 import itertools
@@ -25,12 +26,13 @@ def run(name, pixels, shape=(4, 5, 3), seed=SEED, **keys):
 
 # ---- sizes
 
+
 def middle(pixels, height, width):
     """Pads, then crops, around the middle; what is left over of an odd number is on the far side."""
     down, right = (max(want - have, 0) for want, have in zip((height, width), pixels.shape[:2], strict=True))
     pixels = np.pad(pixels, ((down // 2, down - down // 2), (right // 2, right - right // 2), (0, 0)))
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    return pixels[top:top + height, left:left + width]
+    return pixels[top : top + height, left : left + width]
 
 
 @settings(max_examples=30, deadline=None)
@@ -44,16 +46,21 @@ def test_crop_or_pad_takes_a_size_of_its_own():
     assert run('crop_or_pad', image(), height=3, width=11).shape == (3, 11, 3)
 
 
-@pytest.mark.parametrize(('fraction', 'rows', 'columns'), [
-    (0.5, slice(2, 6), slice(3, 9)), (1.0, slice(0, 8), slice(0, 12)), (0.875, slice(0, 8), slice(0, 12))])
+@pytest.mark.parametrize(
+    ('fraction', 'rows', 'columns'),
+    [(0.5, slice(2, 6), slice(3, 9)), (1.0, slice(0, 8), slice(0, 12)), (0.875, slice(0, 8), slice(0, 12))],
+)
 def test_central_crop_keeps_the_middle_fraction(fraction, rows, columns):
     pixels = image(8, 12)
     np.testing.assert_array_equal(run('central_crop', pixels, fraction=fraction), pixels[rows, columns])
 
 
 def windows(pixels, height, width):
-    return {pixels[top:top + height, left:left + width].tobytes()
-            for top in range(pixels.shape[0] - height + 1) for left in range(pixels.shape[1] - width + 1)}
+    return {
+        pixels[top : top + height, left : left + width].tobytes()
+        for top in range(pixels.shape[0] - height + 1)
+        for left in range(pixels.shape[1] - width + 1)
+    }
 
 
 @pytest.mark.parametrize('padding', [0, 2])
@@ -88,8 +95,9 @@ def test_resize_is_bilinear_between_pixel_centres(size):
 
 def test_resize_takes_a_size_of_its_own_and_other_methods():
     pixels = image()
-    np.testing.assert_array_equal(run('resize', pixels, height=12, width=18, method='nearest'),
-                                  pixels.repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(
+        run('resize', pixels, height=12, width=18, method='nearest'), pixels.repeat(2, 0).repeat(2, 1)
+    )
 
 
 @pytest.mark.parametrize(('size', 'expected'), [((6, 9), (4, 6)), ((9, 6), (6, 4)), ((5, 5), (4, 4))])
@@ -100,8 +108,14 @@ def test_resize_to_a_shorter_side_keeps_proportions(size, expected):
 def test_distort_bbox_gives_parts_of_the_wanted_area_and_aspect_ratio():
     rows, columns = np.mgrid[0:60, 0:90].astype(np.float32)
     for seed in range(20):
-        part = run('distort_bbox', np.stack([rows, columns, rows], -1), (40, 40, 3), seed,
-                   area_range=[0.3, 0.5], aspect_ratio_range=[0.8, 1.25])
+        part = run(
+            'distort_bbox',
+            np.stack([rows, columns, rows], -1),
+            (40, 40, 3),
+            seed,
+            area_range=[0.3, 0.5],
+            aspect_ratio_range=[0.8, 1.25],
+        )
         height, width = (np.ptp(part[..., axis]) + 1 for axis in (0, 1))
         assert part.shape == (40, 40, 3)
         assert 0.27 < height * width / 5400 < 0.53
@@ -110,15 +124,23 @@ def test_distort_bbox_gives_parts_of_the_wanted_area_and_aspect_ratio():
 
 def test_distort_bbox_of_the_whole_area_is_resize():
     pixels = image(6, 6)
-    np.testing.assert_allclose(run('distort_bbox', pixels, area_range=[1, 1], aspect_ratio_range=[1, 1]),
-                               bilinear(pixels, 4, 5), atol=1e-3)
+    np.testing.assert_allclose(
+        run('distort_bbox', pixels, area_range=[1, 1], aspect_ratio_range=[1, 1]), bilinear(pixels, 4, 5), atol=1e-3
+    )
 
 
 # ---- mirrors
 
-@pytest.mark.parametrize(('keys', 'possible'), [
-    ({}, [(1, 1), (1, -1)]), ({'vertical': True}, [(1, 1), (1, -1), (-1, 1), (-1, -1)]),
-    ({'horizontal': False, 'vertical': True}, [(1, 1), (-1, 1)]), ({'horizontal': False}, [(1, 1)])])
+
+@pytest.mark.parametrize(
+    ('keys', 'possible'),
+    [
+        ({}, [(1, 1), (1, -1)]),
+        ({'vertical': True}, [(1, 1), (1, -1), (-1, 1), (-1, -1)]),
+        ({'horizontal': False, 'vertical': True}, [(1, 1), (-1, 1)]),
+        ({'horizontal': False}, [(1, 1)]),
+    ],
+)
 def test_random_flip_mirrors_by_equal_chances(keys, possible):
     pixels = image()
     results = [run('random_flip', pixels, seed=seed, **keys).tobytes() for seed in range(200)]
@@ -129,6 +151,7 @@ def test_random_flip_mirrors_by_equal_chances(keys, possible):
 
 # ---- squares
 
+
 @settings(max_examples=30, deadline=None)
 @given(height=st.integers(1, 9), width=st.integers(1, 9), size=st.integers(0, 12))
 def test_cutout_paints_a_square_whose_middle_is_anywhere_in_the_image(height, width, size):
@@ -137,7 +160,7 @@ def test_cutout_paints_a_square_whose_middle_is_anywhere_in_the_image(height, wi
     for row, column in itertools.product(range(height), range(width)):
         cut = pixels.copy()
         top, left = row - size // 2, column - size // 2
-        cut[max(top, 0):max(top + size, 0), max(left, 0):max(left + size, 0)] = 127.5
+        cut[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = 127.5
         possible.add(cut.tobytes())
     found = {run('cutout', pixels, seed=seed, size=size).tobytes() for seed in range(20)}
     assert found <= possible
@@ -160,16 +183,18 @@ def test_distort_color_that_distorts_nothing_is_the_image():
 
 def test_distort_color_shifts_brightness_by_up_to_so_many_levels():
     pixels = np.full((4, 5, 3), 128, np.float32)
-    shifts = np.array([run('distort_color', pixels, seed=seed, **NEUTRAL | {'brightness': 32.0})[0, 0, 0] - 128
-                       for seed in range(50)])
+    shifts = np.array(
+        [run('distort_color', pixels, seed=seed, **NEUTRAL | {'brightness': 32.0})[0, 0, 0] - 128 for seed in range(50)]
+    )
     assert -32 <= shifts.min() < -20 < 20 < shifts.max() <= 32
 
 
 def test_distort_color_scales_contrast_about_the_mean_of_each_channel():
     pixels = image() * 0.5 + 60
     mean = pixels.mean((0, 1))
-    np.testing.assert_allclose(run('distort_color', pixels, **NEUTRAL | {'contrast': [0.5, 0.5]}),
-                               (pixels - mean) * 0.5 + mean, atol=1e-2)
+    np.testing.assert_allclose(
+        run('distort_color', pixels, **NEUTRAL | {'contrast': [0.5, 0.5]}), (pixels - mean) * 0.5 + mean, atol=1e-2
+    )
 
 
 def by_hsv(pixels, change):
@@ -203,16 +228,19 @@ def test_distort_color_stays_within_0_and_255():
 MEANS, STDS = [123.68, 116.78, 103.94], [58.4, 57.1, 57.4]
 
 
-@pytest.mark.parametrize(('name', 'keys', 'expected'), [
-    ('linear_map', {'scale': 1 / 128, 'shift': -1.0}, lambda x: x / 128 - 1),
-    ('linear_map', {}, lambda x: x),
-    ('subtract_channel_means', {'means': MEANS}, lambda x: x - np.array(MEANS)),
-    ('normalize_channels', {'means': MEANS, 'stds': STDS}, lambda x: (x - np.array(MEANS)) / np.array(STDS)),
-    ('subtract_image_mean', {}, lambda x: x - x.mean()),
-    ('standardize_image', {}, lambda x: (x - x.mean()) / max(x.std(), 1 / np.sqrt(x.size))),
-    ('permute_channels', {}, lambda x: x[..., ::-1]),
-    ('permute_channels', {'order': [1, 2, 0]}, lambda x: x[..., [1, 2, 0]]),
-])
+@pytest.mark.parametrize(
+    ('name', 'keys', 'expected'),
+    [
+        ('linear_map', {'scale': 1 / 128, 'shift': -1.0}, lambda x: x / 128 - 1),
+        ('linear_map', {}, lambda x: x),
+        ('subtract_channel_means', {'means': MEANS}, lambda x: x - np.array(MEANS)),
+        ('normalize_channels', {'means': MEANS, 'stds': STDS}, lambda x: (x - np.array(MEANS)) / np.array(STDS)),
+        ('subtract_image_mean', {}, lambda x: x - x.mean()),
+        ('standardize_image', {}, lambda x: (x - x.mean()) / max(x.std(), 1 / np.sqrt(x.size))),
+        ('permute_channels', {}, lambda x: x[..., ::-1]),
+        ('permute_channels', {'order': [1, 2, 0]}, lambda x: x[..., [1, 2, 0]]),
+    ],
+)
 def test_values_follow_the_formula(name, keys, expected):
     np.testing.assert_allclose(run(name, image(), **keys), expected(image().astype(np.float64)), rtol=1e-4, atol=1e-4)
 
@@ -223,8 +251,11 @@ def test_standardizing_an_image_of_one_colour_gives_zeros():
 
 # ---- every step
 
-EXAMPLES = {'linear_map': {'scale': 0.5}, 'subtract_channel_means': {'means': MEANS},
-            'normalize_channels': {'means': MEANS, 'stds': STDS}}
+EXAMPLES = {
+    'linear_map': {'scale': 0.5},
+    'subtract_channel_means': {'means': MEANS},
+    'normalize_channels': {'means': MEANS, 'stds': STDS},
+}
 
 
 @pytest.mark.parametrize('name', steps)
@@ -249,9 +280,11 @@ def test_every_step_says_what_its_keys_may_hold_and_its_defaults_are_that(name):
 def test_steps_of_one_image_draw_different_numbers():
     actions = [{'type': 'random_flip'}] * 2
     pixels = image()
-    results = {augment.apply(tf.constant(pixels), (4, 5, 3), tf.constant([0, n], 'int64'), actions).numpy().tobytes()
-               for n in range(20)}
-    assert len(results) == 2                    # the second mirror does not always undo the first
+    results = {
+        augment.apply(tf.constant(pixels), (4, 5, 3), tf.constant([0, n], 'int64'), actions).numpy().tobytes()
+        for n in range(20)
+    }
+    assert len(results) == 2  # the second mirror does not always undo the first
 
 
 def test_apply_leaves_out_scratch_keys():
@@ -259,25 +292,34 @@ def test_apply_leaves_out_scratch_keys():
     np.testing.assert_array_equal(found, image())
 
 
-@pytest.mark.parametrize(('actions', 'problem'), [
-    ({'type': 'resize'}, "here is {'type': 'resize'}, expected a list of steps such as {type: random_flip}."),
-    (['resize'], "here.0 is 'resize', expected a mapping such as {type: random_flip}."),
-    ([{'scale': 1}], "here.0 is {'scale': 1}, expected a mapping such as {type: random_flip}."),
-    ([{'type': 'random_flop'}], 'here.0: unknown preprocessing step `random_flop`; did you mean random_flip? Known: '),
-    ([{'type': 'linear_map', 'scle': 1}], 'here.0: linear_map takes no `scle`; did you mean scale? (it takes scale, shift).'),
-    ([{'type': 'subtract_image_mean', 'x': 1}], 'here.0: subtract_image_mean takes no `x` (it takes no keys).'),
-    ([{'type': 'subtract_channel_means'}], 'here.0: subtract_channel_means needs `means`.'),
-    ([{'type': 'linear_map', 'scale': 'x'}], "here.0: linear_map.scale is 'x', expected a number."),
-    ([{'type': 'linear_map', 'scale': True}], 'here.0: linear_map.scale is True, expected a number.'),
-    ([{'type': 'central_crop', 'fraction': 1.5}], 'here.0: central_crop.fraction is 1.5, expected a number in (0, 1].'),
-    ([{'type': 'random_crop', 'padding': -1}], 'here.0: random_crop.padding is -1, expected a whole number from 0 up.'),
-    ([{'type': 'resize', 'height': 0}], 'here.0: resize.height is 0, expected a whole number above 0, or null.'),
-    ([{'type': 'resize', 'method': 'cubic'}], "here.0: resize.method is 'cubic', expected one of area, bicubic, "),
-    ([{'type': 'random_flip', 'vertical': 1}], 'here.0: random_flip.vertical is 1, expected true or false.'),
-    ([{'type': 'distort_color', 'contrast': [2, 1]}], 'here.0: distort_color.contrast is [2, 1], expected a list of two '),
-    ([{'type': 'permute_channels', 'order': [0, 0]}], 'here.0: permute_channels.order is [0, 0], expected a list of channel'),
-    ([{'type': 'subtract_channel_means', 'means': 3}], 'here.0: subtract_channel_means.means is 3, expected a list '),
-])
+@pytest.mark.parametrize(
+    ('actions', 'problem'),
+    [
+        ({'type': 'resize'}, "here is {'type': 'resize'}, expected a list of steps such as {type: random_flip}."),
+        (['resize'], "here.0 is 'resize', expected a mapping such as {type: random_flip}."),
+        ([{'scale': 1}], "here.0 is {'scale': 1}, expected a mapping such as {type: random_flip}."),
+        ([{'type': 'random_flop'}], 'here.0: unknown preprocessing step `random_flop`; did you mean random_flip? Known: '),
+        (
+            [{'type': 'linear_map', 'scle': 1}],
+            'here.0: linear_map takes no `scle`; did you mean scale? (it takes scale, shift).',
+        ),
+        ([{'type': 'subtract_image_mean', 'x': 1}], 'here.0: subtract_image_mean takes no `x` (it takes no keys).'),
+        ([{'type': 'subtract_channel_means'}], 'here.0: subtract_channel_means needs `means`.'),
+        ([{'type': 'linear_map', 'scale': 'x'}], "here.0: linear_map.scale is 'x', expected a number."),
+        ([{'type': 'linear_map', 'scale': True}], 'here.0: linear_map.scale is True, expected a number.'),
+        ([{'type': 'central_crop', 'fraction': 1.5}], 'here.0: central_crop.fraction is 1.5, expected a number in (0, 1].'),
+        ([{'type': 'random_crop', 'padding': -1}], 'here.0: random_crop.padding is -1, expected a whole number from 0 up.'),
+        ([{'type': 'resize', 'height': 0}], 'here.0: resize.height is 0, expected a whole number above 0, or null.'),
+        ([{'type': 'resize', 'method': 'cubic'}], "here.0: resize.method is 'cubic', expected one of area, bicubic, "),
+        ([{'type': 'random_flip', 'vertical': 1}], 'here.0: random_flip.vertical is 1, expected true or false.'),
+        ([{'type': 'distort_color', 'contrast': [2, 1]}], 'here.0: distort_color.contrast is [2, 1], expected a list of two '),
+        (
+            [{'type': 'permute_channels', 'order': [0, 0]}],
+            'here.0: permute_channels.order is [0, 0], expected a list of channel',
+        ),
+        ([{'type': 'subtract_channel_means', 'means': 3}], 'here.0: subtract_channel_means.means is 3, expected a list '),
+    ],
+)
 def test_wrong_steps_are_told(actions, problem):
     found = check_steps(actions, 'here')
     assert len(found) == 1
@@ -289,7 +331,9 @@ def test_all_problems_of_all_steps_are_told_together():
     assert found[0].startswith('here.0: unknown preprocessing step `x`')
     assert found[1:] == [
         'here.2: normalize_channels takes no `mean`; did you mean means? (it takes means, stds).',
-        'here.2: normalize_channels needs `means`.', 'here.2: normalize_channels needs `stds`.']
+        'here.2: normalize_channels needs `means`.',
+        'here.2: normalize_channels needs `stds`.',
+    ]
 
 
 def test_right_steps_have_no_problem():

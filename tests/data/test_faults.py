@@ -1,4 +1,5 @@
 """A bad record is named: its file, its place, and what is wrong with it."""
+
 import pathlib
 
 import pytest
@@ -48,9 +49,11 @@ def test_a_truncated_file_is_found(shards):
 
 def test_a_wrong_number_of_records_is_told(shards):
     assert message(shards, num_examples=299).endswith(
-        'train-0.tfrecord and 2 more hold 300 records, but dataset.num_examples_per_epoch says 299.')
+        'train-0.tfrecord and 2 more hold 300 records, but dataset.num_examples_per_epoch says 299.'
+    )
     assert message(shards[:1], num_examples=101).endswith(
-        'train-0.tfrecord holds 100 records, but dataset.num_examples_per_epoch says 101.')
+        'train-0.tfrecord holds 100 records, but dataset.num_examples_per_epoch says 101.'
+    )
 
 
 def test_a_record_of_something_else_is_found(helpers):
@@ -67,24 +70,29 @@ def test_an_image_that_cannot_be_decoded_is_found(helpers):
 def test_a_label_outside_the_classes_is_found(shards):
     assert message(shards, num_classes=9).endswith(
         'train-0.tfrecord, record 9: its label is 9, expected 0 to 8 (dataset.task.num_classes is 9; '
-        'see dataset.task.background_class).')
+        'see dataset.task.background_class).'
+    )
     assert 'record 0: its label is 0, expected 1 to 10 ' in message(shards, label_offset=-1)
 
 
 def test_an_image_of_another_shape_is_told_with_the_remedy(shards):
     assert message(shards, shape=(4, 4, 1)).endswith(
         'train-0.tfrecord, record 0: an image of 3x2x1 becomes 3x2x1 by no step, but the network reads 4x4x1; a step such '
-        'as crop_or_pad, random_crop with padding, or resize makes it fit.')
+        'as crop_or_pad, random_crop with padding, or resize makes it fit.'
+    )
 
 
 def test_an_image_too_small_to_crop_is_told_with_the_remedy(shards):
-    assert ('record 0: an image of 3x2x1 does not go through random_crop to 8x8x1; a step such as crop_or_pad'
-            in message(shards, shape=(8, 8, 1), steps=[{'type': 'random_crop', 'padding': 1}]))
+    assert 'record 0: an image of 3x2x1 does not go through random_crop to 8x8x1; a step such as crop_or_pad' in message(
+        shards, shape=(8, 8, 1), steps=[{'type': 'random_crop', 'padding': 1}]
+    )
 
 
 def test_an_error_that_is_not_about_records_passes_unchanged(shards):
-    with pytest.raises(tf.errors.InvalidArgumentError, match='not mine'), \
-            faults.reading(shards, shape=(3, 2, 1), steps=[], num_classes=10):
+    with (
+        pytest.raises(tf.errors.InvalidArgumentError, match='not mine'),
+        faults.reading(shards, shape=(3, 2, 1), steps=[], num_classes=10),
+    ):
         raise tf.errors.InvalidArgumentError(None, None, 'not mine')
     with pytest.raises(KeyError), faults.reading(shards, shape=(3, 2, 1), steps=[]):
         raise KeyError('x')

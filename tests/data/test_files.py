@@ -1,4 +1,5 @@
 """Which files a pattern stands for, what is said when it stands for none, and how many records they hold."""
+
 import os
 
 import pytest
@@ -49,8 +50,10 @@ def test_a_pattern_without_files_says_what_the_folder_holds():
     touch('d/test.tfrecord', 'd/labels.txt', 'd/.hidden')
     with pytest.raises(UserError) as error:
         files.find_files('d/train-*.tfrecord', 'x.yaml:3: dataset.path.train')
-    assert str(error.value) == ('x.yaml:3: dataset.path.train: d/train-*.tfrecord matches no file; d holds labels.txt, '
-                                'test.tfrecord. `prepare` makes it from the raw data set.')
+    assert str(error.value) == (
+        'x.yaml:3: dataset.path.train: d/train-*.tfrecord matches no file; d holds labels.txt, '
+        'test.tfrecord. `prepare` makes it from the raw data set.'
+    )
 
 
 def test_a_full_folder_is_told_in_short():
@@ -72,7 +75,9 @@ def test_all_problems_are_told_together():
     with pytest.raises(UserError) as error:
         files.find_files(['good', 'empty', 'pointer', 'absent'])
     assert str(error.value).splitlines()[:2] == [
-        'empty is empty.', 'pointer is a Git-LFS pointer, not data; fetch it with `git lfs pull`.']
+        'empty is empty.',
+        'pointer is a Git-LFS pointer, not data; fetch it with `git lfs pull`.',
+    ]
     assert 'absent matches no file' in str(error.value)
 
 

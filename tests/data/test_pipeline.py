@@ -1,4 +1,5 @@
 """One pass: every image once, in an order that the seed fixes, taken up anywhere."""
+
 import collections
 import pathlib
 
@@ -34,8 +35,9 @@ def test_every_image_counts_exactly_once(shards, helpers, batch_size, shuffle_bu
 @pytest.mark.parametrize('batch_size', [1, 7, 256, 10_000])
 def test_every_image_of_the_shipped_test_set_counts_exactly_once(batch_size):
     labels = collections.Counter()
-    for images, batch in pipeline.epoch([str(SHIPPED)], shape=(28, 28, 1), steps=[], batch_size=batch_size,
-                                        num_examples=10_000, num_classes=10):
+    for images, batch in pipeline.epoch(
+        [str(SHIPPED)], shape=(28, 28, 1), steps=[], batch_size=batch_size, num_examples=10_000, num_classes=10
+    ):
         assert images.shape == (len(batch), 28, 28, 1)
         labels.update(batch.numpy().tolist())
     assert labels == dict.fromkeys(range(10), 1000)
@@ -54,6 +56,7 @@ def test_without_shuffling_the_order_is_that_of_the_files(shards, helpers):
 def test_the_order_depends_on_seed_and_epoch_alone(shards, helpers):
     def order(**keys):
         return helpers.numbers(read(shards, shuffle_buffer=100, **keys)[0])
+
     assert order(seed=1, epoch=2) == order(seed=1, epoch=2, threads=1)
     assert order(seed=1, epoch=2) != order(seed=1, epoch=3)
     assert order(seed=1, epoch=2) != order(seed=2, epoch=2)
@@ -75,8 +78,8 @@ def test_a_pass_taken_up_in_the_middle_goes_on_as_if_it_had_not_stopped(shards, 
     keys = {'shuffle_buffer': 50, 'steps': STEPS, 'seed': 3, 'num_examples': 300, 'drop_remainder': drop_remainder}
     whole, whole_labels, _ = read(shards, **keys)
     rest, rest_labels, _ = read(shards, skip_batches=skip, **keys)
-    np.testing.assert_array_equal(rest_labels, whole_labels[7 * skip:])
-    np.testing.assert_array_equal(rest, whole[7 * skip:])
+    np.testing.assert_array_equal(rest_labels, whole_labels[7 * skip :])
+    np.testing.assert_array_equal(rest, whole[7 * skip :])
 
 
 @pytest.mark.parametrize('threads', [1, None])

@@ -1,4 +1,5 @@
 """Records as TF-Slim lays them out."""
+
 import struct
 
 import numpy as np

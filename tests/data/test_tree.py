@@ -1,4 +1,5 @@
 """Folders of images as users have them, told apart, listed and split."""
+
 import hashlib
 
 import pytest
@@ -34,18 +35,25 @@ def test_classes_are_the_folders_in_order_and_images_lie_at_any_depth(here):
 
 def test_a_folder_that_is_none_of_the_classes_is_told(here):
     touch(here, 'dgo/1.jpg', 'dgo/2.jpg')
-    with pytest.raises(UserError, match=r'the folder dgo with 2 images is none of the 2 classes of dataset.prepare.classes; '
-                                        r'did you mean dog\?$'):
+    with pytest.raises(
+        UserError,
+        match=r'the folder dgo with 2 images is none of the 2 classes of dataset.prepare.classes; '
+        r'did you mean dog\?$',
+    ):
         labelled(tree_of(here), ['cat', 'dog'])
 
 
-@pytest.mark.parametrize(('names', 'train', 'validate'), [
-    (['cat/1.jpg', 'dog/1.jpg'], '', ''),
-    (['train/cat/1.jpg', 'val/cat/1.jpg', 'test/cat/1.jpg'], 'train', 'val'),
-    (['train/cat/1.jpg', 'test/cat/1.jpg'], 'train', 'test'),
-    (['training/cat/1.jpg'], 'training', 'training'),
-    (['test/cat/1.jpg'], None, 'test'),
-    (['train/1.jpg', 'test/1.jpg', 'bus/1.jpg'], '', '')])         # vehicles: a train is a class
+@pytest.mark.parametrize(
+    ('names', 'train', 'validate'),
+    [
+        (['cat/1.jpg', 'dog/1.jpg'], '', ''),
+        (['train/cat/1.jpg', 'val/cat/1.jpg', 'test/cat/1.jpg'], 'train', 'val'),
+        (['train/cat/1.jpg', 'test/cat/1.jpg'], 'train', 'test'),
+        (['training/cat/1.jpg'], 'training', 'training'),
+        (['test/cat/1.jpg'], None, 'test'),
+        (['train/1.jpg', 'test/1.jpg', 'bus/1.jpg'], '', ''),
+    ],
+)  # vehicles: a train is a class
 def test_splits_are_found_by_their_names(here, names, train, validate):
     touch(here, *names)
     expected = {'train': train, 'validate': validate}
@@ -84,5 +92,8 @@ def test_every_path_that_names_no_image_is_told(here):
     with pytest.raises(UserError) as error:
         images_of(['a.jpeg', '*.png', 'empty', 'nowhere/b.jpg', 'a.jpg'], 'line: predict.files')
     assert str(error.value).splitlines() == [
-        'line: predict.files: a.jpeg does not exist; did you mean a.jpg?', 'line: predict.files: *.png matches no file.',
-        'line: predict.files: empty holds no image.', 'line: predict.files: nowhere/b.jpg does not exist.']
+        'line: predict.files: a.jpeg does not exist; did you mean a.jpg?',
+        'line: predict.files: *.png matches no file.',
+        'line: predict.files: empty holds no image.',
+        'line: predict.files: nowhere/b.jpg does not exist.',
+    ]

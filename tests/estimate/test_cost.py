@@ -1,4 +1,5 @@
 """Costs of whole graphs: published and executed accounting, measured counts, and how sparsity travels."""
+
 import math
 from fractions import Fraction
 
@@ -34,7 +35,9 @@ def costs(graph, shape=(8, 8, 4), counts=None):
 def test_dense_layers_cost_the_same_however_counted():
     found = costs(chain({'a': conv(6), 'b': conv(8, stride=2)}))
     assert [(c.dense, c.macs, c.executed, c.density) for c in found.values()] == [
-        (64 * 36 * 6, 64 * 36 * 6, 64 * 36 * 6, None), (16 * 54 * 8, 16 * 54 * 8, 16 * 54 * 8, None)]
+        (64 * 36 * 6, 64 * 36 * 6, 64 * 36 * 6, None),
+        (16 * 54 * 8, 16 * 54 * 8, 16 * 54 * 8, None),
+    ]
 
 
 @given(st.integers(1, 24), st.integers(1, 24), st.sampled_from(['0.1', '0.28', '0.5', '0.7', '1.0']))
@@ -60,15 +63,26 @@ def test_only_a_layer_directly_after_a_gated_one_sees_its_sparsity_as_published(
 
 
 def test_sparsity_reaches_a_fully_connected_layer_through_pool_and_flatten():
-    found = costs(chain({'a': gated(8), 'p': {'type': 'max_pool', 'kernel_size': 2}, 'f': {'type': 'flatten'},
-                         'fc': {'type': 'fully_connected', 'num_outputs': 10}}))
+    found = costs(
+        chain(
+            {
+                'a': gated(8),
+                'p': {'type': 'max_pool', 'kernel_size': 2},
+                'f': {'type': 'flatten'},
+                'fc': {'type': 'fully_connected', 'num_outputs': 10},
+            }
+        )
+    )
     assert (found['fc'].dense, found['fc'].executed) == (4 * 4 * 8 * 10, 4 * 4 * 4 * 10)
 
 
 def test_an_addition_ends_sparsity_and_a_concatenation_gathers_it():
     layers = {'a': gated(8), 'b': gated(8, 0.25), 'join': {'type': 'add'}, 'c': conv(6)}
-    graph = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'input', 'with': 'b', 'to': 'y'},
-             {'from': ['x', 'y'], 'with': ['join', 'c'], 'to': 'output'}]
+    graph = [
+        {'from': 'input', 'with': 'a', 'to': 'x'},
+        {'from': 'input', 'with': 'b', 'to': 'y'},
+        {'from': ['x', 'y'], 'with': ['join', 'c'], 'to': 'output'},
+    ]
     added = costs(build_graph(layers, graph, complete=complete))
     joined = costs(build_graph({**layers, 'join': {'type': 'concat'}}, graph, complete=complete))
     assert added['c'].executed == added['c'].dense
@@ -93,10 +107,17 @@ def test_a_gate_that_is_not_enabled_is_a_convolution():
     assert vars(costs(chain({'a': off}))['a']) | {'type': ''} == vars(costs(chain({'a': conv(8)}))['a']) | {'type': ''}
 
 
-@pytest.mark.parametrize(('gate', 'saliency', 'scaling'), [
-    ({}, 4 * 8, 64 * 4), ({'policy': 'squeeze'}, 4 * 8, 64 * 4), ({'policy': 'naive'}, 4 * 8, 0),
-    ({'factor': 2}, 4 * 4 + 4 * 8, 64 * 4), ({'parametric_beta': True}, 2 * 4 * 8, 64 * 4),
-    ({'granularity': 'vector'}, 8 * 4 * 8, 64 * 4)])
+@pytest.mark.parametrize(
+    ('gate', 'saliency', 'scaling'),
+    [
+        ({}, 4 * 8, 64 * 4),
+        ({'policy': 'squeeze'}, 4 * 8, 64 * 4),
+        ({'policy': 'naive'}, 4 * 8, 0),
+        ({'factor': 2}, 4 * 4 + 4 * 8, 64 * 4),
+        ({'parametric_beta': True}, 2 * 4 * 8, 64 * 4),
+        ({'granularity': 'vector'}, 8 * 4 * 8, 64 * 4),
+    ],
+)
 def test_the_gate_adds_its_saliency_and_its_scaling(gate, saliency, scaling):
     cost = costs(chain({'a': gated(8, **gate)}))['a']
     assert cost.gate_macs == saliency + scaling
@@ -112,8 +133,15 @@ def test_memory_is_that_of_32_bit_floats():
 
 
 def test_measured_counts_give_the_mean_over_images():
-    graph = chain({'a': gated(8), 'd': {'type': 'dropout'}, 'b': gated(6), 'fl': {'type': 'flatten'},
-                   'fc': {'type': 'fully_connected', 'num_outputs': 10}})
+    graph = chain(
+        {
+            'a': gated(8),
+            'd': {'type': 'dropout'},
+            'b': gated(6),
+            'fl': {'type': 'flatten'},
+            'fc': {'type': 'fully_connected', 'num_outputs': 10},
+        }
+    )
     first, second = np.array([0, 3, 8, 5]), np.array([1, 6, 0, 2])
     found = costs(graph, counts={'a': first, 'b': second})
     executed = [64 * 9 * one * two + one * 6 + 64 * two for one, two in zip(first, second, strict=True)]

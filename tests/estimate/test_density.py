@@ -1,4 +1,5 @@
 """Which channels may be non-zero after a layer."""
+
 import numpy as np
 import pytest
 
@@ -36,6 +37,7 @@ def test_one_channel_that_multiplies_all_limits_nothing():
 @pytest.mark.parametrize('name', [name for name in KNOWN if name.startswith('keras.activations.')])
 def test_whether_an_activation_is_zero_at_zero_is_what_keras_computes(name):
     import keras
+
     value = keras.ops.convert_to_numpy(getattr(keras.activations, name.rsplit('.', 1)[1])(keras.ops.zeros((1, 2))))
     assert keeps_zero(Spec(name)) == (not value.any())
 

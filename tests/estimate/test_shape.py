@@ -1,4 +1,5 @@
 """Shapes, and the map that a window gives, against counting the windows one by one."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,5 @@
 """A gated network of 8 x 8 pictures that chooses different channels for different images, as a subject of export."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,8 +13,12 @@ from mayo.net.tf.compact import lower
 from mayo.net.tf.network import Network
 
 CONV = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 8, 'gate_params': {'density': 0.5}}
-LAYERS = {'conv0': CONV, 'conv1': {**CONV, 'num_outputs': 6}, 'pool': {'type': 'reduce_mean'},
-          'logits': {'type': 'fully_connected', 'num_outputs': 4, 'activation_fn': None}}
+LAYERS = {
+    'conv0': CONV,
+    'conv1': {**CONV, 'num_outputs': 6},
+    'pool': {'type': 'reduce_mean'},
+    'logits': {'type': 'fully_connected', 'num_outputs': 4, 'activation_fn': None},
+}
 STEPS = ({'type': 'crop_or_pad'}, {'type': 'linear_map', 'scale': 1 / 64, 'shift': -2.0})
 
 
@@ -42,11 +47,13 @@ class Exported:
 
     def reference(self, subject: Subject):
         """Masked execution."""
+
         def run(images):
             if subject.preprocessing:
                 images = tf.stack([preprocess(image, subject.preprocessing) for image in images])
             outputs, stats = self.network(images)
             return outputs.numpy(), [Gated(stat.saliency.numpy(), stat.mask.numpy()) for stat in stats.values()]
+
         return run
 
 

@@ -1,4 +1,5 @@
 """`export` as a user types it: LeNet-5 with gates and random weights."""
+
 import pathlib
 
 import numpy as np
@@ -15,8 +16,19 @@ def test_export_writes_all_formats_and_tells_what_it_compared(tmp_path, capsys):
     labels = tmp_path / 'labels.txt'
     labels.write_text('\n'.join('0123456789'))
     folder = tmp_path / 'out'
-    assert main([*WORDS, f'dataset.labels={labels}', f'export.path={folder}', 'export.preprocess=true',
-                 'export.image_size=[30,26]', 'export']) == 0
+    assert (
+        main(
+            [
+                *WORDS,
+                f'dataset.labels={labels}',
+                f'export.path={folder}',
+                'export.preprocess=true',
+                'export.image_size=[30,26]',
+                'export',
+            ]
+        )
+        == 0
+    )
     told = capsys.readouterr()
     assert {path.name for path in folder.iterdir()} == {'README.md', 'labels.txt', 'saved_model', 'model.tflite', 'model.onnx'}
     assert [line.split()[0] for line in told.out.splitlines()[2:5]] == ['saved_model', 'tflite', 'onnx']
@@ -31,8 +43,20 @@ def test_export_writes_all_formats_and_tells_what_it_compared(tmp_path, capsys):
 
 def test_a_dense_network_is_exported_as_it_is(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main([str(ROOT / 'models/lenet5_bn.yaml'), WORDS[1], 'dataset.labels=no.txt', 'dataset.prepare.classes=null',
-                 'system.precision=mixed_bfloat16', 'export.formats=[onnx]', 'export']) == 0
+    assert (
+        main(
+            [
+                str(ROOT / 'models/lenet5_bn.yaml'),
+                WORDS[1],
+                'dataset.labels=no.txt',
+                'dataset.prepare.classes=null',
+                'system.precision=mixed_bfloat16',
+                'export.formats=[onnx]',
+                'export',
+            ]
+        )
+        == 0
+    )
     told = capsys.readouterr()
     assert 'exports/lenet5_bn/mnist/model.onnx' in told.out
     assert 'different ways' not in told.out
@@ -40,15 +64,24 @@ def test_a_dense_network_is_exported_as_it_is(tmp_path, capsys, monkeypatch):
     assert {path.name for path in pathlib.Path('exports/lenet5_bn/mnist').iterdir()} == {'README.md', 'model.onnx'}
 
 
-@pytest.mark.parametrize('words, status, message', [
-    (['_gate.granularity=vector'], 2, 'gate_params.granularity `vector` chooses for each row.'),
-    (['export.formats=[caffe]'], 2, "command line: export.formats is ['caffe'], expected a list, each of it one of "
-                                    'saved_model, tflite, onnx.'),
-    (['export.image_size=28'], 2, 'command line: export.image_size is 28, expected [height, width], each a whole number '
-                                  'from 1 up.'),
-    (['export.images=3'], 2, 'command line: export.images is 3, expected a whole number from 16 up.'),
-    (['export.preprocess=true'], 2, 'export.formats: onnx preprocesses images of one size only; set export.image_size='),
-])
+@pytest.mark.parametrize(
+    'words, status, message',
+    [
+        (['_gate.granularity=vector'], 2, 'gate_params.granularity `vector` chooses for each row.'),
+        (
+            ['export.formats=[caffe]'],
+            2,
+            "command line: export.formats is ['caffe'], expected a list, each of it one of saved_model, tflite, onnx.",
+        ),
+        (
+            ['export.image_size=28'],
+            2,
+            'command line: export.image_size is 28, expected [height, width], each a whole number from 1 up.',
+        ),
+        (['export.images=3'], 2, 'command line: export.images is 3, expected a whole number from 16 up.'),
+        (['export.preprocess=true'], 2, 'export.formats: onnx preprocesses images of one size only; set export.image_size='),
+    ],
+)
 def test_what_cannot_be_exported_is_one_message(tmp_path, capsys, words, status, message):
     assert main([*WORDS, f'export.path={tmp_path / "out"}', *words, 'export']) == status
     assert message in capsys.readouterr().err

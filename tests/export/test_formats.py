@@ -1,4 +1,5 @@
 """Each format against masked execution: alone, in batches, with preprocessing inside; and what it refuses."""
+
 import dataclasses
 
 import numpy as np
@@ -53,14 +54,17 @@ def test_a_saved_model_takes_images_of_any_size(tiny, tmp_path):
 @pytest.mark.parametrize('name', ['tflite', 'onnx'])
 def test_other_formats_refuse_images_of_any_size(tiny, name):
     assert formats[name].refuse(tiny.subject(inside=True)) == [
-        'preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.']
+        'preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.'
+    ]
 
 
 def test_onnx_refuses_steps_that_it_has_no_operation_for(tiny):
     steps = ({'type': 'resize', 'method': 'area'}, {'type': 'resize', 'antialias': True}, {'type': 'distort_color'})
     assert formats['onnx'].refuse(tiny.subject(inside=True, size=(9, 9), steps=steps)) == [
-        'has no preprocessing step `distort_color`.', 'resizes by bilinear or nearest only, not by area.',
-        'resizes by bilinear or nearest only, not by bilinear, antialiased.']
+        'has no preprocessing step `distort_color`.',
+        'resizes by bilinear or nearest only, not by area.',
+        'resizes by bilinear or nearest only, not by bilinear, antialiased.',
+    ]
 
 
 def test_onnx_refuses_more_weights_than_a_file_holds(tiny):
@@ -93,8 +97,12 @@ def without_saliency(one):
 @every
 def test_a_relu_after_a_product_without_bias_is_kept(tiny, name, tmp_path):
     """The converter to TFLite loses it where weights are gathered: in fully connected layers and hidden ones of gates."""
-    layers = {'conv': {**tiny.conv, 'gate_params': {'density': 0.5, 'factor': 2.0}}, 'second': tiny.conv,
-              'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4}}
+    layers = {
+        'conv': {**tiny.conv, 'gate_params': {'density': 0.5, 'factor': 2.0}},
+        'second': tiny.conv,
+        'flatten': {'type': 'flatten'},
+        'fc': {'type': 'fully_connected', 'num_outputs': 4},
+    }
     masked = type(tiny)(layers, 0.5)
     subject = masked.subject()
     inputs = compare.inputs(subject, masked.reference(subject), 16)
@@ -118,12 +126,12 @@ def test_outputs_that_are_no_numbers_are_found_out(tiny):
 
 def test_images_with_clear_winners_and_masks_of_their_own_are_taken():
     """Four images: two share a mask, one of them by a hair; the last has another mask by less than a hair."""
-    saliency = np.array([[3., 1], [2, 1.9], [1, 3], [2, 2.00001]])
+    saliency = np.array([[3.0, 1], [2, 1.9], [1, 3], [2, 2.00001]])
     gate = compare.Gated(saliency, (saliency == saliency.max(1, keepdims=True)).astype(float))
     order = {count: compare._clear_and_different([gate], count) for count in (2, 3, 4)}
     assert order == {2: [0, 2], 3: [0, 2, 1], 4: [0, 2, 1, 3]}
 
 
 def test_the_margin_is_what_winners_have_over_losers():
-    gate = compare.Gated(np.array([[4., 1, 3, 2], [0, 0, 0, 0]]), np.array([[1., 0, 1, 0], [0, 0, 0, 0]]))
+    gate = compare.Gated(np.array([[4.0, 1, 3, 2], [0, 0, 0, 0]]), np.array([[1.0, 0, 1, 0], [0, 0, 0, 0]]))
     np.testing.assert_allclose(compare.margin(gate), [0.25, np.inf])

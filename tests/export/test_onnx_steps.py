@@ -1,4 +1,5 @@
 """Preprocessing in ONNX equals preprocessing in TensorFlow, step by step, for images of any size."""
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -15,9 +16,15 @@ SHAPE = (7, 6, 3)
 KEYS = {
     'crop_or_pad': [{}, {'height': 3}, {'width': 20, 'height': 9}],
     'central_crop': [{}, {'fraction': 0.5}, {'fraction': 1.0}],
-    'resize': [{}, {'shorter_side': 8}, {'height': 5, 'width': 13}, {'method': 'nearest'},
-               {'method': 'nearest', 'shorter_side': 11}, {'half_pixel': False},
-               {'method': 'nearest', 'half_pixel': False, 'shorter_side': 9}],
+    'resize': [
+        {},
+        {'shorter_side': 8},
+        {'height': 5, 'width': 13},
+        {'method': 'nearest'},
+        {'method': 'nearest', 'shorter_side': 11},
+        {'half_pixel': False},
+        {'method': 'nearest', 'half_pixel': False, 'shorter_side': 9},
+    ],
     'linear_map': [{}, {'scale': 0.5, 'shift': -1}],
     'subtract_channel_means': [{'means': [123.68, 116.779, 103.939]}],
     'normalize_channels': [{'means': [1, 2, 3], 'stds': [0.5, 60, 7]}],
@@ -66,7 +73,11 @@ def test_a_step_equals_that_of_tensorflow(step, height, width, seed):
 
 def test_steps_follow_each_other():
     image = np.random.default_rng(0).integers(0, 256, (19, 13, 3), np.uint8)
-    steps = [{'type': 'resize', 'shorter_side': 9, '_note': 'scratch'}, {'type': 'crop_or_pad'}, {'type': 'permute_channels'},
-             {'type': 'standardize_image'}]
+    steps = [
+        {'type': 'resize', 'shorter_side': 9, '_note': 'scratch'},
+        {'type': 'crop_or_pad'},
+        {'type': 'permute_channels'},
+        {'type': 'standardize_image'},
+    ]
     found, expected = run(steps, image)
     np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -1,4 +1,5 @@
 """A folder is written as a whole, after every artifact was compared; its README runs."""
+
 import re
 import subprocess
 import sys
@@ -15,8 +16,15 @@ def as_text(monkeypatch):
     """A format of a few bytes, whose files compute what masked execution does, or nothing right."""
     results = {}
     one = artifact.Format(
-        'model.txt', ('json',), ('json',), any_batch=False, refuse=lambda subject: [],
-        write=lambda subject, path: path.write_text('network'), load=lambda path: results['classify'], snippet='import json\n')
+        'model.txt',
+        ('json',),
+        ('json',),
+        any_batch=False,
+        refuse=lambda subject: [],
+        write=lambda subject, path: path.write_text('network'),
+        load=lambda path: results['classify'],
+        snippet='import json\n',
+    )
     monkeypatch.setitem(formats._items, 'text', one)
     return results
 
@@ -35,12 +43,17 @@ def test_a_folder_holds_artifacts_labels_and_a_readme(tiny, as_text, tmp_path):
     assert list(found.folder.parent.iterdir()) == [found.folder]
     text = (found.folder / 'README.md').read_text()
     assert '- density: 0.5\n- each image chooses the channels that are computed for it' in text
-    assert ('- before it, an image with values from 0 to 255 goes through: `crop_or_pad`, `linear_map` (scale 0.015625, shift '
-            '-2.0)\n- out: a logit, whose softmax is a probability, for each class, in the order of labels.txt') in text
+    assert (
+        '- before it, an image with values from 0 to 255 goes through: `crop_or_pad`, `linear_map` (scale 0.015625, shift '
+        '-2.0)\n- out: a logit, whose softmax is a probability, for each class, in the order of labels.txt'
+    ) in text
     table, told = found.render().rsplit('\n', 1)
     assert re.search(r'^text +\S*tiny/model\.txt +7 B +\d\.\de[-+]\d\d$', table, re.MULTILINE)
-    assert re.fullmatch(r'Each was loaded and compared with masked execution on 16 images, which chose channels in \d+ '
-                        'different ways; difference: the largest, over the largest output.', told)
+    assert re.fullmatch(
+        r'Each was loaded and compared with masked execution on 16 images, which chose channels in \d+ '
+        'different ways; difference: the largest, over the largest output.',
+        told,
+    )
 
 
 def test_a_readme_without_labels_and_with_probabilities_says_so(tiny, as_text, tmp_path):
@@ -86,7 +99,9 @@ def test_everything_that_stops_an_export_is_told_at_once(tiny, tmp_path, monkeyp
     size = 'preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.'
     assert str(caught.value).splitlines() == [
         'export.formats: tflite needs ai_edge_litert; `pip install .[export]` installs it.',
-        f'export.formats: tflite {size}', f'export.formats: onnx {size}']
+        f'export.formats: tflite {size}',
+        f'export.formats: onnx {size}',
+    ]
 
 
 def test_the_python_of_the_readme_runs(tiny, tmp_path):

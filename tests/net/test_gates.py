@@ -1,10 +1,17 @@
 """Every gate of a network set at once, however each was written."""
+
 from mayo.net.gates import at_density, without_gates
 from mayo.net.graph import Graph, Node
 
-GRAPH = Graph((Node('a', 'gated_convolution', {'gate_params': {'density': 0.7, 'pool': 'l1'}}, ('input',)),
-               Node('b', 'gated_convolution', {'gate_params': None, 'stride': 2}, ('a',)),
-               Node('c', 'convolution', {'stride': 1}, ('b',))), ('input',), ('c',))
+GRAPH = Graph(
+    (
+        Node('a', 'gated_convolution', {'gate_params': {'density': 0.7, 'pool': 'l1'}}, ('input',)),
+        Node('b', 'gated_convolution', {'gate_params': None, 'stride': 2}, ('a',)),
+        Node('c', 'convolution', {'stride': 1}, ('b',)),
+    ),
+    ('input',),
+    ('c',),
+)
 
 
 def test_gates_of_any_density_get_the_same():

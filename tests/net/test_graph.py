@@ -1,4 +1,5 @@
 """From YAML to a graph: order, modules, joins and splits, and every mistake by name."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,8 +39,9 @@ def test_the_params_of_a_node_have_no_type_and_no_scratch_keys():
 
 
 def test_several_sources_join_in_their_order():
-    graph = build_graph(layers('a', 'b', 'cat'), [
-        chain('a', to='x'), chain('b', to='y'), chain('cat', start=['y', 'input', 'x'])])
+    graph = build_graph(
+        layers('a', 'b', 'cat'), [chain('a', to='x'), chain('b', to='y'), chain('cat', start=['y', 'input', 'x'])]
+    )
     assert graph['cat'].inputs == ('b', 'input', 'a')
 
 
@@ -54,8 +56,10 @@ def test_a_value_with_several_names_is_one_value():
 
 
 def test_an_entry_without_layers_renames_a_value():
-    graph = build_graph(layers('a', 'add'), [
-        {'from': 'input', 'to': 'shortcut'}, chain('a', to='trunk'), chain('add', start=['trunk', 'shortcut'])])
+    graph = build_graph(
+        layers('a', 'add'),
+        [{'from': 'input', 'to': 'shortcut'}, chain('a', to='trunk'), chain('add', start=['trunk', 'shortcut'])],
+    )
     assert graph['add'].inputs == ('a', 'input')
 
 
@@ -65,8 +69,10 @@ def test_a_placed_layer_can_be_named_as_a_source():
 
 
 def test_the_placed_order_is_kept_among_layers_that_do_not_depend_on_each_other():
-    graph = build_graph(layers('z', 'y', 'x', 'cat'), [
-        chain('z', to='1'), chain('y', to='2'), chain('x', to='3'), chain('cat', start=['3', '2', '1'])])
+    graph = build_graph(
+        layers('z', 'y', 'x', 'cat'),
+        [chain('z', to='1'), chain('y', to='2'), chain('x', to='3'), chain('cat', start=['3', '2', '1'])],
+    )
     assert [node.name for node in graph] == ['z', 'y', 'x', 'cat']
 
 
@@ -74,14 +80,20 @@ def test_layers_that_no_output_needs_are_dropped_and_not_checked():
     def complete(kind, params, said):
         assert kind == 'identity'
         return params
-    graph = build_graph({**layers('a', 'unplaced'), 'aux': {'type': 'no_such'}},
-                        [chain('a'), chain('aux', to='ignored')], complete=complete)
+
+    graph = build_graph(
+        {**layers('a', 'unplaced'), 'aux': {'type': 'no_such'}}, [chain('a'), chain('aux', to='ignored')], complete=complete
+    )
     assert edges(graph) == {'a': ('input',)}
 
 
 def test_a_graph_has_several_inputs_and_outputs():
-    graph = build_graph(layers('a', 'b'), [chain('a', start='left', to='one'), chain('b', start=['right', 'one'], to='two')],
-                        inputs=['left', 'right'], outputs=['two', 'one'])
+    graph = build_graph(
+        layers('a', 'b'),
+        [chain('a', start='left', to='one'), chain('b', start=['right', 'one'], to='two')],
+        inputs=['left', 'right'],
+        outputs=['two', 'one'],
+    )
     assert (graph.inputs, graph.outputs, graph['b'].inputs) == (('left', 'right'), ('b', 'a'), ('right', 'a'))
 
 
@@ -122,10 +134,16 @@ def test_every_node_comes_after_its_inputs_whatever_the_order_of_the_entries(dat
 # --- modules
 
 FIRE = {
-    'type': 'module', 'kwargs': {'n': None, 'kind': 'small'}, 'n': 8,
-    'layers': {'squeeze': {'type': 'convolution', 'num_outputs': '^(n)', 'note': 'of ^(n) ^( kind )'},
-               'small_end': dict(LAYER), 'big_end': dict(LAYER)},
-    'graph': chain('squeeze', '^(kind)_end')}
+    'type': 'module',
+    'kwargs': {'n': None, 'kind': 'small'},
+    'n': 8,
+    'layers': {
+        'squeeze': {'type': 'convolution', 'num_outputs': '^(n)', 'note': 'of ^(n) ^( kind )'},
+        'small_end': dict(LAYER),
+        'big_end': dict(LAYER),
+    },
+    'graph': chain('squeeze', '^(kind)_end'),
+}
 
 
 def test_the_layers_of_a_module_carry_its_name():
@@ -145,18 +163,34 @@ def test_what_a_layer_gives_goes_before_the_default_of_the_module():
 
 
 def test_arguments_reach_inner_modules_unless_these_have_their_own():
-    inner = {'type': 'module', 'kwargs': {'n': 1}, 'n': '^(n)0', 'graph': chain('c'),
-             'layers': {'c': {'type': 'convolution', 'num_outputs': '^(n)', 'stride': '^(s)'}}}
+    inner = {
+        'type': 'module',
+        'kwargs': {'n': 1},
+        'n': '^(n)0',
+        'graph': chain('c'),
+        'layers': {'c': {'type': 'convolution', 'num_outputs': '^(n)', 'stride': '^(s)'}},
+    }
     outer = {'type': 'module', 'kwargs': {'n': 4, 's': 2}, 'layers': {'in': inner}, 'graph': chain('in')}
     assert build_graph({'out': outer}, chain('out'))['out/in/c'].params == {'num_outputs': '40', 'stride': 2}
 
 
 def test_a_module_takes_and_gives_several_values():
-    swap = {'type': 'module', 'inputs': ['l', 'r'], 'outputs': ['a', 'b'], 'layers': layers('x'),
-            'graph': [chain('x', start='l', to='b'), {'from': 'r', 'to': 'a'}]}
-    graph = build_graph({'swap': swap, **layers('p', 'q', 'cat')}, [
-        chain('p', to='one'), chain('q', to='two'), chain('swap', start=['one', 'two'], to=['first', 'second']),
-        chain('cat', start=['first', 'second'])])
+    swap = {
+        'type': 'module',
+        'inputs': ['l', 'r'],
+        'outputs': ['a', 'b'],
+        'layers': layers('x'),
+        'graph': [chain('x', start='l', to='b'), {'from': 'r', 'to': 'a'}],
+    }
+    graph = build_graph(
+        {'swap': swap, **layers('p', 'q', 'cat')},
+        [
+            chain('p', to='one'),
+            chain('q', to='two'),
+            chain('swap', start=['one', 'two'], to=['first', 'second']),
+            chain('cat', start=['first', 'second']),
+        ],
+    )
     assert graph['cat'].inputs == ('q', 'swap/x')
 
 
@@ -172,49 +206,66 @@ def test_a_type_can_be_an_argument():
 
 # --- what is wrong
 
-@pytest.mark.parametrize(('graph', 'message'), [
-    (chain('a', 'bb'), 'model.graph: `with` places `bb`, which is no layer; did you mean b?'),
-    (chain('a', '_base'), 'model.graph: `with` places `_base`, which is no layer; layers: a, b.'),
-    (chain('a', 'a'), 'model.graph: the layer `a` is placed twice; a layer has one place, give the second another name.'),
-    (chain('a', start='inputs'), 'model.graph: `from: inputs` is not a value of this graph; did you mean input?'),
-    (chain('a', start='b'), 'model.graph: `from: b` is not a value of this graph; values: input, output.'),
-    (chain('a', to='outputs'), 'model.graph: nothing gives the output `output`; did you mean outputs?'),
-    (chain('a', to='x'), 'model.graph: nothing gives the output `output`; add `to: output` to the entry that gives it.'),
-    (chain('a', to='input'), 'model.graph: `to: input` names a value that exists already.'),
-    ([chain('a'), chain('b')], 'model.graph: `to: output` names a value that exists already.'),
-    ({'from': 'input', 'with': 'a'}, 'model.graph: `to` is missing; an entry is {from: input, with: [...], to: output}.'),
-    ({**chain('a'), 'form': 1}, 'model.graph: unknown key `form`; did you mean from?'),
-    ([7], 'model.graph.0 is 7, expected {from: input, with: [...], to: output}.'),
-    (7, 'model.graph is 7, expected {from: input, with: [...], to: output} or a list of those.'),
-    (chain('a', None), 'model.graph.with has null, expected a name or a list of names.'),
-    (chain('^(x)'), 'model.graph: ^(x) is not among the kwargs of a module around it; it has a meaning only inside'),
-    (chain('a', start=['input', 'input'], to=['output', 'x', 'y']) | {'with': []},
-     'model.graph: 2 values, but 3 names in `to`; name each, or join them with a layer such as concat or add.')])
+
+@pytest.mark.parametrize(
+    ('graph', 'message'),
+    [
+        (chain('a', 'bb'), 'model.graph: `with` places `bb`, which is no layer; did you mean b?'),
+        (chain('a', '_base'), 'model.graph: `with` places `_base`, which is no layer; layers: a, b.'),
+        (chain('a', 'a'), 'model.graph: the layer `a` is placed twice; a layer has one place, give the second another name.'),
+        (chain('a', start='inputs'), 'model.graph: `from: inputs` is not a value of this graph; did you mean input?'),
+        (chain('a', start='b'), 'model.graph: `from: b` is not a value of this graph; values: input, output.'),
+        (chain('a', to='outputs'), 'model.graph: nothing gives the output `output`; did you mean outputs?'),
+        (chain('a', to='x'), 'model.graph: nothing gives the output `output`; add `to: output` to the entry that gives it.'),
+        (chain('a', to='input'), 'model.graph: `to: input` names a value that exists already.'),
+        ([chain('a'), chain('b')], 'model.graph: `to: output` names a value that exists already.'),
+        ({'from': 'input', 'with': 'a'}, 'model.graph: `to` is missing; an entry is {from: input, with: [...], to: output}.'),
+        ({**chain('a'), 'form': 1}, 'model.graph: unknown key `form`; did you mean from?'),
+        ([7], 'model.graph.0 is 7, expected {from: input, with: [...], to: output}.'),
+        (7, 'model.graph is 7, expected {from: input, with: [...], to: output} or a list of those.'),
+        (chain('a', None), 'model.graph.with has null, expected a name or a list of names.'),
+        (chain('^(x)'), 'model.graph: ^(x) is not among the kwargs of a module around it; it has a meaning only inside'),
+        (
+            chain('a', start=['input', 'input'], to=['output', 'x', 'y']) | {'with': []},
+            'model.graph: 2 values, but 3 names in `to`; name each, or join them with a layer such as concat or add.',
+        ),
+    ],
+)
 def test_a_wrong_graph_says_what_is_wrong(graph, message):
     assert message in error_of({**layers('a', 'b'), '_base': LAYER}, graph)
 
 
-@pytest.mark.parametrize(('graph', 'cycle'), [
-    ([chain('a', start='x', to='x'), {'from': 'input', 'to': 'output'}], 'x -> a -> x'),
-    ([chain('a', start='y', to='x'), chain('b', start='x', to=['y', 'output'])], 'a -> x -> b -> y -> a')])
+@pytest.mark.parametrize(
+    ('graph', 'cycle'),
+    [
+        ([chain('a', start='x', to='x'), {'from': 'input', 'to': 'output'}], 'x -> a -> x'),
+        ([chain('a', start='y', to='x'), chain('b', start='x', to=['y', 'output'])], 'a -> x -> b -> y -> a'),
+    ],
+)
 def test_a_cycle_is_told_as_the_names_along_it(graph, cycle):
     message = error_of(layers('a', 'b'), graph)
     told = message.removeprefix('model.graph has a cycle: ').removesuffix('; a value cannot depend on itself.')
     names = told.split(' -> ')
     assert names[0] == names[-1]
-    turns = [names[start:-1] + names[:start + 1] for start in range(len(names) - 1)]
+    turns = [names[start:-1] + names[: start + 1] for start in range(len(names) - 1)]
     assert cycle.split(' -> ') in turns
 
 
-@pytest.mark.parametrize(('layer', 'message'), [
-    (None, 'model.layers.a is null, expected a mapping with a `type`.'),
-    ({'kind': 'identity'}, "model.layers.a is {'kind': 'identity'}, expected a mapping with a `type`."),
-    ({**FIRE, 'm': 1}, 'model.layers.a: unknown key `m`; known: type, kwargs, inputs, outputs, layers, graph, n, kind.'),
-    ({'type': 'module', 'layers': {}}, 'model.layers.a: a module needs `graph`.'),
-    ({**FIRE, 'kwargs': [1]}, 'model.layers.a.kwargs is [1], expected a mapping of names and defaults.'),
-    ({**FIRE, 'inputs': ['p', 'q']}, 'model.layers.a: a module of 2 inputs (p, q) gets 1.'),
-    ({**FIRE, 'graph': chain('^(king)_end')},
-     'model.layers.a.graph: ^(king) is not among the kwargs of a module around it; did you mean kind?')])
+@pytest.mark.parametrize(
+    ('layer', 'message'),
+    [
+        (None, 'model.layers.a is null, expected a mapping with a `type`.'),
+        ({'kind': 'identity'}, "model.layers.a is {'kind': 'identity'}, expected a mapping with a `type`."),
+        ({**FIRE, 'm': 1}, 'model.layers.a: unknown key `m`; known: type, kwargs, inputs, outputs, layers, graph, n, kind.'),
+        ({'type': 'module', 'layers': {}}, 'model.layers.a: a module needs `graph`.'),
+        ({**FIRE, 'kwargs': [1]}, 'model.layers.a.kwargs is [1], expected a mapping of names and defaults.'),
+        ({**FIRE, 'inputs': ['p', 'q']}, 'model.layers.a: a module of 2 inputs (p, q) gets 1.'),
+        (
+            {**FIRE, 'graph': chain('^(king)_end')},
+            'model.layers.a.graph: ^(king) is not among the kwargs of a module around it; did you mean kind?',
+        ),
+    ],
+)
 def test_a_wrong_layer_says_what_is_wrong(layer, message):
     assert message in error_of({'a': layer}, chain('a'))
 
@@ -224,12 +275,14 @@ def test_all_problems_are_told_at_once_each_with_its_place():
     assert message.splitlines() == [
         'm.yaml:13: model.graph.0: `with` places `x`, which is no layer; layers: a.',
         'm.yaml:13: model.graph.1: `with` places `y`, which is no layer; layers: a.',
-        'm.yaml:11: model.graph: nothing gives the output `output`; add `to: output` to the entry that gives it.']
+        'm.yaml:11: model.graph: nothing gives the output `output`; add `to: output` to the entry that gives it.',
+    ]
 
 
 def test_problems_of_all_layers_are_told_at_once():
     def complete(kind, params, said):
         raise UserError(f'{said("stride")} is wrong')
+
     module = {'type': 'module', 'layers': layers('b'), 'graph': chain('b')}
     message = error_of({'a.1': LAYER, 'm': module}, chain('a.1', 'm'), where=lambda key: 'f:1', complete=complete)
     assert message == 'f:1: model.layers.a\\.1.stride is wrong\nf:1: model.layers.m.layers.b.stride is wrong'
@@ -237,7 +290,8 @@ def test_problems_of_all_layers_are_told_at_once():
 
 def test_a_layer_cannot_have_the_name_of_an_input():
     assert error_of(layers('input'), chain('input')) == (
-        'model.layers.input: `input` is the name of an input; call the layer something else.')
+        'model.layers.input: `input` is the name of an input; call the layer something else.'
+    )
 
 
 def test_layers_that_are_no_mapping_are_refused():

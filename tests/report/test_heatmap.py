@@ -1,4 +1,5 @@
 """The order of channels says which classes they serve, and the numbers in the captions are those of the data."""
+
 import numpy as np
 import pytest
 
@@ -42,7 +43,7 @@ def test_a_picture_leaves_out_classes_without_images():
 
 @pytest.mark.parametrize('active, panels', [([[1.0, 1.0]], 1), ([[0.5, 0.4], [0.2, 0.3]], 1), ([[1.0, 0.4], [1.0, 0.3]], 2)])
 def test_channels_that_differ_are_drawn_again_where_they_are_some_of_all(active, panels):
-    made = channels('conv0', np.array(active), ('cat', 'dog')[:len(active)])
-    assert len(made.figure.axes) == panels + 1              # and the scale of greys
+    made = channels('conv0', np.array(active), ('cat', 'dog')[: len(active)])
+    assert len(made.figure.axes) == panels + 1  # and the scale of greys
     assert ('Below, wider' in made.caption) == (panels == 2)
     assert [label.get_text() for label in made.figure.axes[panels - 1].get_xticklabels()]

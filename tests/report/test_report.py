@@ -1,4 +1,5 @@
 """Every picture is written, in both formats, and the page shows each with its caption."""
+
 import html.parser
 
 import numpy as np
@@ -46,19 +47,27 @@ class Page(html.parser.HTMLParser):
 def pictures():
     pytest.importorskip('matplotlib')
     from mayo.report import Point, bars, channels, examples, saliency, tradeoff, training
+
     counts = np.array([[5, 3, 0, 0], [0, 1, 4, 2]])
     return [
         channels('conv0', np.array([[0.2, 1.0], [0.9, 1.0]]), ('a<b', 'c & d')),
         saliency([('conv0', counts, 2.0, 5), ('conv1', counts, 1.0, 0)]),
         bars([Cost('conv0', 2_000_000, 500_000), Cost('pool', 0, 0)], 'as configured'),
         tradeoff([Point('gate50', 44e6, 0.93), Point('dense', 174e6, 0.94)], 10_000, [Point('paper', 57e6, 0.91, True)]),
-        training('gate50', [{'epoch': 1, 'rate': 0.1, 'loss': 2.0, 'top1': 0.3},
-                            {'epoch': 2, 'rate': 0.0, 'loss': 1.0, 'top1': 0.6, 'validation_top1': 0.5}]),
-        examples('conv0', 2, [Example(0, 1, 0.5)], [Example(1, 2, 1.5)], ('a<b', 'c & d'))]
+        training(
+            'gate50',
+            [
+                {'epoch': 1, 'rate': 0.1, 'loss': 2.0, 'top1': 0.3},
+                {'epoch': 2, 'rate': 0.0, 'loss': 1.0, 'top1': 0.6, 'validation_top1': 0.5},
+            ],
+        ),
+        examples('conv0', 2, [Example(0, 1, 0.5)], [Example(1, 2, 1.5)], ('a<b', 'c & d')),
+    ]
 
 
 def test_every_picture_is_a_png_and_an_svg_that_the_page_shows(tmp_path):
     from mayo.report import write
+
     made = pictures()
     index = write(made, tmp_path / 'plots', 'LeNet & co', 'Checkpoint <none>.')
     page = Page(index.read_text())
@@ -78,14 +87,16 @@ def test_captions_say_the_figures():
     assert '4.00 times fewer' in captions['macs']
     assert 'gate50 93.00 % at 44.0M; dense 94.00 % at 174M' in captions['tradeoff']
     assert 'in the accounting of the paper' in captions['tradeoff']
-    assert captions['training-gate50'].endswith('After epoch 2: training loss 1.0000, training top-1 60.00 %, '
-                                                'validation top-1 50.00 %.')
+    assert captions['training-gate50'].endswith(
+        'After epoch 2: training loss 1.0000, training top-1 60.00 %, validation top-1 50.00 %.'
+    )
     assert 'ordered by how many of its channels are active' in captions['examples-conv0']
 
 
 def test_where_all_images_use_as_many_channels_the_caption_says_what_orders_them():
     pytest.importorskip('matplotlib')
     from mayo.report import examples
+
     found = examples('conv0', 8, [Example(0, 4, 0.5)], [Example(0, 4, 1.5)], ('cat',))
     assert 'by the sum of the saliencies of the active channels, as every one of them used 4 of 8 channels' in found.caption
 
@@ -93,6 +104,7 @@ def test_where_all_images_use_as_many_channels_the_caption_says_what_orders_them
 def test_the_published_points_are_those_of_the_paper():
     pytest.importorskip('matplotlib')
     from mayo.report.curve import PUBLISHED
+
     points = PUBLISHED['cifarnet', 'cifar10']
     assert [(point.macs, point.top1) for point in points] == [(174e6, 0.9137), (57e6, 0.9054)]
 
@@ -124,6 +136,7 @@ def test_a_record_that_is_not_there_has_no_lines(tmp_path):
 def test_the_smallest_of_many_layers_are_left_out_and_the_title_says_so():
     pytest.importorskip('matplotlib')
     from mayo.report import bars
+
     many = bars([Cost(f'conv{index}', 1000 * (index + 1), 500) for index in range(100)], 'as configured')
     assert many.title == 'MACs of each layer, densities as configured; only layers of 41.0k or more'
     assert len(many.figure.axes[0].get_yticks()) == 60
@@ -139,6 +152,7 @@ def test_every_bar_says_its_macs():
 def test_epochs_start_at_zero_and_a_record_of_one_epoch_can_be_drawn():
     pytest.importorskip('matplotlib')
     from mayo.report import training
+
     axes = training('one', [{'epoch': 1.0, 'rate': 0.1, 'loss': 2.0, 'top1': 0.3}]).figure.axes[-1]
     assert axes.get_xlim() == pytest.approx((0, 1.03))
     assert [tick for tick in axes.get_xticks() if tick <= 1.03] == [0, 1]

@@ -1,9 +1,10 @@
 """A network of three layers whose accuracy is a formula: the first layer needs its channels, the last does not."""
+
 import pytest
 
 from mayo.search import Space
 
-NEED = {'conv0': 4.0, 'conv1': 1.0, 'conv2': 0.1}       # loss for the whole layer
+NEED = {'conv0': 4.0, 'conv1': 1.0, 'conv2': 0.1}  # loss for the whole layer
 
 
 class Score:
@@ -29,8 +30,10 @@ def macs(keeps):
 @pytest.fixture
 def evaluate(space):
     """Scores a choice, and counts how often it is asked."""
+
     def score(keeps):
         score.asked.append(dict(keeps))
         return Score(sum(need * (1 - keeps[name] / space.channels[name]) ** 2 for name, need in NEED.items()))
+
     score.asked = []
     return score

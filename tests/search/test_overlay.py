@@ -1,4 +1,5 @@
 """The file that is written says what was found, to people and to Mayo."""
+
 import math
 
 import yaml
@@ -21,7 +22,12 @@ def test_gates_keep_their_parameters_and_layers_of_modules_are_found():
     gates = {'conv0': {'policy': 'parametric', 'density': 1.0, 'pool': 'avg'}, 'fire/squeeze': {'density': 1.0}, 'a.b': {}}
     text = overlay(gates, {'conv0': 0.25, 'fire/squeeze': 0.5, 'a.b': 0.75}, ['one line', 'another'])
     assert text.startswith('# one line\n# another\nmodel:\n')
-    assert yaml.safe_load(text) == {'model': {'layers': {
-        'conv0': {'gate_params': {'policy': 'parametric', 'density': 0.25, 'pool': 'avg'}},
-        'fire': {'layers': {'squeeze': {'gate_params': {'density': 0.5}}}},
-        r'a\.b': {'gate_params': {'density': 0.75}}}}}
+    assert yaml.safe_load(text) == {
+        'model': {
+            'layers': {
+                'conv0': {'gate_params': {'policy': 'parametric', 'density': 0.25, 'pool': 'avg'}},
+                'fire': {'layers': {'squeeze': {'gate_params': {'density': 0.5}}}},
+                r'a\.b': {'gate_params': {'density': 0.75}},
+            }
+        }
+    }

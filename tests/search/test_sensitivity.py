@@ -1,4 +1,5 @@
 """Each layer by itself, and what that suggests."""
+
 import pytest
 
 from mayo.search import measure

@@ -1,4 +1,5 @@
 """Choices that use up the MACs and never exceed them."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,5 @@
 """The search keeps to its goal, beats one density for all, goes on where it was, and keeps what is finished."""
+
 import pytest
 
 from mayo.search import Goal, measure, search
@@ -46,15 +47,21 @@ def test_the_same_seed_gives_the_same_trials(space, evaluate):
 
 
 def test_a_target_below_one_channel_each_is_told(space, evaluate):
-    with pytest.raises(UserError, match=r'^search\.target_macs is 4, but with one active channel in each gated layer the '
-                                        r'network executes 5 MACs; expected that or more\.$'):
+    with pytest.raises(
+        UserError,
+        match=r'^search\.target_macs is 4, but with one active channel in each gated layer the '
+        r'network executes 5 MACs; expected that or more\.$',
+    ):
         run(space, evaluate, Goal(target_macs=4))
 
 
 def test_a_storage_that_cannot_be_opened_is_told(space, evaluate, tmp_path):
     for url in ('nosuch://x', f'sqlite:///{tmp_path}/no/folder/search.db', 'search.db'):
-        with pytest.raises(UserError, match=r"^search\.storage is '.*', which cannot be opened \(.+\); expected e\.g\. "
-                                            r'sqlite:///search\.db\.$'):
+        with pytest.raises(
+            UserError,
+            match=r"^search\.storage is '.*', which cannot be opened \(.+\); expected e\.g\. "
+            r'sqlite:///search\.db\.$',
+        ):
             run(space, evaluate, Goal(target_macs=600), storage=url)
 
 
@@ -64,7 +71,7 @@ def test_an_interrupted_search_keeps_its_trials_and_goes_on(space, evaluate, tmp
 
     def interrupted(keeps):
         asked.append(keeps)
-        if len(asked) == 1 + 3 * 4 + 3:                 # the sensitivities, and the third trial
+        if len(asked) == 1 + 3 * 4 + 3:  # the sensitivities, and the third trial
             raise KeyboardInterrupt
         return evaluate(keeps)
 

@@ -1,4 +1,5 @@
 """A tiny gated network on pictures that brightness tells apart: it learns in a second."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,7 +7,7 @@ import tensorflow as tf
 from mayo.config import Config
 from mayo.data import record
 
-TINY = '''
+TINY = """
 model:
     name: tiny
     layers:
@@ -33,12 +34,12 @@ train:
     optimizer: {type: keras.optimizers.SGD, momentum: 0.9, nesterov: true}
     learning_rate: {type: one_cycle, learning_rate: 0.1}
 system: {batch_size: 16, shuffle_buffer: 96, log: {every_seconds: 1000}}
-'''
-GATED = '''
+"""
+GATED = """
 model.layers:
     conv0: {type: gated_convolution, gate_params: {density: 0.5}}
     conv1: {type: gated_convolution, gate_params: {density: 0.5}}
-'''
+"""
 
 
 def write_pictures(path, count, seed):
@@ -61,13 +62,19 @@ def pictures(tmp_path_factory):
 @pytest.fixture
 def config_of(pictures, tmp_path):
     """A function that makes a configuration from words; checkpoints go to the test's own folder."""
+
     def make(*words, gated=False):
         config = Config.default()
         config.merge_text(TINY, 'tiny.yaml')
         if gated:
             config.merge_text(GATED, 'gated.yaml')
-        for word in (f'dataset.path.train={pictures}/train.tfrecord', f'dataset.path.validate={pictures}/validate.tfrecord',
-                     f'system.checkpoint.path={tmp_path}', *words):
+        for word in (
+            f'dataset.path.train={pictures}/train.tfrecord',
+            f'dataset.path.validate={pictures}/validate.tfrecord',
+            f'system.checkpoint.path={tmp_path}',
+            *words,
+        ):
             config.merge_word(word)
         return config
+
     return make

@@ -1,4 +1,5 @@
 """`anneal`: stages one after another, stopped and taken up again, and refused where they would mix."""
+
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ from mayo.session.evaluate import Evaluation
 from mayo.session.step import Step
 from mayo.util.errors import UserError
 
-pytestmark = pytest.mark.filterwarnings('ignore:Even though the .tf.config')        # tf.data keeps its functions, as it should
+pytestmark = pytest.mark.filterwarnings('ignore:Even though the .tf.config')  # tf.data keeps its functions, as it should
 WORDS = ('train.anneal.densities=[1.0, 0.5]', 'train.anneal.epochs=1', 'train.validate=false')
 
 
@@ -36,11 +37,12 @@ def start(config_of):
     dense.load(fresh=True)
     for name, variable in dense.named().items():
         if name.endswith('gamma'):
-            variable.assign(np.linspace(0.5, 1.5, variable.shape[0]))       # fresh ones are equal, and saliencies that tie lose
+            variable.assign(np.linspace(0.5, 1.5, variable.shape[0]))  # fresh ones are equal, and saliencies that tie lose
     dense.save('dense')
 
     def make(*words):
         return Session(config_of('system.checkpoint.load=dense', *WORDS, *words, gated=True))
+
     return make
 
 
@@ -49,8 +51,11 @@ def quick(monkeypatch):
     """Stages that train nothing and find what `quick` lists: top-1 of each, in turn."""
     found = []
     monkeypatch.setattr(annealing, 'Trainer', lambda session, first_epoch: types.SimpleNamespace(run=lambda: None))
-    monkeypatch.setattr(annealing, 'evaluate', lambda session, execution: Evaluation(
-        found.pop(0), 1.0, 0.5, 50, 100.0, {'conv0': session.density}, {}))
+    monkeypatch.setattr(
+        annealing,
+        'evaluate',
+        lambda session, execution: Evaluation(found.pop(0), 1.0, 0.5, 50, 100.0, {'conv0': session.density}, {}),
+    )
     return found
 
 
@@ -67,6 +72,7 @@ def stop_after(monkeypatch, steps, how):
         taken.append(1)
         if len(taken) == steps:
             how()
+
     monkeypatch.setattr(Step, '__call__', take_and_stop)
 
 
@@ -77,12 +83,14 @@ def test_each_stage_goes_on_from_the_one_before_at_a_lower_density(start, monkey
     def note(self, images, labels, rate):
         take(self, images, labels, rate)
         seen.append((float(np.sum(images)), rate))
+
     monkeypatch.setattr(Step, '__call__', note)
 
     def keep_then_delete(prefix):
         if prefix.name in session.store.names():
             saved[prefix.name] = weights(session, prefix.name)
         delete(prefix)
+
     monkeypatch.setattr(annealing.bundle, 'delete', keep_then_delete)
     record, last = anneal(session)
     assert [stage['name'] for stage in record.stages] == ['gate100-gates', 'gate100', 'gate50-gates', 'gate50']
@@ -96,11 +104,11 @@ def test_each_stage_goes_on_from_the_one_before_at_a_lower_density(start, monkey
     assert last.network.graph['conv0'].params['gate_params']['density'] == 0.5
     before, gates, after = weights(session, 'gate100'), saved['gate50-gates'], weights(session, 'gate50')
     moved = {name for name in before if 'moving' not in name and not np.array_equal(gates[name], before[name])}
-    assert moved == {name for name in before if '/gate/' in name}                   # at first the gates alone
+    assert moved == {name for name in before if '/gate/' in name}  # at first the gates alone
     assert not np.array_equal(after['tiny/conv0/weights'], before['tiny/conv0/weights'])
     firsts = seen[::6]
-    assert len({pixels for pixels, _ in firsts}) == 4                               # each epoch has an order of its own
-    assert [rate for _, rate in firsts] == [pytest.approx(0.004)] * 4               # and each stage starts its schedule again
+    assert len({pixels for pixels, _ in firsts}) == 4  # each epoch has an order of its own
+    assert [rate for _, rate in firsts] == [pytest.approx(0.004)] * 4  # and each stage starts its schedule again
 
 
 class Killed(BaseException):
@@ -118,7 +126,7 @@ def interrupt():
 def test_a_run_that_is_stopped_and_killed_goes_on_where_it_was(start, monkeypatch, caplog):
     words = ('train.average=0.9', 'train.anneal.epochs=2')
     whole, _ = anneal(start(*words, 'system.checkpoint.save=whole'))
-    for how, error, steps in [(interrupt, KeyboardInterrupt, 3), (kill, Killed, 17)]:      # in the first, in the second stage
+    for how, error, steps in [(interrupt, KeyboardInterrupt, 3), (kill, Killed, 17)]:  # in the first, in the second stage
         with monkeypatch.context() as patch:
             stop_after(patch, steps, how)
             with pytest.raises(error):
@@ -142,7 +150,9 @@ def test_a_run_that_is_done_prints_its_table_again(start, quick, caplog):
         record, last = anneal(start())
     assert 'nothing to anneal: all 2 stages are done; anneal.restart=true begins again' in caplog.text
     assert [line.split()[:4] for line in record.render().splitlines()[2:]] == [
-        ['gate100', '1', '1', '90.00'], ['gate50', '0.5', '1', '80.00']]
+        ['gate100', '1', '1', '90.00'],
+        ['gate50', '0.5', '1', '80.00'],
+    ]
     assert last.density == 0.5
 
 
@@ -162,20 +172,35 @@ def test_a_run_stops_below_the_accuracy_that_is_asked_for(start, quick):
 
 def test_the_lowest_density_that_keeps_the_accuracy_is_told(tmp_path):
     figures = {'epochs': 1, 'top5': 1.0, 'measured_density': 0.5, 'dense': 1000, 'macs': 700, 'executed': 600}
-    stages = [{'name': f'gate{100 * density:g}', 'density': density, 'top1': top1, **figures}
-              for density, top1 in [(1.0, 0.92), (0.7, 0.91), (0.5, 0.89), (0.3, 0.92)]]
+    stages = [
+        {'name': f'gate{100 * density:g}', 'density': density, 'top1': top1, **figures}
+        for density, top1 in [(1.0, 0.92), (0.7, 0.91), (0.5, 0.89), (0.3, 0.92)]
+    ]
     text = Record(tmp_path, {}, stages).render(0.905)
     assert text.endswith('\ndensity 0.7, gate70, is the lowest that keeps top-1 90.50 %')
     assert 'gate70          0.7       1  91.00 %  100.00 %    0.5000  1,000   700       600' in text
 
 
-@pytest.mark.parametrize('width, headed', [
-    (None, 'checkpoint  density  epochs    top-1    top-5  measured        dense        macs    executed'),
-    (80, 'checkpoint  density  epochs    top-1    top-5  measured  dense   macs  executed'),
-    (60, 'checkpoint  density  epochs    top-1   macs  executed')])
+@pytest.mark.parametrize(
+    'width, headed',
+    [
+        (None, 'checkpoint  density  epochs    top-1    top-5  measured        dense        macs    executed'),
+        (80, 'checkpoint  density  epochs    top-1    top-5  measured  dense   macs  executed'),
+        (60, 'checkpoint  density  epochs    top-1   macs  executed'),
+    ],
+)
 def test_the_table_fits_the_screen(tmp_path, width, headed):
-    stage = {'name': 'gate50', 'density': 0.5, 'epochs': 1, 'top1': 0.9054, 'top5': 0.9975, 'measured_density': 0.5,
-             'dense': 174_301_824, 'macs': 57_905_472, 'executed': 44_155_840}
+    stage = {
+        'name': 'gate50',
+        'density': 0.5,
+        'epochs': 1,
+        'top1': 0.9054,
+        'top5': 0.9975,
+        'measured_density': 0.5,
+        'dense': 174_301_824,
+        'macs': 57_905_472,
+        'executed': 44_155_840,
+    }
     assert Record(tmp_path, {}, [stage]).render(width=width).splitlines()[0] == headed
 
 
@@ -206,14 +231,29 @@ def test_the_record_is_json_that_says_everything(start, quick):
     session = start()
     anneal(session)
     value = json.loads(session.store.folder.joinpath('gate-anneal.json').read_text())
-    assert value['stages'][1].keys() == {'name', 'density', 'epochs', 'top1', 'top5', 'loss', 'images', 'measured_density',
-                                         'dense', 'macs', 'executed', 'layers'}
+    assert value['stages'][1].keys() == {
+        'name',
+        'density',
+        'epochs',
+        'top1',
+        'top5',
+        'loss',
+        'images',
+        'measured_density',
+        'dense',
+        'macs',
+        'executed',
+        'layers',
+    }
     assert value['settings']['train']['learning_rate'] == {'type': 'one_cycle', 'learning_rate': 0.1}
     assert value['begun'] is None
 
 
 def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(start, tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match=r'/file cannot be written to: it is a file, not a folder; name another folder, '
-                                        r'system\.checkpoint\.path=PATH\.$'):
+    with pytest.raises(
+        UserError,
+        match=r'/file cannot be written to: it is a file, not a folder; name another folder, '
+        r'system\.checkpoint\.path=PATH\.$',
+    ):
         anneal(start(f'system.checkpoint.path={tmp_path}/file'))

@@ -1,4 +1,5 @@
 """A session: what it loads, how it says what does not fit, what it saves, where it runs."""
+
 import logging
 
 import keras
@@ -42,8 +43,12 @@ def test_what_is_saved_is_loaded_with_the_images_and_the_configuration(config_of
     assert tensors['imgs_seen'] == 960
     assert b'name: tiny' in tensors['mayo/config']
     assert sorted(name for name in tensors if name.startswith('tiny/conv0')) == [
-        'tiny/conv0/BatchNorm/beta', 'tiny/conv0/BatchNorm/gamma', 'tiny/conv0/BatchNorm/moving_mean',
-        'tiny/conv0/BatchNorm/moving_variance', 'tiny/conv0/weights']
+        'tiny/conv0/BatchNorm/beta',
+        'tiny/conv0/BatchNorm/gamma',
+        'tiny/conv0/BatchNorm/moving_mean',
+        'tiny/conv0/BatchNorm/moving_variance',
+        'tiny/conv0/weights',
+    ]
     again = Session(config_of('system.checkpoint.load=mine'))
     again.load()
     assert again.epochs_seen() == 10
@@ -68,8 +73,16 @@ def test_the_configuration_that_is_saved_has_the_densities_of_the_network(config
     assert again.get('_gate.density') == 0.75
 
 
-@pytest.mark.parametrize('gate', ['{density: 1.0}', '{density: 1.0, add_beta_first: true}', '{density: 1.0, policy: squeeze}',
-                                  '{density: 1.0, factor: 2}', '{density: 1.0, parametric_beta: true}'])
+@pytest.mark.parametrize(
+    'gate',
+    [
+        '{density: 1.0}',
+        '{density: 1.0, add_beta_first: true}',
+        '{density: 1.0, policy: squeeze}',
+        '{density: 1.0, factor: 2}',
+        '{density: 1.0, parametric_beta: true}',
+    ],
+)
 def test_a_dense_checkpoint_makes_a_gated_network_that_equals_it(config_of, gate, caplog):
     dense = trained(Session(config_of()))
     dense.images_seen = 960
@@ -118,8 +131,11 @@ def test_weights_are_loaded_once_so_that_training_is_not_undone(config_of):
 
 def test_outputs_that_are_not_one_a_class_are_said(config_of):
     session = Session(config_of('model.layers.logits.num_outputs=4'))
-    with pytest.raises(UserError, match=r'tiny\.yaml:\d+: the network gives 4 numbers for an image, '
-                                        r'but dataset\.task\.num_classes is 3 \(tiny\.yaml:\d+\)'):
+    with pytest.raises(
+        UserError,
+        match=r'tiny\.yaml:\d+: the network gives 4 numbers for an image, '
+        r'but dataset\.task\.num_classes is 3 \(tiny\.yaml:\d+\)',
+    ):
         session.load()
 
 
@@ -135,6 +151,7 @@ def test_the_policy_comes_back_after_an_error():
     def fail():
         with dtype_policy('mixed_float16'):
             raise ValueError('broken')
+
     with pytest.raises(ValueError, match='broken'):
         fail()
     assert keras.config.dtype_policy().name == 'float32'

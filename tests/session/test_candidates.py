@@ -1,4 +1,5 @@
 """One network at many densities scores as a network built for each does."""
+
 import pytest
 
 from mayo.session.base import Session
@@ -25,12 +26,18 @@ def test_only_the_first_images_are_used(config_of):
     assert [len(labels) for _, labels in candidates.batches] == [20, 10]
 
 
-@pytest.mark.parametrize('words, gated, message', [
-    ((), False, r'^.*: `search` needs a model with gates, e\.g\. models/gate/cifarnet\.yaml; this one has none\.$'),
-    (('model.layers.conv1.gate_params.threshold=local',), True,
-     r'^gated\.yaml:4: conv1: `search` chooses how many channels are active for each image, expected gate_params\.threshold '
-     r'online; here it is local\.$'),
-])
+@pytest.mark.parametrize(
+    'words, gated, message',
+    [
+        ((), False, r'^.*: `search` needs a model with gates, e\.g\. models/gate/cifarnet\.yaml; this one has none\.$'),
+        (
+            ('model.layers.conv1.gate_params.threshold=local',),
+            True,
+            r'^gated\.yaml:4: conv1: `search` chooses how many channels are active for each image, expected gate_params\.threshold '
+            r'online; here it is local\.$',
+        ),
+    ],
+)
 def test_a_network_that_nothing_can_be_chosen_for_is_told(config_of, words, gated, message):
     with pytest.raises(UserError, match=message):
         Candidates(Session(config_of(*words, gated=gated)))

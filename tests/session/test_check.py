@@ -1,4 +1,5 @@
 """What is wrong with a configuration is told before anything runs."""
+
 import pytest
 
 from mayo.config import Config
@@ -19,6 +20,7 @@ def configuration(*words, trainer=False):
 
 def test_every_action_says_what_it_needs():
     from mayo.cli.actions import actions
+
     assert sorted(NEEDS) == sorted(actions)
 
 
@@ -33,16 +35,22 @@ def test_actions_that_only_look_need_nothing(action):
 
 def test_what_an_action_lacks_is_one_line_for_each_file_to_name():
     model, data = problems(configuration(), 'eval')
-    assert model == ('`eval` needs model.layers, model.graph, dataset.task.preprocess.shape and model.name, which '
-                     'nothing so far sets; name a model before it, e.g. models/cifarnet.yaml.')
-    assert data == ('`eval` needs dataset.name, dataset.task.num_classes and dataset.path.validate, which nothing so '
-                    'far sets; name a dataset before it, e.g. datasets/fashion_mnist.yaml.')
+    assert model == (
+        '`eval` needs model.layers, model.graph, dataset.task.preprocess.shape and model.name, which '
+        'nothing so far sets; name a model before it, e.g. models/cifarnet.yaml.'
+    )
+    assert data == (
+        '`eval` needs dataset.name, dataset.task.num_classes and dataset.path.validate, which nothing so '
+        'far sets; name a dataset before it, e.g. datasets/fashion_mnist.yaml.'
+    )
 
 
 def test_training_without_a_trainer_is_told():
     [problem] = problems(configuration(MODEL, DATA), 'train')
-    assert problem == ('`train` needs train.max_epochs, train.optimizer and train.learning_rate, which nothing so far '
-                       'sets; name a trainer before it, e.g. trainers/exponential.yaml.')
+    assert problem == (
+        '`train` needs train.max_epochs, train.optimizer and train.learning_rate, which nothing so far '
+        'sets; name a trainer before it, e.g. trainers/exponential.yaml.'
+    )
 
 
 @pytest.mark.parametrize('action', [action for action in NEEDS if action != 'ls'])
@@ -58,13 +66,17 @@ def test_keys_of_the_users_own_start_with_an_underscore():
 
 def test_one_value_in_place_of_a_section_is_a_mistake():
     assert problems(configuration('dataset.path=/data'), 'config') == [
-        'command line: dataset.path is a value, expected a mapping with the keys train, validate.']
+        'command line: dataset.path is a value, expected a mapping with the keys train, validate.'
+    ]
 
 
 def test_mistakes_of_every_kind_are_told_together():
     found = problems(configuration(MODEL, DATA, 'system.batch_size=0', 'modle.name=x'), 'train')
     assert [next(part for part in ('modle', '`train`', 'system.batch_size') if part in line) for line in found] == [
-        'modle', '`train`', 'system.batch_size']
+        'modle',
+        '`train`',
+        'system.batch_size',
+    ]
 
 
 def test_a_wrong_layer_is_told_with_its_place():
@@ -76,8 +88,9 @@ def test_a_wrong_layer_is_told_with_its_place():
 def test_a_wrong_preprocessing_step_is_told_for_the_mode_that_uses_it():
     config = configuration(MODEL, DATA, 'dataset.task.preprocess.validate=[{type: random_flp}]')
     [problem] = problems(config, 'eval')
-    assert problem.startswith('command line: dataset.task.preprocess.validate.0: unknown preprocessing step `random_flp`; '
-                              'did you mean random_flip?')
+    assert problem.startswith(
+        'command line: dataset.task.preprocess.validate.0: unknown preprocessing step `random_flp`; did you mean random_flip?'
+    )
     assert problems(config, 'info') == []
 
 
@@ -105,15 +118,18 @@ def test_a_missing_checkpoint_is_told_unless_the_line_makes_it(tmp_path):
     assert problems(config, 'info') == []
 
 
-@pytest.mark.parametrize('word, message', [
-    ('train.optimizer={type: keras.optimizers.Adm}', 'did you mean'),
-    ('train.optimizer={type: keras.optimizers.SGD, momentun: 0.9}', 'momentum'),
-    ('train.optimizer={type: os.system, command: ls}', 'os.system'),
-    ('train.optimizer={type: keras.layers.BatchNormalization}', 'optimizer'),
-    ('train.learning_rate={type: cosin, learning_rate: 0.1, decay_epochs: 3}', 'did you mean cosine?'),
-    ('train.learning_rate={type: cosine, learning_rate: 0.1, decay_epoch: 3}', 'decay_epochs'),
-    ('train.learning_rate=-1', 'expected'),
-])
+@pytest.mark.parametrize(
+    'word, message',
+    [
+        ('train.optimizer={type: keras.optimizers.Adm}', 'did you mean'),
+        ('train.optimizer={type: keras.optimizers.SGD, momentun: 0.9}', 'momentum'),
+        ('train.optimizer={type: os.system, command: ls}', 'os.system'),
+        ('train.optimizer={type: keras.layers.BatchNormalization}', 'optimizer'),
+        ('train.learning_rate={type: cosin, learning_rate: 0.1, decay_epochs: 3}', 'did you mean cosine?'),
+        ('train.learning_rate={type: cosine, learning_rate: 0.1, decay_epoch: 3}', 'decay_epochs'),
+        ('train.learning_rate=-1', 'expected'),
+    ],
+)
 def test_a_wrong_trainer_is_told(word, message):
     first, *_ = problems(configuration(MODEL, DATA, word, trainer=True), 'train', earlier={'prepare'})
     assert first.startswith('command line: train.')
@@ -133,8 +149,14 @@ def test_readiness_lists_what_is_missing_for_each_action():
     assert ready['train'] == ['train.max_epochs', 'train.optimizer', 'train.learning_rate']
 
 
-ANNEAL = ('models/gate/cifarnet.yaml', DATA, 'trainers/anneal.yaml', 'dataset.path.train=$(dataset.path.validate)',
-          'dataset.num_examples_per_epoch.train=10000', 'system.checkpoint.load=pretrained')
+ANNEAL = (
+    'models/gate/cifarnet.yaml',
+    DATA,
+    'trainers/anneal.yaml',
+    'dataset.path.train=$(dataset.path.validate)',
+    'dataset.num_examples_per_epoch.train=10000',
+    'system.checkpoint.load=pretrained',
+)
 
 
 def test_annealing_with_its_trainer_is_complete():
@@ -143,7 +165,8 @@ def test_annealing_with_its_trainer_is_complete():
 
 def test_annealing_needs_gates():
     assert problems(configuration(MODEL, *ANNEAL[1:]), 'anneal') == [
-        'models/cifarnet.yaml:16: `anneal` needs a model with gates, e.g. models/gate/cifarnet.yaml; this one has none.']
+        'models/cifarnet.yaml:16: `anneal` needs a model with gates, e.g. models/gate/cifarnet.yaml; this one has none.'
+    ]
 
 
 def test_stages_that_cannot_be_and_a_teacher_that_is_not_there_are_told_together():

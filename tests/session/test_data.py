@@ -1,4 +1,5 @@
 """From a configuration to batches of images, and from raw data to the files of a configuration."""
+
 import dataclasses
 import gzip
 import pathlib
@@ -22,8 +23,10 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, 'home', lambda: tmp_path)
     (tmp_path / 'raw').mkdir()
     for split, count in (('train', 30), ('t10k', 20)):
-        arrays = {'images-idx3': np.arange(count * 12, dtype=np.uint8).reshape(count, 4, 3),
-                  'labels-idx1': np.arange(count, dtype=np.uint8) % 10}
+        arrays = {
+            'images-idx3': np.arange(count * 12, dtype=np.uint8).reshape(count, 4, 3),
+            'labels-idx1': np.arange(count, dtype=np.uint8) % 10,
+        }
         for kind, array in arrays.items():
             head = struct.pack(f'>4B{array.ndim}I', 0, 0, 8, array.ndim, *array.shape)
             (tmp_path / f'raw/{split}-{kind}-ubyte.gz').write_bytes(gzip.compress(head + array.tobytes()))
@@ -32,7 +35,8 @@ def here(tmp_path, monkeypatch):
 
 def configuration(*words):
     config = Config.default()
-    config.merge_text('''
+    config.merge_text(
+        """
         dataset:
             name: tiny
             task:
@@ -46,7 +50,9 @@ def configuration(*words):
             num_examples_per_epoch: {train: 30, validate: 20}
             labels: tiny/labels.txt
             prepare: {type: idx, source: raw, shards: {train: 3}}
-        ''', 'tiny.yaml')
+        """,
+        'tiny.yaml',
+    )
     for word in words:
         config.merge_word(word)
     return config
@@ -68,15 +74,17 @@ def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here):
 
 def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(here, capsys):
     prepare.prepare(configuration())
-    assert capsys.readouterr().out == ('tiny/train-*.tfrecord: 30 images of 10 classes from raw\n'
-                                       'tiny/test.tfrecord: 20 images of 10 classes from raw\n')
+    assert capsys.readouterr().out == (
+        'tiny/train-*.tfrecord: 30 images of 10 classes from raw\ntiny/test.tfrecord: 20 images of 10 classes from raw\n'
+    )
     assert len(list((here / 'tiny').glob('train-*'))) == 3
     assert (here / 'tiny/labels.txt').read_text().split() == [str(n) for n in range(10)]
     before = (here / 'tiny/test.tfrecord').stat().st_mtime_ns
     (here / 'tiny/train-00001-of-00003.tfrecord').unlink()
     prepare.prepare(configuration())
-    assert capsys.readouterr().out == ('tiny/test.tfrecord: 20 images are there already\n'
-                                       'tiny/train-*.tfrecord: 30 images of 10 classes from raw\n')
+    assert capsys.readouterr().out == (
+        'tiny/test.tfrecord: 20 images are there already\ntiny/train-*.tfrecord: 30 images of 10 classes from raw\n'
+    )
     assert (here / 'tiny/test.tfrecord').stat().st_mtime_ns == before
 
 
@@ -85,8 +93,14 @@ def test_images_are_recognised_whatever_format_the_dataset_comes_in(here, capsys
     (here / 'photos/train/cat/1.jpg').write_bytes(tf.io.encode_jpeg(np.zeros((4, 4, 3), np.uint8)).numpy())
     with tarfile.open(here / 'photos.tar.gz', 'w:gz') as archive:
         archive.add(here / 'photos', 'photos')
-    prepare.prepare(configuration('dataset.prepare.source=photos.tar.gz', 'dataset.path.validate=null',
-                                  'dataset.task.num_classes=1', 'dataset.num_examples_per_epoch.train=1'))
+    prepare.prepare(
+        configuration(
+            'dataset.prepare.source=photos.tar.gz',
+            'dataset.path.validate=null',
+            'dataset.task.num_classes=1',
+            'dataset.num_examples_per_epoch.train=1',
+        )
+    )
     assert capsys.readouterr().out == 'tiny/train-*.tfrecord: 1 images of 1 classes from photos.tar.gz\n'
     assert not (here / 'datasets/tiny/.unpacked').exists()
     assert (here / 'tiny/labels.txt').read_text() == 'cat\n'
@@ -100,8 +114,14 @@ def test_an_interrupted_run_is_told_and_finished(here, capsys):
         if number == last[0]:
             raise KeyboardInterrupt
         return first.read(number)
-    writing = raw_data.Writing(dataclasses.replace(first, read=read), here / 'tiny/train-*.tfrecord', 3, mixed=True,
-                               classes=[str(n) for n in range(10)])
+
+    writing = raw_data.Writing(
+        dataclasses.replace(first, read=read),
+        here / 'tiny/train-*.tfrecord',
+        3,
+        mixed=True,
+        classes=[str(n) for n in range(10)],
+    )
     with pytest.raises(KeyboardInterrupt):
         writing.write()
     kept = dataclasses.replace(writing).kept
@@ -137,12 +157,17 @@ def test_training_is_shuffled_by_seed_and_epoch_and_evaluation_is_not(here):
     assert labels_of(config, 'validate', batch_size=3) == [n % 10 for n in range(20)]
 
 
-@pytest.mark.parametrize(('has', 'use', 'classes', 'first_label', 'first_name'), [
-    (False, False, 10, 0, '0'), (True, True, 11, 1, 'background'),
-    (True, False, 10, 0, '0'), (False, True, 11, 1, 'background')])
+@pytest.mark.parametrize(
+    ('has', 'use', 'classes', 'first_label', 'first_name'),
+    [
+        (False, False, 10, 0, '0'),
+        (True, True, 11, 1, 'background'),
+        (True, False, 10, 0, '0'),
+        (False, True, 11, 1, 'background'),
+    ],
+)
 def test_a_background_class_shifts_labels_and_names(here, has, use, classes, first_label, first_name):
-    config = configuration(f'dataset.task.background_class={{has: {has}, use: {use}}}',
-                           f'dataset.task.num_classes={classes}')
+    config = configuration(f'dataset.task.background_class={{has: {has}, use: {use}}}', f'dataset.task.num_classes={classes}')
     prepare.prepare(config)
     assert labels_of(config, 'validate')[0] == first_label
     assert (len(data.class_names(config)), data.class_names(config)[0]) == (classes, first_name)
@@ -158,23 +183,38 @@ def test_class_names_may_be_listed_or_in_a_file(here):
     assert (here / 'tiny/labels.txt').read_text().splitlines()[9] == 'name of 9, too'
 
 
-@pytest.mark.parametrize(('words', 'message'), [
-    (['dataset.num_examples_per_epoch.train=31'],
-     'tiny/train-*.tfrecord: the source holds 30 images, but dataset.num_examples_per_epoch says 31.'),
-    (['dataset.task.num_classes=9'], 'the source has an image of class 9, but dataset.task.num_classes allows 0 to 8.'),
-    (['dataset.prepare.classes=[a, b]'], 'raw holds 2 classes, but dataset.task.num_classes is 10.'),
-    (['dataset.prepare.classes=absent'], 'command line: dataset.prepare.classes: absent does not exist.'),
-    (['dataset.prepare.classes=3', 'dataset.prepare.known=x'],
-     'command line: dataset.prepare.known is \'x\', expected a list of paths.\n'
-     'command line: dataset.prepare.classes is 3, expected a list of names or a file.'),
-    (['dataset.prepare.source=absent'], 'dataset.prepare.source: absent does not exist.'),
-    (['dataset.prepare.type=null'], '`prepare` needs dataset.prepare.type, which nothing so far sets; name a dataset'),
-    (['dataset.path.train=[a, b]'],
-     "command line: dataset.path.train is ['a', 'b'], but `prepare` writes to one local path, with at most one * in its name."),
-    (['dataset.path.train=a/x-[0-8].x'], "command line: dataset.path.train is 'a/x-[0-8].x', but `prepare` writes to one"),
-    (['dataset.path.train=raw'], 'command line: dataset.path.train: raw is a folder; its images are read as they are, there '
-                                 'is nothing to prepare.'),
-    (['dataset.path.train=a/*/*.x'], "command line: dataset.path.train is 'a/*/*.x', but `prepare` writes to one local path")])
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (
+            ['dataset.num_examples_per_epoch.train=31'],
+            'tiny/train-*.tfrecord: the source holds 30 images, but dataset.num_examples_per_epoch says 31.',
+        ),
+        (['dataset.task.num_classes=9'], 'the source has an image of class 9, but dataset.task.num_classes allows 0 to 8.'),
+        (['dataset.prepare.classes=[a, b]'], 'raw holds 2 classes, but dataset.task.num_classes is 10.'),
+        (['dataset.prepare.classes=absent'], 'command line: dataset.prepare.classes: absent does not exist.'),
+        (
+            ['dataset.prepare.classes=3', 'dataset.prepare.known=x'],
+            "command line: dataset.prepare.known is 'x', expected a list of paths.\n"
+            'command line: dataset.prepare.classes is 3, expected a list of names or a file.',
+        ),
+        (['dataset.prepare.source=absent'], 'dataset.prepare.source: absent does not exist.'),
+        (['dataset.prepare.type=null'], '`prepare` needs dataset.prepare.type, which nothing so far sets; name a dataset'),
+        (
+            ['dataset.path.train=[a, b]'],
+            "command line: dataset.path.train is ['a', 'b'], but `prepare` writes to one local path, with at most one * in its name.",
+        ),
+        (['dataset.path.train=a/x-[0-8].x'], "command line: dataset.path.train is 'a/x-[0-8].x', but `prepare` writes to one"),
+        (
+            ['dataset.path.train=raw'],
+            'command line: dataset.path.train: raw is a folder; its images are read as they are, there is nothing to prepare.',
+        ),
+        (
+            ['dataset.path.train=a/*/*.x'],
+            "command line: dataset.path.train is 'a/*/*.x', but `prepare` writes to one local path",
+        ),
+    ],
+)
 def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here, words, message):
     with pytest.raises(UserError) as error:
         prepare.prepare(configuration(*words))
@@ -184,13 +224,15 @@ def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here, words, mess
 
 def test_everything_wrong_with_the_data_is_told_together(here):
     with pytest.raises(UserError) as error:
-        data.data_of(configuration('dataset.task.preprocess.train=[{type: rando_flip}]',
-                                   'dataset.task.preprocess.shape=3'), 'train')
+        data.data_of(
+            configuration('dataset.task.preprocess.train=[{type: rando_flip}]', 'dataset.task.preprocess.shape=3'), 'train'
+        )
     files, shape, steps = str(error.value).splitlines()
     assert files.startswith('tiny.yaml:11: dataset.path.train: tiny/train-*.tfrecord matches no file; there is no folder tiny.')
     assert shape.startswith('command line: dataset.task.preprocess.shape is 3, expected {height: , width: , channels: }')
-    assert steps.startswith('command line: dataset.task.preprocess.train.0: unknown preprocessing step `rando_flip`; '
-                            'did you mean random_flip?')
+    assert steps.startswith(
+        'command line: dataset.task.preprocess.train.0: unknown preprocessing step `rando_flip`; did you mean random_flip?'
+    )
 
 
 def test_records_are_counted_before_they_are_read(here):
@@ -230,11 +272,19 @@ def test_every_shipped_dataset_says_what_training_evaluation_and_prepare_need(pa
     config = Config.default()
     config.merge_file(path)
     assert path.read_text().startswith('# ')
-    other = config.get('dataset.prepare.instead')           # whose records, and checkpoints, these are
+    other = config.get('dataset.prepare.instead')  # whose records, and checkpoints, these are
     assert config.get('dataset.name') == (pathlib.Path(other) if other else path).stem
     assert not config.unknown()
-    for key in ('path.train', 'path.validate', 'num_examples_per_epoch.train', 'num_examples_per_epoch.validate',
-                'labels', 'description', 'task.num_classes', 'prepare.instead' if other else 'prepare.type'):
+    for key in (
+        'path.train',
+        'path.validate',
+        'num_examples_per_epoch.train',
+        'num_examples_per_epoch.validate',
+        'labels',
+        'description',
+        'task.num_classes',
+        'prepare.instead' if other else 'prepare.type',
+    ):
         assert config.get(f'dataset.{key}') is not None, key
     for entry in config.get('dataset.prepare.urls').values():
         assert set(entry) == {'url', 'sha256'}
@@ -258,7 +308,10 @@ def test_the_classes_of_imagenet_are_in_the_order_of_their_wordnet_ids():
     assert [name.key for name in classes] == sorted({name.key for name in classes})
     assert len(names) == 1000
     assert [tuple(classes[n]) for n in (0, 207, 999)] == [
-        ('n01440764', 'tench'), ('n02099601', 'golden retriever'), ('n15075141', 'toilet tissue')]
+        ('n01440764', 'tench'),
+        ('n02099601', 'golden retriever'),
+        ('n15075141', 'toilet tissue'),
+    ]
     config.merge_word('dataset.task.background_class.use=true')
     assert data.class_names(config)[:2] == ['background', 'tench']
 
@@ -266,8 +319,11 @@ def test_the_classes_of_imagenet_are_in_the_order_of_their_wordnet_ids():
 def test_a_dataset_that_selects_among_the_records_of_another_names_it():
     config = Config.default()
     config.merge_file('datasets/cifar10_holdout.yaml')
-    with pytest.raises(UserError, match=r'^datasets/cifar10_holdout.yaml:\d+: this dataset selects among the records of '
-                                        r'datasets/cifar10.yaml; name that file in its place to `prepare` them\.$'):
+    with pytest.raises(
+        UserError,
+        match=r'^datasets/cifar10_holdout.yaml:\d+: this dataset selects among the records of '
+        r'datasets/cifar10.yaml; name that file in its place to `prepare` them\.$',
+    ):
         prepare.prepare(config)
 
 

@@ -1,4 +1,5 @@
 """A teacher in training: which network it is, and what is said of one that cannot teach."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,7 +45,9 @@ def test_every_teacher_that_does_not_exist_is_named(config_of, dense):
     with pytest.raises(UserError) as error:
         distillation(Session(config_of('train.distill.checkpoint=[dens, dense, gone]')))
     assert [line.partition(':')[0] for line in str(error.value).splitlines()] == [
-        'train.distill.checkpoint=dens', 'train.distill.checkpoint=gone']
+        'train.distill.checkpoint=dens',
+        'train.distill.checkpoint=gone',
+    ]
 
 
 def test_without_a_checkpoint_nobody_teaches(config_of):
@@ -81,8 +84,9 @@ def test_a_checkpoint_without_a_configuration_is_of_the_dense_network(config_of,
 
 
 def test_who_reads_other_images_or_knows_other_classes_cannot_teach(config_of):
-    other = Session(config_of('dataset.task.num_classes=4', 'dataset.task.preprocess.shape.height=9',
-                              'dataset.task.preprocess.final=[]'))
+    other = Session(
+        config_of('dataset.task.num_classes=4', 'dataset.task.preprocess.shape.height=9', 'dataset.task.preprocess.final=[]')
+    )
     other.load(fresh=True)
     other.save('other')
     with pytest.raises(UserError) as error:
@@ -90,10 +94,12 @@ def test_who_reads_other_images_or_knows_other_classes_cannot_teach(config_of):
     first, *others = str(error.value).splitlines()
     assert first.startswith('command line: train.distill.checkpoint: the network of ')
     assert first.endswith('other cannot teach this one:')
-    assert others == ['it has images of 9x8x1, the one in training 8x8x1',
-                      'it has outputs of 4, the one in training 3',
-                      "it has dataset.task.preprocess.final: [], the one in training [{'type': 'linear_map', "
-                      "'scale': 0.0078431373, 'shift': -1.0}]"]
+    assert others == [
+        'it has images of 9x8x1, the one in training 8x8x1',
+        'it has outputs of 4, the one in training 3',
+        "it has dataset.task.preprocess.final: [], the one in training [{'type': 'linear_map', "
+        "'scale': 0.0078431373, 'shift': -1.0}]",
+    ]
 
 
 @pytest.mark.parametrize('pupil_ends_in_softmax', [True, False])

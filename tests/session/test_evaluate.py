@@ -1,4 +1,5 @@
 """Evaluation: every image once whatever the batch, and the numbers against NumPy."""
+
 import csv
 import logging
 
@@ -63,8 +64,10 @@ def test_a_softmax_layer_gives_the_same_loss(config_of):
 
 def test_the_result_is_rendered_in_a_line_or_two():
     result = Evaluation(0.9153, 0.9987, 0.2501, 10000, 512.6, {'conv0': 0.5, 'conv1': 0.25}, {})
-    assert result.render() == ('top-1 91.53 %, top-5 99.87 %, loss 0.2501, of 10,000 images at 513 images/s\n'
-                               'measured density 0.3750: conv0 0.500, conv1 0.250')
+    assert result.render() == (
+        'top-1 91.53 %, top-5 99.87 %, loss 0.2501, of 10,000 images at 513 images/s\n'
+        'measured density 0.3750: conv0 0.500, conv1 0.250'
+    )
 
 
 def test_weights_without_a_checkpoint_are_said_to_be_random(config_of, caplog):

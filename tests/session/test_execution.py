@@ -1,4 +1,5 @@
 """Masked and compact execution of one network, as `eval` chooses between them."""
+
 import numpy as np
 import pytest
 
@@ -14,8 +15,14 @@ def session(config_of):
     return lambda *words: Session(config_of(*words, gated=True))
 
 
-@pytest.mark.parametrize('words, execution', [
-    ((), 'compact'), (('system.execution=masked',), 'masked'), (('model.layers.conv0.gate_params.threshold=local',), 'masked')])
+@pytest.mark.parametrize(
+    'words, execution',
+    [
+        ((), 'compact'),
+        (('system.execution=masked',), 'masked'),
+        (('model.layers.conv0.gate_params.threshold=local',), 'masked'),
+    ],
+)
 def test_auto_is_compact_where_every_layer_can_be(session, words, execution):
     assert execution_of(session(*words)) == execution
 
@@ -49,8 +56,10 @@ built = pytest.mark.skipif(native.library() is None, reason='the native engine w
 @built
 @pytest.mark.parametrize('batch_size', [1, 7, 16])
 def test_the_native_engine_evaluates_as_tensorflow_does(session, batch_size):
-    one, other = (evaluate(session(f'eval.batch_size={batch_size}', f'system.engine={engine}'), quiet=True)
-                  for engine in ('tensorflow', 'native'))
+    one, other = (
+        evaluate(session(f'eval.batch_size={batch_size}', f'system.engine={engine}'), quiet=True)
+        for engine in ('tensorflow', 'native')
+    )
     assert (one.images, one.density) == (other.images, other.density)
     assert abs(one.loss - other.loss) < 1e-4
     for name, counts in one.counts.items():
@@ -69,7 +78,9 @@ def test_without_the_native_engine_auto_takes_tensorflow(session, monkeypatch):
 
 def test_an_engine_that_was_not_built_says_what_to_type(session, monkeypatch):
     monkeypatch.setattr(native, 'library', lambda: None)
-    told = (r'^command line: system\.engine is native, but\nit was not built; that takes a C compiler and '
-            r'`python setup\.py build_ext --inplace`\.$')
+    told = (
+        r'^command line: system\.engine is native, but\nit was not built; that takes a C compiler and '
+        r'`python setup\.py build_ext --inplace`\.$'
+    )
     with pytest.raises(UserError, match=told):
         runner(session('system.engine=native'), 'compact')

@@ -1,4 +1,5 @@
 """Fitted gates: nearly the dense network at density 1.0, with a choice of channels that depends on the image."""
+
 import numpy as np
 import pytest
 
@@ -23,13 +24,20 @@ def session_of(config_of):
         session = Session(config_of('system.checkpoint.load=dense', *words, gated=True), density)
         session.load()
         return session
+
     make.dense = dense
     return make
 
 
-@pytest.mark.parametrize('words', [(), ('model.layers.conv0.gate_params.add_beta_first=true',),
-                                   ('model.layers.conv1.gate_params.policy=squeeze',),
-                                   ('model.layers.conv1.gate_params.pool=max',)])
+@pytest.mark.parametrize(
+    'words',
+    [
+        (),
+        ('model.layers.conv0.gate_params.add_beta_first=true',),
+        ('model.layers.conv1.gate_params.policy=squeeze',),
+        ('model.layers.conv1.gate_params.pool=max',),
+    ],
+)
 def test_at_density_one_the_network_is_the_dense_one_but_for_the_spread(session_of, monkeypatch, words):
     monkeypatch.setattr(fitting, 'SPREAD', 1e-5)
     session = session_of(*words)
@@ -55,7 +63,7 @@ def test_channels_that_would_lose_are_fitted_like_the_others(session_of):
     fit_gates(session, 64)
     for name in 'conv0', 'conv1':
         phi, rho = (session.network.named_variables()[f'{name}/gate/{part}'].numpy() for part in ('weights', 'biases'))
-        assert phi.any(0).all(), name                       # a loser's importance is not the constant that silence would give
+        assert phi.any(0).all(), name  # a loser's importance is not the constant that silence would give
         assert len(np.unique(rho)) == len(rho), name
 
 
@@ -76,12 +84,12 @@ def test_saliencies_are_alike_in_the_mean_and_rank_channels_by_their_importance(
     rho = random.uniform(0.4, 1.5, 8)
     phi, biases, scale = fit(summary, importance, rho)
     saliency = summary @ phi + biases
-    np.testing.assert_allclose(saliency.mean(0), scale * rho, rtol=1e-6)                # as it was, in units of a
+    np.testing.assert_allclose(saliency.mean(0), scale * rho, rtol=1e-6)  # as it was, in units of a
     np.testing.assert_allclose(saliency / rho.mean(), 1, atol=6 * fitting.SPREAD)
     agreement = [np.corrcoef(of_one, np.log(wanted))[0, 1] for of_one, wanted in zip(saliency, importance, strict=True)]
     assert min(agreement) > 0.8
     assert np.mean(agreement) > 0.95
-    assert len(np.unique(saliency.argmax(1))) > 1                                       # the image decides
+    assert len(np.unique(saliency.argmax(1))) > 1  # the image decides
 
 
 def test_a_channel_without_a_scale_never_wins():

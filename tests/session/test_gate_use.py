@@ -1,4 +1,5 @@
 """What the gates did, against NumPy on all images at once."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """The record of a training: what a later process finds is what an earlier one did, and no more."""
+
 import json
 
 import pytest
@@ -15,6 +16,7 @@ class Totals:
 
 class Result:
     """Of a validation."""
+
     loss, top1, top5 = 0.4, 0.8, 0.99
 
 
@@ -27,8 +29,18 @@ def test_a_line_holds_means_over_the_images_of_its_epoch(tmp_path):
     history.write(1.0, 40, 0.1, Result())
     history.write(2.0, 80, 0.05)
     first, second = [json.loads(line) for line in path.read_text().splitlines()]
-    assert first == pytest.approx({'epoch': 1, 'step': 40, 'rate': 0.1, 'loss': 1.75, 'top1': 0.6, 'validation_loss': 0.4,
-                                   'validation_top1': 0.8, 'validation_top5': 0.99})
+    assert first == pytest.approx(
+        {
+            'epoch': 1,
+            'step': 40,
+            'rate': 0.1,
+            'loss': 1.75,
+            'top1': 0.6,
+            'validation_loss': 0.4,
+            'validation_top1': 0.8,
+            'validation_top5': 0.99,
+        }
+    )
     assert second == {'epoch': 2, 'step': 80, 'rate': 0.05}
 
 

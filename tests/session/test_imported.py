@@ -1,4 +1,5 @@
 """`import-weights`: what it takes, what it says of what it cannot take, before and while it runs."""
+
 import logging
 
 import h5py
@@ -43,8 +44,16 @@ def importing(config_of, tmp_path):
 
     def make(made, *words, **options):
         path = write(tmp_path / 'theirs.h5', made)
-        return Session(config_of(f'import.path={path}', f'import.mapping={tmp_path}/map.yaml',
-                                 'system.checkpoint.save=imported', *words, **options))
+        return Session(
+            config_of(
+                f'import.path={path}',
+                f'import.mapping={tmp_path}/map.yaml',
+                'system.checkpoint.save=imported',
+                *words,
+                **options,
+            )
+        )
+
     return make
 
 
@@ -56,8 +65,9 @@ def test_what_is_imported_is_a_checkpoint_like_any(importing, config_of, caplog)
     session = Session(config_of('system.checkpoint.load=imported'))
     session.load()
     np.testing.assert_allclose(session.named()['tiny/conv0/weights'], made['c0']['kernel'], rtol=1e-6)
-    np.testing.assert_allclose(session.named()['tiny/conv1/BatchNorm/moving_mean'],
-                               made['c1_bn']['moving_mean'] - made['c1']['bias'], rtol=1e-5)
+    np.testing.assert_allclose(
+        session.named()['tiny/conv1/BatchNorm/moving_mean'], made['c1_bn']['moving_mean'] - made['c1']['bias'], rtol=1e-5
+    )
     assert 'theirs.h5, by ' in caplog.text
     assert '1 unused in the file: other/kernel' in caplog.text
     assert 'extra' not in caplog.text
@@ -121,13 +131,17 @@ def test_the_settings_that_are_needed_are_asked_for(config_of):
     assert problems(config_of(), 'import-weights') == [
         '`import-weights` needs import.path, which nothing so far sets; say which file, e.g. import.path=vgg16.h5.',
         '`import-weights` needs system.checkpoint.save, which nothing so far sets; '
-        'name what it writes, e.g. system.checkpoint.save=imported.']
+        'name what it writes, e.g. system.checkpoint.save=imported.',
+    ]
 
 
 def test_a_model_without_a_mapping_says_which_have_one(config_of, tmp_path):
     config = config_of(f'import.path={write(tmp_path / "theirs.h5", {})}')
-    with pytest.raises(UserError, match=r'models/import/tiny\.yaml does not exist, so nothing says which layers of tiny '
-                                        r'those of .*theirs\.h5 are; there is one for densenet121, .* vgg16\. docs/check'):
+    with pytest.raises(
+        UserError,
+        match=r'models/import/tiny\.yaml does not exist, so nothing says which layers of tiny '
+        r'those of .*theirs\.h5 are; there is one for densenet121, .* vgg16\. docs/check',
+    ):
         mapping(config)
     with pytest.raises(UserError, match=r'command line: import\.mapping: mine\.yaml does not exist\.'):
         mapping(config_of(f'import.path={tmp_path}/theirs.h5', 'import.mapping=mine.yaml'))

@@ -1,4 +1,5 @@
 """What `info` shows: totals to the last digit, for eyes at any width and for machines."""
+
 import csv
 import io
 import json
@@ -32,9 +33,13 @@ def gated():
 
 def test_the_totals_of_the_table_stand_below_it_to_the_last_digit(gated):
     text = render(gated)
-    for line in ('parameters  1,439,626 trainable, 2,176 non-trainable', 'dense       174,301,824 MACs, nothing skipped',
-                 'macs        57,905,472 as published', 'executed    44,155,840 in compact execution (3.95x fewer)',
-                 'gates       145,728 of the parameters, 191,104 of the executed MACs (0.43 %)'):
+    for line in (
+        'parameters  1,439,626 trainable, 2,176 non-trainable',
+        'dense       174,301,824 MACs, nothing skipped',
+        'macs        57,905,472 as published',
+        'executed    44,155,840 in compact execution (3.95x fewer)',
+        'gates       145,728 of the parameters, 191,104 of the executed MACs (0.43 %)',
+    ):
         assert f'\n{line}' in text
 
 
@@ -43,8 +48,20 @@ def test_the_table_has_a_row_for_each_layer(gated):
     header = lines[2].split()
     row = next(line for line in lines if line.startswith('conv4 ')).split()
     assert header == ['layer', 'type', 'output', 'params', 'dense', 'macs', 'executed', 'density', 'outputs', 'weights']
-    assert row == ['conv4', 'gated_convolution', '15x15x128', '164,352', '33,177,600', '16,633,984', '8,316,992', '0.500',
-                   '112', 'KiB', '642', 'KiB']
+    assert row == [
+        'conv4',
+        'gated_convolution',
+        '15x15x128',
+        '164,352',
+        '33,177,600',
+        '16,633,984',
+        '8,316,992',
+        '0.500',
+        '112',
+        'KiB',
+        '642',
+        'KiB',
+    ]
 
 
 def test_a_dense_network_has_no_lines_about_gates():
@@ -61,8 +78,15 @@ def test_no_line_is_wider_than_the_screen(model, width):
     assert text.isascii()
 
 
-@pytest.mark.parametrize(('width', 'shown'), [
-    (160, ['type', '57,905,472', 'outputs']), (100, ['type', '57.9M', 'outputs']), (80, ['57.9M', 'outputs']), (60, ['57.9M'])])
+@pytest.mark.parametrize(
+    ('width', 'shown'),
+    [
+        (160, ['type', '57,905,472', 'outputs']),
+        (100, ['type', '57.9M', 'outputs']),
+        (80, ['57.9M', 'outputs']),
+        (60, ['57.9M']),
+    ],
+)
 def test_a_wider_screen_shows_more(gated, width, shown):
     table = render(gated, width=width).split('\n\n')[1]
     assert [word for word in ('type', '57,905,472', '57.9M', 'outputs') if word in table] == shown
@@ -80,7 +104,7 @@ def test_measured_densities_are_told_from_configured_ones():
     counts = {f'conv{index}': np.array([0, 10, 20]) for index in range(8)}
     text = render(record(counts=counts))
     assert text.startswith('cifarnet on 32x32x3, one image; densities measured over 3 images\n')
-    assert '0.156' in text                                  # 10 of 64
+    assert '0.156' in text  # 10 of 64
     assert render(record()).startswith('cifarnet on 32x32x3, one image; densities as configured\n')
 
 
@@ -112,9 +136,11 @@ def test_an_unknown_format_is_told_with_the_known_ones(gated):
 
 
 def test_info_imports_no_tensorflow_and_no_numpy():
-    code = ('import sys; from mayo.config import Config; from mayo.session.info import info, render; '
-            'config = Config.default(); config.merge_file("models/gate/vgg16.yaml"); '
-            'config.merge_word("dataset.task.num_classes=1000"); render(info(config)); '
-            'print(sorted({"tensorflow", "keras", "numpy"} & set(sys.modules)))')
+    code = (
+        'import sys; from mayo.config import Config; from mayo.session.info import info, render; '
+        'config = Config.default(); config.merge_file("models/gate/vgg16.yaml"); '
+        'config.merge_word("dataset.task.num_classes=1000"); render(info(config)); '
+        'print(sorted({"tensorflow", "keras", "numpy"} & set(sys.modules)))'
+    )
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == '[]\n'

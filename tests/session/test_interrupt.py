@@ -1,4 +1,5 @@
 """Signals during training: the first is a request, the second interrupts."""
+
 import os
 import signal
 import threading
@@ -26,6 +27,7 @@ def test_another_thread_listens_to_nothing():
     def work():
         with Interrupts() as interrupts:
             requested.append(interrupts.requested)
+
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()

@@ -1,4 +1,5 @@
 """`mean`: what it averages, what it refuses, and how actions go on with it."""
+
 import logging
 import re
 
@@ -21,12 +22,14 @@ VARIANCE = 'tiny/conv0/BatchNorm/moving_variance'
 @pytest.fixture
 def saved(config_of):
     """saved(name, seed): a checkpoint of the tiny network with the weights of that seed; its tensors."""
+
     def make(name, seed, *words, **options):
         session = Session(config_of(f'system.seed={seed}', *words, **options))
         session.images_seen = 96 * seed
         variance = session.named()[VARIANCE]
         variance.assign(variance + seed)
         return bundle.read(session.save(name))
+
     return make
 
 
@@ -99,7 +102,8 @@ def test_the_actions_after_it_work_with_the_mean(saved, config_of, capsys):
 def test_everything_is_asked_for_and_looked_up_before_anything_runs(saved, config_of):
     saved('one', 1)
     assert problems(config_of(), 'mean') == [
-        '`mean` needs mean.checkpoints, which nothing so far sets; name them before it, e.g. mean.checkpoints=[slim,tuned].']
+        '`mean` needs mean.checkpoints, which nothing so far sets; name them before it, e.g. mean.checkpoints=[slim,tuned].'
+    ]
     told = problems(config_of('mean.checkpoints={oen: 1, nothing: 2, one: 1}'), 'mean')
     assert len(told) == 2
     assert re.fullmatch('mean.checkpoints=oen: no such checkpoint in .* did you mean one.', told[0])

@@ -1,4 +1,5 @@
 """Optimizers: those of TensorFlow 1 against their formulas, and names."""
+
 import keras
 import numpy as np
 import pytest
@@ -11,8 +12,16 @@ from mayo.util.errors import UserError
 @pytest.mark.parametrize('centered', [False, True])
 def test_rmsprop_of_tensorflow_1(centered):
     rate, rho, momentum, epsilon = 0.1, 0.8, 0.7, 0.01
-    algorithm = optimizer({'type': 'tensorflow.train.RMSPropOptimizer', 'decay': rho, 'momentum': momentum, 'epsilon': epsilon,
-                           'centered': centered}, 'x')
+    algorithm = optimizer(
+        {
+            'type': 'tensorflow.train.RMSPropOptimizer',
+            'decay': rho,
+            'momentum': momentum,
+            'epsilon': epsilon,
+            'centered': centered,
+        },
+        'x',
+    )
     assert isinstance(algorithm, RMSProp1)
     variable = keras.Variable([1.0, -2.0, 3.0])
     algorithm.build([variable])
@@ -21,9 +30,9 @@ def test_rmsprop_of_tensorflow_1(centered):
     for _ in range(5):
         g = random.normal(size=3).astype(np.float32)
         algorithm.update_step(g, variable, rate)
-        square = rho * square + (1 - rho) * g ** 2
+        square = rho * square + (1 - rho) * g**2
         mean = rho * mean + (1 - rho) * g if centered else mean
-        velocity = momentum * velocity + rate * g / np.sqrt(square - mean ** 2 + epsilon)
+        velocity = momentum * velocity + rate * g / np.sqrt(square - mean**2 + epsilon)
         w = w - velocity
         np.testing.assert_allclose(variable.numpy(), w, rtol=1e-5)
 
@@ -47,6 +56,9 @@ def test_every_optimizer_that_yaml_may_name_is_made(name):
 
 
 def test_a_schedule_is_no_optimizer():
-    with pytest.raises(UserError, match=r'tiny\.yaml:2: train\.optimizer: one_cycle is not an optimizer; '
-                                        r'e\.g\. keras\.optimizers\.SGD\.'):
+    with pytest.raises(
+        UserError,
+        match=r'tiny\.yaml:2: train\.optimizer: one_cycle is not an optimizer; '
+        r'e\.g\. keras\.optimizers\.SGD\.',
+    ):
         optimizer({'type': 'one_cycle', 'learning_rate': 0.1}, 'tiny.yaml:2: train.optimizer')

@@ -1,4 +1,5 @@
 """Checkpoints of the original Mayo: TensorFlow 1 graphs with its names make them, compute with them, and load ours."""
+
 import logging
 
 import numpy as np
@@ -22,7 +23,7 @@ def drawn(name, shape, draw):
         return draw.uniform(size=shape) < 0.5
     if 'weights' in kind:
         fan_in = np.prod(shape[:2] if kind == 'depthwise_weights' else shape[:-1])
-        return draw.normal(0, 2 * fan_in ** -0.5, shape)
+        return draw.normal(0, 2 * fan_in**-0.5, shape)
     return draw.uniform(*{'gamma': (-0.5, 1.5), 'moving_variance': (0.5, 2)}.get(kind, (-0.5, 0.5)), shape)
 
 
@@ -38,7 +39,7 @@ class Original:
             self.model = v1.global_variables()
             images_seen = v1.get_variable('imgs_seen', [], tf.int64, use_resource=False, trainable=False)
             step = v1.train.get_or_create_global_step()
-            v1.train.MomentumOptimizer(0.1, 0.9).minimize(tf.reduce_sum(self.logits ** 2), step)
+            v1.train.MomentumOptimizer(0.1, 0.9).minimize(tf.reduce_sum(self.logits**2), step)
             self.session = v1.Session()
             self.session.run(v1.global_variables_initializer())
             for variable in self.model:
@@ -126,7 +127,7 @@ def modules(net, images):
     return net.logits_of(images)
 
 
-CONV = '''
+CONV = """
 layers:
     flatten: {type: flatten}
     logits: {type: fully_connected, num_outputs: 4, activation_fn: null}
@@ -135,21 +136,32 @@ layers:
         kernel_size: 3
         normalizer_fn: tensorflow.contrib.slim.batch_norm
         normalizer_params: {scale: true, epsilon: 0.001}
-'''
-CHAIN = CONV + '''\
+"""
+CHAIN = (
+    CONV
+    + """\
     conv0: {<<: *conv, num_outputs: 6, stride: 2}
     depth: {<<: *conv, type: depthwise_convolution}
     conv1: {<<: *conv, num_outputs: 5, normalizer_fn: null}
 graph: {from: input, with: [conv0, depth, conv1, flatten, logits], to: output}
-'''
-PLAIN = CONV + '''\
+"""
+)
+PLAIN = (
+    CONV
+    + """\
     conv0: {<<: *conv, num_outputs: 8, stride: 2}
     conv1: {<<: *conv, num_outputs: 7}
 graph: {from: input, with: [conv0, conv1, flatten, logits], to: output}
-'''
-GATED = PLAIN.replace('type: convolution', '''type: gated_convolution
-        gate_params: {policy: parametric, density: 0.5}''')
-MODULES = CONV + '''\
+"""
+)
+GATED = PLAIN.replace(
+    'type: convolution',
+    """type: gated_convolution
+        gate_params: {policy: parametric, density: 0.5}""",
+)
+MODULES = (
+    CONV
+    + """\
     _block: &block
         type: module
         kwargs: {stride: 1}
@@ -170,7 +182,8 @@ MODULES = CONV + '''\
     b11: *block
     b12: {<<: *block, stride: 2}
 graph: {from: input, with: [b11, b12, flatten, logits], to: output}
-'''
+"""
+)
 KINDS = {'chain': (chain, CHAIN), 'gated': (gated, GATED), 'modules': (modules, MODULES), 'plain': (plain, PLAIN)}
 every = pytest.mark.parametrize('kind', ['chain', 'gated', 'modules'])
 
@@ -190,12 +203,14 @@ def original():
         if key not in made:
             made[key] = Original('net', KINDS[kind][0], seed, pruned)
         return made[key]
+
     return make
 
 
 @pytest.fixture
 def ours(tmp_path):
     """ours(kind, *words): a session of the same layers."""
+
     def make(kind, *words):
         config = Config.default()
         body = KINDS[kind][1].replace('\n', '\n    ')
@@ -205,6 +220,7 @@ def ours(tmp_path):
         for word in (f'system.checkpoint.path={tmp_path}', *words):
             config.merge_word(word)
         return Session(config)
+
     return make
 
 
@@ -248,7 +264,7 @@ def test_our_checkpoint_computes_the_same_in_the_original(kind, original, ours, 
 
 
 def test_pruned_weights_of_the_original_are_zero_here(original, ours, images, tmp_path):
-    theirs = original('chain', pruned=('weights', 'depthwise_weights'))         # those of each layer
+    theirs = original('chain', pruned=('weights', 'depthwise_weights'))  # those of each layer
     session = ours('chain', f'system.checkpoint.load={theirs.save(tmp_path / "pruned")}')
     close(outputs(session, images), theirs.run(images))
     share = np.mean(session.named()['net/conv0/weights'].numpy() == 0)
@@ -292,7 +308,11 @@ def test_a_checkpoint_of_the_original_is_imported(options, original, ours, image
 def test_a_checkpoint_of_other_names_is_imported_by_a_mapping(original, ours, images, tmp_path):
     theirs = Original('vgg_9', chain, seed=3)
     (tmp_path / 'map.yaml').write_text('layers:\n    vgg_9/(.*): "{1}"\n')
-    session = ours('chain', f'import.path={theirs.save(tmp_path / "slim")}', f'import.mapping={tmp_path}/map.yaml',
-                   'system.checkpoint.save=imported')
+    session = ours(
+        'chain',
+        f'import.path={theirs.save(tmp_path / "slim")}',
+        f'import.mapping={tmp_path}/map.yaml',
+        'system.checkpoint.save=imported',
+    )
     import_weights(session)
     close(outputs(session, images), theirs.run(images))

@@ -1,4 +1,5 @@
 """dataset.path=DIR is enough: the rest of the configuration comes from the folder."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,12 +28,15 @@ def here(tmp_path, monkeypatch):
 def configuration(*words):
     config = Config.default()
     config.merge_file('datasets/folder.yaml')
-    config.merge_text('''
+    config.merge_text(
+        """
         dataset.task.preprocess:
             shape: {height: 8, width: 8, channels: 3}
             train: [{type: random_crop, padding: 1}]
             validate: [{type: crop_or_pad}]
-        ''', 'model.yaml')
+        """,
+        'model.yaml',
+    )
     for word in words:
         config.merge_word(word)
     return config
@@ -41,8 +45,11 @@ def configuration(*words):
 def images(config, mode):
     source = data.data_of(config, mode)
     with source.reading():
-        return [(image, int(label)) for batch in data.epoch_of(config, mode, data=source)
-                for image, label in zip(*(values.numpy() for values in batch), strict=True)]
+        return [
+            (image, int(label))
+            for batch in data.epoch_of(config, mode, data=source)
+            for image, label in zip(*(values.numpy() for values in batch), strict=True)
+        ]
 
 
 def test_the_folder_says_name_classes_and_numbers(here):
@@ -97,13 +104,21 @@ def test_no_share_held_out_leaves_no_validation(here):
     assert config.get('dataset.num_examples_per_epoch.train') == 40
 
 
-@pytest.mark.parametrize(('words', 'message'), [
-    (['dataset.path=photo'], 'command line: dataset.path: photo does not exist.'),
-    (['dataset.path=photos/cat'], 'photos/cat holds no image as CLASS/image.jpg.'),
-    (['dataset.path=photos', 'dataset.task.num_classes=5'],
-     'photos holds 2 classes, but dataset.task.num_classes is 5 (command line).'),
-    (['dataset.path=photos', 'dataset.prepare.classes=[cat, dog]'],
-     'photos: the folder my dog with 18 images is none of the 2 classes of dataset.prepare.classes; did you mean dog?')])
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['dataset.path=photo'], 'command line: dataset.path: photo does not exist.'),
+        (['dataset.path=photos/cat'], 'photos/cat holds no image as CLASS/image.jpg.'),
+        (
+            ['dataset.path=photos', 'dataset.task.num_classes=5'],
+            'photos holds 2 classes, but dataset.task.num_classes is 5 (command line).',
+        ),
+        (
+            ['dataset.path=photos', 'dataset.prepare.classes=[cat, dog]'],
+            'photos: the folder my dog with 18 images is none of the 2 classes of dataset.prepare.classes; did you mean dog?',
+        ),
+    ],
+)
 def test_what_does_not_fit_is_told(here, words, message):
     with pytest.raises(UserError) as error:
         completed(configuration(*words))
@@ -112,8 +127,11 @@ def test_what_does_not_fit_is_told(here, words, message):
 
 def test_a_file_that_is_no_folder_is_told(here):
     (here / 'x.tfrecord').touch()
-    with pytest.raises(UserError, match=r'^command line: dataset.path: x.tfrecord is no folder; files of records are '
-                                        r'dataset.path.train and dataset.path.validate\.$'):
+    with pytest.raises(
+        UserError,
+        match=r'^command line: dataset.path: x.tfrecord is no folder; files of records are '
+        r'dataset.path.train and dataset.path.validate\.$',
+    ):
         completed(configuration('dataset.path=x.tfrecord'))
 
 
@@ -130,7 +148,9 @@ def test_every_image_that_cannot_be_read_is_named(here):
     with pytest.raises(UserError) as error:
         images(config, 'train')
     assert [line.partition(': its image')[0] for line in str(error.value).splitlines()] == [
-        'photos/cat/3 é.png', 'photos/cat/4 é.png']
+        'photos/cat/3 é.png',
+        'photos/cat/4 é.png',
+    ]
     (here / 'photos/cat/5 é.png').unlink()
     with pytest.raises(UserError, match=r'photos/cat/5 é\.png is not there any more'):
         images(config, 'train')

@@ -1,4 +1,5 @@
 """`plot` as a user types it, on a tiny network."""
+
 import pytest
 
 from mayo import report
@@ -19,16 +20,37 @@ def words(config_of, tmp_path):
 def test_a_training_leaves_what_plot_draws(words, tmp_path, monkeypatch, capsys):
     pictures = {}
 
-    def write(found, folder, title, lead):              # tests/report writes the files
+    def write(found, folder, title, lead):  # tests/report writes the files
         pictures.update({one.name: one for one in found})
         return folder / 'index.html'
 
     monkeypatch.setattr(report, 'write', write)
-    assert main([*words, 'train.max_epochs=1', 'system.checkpoint.save=gate50', 'train', 'save', 'eval', 'plot.examples=true',
-                 'plot']) == 0
+    assert (
+        main(
+            [
+                *words,
+                'train.max_epochs=1',
+                'system.checkpoint.save=gate50',
+                'train',
+                'save',
+                'eval',
+                'plot.examples=true',
+                'plot',
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / 'plots' / 'index.html')
-    assert sorted(pictures) == ['channels-conv0', 'channels-conv1', 'examples-conv0', 'examples-conv1', 'macs', 'saliency',
-                                'tradeoff', 'training-gate50']
+    assert sorted(pictures) == [
+        'channels-conv0',
+        'channels-conv1',
+        'examples-conv0',
+        'examples-conv1',
+        'macs',
+        'saliency',
+        'tradeoff',
+        'training-gate50',
+    ]
     assert 'densities measured over 50 images' in pictures['macs'].caption
     assert 'After epoch 1:' in pictures['training-gate50'].caption
     assert 'on 50 images' in pictures['tradeoff'].caption
@@ -46,7 +68,8 @@ def test_an_unknown_picture_is_told(words, capsys):
     assert main([*words, 'plot.pictures=[chanels]', 'plot']) == 2
     assert capsys.readouterr().err.strip() == (
         "command line: plot.pictures is ['chanels'], expected a list, each of it one of channels, saliency, macs, tradeoff, "
-        'training.')
+        'training.'
+    )
 
 
 def test_a_network_without_gates_and_records_has_nothing_to_draw_of_gates(config_of, tmp_path, capsys):
@@ -55,7 +78,8 @@ def test_a_network_without_gates_and_records_has_nothing_to_draw_of_gates(config
     assert main([str(path), f'plot.path={tmp_path}/plots', 'plot.pictures=[channels,training]', 'plot']) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
         '`plot` has nothing to draw: of plot.pictures, the network has no gates for `channels` and `saliency`, and there is no '
-        'record of a training.')
+        'record of a training.'
+    )
 
 
 def test_what_cannot_be_drawn_is_told_before_the_images_are_read(words, tmp_path, config_of, monkeypatch, capsys):

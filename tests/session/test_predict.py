@@ -1,4 +1,5 @@
 """Labels for image files, through the preprocessing of validation, which an independent computation with PIL confirms."""
+
 import collections
 import csv
 import io
@@ -23,14 +24,19 @@ def photograph(mode, size, seed=0):
     """Smooth colours with some noise, so that neither JPEG nor another decoder changes much."""
     random = np.random.default_rng(seed)
     small = random.integers(40, 215, (4, 5, 4), np.uint8)
-    bands = [PIL.Image.fromarray(np.ascontiguousarray(small[..., n])).resize(size, PIL.Image.Resampling.BICUBIC)
-             for n in range(4)]
-    return bands[0] if mode == 'L' else PIL.Image.merge(mode, bands[:len(mode)])
+    bands = [
+        PIL.Image.fromarray(np.ascontiguousarray(small[..., n])).resize(size, PIL.Image.Resampling.BICUBIC) for n in range(4)
+    ]
+    return bands[0] if mode == 'L' else PIL.Image.merge(mode, bands[: len(mode)])
 
 
-FILES = {'wide.JPEG': ('RGB', (500, 333), 'JPEG'), 'small.JPEG': ('RGB', (90, 140), 'JPEG'),
-         'grey.JPEG': ('L', (320, 240), 'JPEG'), 'print.JPEG': ('CMYK', (300, 301), 'JPEG'),
-         'disguised.JPEG': ('RGB', (260, 400), 'PNG')}
+FILES = {
+    'wide.JPEG': ('RGB', (500, 333), 'JPEG'),
+    'small.JPEG': ('RGB', (90, 140), 'JPEG'),
+    'grey.JPEG': ('L', (320, 240), 'JPEG'),
+    'print.JPEG': ('CMYK', (300, 301), 'JPEG'),
+    'disguised.JPEG': ('RGB', (260, 400), 'PNG'),
+}
 
 
 @pytest.fixture
@@ -52,10 +58,12 @@ def decoded(name):
 
 def bilinear(pixels, height, width):
     """[H, W, 3] at the centres of height x width equal cells, each from its four neighbours."""
+
     def axis(size, target):
         centres = np.clip((np.arange(target) + 0.5) * size / target - 0.5, 0, size - 1)
         low = np.floor(centres).astype(int)
         return low, np.minimum(low + 1, size - 1), centres - low
+
     top, bottom, down = axis(pixels.shape[0], height)
     left, right, across = axis(pixels.shape[1], width)
     rows = pixels[top] * (1 - down)[:, None, None] + pixels[bottom] * down[:, None, None]
@@ -69,7 +77,7 @@ def expected(name, side, steps):
     height, width = (round(shorter * size / min(pixels.shape[:2])) for size in pixels.shape[:2])
     pixels = bilinear(pixels, height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    pixels = pixels[top:top + side, left:left + side]
+    pixels = pixels[top : top + side, left : left + side]
     for step in steps:
         if step['type'] == 'linear_map':
             pixels = pixels * step['scale'] + step['shift']
@@ -107,8 +115,8 @@ def test_each_model_reads_photographs_of_every_kind_as_pil_and_numpy_compute_the
     for name in FILES:
         found, wanted = image_of(name, (side, side, 3), steps).numpy(), expected(name, side, steps)
         assert found.shape == wanted.shape
-        assert np.abs(found - wanted).max() < 0.05 * scale, name            # decoders round differently: the mean is
-        assert np.abs(found - wanted).mean() < 0.01 * scale, name           # 1 of some 180 levels
+        assert np.abs(found - wanted).max() < 0.05 * scale, name  # decoders round differently: the mean is
+        assert np.abs(found - wanted).mean() < 0.01 * scale, name  # 1 of some 180 levels
 
 
 def test_a_model_for_small_pictures_gets_large_ones_scaled_down_and_others_as_they_are(here):
@@ -120,10 +128,14 @@ def test_a_model_for_small_pictures_gets_large_ones_scaled_down_and_others_as_th
     np.testing.assert_array_equal(image_of('tiny.png', (32, 32, 3), steps), wanted)
 
 
-@pytest.mark.parametrize(('content', 'message'), [
-    (b'', 'x.png is not a readable image: Input is empty.'),
-    (b'no image', 'x.png is not a readable image: Unknown image file format.'),
-    (None, 'x.png cannot be read: No such file or directory.')])
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'x.png is not a readable image: Input is empty.'),
+        (b'no image', 'x.png is not a readable image: Unknown image file format.'),
+        (None, 'x.png cannot be read: No such file or directory.'),
+    ],
+)
 def test_a_file_that_is_no_image_is_told(here, content, message):
     if content is not None:
         (here / 'x.png').write_bytes(content)
@@ -133,8 +145,11 @@ def test_a_file_that_is_no_image_is_told(here, content, message):
 
 
 def test_an_image_that_the_steps_do_not_make_fit_is_told(here):
-    with pytest.raises(UserError, match=r'^small.JPEG: the preprocessing of validation makes 50x70x3 of it, but the network '
-                                        r'reads 224x224x3\.$'):
+    with pytest.raises(
+        UserError,
+        match=r'^small.JPEG: the preprocessing of validation makes 50x70x3 of it, but the network '
+        r'reads 224x224x3\.$',
+    ):
         image_of('small.JPEG', (224, 224, 3), [{'type': 'resize', 'height': 50, 'width': 70}])
 
 
@@ -156,8 +171,16 @@ def probabilities(session, levels):
 
 @pytest.mark.parametrize('execution', ['compact', 'masked'])
 def test_labels_and_probabilities_are_those_of_the_network_whatever_the_batch(config_of, pictures_of_all, execution):
-    session = Session(config_of(f'predict.files={pictures_of_all}', 'predict.top=9', 'eval.batch_size=3',
-                                f'system.execution={execution}', 'dataset.prepare.classes=[dark, grey, light]', gated=True))
+    session = Session(
+        config_of(
+            f'predict.files={pictures_of_all}',
+            'predict.top=9',
+            'eval.batch_size=3',
+            f'system.execution={execution}',
+            'dataset.prepare.classes=[dark, grey, light]',
+            gated=True,
+        )
+    )
     found = predict(session)
     assert [pathlib.Path(file).name for file in found.guesses] == ['10.png', '125.png', '220.png', '30.png']
     assert [line.split(' is not')[0] for line in found.unreadable] == [f'{pictures_of_all}/broken.png']
@@ -175,22 +198,34 @@ def test_the_action_prints_what_it_can_read_and_fails_for_the_rest(config_of, pi
     assert (row['file'], row['rank'], row['label']) == (f'{pictures_of_all}/30.png', '1', row['number'])
 
 
-FOUND = Predictions({'a.jpg': [Guess('great grey owl', 24, 0.75), Guess('cat, tabby', 281, 0.125)], 'b é.png': []},
-                    ['c is bad'])
+FOUND = Predictions(
+    {'a.jpg': [Guess('great grey owl', 24, 0.75), Guess('cat, tabby', 281, 0.125)], 'b é.png': []}, ['c is bad']
+)
 
 
 def test_a_table_names_each_file_once():
     assert render(FOUND, 'table').splitlines() == [
-        'file   label           probability', '----------------------------------',
-        'a.jpg  great grey owl      75.00 %', '       cat, tabby          12.50 %']
+        'file   label           probability',
+        '----------------------------------',
+        'a.jpg  great grey owl      75.00 %',
+        '       cat, tabby          12.50 %',
+    ]
     assert render(Predictions({}, ['c is bad']), 'table') == ''
 
 
 def test_json_and_csv_hold_every_number():
     assert json.loads(render(FOUND, 'json')) == [
-        {'file': 'a.jpg', 'predictions': [{'label': 'great grey owl', 'number': 24, 'probability': 0.75},
-                                          {'label': 'cat, tabby', 'number': 281, 'probability': 0.125}]},
-        {'file': 'b é.png', 'predictions': []}]
+        {
+            'file': 'a.jpg',
+            'predictions': [
+                {'label': 'great grey owl', 'number': 24, 'probability': 0.75},
+                {'label': 'cat, tabby', 'number': 281, 'probability': 0.125},
+            ],
+        },
+        {'file': 'b é.png', 'predictions': []},
+    ]
     assert list(csv.reader(io.StringIO(render(FOUND, 'csv')))) == [
-        ['file', 'rank', 'label', 'number', 'probability'], ['a.jpg', '1', 'great grey owl', '24', '0.750000'],
-        ['a.jpg', '2', 'cat, tabby', '281', '0.125000']]
+        ['file', 'rank', 'label', 'number', 'probability'],
+        ['a.jpg', '1', 'great grey owl', '24', '0.750000'],
+        ['a.jpg', '2', 'cat, tabby', '281', '0.125000'],
+    ]

@@ -1,4 +1,5 @@
 """Progress: a bar in a terminal, plain lines elsewhere."""
+
 import io
 
 import pytest
@@ -26,8 +27,10 @@ def test_elsewhere_it_is_one_plain_line_every_so_many_seconds(clock):
             clock[0] = float(seconds)
             if shown.due():
                 shown.show(100 + 3 * (seconds - 100), 'loss 0.5')
-    assert out.getvalue() == ('train: 190 of 1000 images, loss 0.5, 3 images/s, 4 min left\n'
-                              'train: 280 of 1000 images, loss 0.5, 3 images/s, 4 min left\n')
+    assert out.getvalue() == (
+        'train: 190 of 1000 images, loss 0.5, 3 images/s, 4 min left\n'
+        'train: 280 of 1000 images, loss 0.5, 3 images/s, 4 min left\n'
+    )
 
 
 def test_a_terminal_gets_a_bar_with_the_news():

@@ -1,4 +1,5 @@
 """The L1 on scales of batch norm, as models/override/netslim.yaml sets it for any model."""
+
 import pathlib
 
 import pytest

@@ -1,4 +1,5 @@
 """Learning rates: each schedule against its formula, and what is said of a wrong one."""
+
 import inspect
 import math
 
@@ -18,7 +19,7 @@ def test_the_configuration_knows_the_arguments_of_each_schedule(name):
     arguments = [p for p in inspect.signature(schedules[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
     expected = {p.name: p.default for p in arguments}
     if name == 'one_cycle':
-        expected['epochs'] = None               # train.max_epochs takes its place
+        expected['epochs'] = None  # train.max_epochs takes its place
     assert KNOWN[name] == expected
 
 
@@ -64,8 +65,16 @@ def test_one_cycle_without_warm_up_starts_at_the_top():
 
 
 def test_the_schedules_of_tensorflow_1_count_epochs():
-    rate = learning_rate({'type': 'tensorflow.train.exponential_decay', 'learning_rate': 0.01, 'decay_steps': 2.5,
-                          'decay_rate': 0.94, 'staircase': True}, 'x')
+    rate = learning_rate(
+        {
+            'type': 'tensorflow.train.exponential_decay',
+            'learning_rate': 0.01,
+            'decay_steps': 2.5,
+            'decay_rate': 0.94,
+            'staircase': True,
+        },
+        'x',
+    )
     assert [rate(epoch) for epoch in (0, 2.4, 2.5, 5)] == pytest.approx([0.01, 0.01, 0.0094, 0.008836])
 
 

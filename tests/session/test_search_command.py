@@ -1,4 +1,5 @@
 """`search` as a user types it, on a tiny network: the overlay that it writes gives what it found."""
+
 import re
 
 import pytest
@@ -17,8 +18,20 @@ def tiny_yaml(config_of, tmp_path):
 
 def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, capsys):
     overlay = tmp_path / 'found.yaml'
-    assert main([tiny_yaml, 'search.target_macs=4k', 'search.trials=3', 'search.images=20', 'search.densities=[0.4]',
-                 f'search.path={overlay}', 'search']) == 0
+    assert (
+        main(
+            [
+                tiny_yaml,
+                'search.target_macs=4k',
+                'search.trials=3',
+                'search.images=20',
+                'search.densities=[0.4]',
+                f'search.path={overlay}',
+                'search',
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr()
     assert re.search(r'^found       top-1 [\d.]+ %, ([\d,]+) executed MACs; best of 3 trials$', said.out, re.MULTILINE)
     assert re.search(r'^uniform     top-1 .*density 0\.\d+ in every layer$', said.out, re.MULTILINE)
@@ -29,26 +42,47 @@ def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, caps
     assert f'{executed} in compact execution' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('words, message', [
-    ([], '`search` needs one of search.target_macs or search.max_drop, but neither is set; set e.g. search.target_macs=30M or '
-         'search.max_drop=0.5%.'),
-    (['search.target_macs=1M', 'search.max_drop=1%'],
-     '`search` needs one of search.target_macs or search.max_drop, but search.target_macs and search.max_drop are both set; '
-     'set e.g. search.target_macs=30M or search.max_drop=0.5%.'),
-    (['search.target_macs=lots'],
-     "command line: search.target_macs is 'lots', expected a number from 1 up, such as 30000000 or 30M."),
-    (['search.max_drop=150%'], "command line: search.max_drop is '150%', expected a share in [0, 1), such as 0.005 or 0.5%."),
-])
+@pytest.mark.parametrize(
+    'words, message',
+    [
+        (
+            [],
+            '`search` needs one of search.target_macs or search.max_drop, but neither is set; set e.g. search.target_macs=30M or '
+            'search.max_drop=0.5%.',
+        ),
+        (
+            ['search.target_macs=1M', 'search.max_drop=1%'],
+            '`search` needs one of search.target_macs or search.max_drop, but search.target_macs and search.max_drop are both set; '
+            'set e.g. search.target_macs=30M or search.max_drop=0.5%.',
+        ),
+        (
+            ['search.target_macs=lots'],
+            "command line: search.target_macs is 'lots', expected a number from 1 up, such as 30000000 or 30M.",
+        ),
+        (
+            ['search.max_drop=150%'],
+            "command line: search.max_drop is '150%', expected a share in [0, 1), such as 0.005 or 0.5%.",
+        ),
+    ],
+)
 def test_a_goal_that_is_none_is_told_before_anything_runs(tiny_yaml, words, message, capsys):
     assert main([tiny_yaml, *words, 'search']) == 2
     assert capsys.readouterr().err.strip() == message
 
 
-@pytest.mark.parametrize('name, message', [
-    ('mine.yaml',
-     'mine.yaml exists and was not written by `search`; name another file, search.path=PATH.yaml, or move it away.'),
-    ('mine.yaml/found.yaml',
-     'mine.yaml cannot be written to: it is a file, not a folder; name another folder, search.path=PATH.')])
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        (
+            'mine.yaml',
+            'mine.yaml exists and was not written by `search`; name another file, search.path=PATH.yaml, or move it away.',
+        ),
+        (
+            'mine.yaml/found.yaml',
+            'mine.yaml cannot be written to: it is a file, not a folder; name another folder, search.path=PATH.',
+        ),
+    ],
+)
 def test_an_overlay_of_someone_else_is_not_replaced(tiny_yaml, tmp_path, name, message, capsys):
     mine = tmp_path / 'mine.yaml'
     mine.write_text('_gate.density: 0.5\n')

@@ -1,4 +1,5 @@
 """`slim` of a network with gates: by what they pick, trained on, and back in the whole network."""
+
 import os
 import pathlib
 
@@ -17,30 +18,39 @@ def my(pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     pathlib.Path('tiny.yaml').write_text(TINY)
     pathlib.Path('gated.yaml').write_text('_import: tiny.yaml\n' + GATED)
-    pathlib.Path('pictures.yaml').write_text(TINY[TINY.index('dataset:'):])
-    paths = [f'system.checkpoint.path={tmp_path}/checkpoints',
-             *(f'dataset.path.{mode}={pictures}/{mode}.tfrecord' for mode in ('train', 'validate'))]
+    pathlib.Path('pictures.yaml').write_text(TINY[TINY.index('dataset:') :])
+    paths = [
+        f'system.checkpoint.path={tmp_path}/checkpoints',
+        *(f'dataset.path.{mode}={pictures}/{mode}.tfrecord' for mode in ('train', 'validate')),
+    ]
 
     def run(file, *words, status=0):
         assert main([file, 'pictures.yaml', *paths, *words]) == status
         told = capsys.readouterr()
         assert 'Traceback' not in told.err
         return told.out + told.err
+
     return run
 
 
 def test_a_gated_network_is_slimmed_by_use_trained_on_and_loaded_back_into_the_whole(my, tmp_path):
     my('gated.yaml', 'system.checkpoint.save=gate50', 'train.max_epochs=1', 'train', 'save')
-    told = my('gated.yaml', 'system.checkpoint.load=gate50', 'slim.channels={conv0: 4, conv1: 5}', 'slim.model=small.yaml',
-              'slim')
+    told = my(
+        'gated.yaml', 'system.checkpoint.load=gate50', 'slim.channels={conv0: 4, conv1: 5}', 'slim.model=small.yaml', 'slim'
+    )
     assert 'channels    75.0 % of the uses that could go are kept; the largest dropped is ' in told
     lines = pathlib.Path('gate/small.yaml').read_text().splitlines()
     assert lines[0] == '# tiny, slimmed to 75 % of its channels, with Feature Boosting and Suppression.'
-    assert lines[3] == ('# Written by slim from tiny, gate50: slim.channels={conv0: 4, conv1: 5} slim.min_channels=4 '
-                        'slim.fold=false slim.round_to=1')
-    assert lines[4:] == ['_import: ../small.yaml', 'model.layers:',
-                         '    conv0: {type: gated_convolution, gate_params: {density: 0.75}}',
-                         '    conv1: {type: gated_convolution, gate_params: {density: 0.6}}']
+    assert lines[3] == (
+        '# Written by slim from tiny, gate50: slim.channels={conv0: 4, conv1: 5} slim.min_channels=4 '
+        'slim.fold=false slim.round_to=1'
+    )
+    assert lines[4:] == [
+        '_import: ../small.yaml',
+        'model.layers:',
+        '    conv0: {type: gated_convolution, gate_params: {density: 0.75}}',
+        '    conv1: {type: gated_convolution, gate_params: {density: 0.6}}',
+    ]
     assert pathlib.Path('small.yaml').read_text().splitlines()[2] == '#   ./my small.yaml datasets/pictures.yaml info'
     my('gate/small.yaml', 'system.checkpoint.load=slim', 'system.checkpoint.save=tuned', 'train', 'save')
     small = my('gate/small.yaml', 'system.checkpoint.load=tuned', 'eval')
@@ -82,8 +92,10 @@ def test_without_images_to_ask_the_gates_nothing_is_written(my):
 def test_gates_with_a_hidden_layer_are_named_before_anything_is_loaded(my):
     factor = 'model.layers.conv{}.gate_params.factor=2'
     told = my('gated.yaml', factor.format(0), factor.format(1), 'system.checkpoint.load=nothing', 'slim', status=2)
-    assert told == ('conv0, conv1: gate_params.factor is set, and the hidden layer of such a gate cannot be slimmed; '
-                    'slim the dense network, models/NAME.yaml, and gate it afterwards.\n')
+    assert told == (
+        'conv0, conv1: gate_params.factor is set, and the hidden layer of such a gate cannot be slimmed; '
+        'slim the dense network, models/NAME.yaml, and gate it afterwards.\n'
+    )
 
 
 def test_gates_that_are_switched_off_gate_nothing_and_the_scales_of_batch_norm_decide(my):

@@ -1,4 +1,5 @@
 """From configuration to graph and input shape, with every problem of the model and where it is."""
+
 import pathlib
 
 import pytest
@@ -8,12 +9,12 @@ from mayo.estimate import Shape
 from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.util.errors import UserError
 
-SHAPE = '''
+SHAPE = """
 dataset.task:
     num_classes: 10
     preprocess.shape: {height: 8, width: 6, channels: 3}
-'''
-MODEL = '''
+"""
+MODEL = """
 model:
     layers:
         conv: {type: convolution, kernel_size: 3, num_outputs: 4}
@@ -21,7 +22,7 @@ model:
         flatten: {type: flatten}
         logits: {type: fully_connected, num_outputs: $(dataset.task.num_classes)}
     graph: {from: input, with: [conv, pool, flatten, logits], to: output}
-'''
+"""
 
 
 def config(*texts):
@@ -44,8 +45,11 @@ def test_the_input_shape_is_what_preprocessing_gives():
 
 
 def test_inputs_and_outputs_have_names_of_the_models_choice():
-    made = config(MODEL.replace('from: input', 'from: images').replace('to: output', 'to: classes'), SHAPE,
-                  'model: {inputs: images, outputs: [classes]}')
+    made = config(
+        MODEL.replace('from: input', 'from: images').replace('to: output', 'to: classes'),
+        SHAPE,
+        'model: {inputs: images, outputs: [classes]}',
+    )
     assert (model_graph(made).inputs, model_graph(made).outputs) == (('images',), ('logits',))
 
 
@@ -63,8 +67,16 @@ def test_without_a_dataset_the_user_is_told_to_name_one():
     assert problems[1] == 'm.yaml:7: model.layers.logits: `fully_connected` needs num_outputs.'
 
 
-@pytest.mark.parametrize('text', ['{height: 8, width: 6}', '[8, 6, 3]', '{height: 8, width: 6, channels: 0}',
-                                  '{height: 8, width: true, channels: 3}', '{height: 8.0, width: 6, channels: 3}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{height: 8, width: 6}',
+        '[8, 6, 3]',
+        '{height: 8, width: 6, channels: 0}',
+        '{height: 8, width: true, channels: 3}',
+        '{height: 8.0, width: 6, channels: 3}',
+    ],
+)
 def test_an_input_shape_of_anything_but_three_whole_numbers_is_refused(text):
     with pytest.raises(UserError, match=r'd.yaml:2: dataset.task.preprocess.shape is .*, expected \{height: , width: ,'):
         input_shape(config(MODEL, f'dataset.task.preprocess:\n    shape: {text}'))
@@ -76,7 +88,9 @@ def test_problems_of_several_layers_are_told_together_with_their_lines():
         'm.yaml:4: model.layers.conv.kernel_sise: `convolution` takes no such key; did you mean kernel_size?',
         'm.yaml:4: model.layers.conv: `convolution` needs kernel_size.',
         'm.yaml:5: model.layers.pool.type: unknown layer type `averag_pool`; did you mean average_pool? Known: '
-        + ', '.join(__import__('mayo.estimate').estimate.layer_types) + '.']
+        + ', '.join(__import__('mayo.estimate').estimate.layer_types)
+        + '.',
+    ]
 
 
 def test_one_mistake_in_many_layers_is_told_once_with_who_made_it():
@@ -85,16 +99,15 @@ def test_one_mistake_in_many_layers_is_told_once_with_who_made_it():
     for word in ('dataset.task.num_classes=10', '_gate.density=1.5', '_gate.pol=l1', 'model.layers.conv3.stride=0'):
         made.merge_word(word)
     assert model_problems(made) == [
-        'command line: model.layers.conv0.gate_params.density is 1.5, expected a number in (0, 1]. '
-        'Likewise in 7 more layers.',
+        'command line: model.layers.conv0.gate_params.density is 1.5, expected a number in (0, 1]. Likewise in 7 more layers.',
         'command line: model.layers.conv0.gate_params: unknown key `pol`; did you mean pool? Likewise in 7 more layers.',
-        'command line: model.layers.conv3.stride is 0, expected a whole number, 1 or more, or [height, width].']
+        'command line: model.layers.conv3.stride is 0, expected a whole number, 1 or more, or [height, width].',
+    ]
 
 
 def test_a_shape_that_does_not_fit_is_a_problem():
     problems = model_problems(config(MODEL.replace('pool, flatten,', 'pool,'), SHAPE))
-    assert problems == ['m.yaml:7: logits: `fully_connected` reads a vector and gets a map of 1x1x4; '
-                        'put `flatten` before it.']
+    assert problems == ['m.yaml:7: logits: `fully_connected` reads a vector and gets a map of 1x1x4; put `flatten` before it.']
 
 
 def test_a_cyclic_graph_is_a_problem():
@@ -104,4 +117,5 @@ def test_a_cyclic_graph_is_a_problem():
 
 def test_names_of_inputs_that_are_no_names_are_refused():
     assert model_problems(config(MODEL, SHAPE, 'model.inputs: 3')) == [
-        'x.yaml:1: model.inputs is 3, expected a name or a list of names.']
+        'x.yaml:1: model.inputs is 3, expected a name or a list of names.'
+    ]

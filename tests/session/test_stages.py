@@ -1,4 +1,5 @@
 """The stages that train.anneal describes, and what is wrong with a description."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,9 @@ def test_listed_lengths_stand_though_the_recipe_gives_the_last_stage_another():
 
 def test_gates_alone_come_before_each_stage():
     assert stages('train.anneal.densities=[0.5]', 'train.anneal.gate_epochs=1') == [
-        Stage('gate50-gates', 0.5, 1, gates_only=True), Stage('gate50', 0.5, 2)]
+        Stage('gate50-gates', 0.5, 1, gates_only=True),
+        Stage('gate50', 0.5, 2),
+    ]
 
 
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(1, 100))
@@ -45,13 +48,23 @@ def test_steps_fall_exactly_and_end_where_they_should(first, last, step):
     assert [stage.density for stage in found] == [hundredths / 100 for hundredths in [*range(first, last, -step), last]]
 
 
-@pytest.mark.parametrize('words, message', [
-    (['train.anneal.to=0.9', 'train.anneal.from=0.5'],
-     'command line: train.anneal.from is 0.5, expected a density from train.anneal.to up, which is 0.9.'),
-    (['train.anneal.densities=[0.5, 0.7]'],
-     'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.'),
-    (['train.anneal.densities=[0.7, 0.5]', 'train.anneal.epochs=[1]'],
-     'command line: train.anneal.epochs lists 1 lengths for 2 densities: 0.7, 0.5.')])
+@pytest.mark.parametrize(
+    'words, message',
+    [
+        (
+            ['train.anneal.to=0.9', 'train.anneal.from=0.5'],
+            'command line: train.anneal.from is 0.5, expected a density from train.anneal.to up, which is 0.9.',
+        ),
+        (
+            ['train.anneal.densities=[0.5, 0.7]'],
+            'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.',
+        ),
+        (
+            ['train.anneal.densities=[0.7, 0.5]', 'train.anneal.epochs=[1]'],
+            'command line: train.anneal.epochs lists 1 lengths for 2 densities: 0.7, 0.5.',
+        ),
+    ],
+)
 def test_what_is_wrong_is_told(words, message):
     with pytest.raises(UserError) as error:
         stages(*words)

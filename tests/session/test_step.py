@@ -1,4 +1,5 @@
 """One training step: the loss and every way to change a variable, against NumPy and against Keras's own `apply`."""
+
 import keras
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ def test_the_divergence_from_a_teacher(is_probability, temperature):
 
 class Affine:
     """The smallest network: outputs = images w + b, with a penalty on w."""
+
     is_probability = False
 
     def __init__(self):
@@ -127,9 +129,9 @@ def test_a_teacher_takes_its_part_of_the_loss_and_of_the_gradient():
     p, q, soft = softmax(taught / 2), softmax(logits / 2), softmax(logits)
     entropy = -np.log(soft[np.arange(8), LABELS]).mean()
     step(IMAGES, LABELS, 0.1)
-    expected = 0.75 * entropy + 0.25 * 4 * (p * np.log(p / q)).sum(-1).mean() + 0.01 * (w ** 2).sum()
+    expected = 0.75 * entropy + 0.25 * 4 * (p * np.log(p / q)).sum(-1).mean() + 0.01 * (w**2).sum()
     assert step.read_totals().loss == pytest.approx(expected, rel=1e-5)
-    to_logits = (0.75 * (soft - np.eye(3)[LABELS]) + 0.25 * 2 * (q - p)) / 8           # d T^2 KL / d logits = T (q - p)
+    to_logits = (0.75 * (soft - np.eye(3)[LABELS]) + 0.25 * 2 * (q - p)) / 8  # d T^2 KL / d logits = T (q - p)
     np.testing.assert_allclose(network.b.numpy(), b - 0.1 * to_logits.sum(0), rtol=1e-4, atol=1e-6)
 
 

@@ -1,4 +1,5 @@
 """Training: it learns, saves, goes on where it was, and stops as it should."""
+
 import logging
 import os
 import re
@@ -36,6 +37,7 @@ def stop_after(monkeypatch, steps, number=signal.SIGINT):
         taken.append(1)
         if len(taken) == steps:
             os.kill(os.getpid(), number)
+
     monkeypatch.setattr(Step, '__call__', take_and_signal)
 
 
@@ -118,8 +120,11 @@ def test_reset_num_epochs_keeps_the_weights_and_starts_again(config_of):
 
 def test_another_optimizer_goes_on_with_the_weights_alone(config_of, caplog):
     run(config_of())
-    session = Session(config_of('system.checkpoint.load=latest', 'train.max_epochs=3', '~train.optimizer',
-                                'train.optimizer=keras.optimizers.Adam'))
+    session = Session(
+        config_of(
+            'system.checkpoint.load=latest', 'train.max_epochs=3', '~train.optimizer', 'train.optimizer=keras.optimizers.Adam'
+        )
+    )
     session.load()
     trainer = Trainer(session)
     assert trainer.epoch == 2
@@ -145,9 +150,12 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(con
     config = config_of('~train.learning_rate', f'train.learning_rate={rate}')
     with pytest.raises(RunError) as error:
         run(config)
-    assert re.match(r'train: the loss is not finite at step \d+ \(epoch 1\.\d+\), learning rate 1e\+30; '
-                    r'the first layer affected is conv[01]\. The last good checkpoint is epoch-1\. '
-                    r'A lower learning rate, a warm-up, or train\.clip_norm may help\.$', str(error.value))
+    assert re.match(
+        r'train: the loss is not finite at step \d+ \(epoch 1\.\d+\), learning rate 1e\+30; '
+        r'the first layer affected is conv[01]\. The last good checkpoint is epoch-1\. '
+        r'A lower learning rate, a warm-up, or train\.clip_norm may help\.$',
+        str(error.value),
+    )
     tensors = bundle.read(Session(config).store.resolve('latest'))
     assert all(np.isfinite(value).all() for name, value in tensors.items() if name.startswith('tiny/'))
 
@@ -168,8 +176,9 @@ def test_averages_are_what_is_evaluated_saved_and_left(config_of):
 
 def test_evaluating_the_averages_does_not_disturb_training(config_of):
     words = ('train.average=0.5', 'dataset.task.preprocess.train=[]')
-    with_it, without = (run(config_of(*words, f'train.validate={word}', f'system.checkpoint.save={word}'))
-                        for word in ('true', 'false'))
+    with_it, without = (
+        run(config_of(*words, f'train.validate={word}', f'system.checkpoint.save={word}')) for word in ('true', 'false')
+    )
     for name, value in weights(with_it).items():
         np.testing.assert_allclose(value, weights(without)[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
@@ -194,8 +203,11 @@ def test_a_batch_larger_than_the_data_is_said(config_of):
 
 def test_progress_tells_loss_accuracy_density_and_rate(config_of, capfd):
     run(config_of('system.log.every_seconds=0.000001', 'train.max_epochs=1', gated=True))
-    assert re.search(r'train: 32 of 96 images, epoch 0\.33, loss \d\.\d{4}, top-1 \d+\.\d\d%, density 0\.500, rate \S+, '
-                     r'\d+ images/s, \d+ s left', capfd.readouterr().err)
+    assert re.search(
+        r'train: 32 of 96 images, epoch 0\.33, loss \d\.\d{4}, top-1 \d+\.\d\d%, density 0\.500, rate \S+, '
+        r'\d+ images/s, \d+ s left',
+        capfd.readouterr().err,
+    )
 
 
 def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(config_of, tmp_path):

@@ -1,4 +1,5 @@
 """The trainers that ship: each opens with its purpose and command, and says all that training needs."""
+
 import pathlib
 
 import pytest

@@ -1,4 +1,5 @@
 """Several devices and several machines run the code that one device does, and agree."""
+
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import pytest
 
 from mayo.checkpoint import bundle
 
-PROGRAM = '''
+PROGRAM = """
 import sys
 import tensorflow as tf
 devices = [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[2])
@@ -28,9 +29,14 @@ train(session)
 print('replicas', session.strategy.num_replicas_in_sync)
 print('weights', sum(float(abs(variable.numpy()).sum()) for variable in session.named().values()))
 print(evaluate(session, quiet=True).render())
-'''
-SAME = ('train.max_epochs=2', 'system.precision=float32', 'model.layers.drop.keep_prob=1.0',
-        'dataset.task.preprocess.train=[]', 'system.checkpoint.every_epochs=1')
+"""
+SAME = (
+    'train.max_epochs=2',
+    'system.precision=float32',
+    'model.layers.drop.keep_prob=1.0',
+    'dataset.task.preprocess.train=[]',
+    'system.checkpoint.every_epochs=1',
+)
 
 
 def start(config, tmp_path, name, devices=1, tf_config=None):
@@ -41,8 +47,13 @@ def start(config, tmp_path, name, devices=1, tf_config=None):
     environment = dict(os.environ, PYTHONPATH=str(pathlib.Path(__file__).parents[2]), TF_CPP_MIN_LOG_LEVEL='3')
     if tf_config:
         environment['TF_CONFIG'] = json.dumps(tf_config)
-    return subprocess.Popen([sys.executable, '-c', PROGRAM, str(file), str(devices)], env=environment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, '-c', PROGRAM, str(file), str(devices)],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def result(process):
@@ -62,11 +73,18 @@ def free_ports(count):
 @pytest.mark.train
 def test_two_workers_agree_with_two_devices_of_one(config_of, tmp_path):
     cluster = {'worker': [f'127.0.0.1:{port}' for port in free_ports(2)]}
-    workers = [start(config_of(*SAME, gated=True), tmp_path, 'workers', tf_config={
-        'cluster': cluster, 'task': {'type': 'worker', 'index': index}}) for index in (0, 1)]
+    workers = [
+        start(
+            config_of(*SAME, gated=True),
+            tmp_path,
+            'workers',
+            tf_config={'cluster': cluster, 'task': {'type': 'worker', 'index': index}},
+        )
+        for index in (0, 1)
+    ]
     first, second = (result(worker) for worker in workers)
     mirrored = result(start(config_of(*SAME, 'system.distribute=mirrored', gated=True), tmp_path, 'devices', devices=2))
-    assert first == second                          # weights and moving averages, too
+    assert first == second  # weights and moving averages, too
     assert mirrored.startswith('replicas 2')
     folder = tmp_path / 'tiny' / 'pictures'
     of_workers, of_devices = bundle.read(folder / 'workers-epoch-2'), bundle.read(folder / 'devices-epoch-2')

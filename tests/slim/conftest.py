@@ -1,4 +1,5 @@
 """Models by file, with the scales of batch norm that a training could have left: what slimming needs, without TensorFlow."""
+
 import pathlib
 
 import numpy as np
@@ -23,8 +24,11 @@ class Dense:
         self.graph, self.shape = model_graph(self.config), input_shape(self.config)
         self.shapes = shapes(self.graph, self.shape)
         random = np.random.default_rng(0)
-        self.tensors = {f'{node.name}/BatchNorm/gamma': random.normal(0, 1, self.shapes[node.name].channels)
-                        for node in self.graph.nodes if has_scale(node)}
+        self.tensors = {
+            f'{node.name}/BatchNorm/gamma': random.normal(0, 1, self.shapes[node.name].channels)
+            for node in self.graph.nodes
+            if has_scale(node)
+        }
 
     @property
     def channels(self):
@@ -32,8 +36,16 @@ class Dense:
 
     def model(self, graph) -> Model:
         """The model of a smaller graph, to be written."""
-        return Model('other', 'another model', graph, shapes(graph, self.shape), self.config.get('dataset.task.preprocess'),
-                     self.config.get('model.outputs'), 7, ['A model.', 'Written by slim: 10,000 MACs'])
+        return Model(
+            'other',
+            'another model',
+            graph,
+            shapes(graph, self.shape),
+            self.config.get('dataset.task.preprocess'),
+            self.config.get('model.outputs'),
+            7,
+            ['A model.', 'Written by slim: 10,000 MACs'],
+        )
 
 
 def has_scale(node) -> bool:

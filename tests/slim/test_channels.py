@@ -1,4 +1,5 @@
 """Which channels go together and which scale decides, by hand, for every layer type."""
+
 import numpy as np
 import pytest
 
@@ -33,13 +34,17 @@ def test_every_layer_type_says_what_becomes_of_channels():
 
 
 def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not():
-    layers = {'head': HEAD, 'plain': CONV, 'gated': {**CONV, 'type': 'gated_convolution'},
-              'norm': {'type': 'batch_normalization'}}
+    layers = {
+        'head': HEAD,
+        'plain': CONV,
+        'gated': {**CONV, 'type': 'gated_convolution'},
+        'norm': {'type': 'batch_normalization'},
+    }
     graph = build_graph(layers, chain('plain', 'gated', 'norm'), complete=complete)
-    tensors = {f'{name}/BatchNorm/gamma': np.array([.1, .2, .3]) for name in ('plain', 'norm')}
-    found = channels_of(graph, shapes(graph, Shape((4, 4, 2))), tensors, {'gated': np.array([0, .7, 1])})
+    tensors = {f'{name}/BatchNorm/gamma': np.array([0.1, 0.2, 0.3]) for name in ('plain', 'norm')}
+    found = channels_of(graph, shapes(graph, Shape((4, 4, 2))), tensors, {'gated': np.array([0, 0.7, 1])})
     assert scale_of(found, 'plain') == [INF, INF, INF]
-    assert scale_of(found, 'norm') == scale_of(found, 'gated') == [0, .7, 1]
+    assert scale_of(found, 'norm') == scale_of(found, 'gated') == [0, 0.7, 1]
     assert found.counted[found.sets['gated']].tolist() == [1, 1, 1]
 
 
@@ -55,18 +60,33 @@ def test_the_input_and_the_output_stay():
     assert scale_of(found, 'head') == [INF, INF]
 
 
-@pytest.mark.parametrize('layer', [
-    {'type': 'average_pool', 'kernel_size': 2}, {'type': 'max_pool'}, {'type': 'activation', 'mode': 'sigmoid'},
-    {'type': 'dropout'}, {'type': 'identity'}, {'type': 'crop', 'sides': 1}, {'type': 'pad', 'sides': 1}])
+@pytest.mark.parametrize(
+    'layer',
+    [
+        {'type': 'average_pool', 'kernel_size': 2},
+        {'type': 'max_pool'},
+        {'type': 'activation', 'mode': 'sigmoid'},
+        {'type': 'dropout'},
+        {'type': 'identity'},
+        {'type': 'crop', 'sides': 1},
+        {'type': 'pad', 'sides': 1},
+    ],
+)
 def test_a_channel_passes_layers_that_leave_channels_apart(layer):
     found = channels({'conv': CONV, 'layer': layer}, chain('conv', 'layer'), conv=[1, 2, 3])
     assert found.sets['layer'].tolist() == found.sets['conv'].tolist()
     assert scale_of(found, 'layer') == [1, 2, 3]
 
 
-@pytest.mark.parametrize('layer', [
-    {'type': 'softmax'}, {'type': 'local_response_normalization'}, {'type': 'reduce_mean', 'axis': 3, 'keepdims': True},
-    {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3, 'num_groups': 3}])
+@pytest.mark.parametrize(
+    'layer',
+    [
+        {'type': 'softmax'},
+        {'type': 'local_response_normalization'},
+        {'type': 'reduce_mean', 'axis': 3, 'keepdims': True},
+        {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3, 'num_groups': 3},
+    ],
+)
 def test_every_channel_stays_that_a_layer_over_several_reads(layer):
     more = {'other': CONV, 'conv': CONV, 'layer': layer}
     found = channels(more, chain('other', 'conv', 'layer'), conv=[1, 2, 3], other=[1, 2, 3])
@@ -75,10 +95,14 @@ def test_every_channel_stays_that_a_layer_over_several_reads(layer):
 
 
 def test_a_chain_of_scales_is_as_strong_as_its_weakest():
-    layers = {'conv': CONV, 'depthwise': {'type': 'depthwise_convolution', **NORMED, 'depth_multiplier': 2},
-              'norm': {'type': 'batch_normalization'}}
-    found = channels(layers, chain('conv', 'depthwise', 'norm'), conv=[1, 5, 3], depthwise=[2, 4, 4, 6, 9, 9],
-                     norm=[7, 7, 7, 7, 2, 1])
+    layers = {
+        'conv': CONV,
+        'depthwise': {'type': 'depthwise_convolution', **NORMED, 'depth_multiplier': 2},
+        'norm': {'type': 'batch_normalization'},
+    }
+    found = channels(
+        layers, chain('conv', 'depthwise', 'norm'), conv=[1, 5, 3], depthwise=[2, 4, 4, 6, 9, 9], norm=[7, 7, 7, 7, 2, 1]
+    )
     assert found.sets['norm'].tolist() == np.repeat(found.sets['conv'], 2).tolist()
     assert scale_of(found, 'conv') == [1, 5, 2]
     assert found.counted[found.sets['conv']].tolist() == [5, 5, 5]
@@ -91,8 +115,11 @@ def test_a_batch_norm_of_its_own_gives_a_convolution_its_scale():
 
 
 def joined(kind):
-    return [{'from': 'input', 'with': 'one', 'to': 'a'}, {'from': 'input', 'with': 'two', 'to': 'b'},
-            {'from': ['a', 'b'], 'with': [kind, 'head'], 'to': 'output'}]
+    return [
+        {'from': 'input', 'with': 'one', 'to': 'a'},
+        {'from': 'input', 'with': 'two', 'to': 'b'},
+        {'from': ['a', 'b'], 'with': [kind, 'head'], 'to': 'output'},
+    ]
 
 
 @pytest.mark.parametrize('kind, expected', [('add', [3, 2, 5]), ('mul', [1, 2, 4])])
@@ -122,10 +149,18 @@ def test_positions_that_become_channels_go_with_the_channel_that_they_are_of(kin
 
 
 def test_channels_of_zeros_matter_only_through_what_is_added_to_them():
-    layers = {'one': CONV, 'two': {**CONV, 'num_outputs': 6}, 'wide': {'type': 'pad', 'sides': 0, 'channels': [1, 2]},
-              'add': {'type': 'add'}}
-    entries = [{'from': 'input', 'with': 'one', 'to': 'a'}, {'from': 'a', 'with': 'wide', 'to': 'b'},
-               {'from': 'a', 'with': 'two', 'to': 'c'}, {'from': ['b', 'c'], 'with': ['add', 'head'], 'to': 'output'}]
+    layers = {
+        'one': CONV,
+        'two': {**CONV, 'num_outputs': 6},
+        'wide': {'type': 'pad', 'sides': 0, 'channels': [1, 2]},
+        'add': {'type': 'add'},
+    }
+    entries = [
+        {'from': 'input', 'with': 'one', 'to': 'a'},
+        {'from': 'a', 'with': 'wide', 'to': 'b'},
+        {'from': 'a', 'with': 'two', 'to': 'c'},
+        {'from': ['b', 'c'], 'with': ['add', 'head'], 'to': 'output'},
+    ]
     found = channels(layers, entries, one=[1, 9, 3], two=[4, 4, 4, 4, 4, 4])
     assert scale_of(found, 'add') == [4, 4, 9, 4, 4, 4]
     assert found.sets['wide'][1:4].tolist() == found.sets['one'].tolist()

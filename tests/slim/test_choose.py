@@ -1,4 +1,5 @@
 """Which channels go: the smallest of all layers, within the limits, down to a density or a number of MACs."""
+
 import itertools
 
 import numpy as np
@@ -65,11 +66,11 @@ def test_what_must_stay_is_not_counted():
 def test_a_set_goes_whole_or_not_at_all():
     """The four channels of a are those of b's first four: of eleven scales, a set holds one or two."""
     sets = {'a': np.arange(4), 'b': np.arange(6), 'c': np.arange(6, 11)}
-    channels = Channels(sets, np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10.]), np.array([2] * 4 + [1] * 7), tuple('abc'))
+    channels = Channels(sets, np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10.0]), np.array([2] * 4 + [1] * 7), tuple('abc'))
     choice = choose_density(channels, 0.7, Limits())
     assert widths(channels, choice) == [2, 4, 5]
-    assert choice.density == pytest.approx(11 / 15)        # 0.7 would cut through a set
-    assert widths(channels, choose_density(channels, 0.7, Limits(round_to=3))) == [4, 6, 5]       # what b gets, a has, too
+    assert choice.density == pytest.approx(11 / 15)  # 0.7 would cut through a set
+    assert widths(channels, choose_density(channels, 0.7, Limits(round_to=3))) == [4, 6, 5]  # what b gets, a has, too
 
 
 def macs(kept):
@@ -112,7 +113,8 @@ def test_all_widths_that_cannot_be_are_named_at_once():
         'slim.channels.b is 2, expected 3 to 6.',
         'slim.channels.c is 3, but the channels of c are tied to those of other layers, or to the outputs; '
         'choose with slim.density.',
-        'slim.channels: no layer `aa` has weights; did you mean a?']
+        'slim.channels: no layer `aa` has weights; did you mean a?',
+    ]
 
 
 def test_a_gated_layer_keeps_as_many_as_its_gate_picks():

@@ -1,4 +1,5 @@
 """`slim` as a user types it, on a small network with random weights."""
+
 import os
 import pathlib
 
@@ -12,7 +13,7 @@ from mayo.session.info import info
 
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = str(ROOT / 'datasets/mnist.yaml')
-LAYERS = '''
+LAYERS = """
 dataset.task.preprocess: {shape: {height: 8, width: 8, channels: 1}, validate: [{type: crop_or_pad}]}
 model:
     name: tiny
@@ -23,8 +24,8 @@ model:
         pool: {type: reduce_mean}
         logits: {type: fully_connected, num_outputs: $(dataset.task.num_classes), activation_fn: null}
     graph: {from: input, with: [conv0, conv1, pool, logits], to: output}
-'''
-SCALES = {'conv0': [.1, .2, .3, .4, .5, .6, .7, .8], 'conv1': [.9, .9, .9, .9, .05, .9, .9, .9]}
+"""
+SCALES = {'conv0': [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], 'conv1': [0.9, 0.9, 0.9, 0.9, 0.05, 0.9, 0.9, 0.9]}
 
 
 @pytest.fixture
@@ -47,6 +48,7 @@ def slim(tmp_path, monkeypatch, capsys):
         told = capsys.readouterr()
         assert 'Traceback' not in told.err
         return told.out + told.err
+
     return run
 
 
@@ -63,9 +65,12 @@ def test_slim_writes_a_model_its_overlay_and_weights_that_all_load(slim, tmp_pat
     assert 'channels    50.0 % of the scales that could go are kept; the largest dropped is 0.9' in told
     assert f'MACs        {info(config("small.yaml")).total["dense"]:,}, ' in told
     assert [line.split()[1] for line in told.splitlines() if line.startswith('written')] == [
-        'small.yaml', 'gate/small.yaml', 'checkpoints/small/mnist/slim']
+        'small.yaml',
+        'gate/small.yaml',
+        'checkpoints/small/mnist/slim',
+    ]
     tensors = bundle.read(tmp_path / 'checkpoints/small/mnist/slim')
-    np.testing.assert_allclose(tensors['small/conv0/BatchNorm/gamma'], [.7, .8])
+    np.testing.assert_allclose(tensors['small/conv0/BatchNorm/gamma'], [0.7, 0.8])
     assert (tensors['small/conv1/weights'].shape, tensors['imgs_seen']) == ((3, 3, 2, 6), 0)
     again = Config.default()
     again.merge_text(tensors['mayo/config'].decode(), 'stored')
@@ -84,7 +89,8 @@ def test_the_files_open_with_what_they_are_what_they_cost_and_how_to_use_them(sl
     assert dense[1].endswith(f' of those before, and {total["trainable"]:,} trainable parameters.')
     assert dense[2] == '#   ./my small.yaml datasets/mnist.yaml system.checkpoint.load=slim eval info'
     assert dense[3] == (
-        '# Written by slim from tiny, trained: slim.target_macs=10k slim.min_channels=2 slim.fold=false slim.round_to=2')
+        '# Written by slim from tiny, trained: slim.target_macs=10k slim.min_channels=2 slim.fold=false slim.round_to=2'
+    )
     assert total['dense'] <= 10_000
     half = config('gate/small.yaml')
     half.merge_word('_gate.density=0.5')
@@ -100,31 +106,47 @@ def test_its_own_files_are_replaced_and_no_others(slim):
     assert pathlib.Path('small.yaml').read_text() != before
     pathlib.Path('gate/mine.yaml').write_text('# Mine.\n')
     told = slim('slim.model=mine.yaml', status=2)
-    assert told.endswith('gate/mine.yaml exists and was not written by `slim`; name another file, slim.model=PATH.yaml, '
-                         'or move it away.\n')
+    assert told.endswith(
+        'gate/mine.yaml exists and was not written by `slim`; name another file, slim.model=PATH.yaml, or move it away.\n'
+    )
     assert not os.path.exists('mine.yaml')
 
 
-@pytest.mark.parametrize('word, message', [
-    ('slim.density=1.2', 'command line: slim.density is 1.2, expected a number in (0, 1].'),
-    ('slim.density=0', 'command line: slim.density is 0, expected a number in (0, 1].'),
-    ('slim.target_macs=30X', "command line: slim.target_macs is '30X', expected a number from 1 up, such as 30000000 or 30M."),
-    ('slim.min_channels=0', 'command line: slim.min_channels is 0, expected a whole number from 1 up.'),
-    ('slim.model=out', "command line: slim.model is 'out', expected a path that ends in .yaml."),
-    ('slim.densty=0.5', 'nothing reads the key slim.densty; did you mean slim.density?'),
-    ('slim.target_macs=10', 'MACs are left even if every channel goes that may, with slim.min_channels=2 and slim.round_to=1.'),
-    ('slim.channels.conv0=0', "slim.channels is {'conv0': 0}, expected whole numbers from 1 up by layer, such as "),
-    ('slim.channels={conv0: 9, conv3: 2}', 'slim.channels: no layer `conv3` has weights; did you mean conv1?'),
-])
+@pytest.mark.parametrize(
+    'word, message',
+    [
+        ('slim.density=1.2', 'command line: slim.density is 1.2, expected a number in (0, 1].'),
+        ('slim.density=0', 'command line: slim.density is 0, expected a number in (0, 1].'),
+        (
+            'slim.target_macs=30X',
+            "command line: slim.target_macs is '30X', expected a number from 1 up, such as 30000000 or 30M.",
+        ),
+        ('slim.min_channels=0', 'command line: slim.min_channels is 0, expected a whole number from 1 up.'),
+        ('slim.model=out', "command line: slim.model is 'out', expected a path that ends in .yaml."),
+        ('slim.densty=0.5', 'nothing reads the key slim.densty; did you mean slim.density?'),
+        (
+            'slim.target_macs=10',
+            'MACs are left even if every channel goes that may, with slim.min_channels=2 and slim.round_to=1.',
+        ),
+        ('slim.channels.conv0=0', "slim.channels is {'conv0': 0}, expected whole numbers from 1 up by layer, such as "),
+        ('slim.channels={conv0: 9, conv3: 2}', 'slim.channels: no layer `conv3` has weights; did you mean conv1?'),
+    ],
+)
 def test_what_cannot_be_slimmed_is_one_message_and_nothing_is_written(slim, word, message):
     assert message in slim(word, status=2)
     assert not os.path.exists('small.yaml')
 
 
-@pytest.mark.parametrize('word, key', [('slim.model=tiny.yaml/small.yaml', 'slim.model'),
-                                       ('system.checkpoint.path={folder}/tiny.yaml', 'system.checkpoint.path')])
+@pytest.mark.parametrize(
+    'word, key',
+    [
+        ('slim.model=tiny.yaml/small.yaml', 'slim.model'),
+        ('system.checkpoint.path={folder}/tiny.yaml', 'system.checkpoint.path'),
+    ],
+)
 def test_where_a_part_cannot_be_written_none_is(slim, tmp_path, word, key):
     load = f'system.checkpoint.load={tmp_path}/checkpoints/tiny/mnist/trained'
     assert slim(word.format(folder=tmp_path), load, status=2).splitlines()[-1] == (
-        f'tiny.yaml cannot be written to: it is a file, not a folder; name another folder, {key}=PATH.')
+        f'tiny.yaml cannot be written to: it is a file, not a folder; name another folder, {key}=PATH.'
+    )
     assert sorted(os.listdir(tmp_path)) == ['checkpoints', 'tiny.yaml']

@@ -1,4 +1,5 @@
 """Dropping a channel of no scale changes nothing but at padded borders, once its constant is folded into what reads it."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,21 +12,37 @@ from mayo.slim.fold import folded
 from mayo.slim.verify import made, masked_outputs
 
 SHAPE = Shape((8, 8, 3))
-CONV = {'type': 'convolution', 'kernel_size': 3, 'padding': 'valid', 'num_outputs': 4,
-        'normalizer_fn': 'keras.layers.BatchNormalization'}
+CONV = {
+    'type': 'convolution',
+    'kernel_size': 3,
+    'padding': 'valid',
+    'num_outputs': 4,
+    'normalizer_fn': 'keras.layers.BatchNormalization',
+}
 POINT = {**CONV, 'kernel_size': 1}
 LAYERS = {
-    'one': CONV, 'two': {**POINT, 'activation_fn': None}, 'add': {'type': 'add'},
-    'act': {'type': 'activation', 'mode': 'sigmoid'}, 'pool': {'type': 'max_pool', 'kernel_size': 2},
+    'one': CONV,
+    'two': {**POINT, 'activation_fn': None},
+    'add': {'type': 'add'},
+    'act': {'type': 'activation', 'mode': 'sigmoid'},
+    'pool': {'type': 'max_pool', 'kernel_size': 2},
     'depthwise': {'type': 'depthwise_convolution', 'kernel_size': 1, 'normalizer_fn': CONV['normalizer_fn']},
-    'three': {**POINT, 'activation_fn': 'swish'}, 'concat': {'type': 'concat'}, 'norm': {'type': 'batch_normalization'},
-    'plain': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 5}, 'flatten': {'type': 'flatten'},
-    'logits': {'type': 'fully_connected', 'num_outputs': 3, 'activation_fn': None}}
+    'three': {**POINT, 'activation_fn': 'swish'},
+    'concat': {'type': 'concat'},
+    'norm': {'type': 'batch_normalization'},
+    'plain': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 5},
+    'flatten': {'type': 'flatten'},
+    'logits': {'type': 'fully_connected', 'num_outputs': 3, 'activation_fn': None},
+}
 ENTRIES = [
-    {'from': 'input', 'with': 'one', 'to': 'a'}, {'from': 'a', 'with': 'two', 'to': 'b'},
-    {'from': ['a', 'b'], 'with': ['add', 'act', 'pool'], 'to': 'c'}, {'from': 'c', 'with': ['depthwise'], 'to': 'd'},
-    {'from': 'c', 'with': 'three', 'to': 'e'}, {'from': ['d', 'e'], 'with': ['concat', 'norm'], 'to': 'f'},
-    {'from': 'f', 'with': ['plain', 'flatten', 'logits'], 'to': 'output'}]
+    {'from': 'input', 'with': 'one', 'to': 'a'},
+    {'from': 'a', 'with': 'two', 'to': 'b'},
+    {'from': ['a', 'b'], 'with': ['add', 'act', 'pool'], 'to': 'c'},
+    {'from': 'c', 'with': ['depthwise'], 'to': 'd'},
+    {'from': 'c', 'with': 'three', 'to': 'e'},
+    {'from': ['d', 'e'], 'with': ['concat', 'norm'], 'to': 'f'},
+    {'from': 'f', 'with': ['plain', 'flatten', 'logits'], 'to': 'output'},
+]
 
 
 @pytest.mark.parametrize('fold', [True, False])

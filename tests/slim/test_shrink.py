@@ -1,4 +1,5 @@
 """What is left of layers and weights."""
+
 import numpy as np
 
 from mayo.checkpoint.slimmed import origin, smaller_tensors, whole_tensors, widened
@@ -27,25 +28,39 @@ def test_layers_get_narrower_and_so_do_the_zeros_on_either_side():
 
 def test_weights_lose_what_is_read_and_what_is_made():
     random = np.random.default_rng(0)
-    tensors = {'conv/weights': random.normal(size=(1, 1, 2, 3)), 'conv/BatchNorm/moving_mean': random.normal(size=3),
-               'conv/biases': random.normal(size=3), 'depthwise/depthwise_weights': random.normal(size=(1, 1, 8, 1)),
-               'grouped/weights': random.normal(size=(1, 1, 1, 8))}
+    tensors = {
+        'conv/weights': random.normal(size=(1, 1, 2, 3)),
+        'conv/BatchNorm/moving_mean': random.normal(size=3),
+        'conv/biases': random.normal(size=3),
+        'depthwise/depthwise_weights': random.normal(size=(1, 1, 8, 1)),
+        'grouped/weights': random.normal(size=(1, 1, 1, 8)),
+    }
     keep = {**KEEP, 'depthwise': WIDE}
     found = smaller_tensors(GRAPH, {**keep, 'depthwise': np.ones(8, bool)}, tensors)
     np.testing.assert_array_equal(found['conv/weights'], tensors['conv/weights'][..., [0, 2]])
     np.testing.assert_array_equal(found['conv/BatchNorm/moving_mean'], tensors['conv/BatchNorm/moving_mean'][[0, 2]])
     np.testing.assert_array_equal(found['conv/biases'], tensors['conv/biases'][[0, 2]])
-    np.testing.assert_array_equal(found['depthwise/depthwise_weights'],
-                                  tensors['depthwise/depthwise_weights'][:, :, [0, 2, 4, 5, 6, 7]])
+    np.testing.assert_array_equal(
+        found['depthwise/depthwise_weights'], tensors['depthwise/depthwise_weights'][:, :, [0, 2, 4, 5, 6, 7]]
+    )
     assert found['grouped/weights'] is tensors['grouped/weights']
 
 
-GATED = {'conv': {'type': 'gated_convolution', 'kernel_size': 1, 'num_outputs': 4, 'gate_params': {'density': 0.5}},
-         'head': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 2}}
+GATED = {
+    'conv': {'type': 'gated_convolution', 'kernel_size': 1, 'num_outputs': 4, 'gate_params': {'density': 0.5}},
+    'head': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 2},
+}
 GATED_GRAPH = build_graph(GATED, {'from': 'input', 'with': list(GATED), 'to': 'output'}, complete=complete)
 GATED_KEEP = {'input': np.ones(3, bool), 'conv': np.array([True, False, True, True]), 'head': np.ones(2, bool)}
-GATED_TENSORS = {'conv/weights': (1, 1, 3, 4), 'conv/BatchNorm/moving_variance': (4,), 'conv/gate/weights': (3, 4),
-                 'conv/gate/biases': (4,), 'conv/gate/threshold': (), 'head/weights': (1, 1, 4, 2), 'head/biases': (2,)}
+GATED_TENSORS = {
+    'conv/weights': (1, 1, 3, 4),
+    'conv/BatchNorm/moving_variance': (4,),
+    'conv/gate/weights': (3, 4),
+    'conv/gate/biases': (4,),
+    'conv/gate/threshold': (),
+    'head/weights': (1, 1, 4, 2),
+    'head/biases': (2,),
+}
 
 
 def test_a_gate_goes_on_picking_as_many():
@@ -57,11 +72,22 @@ def test_weights_come_back_where_they_were_with_zeros_beside_and_variances_of_on
     tensors = {name: random.normal(size=shape) for name, shape in GATED_TENSORS.items()}
     smaller = smaller_tensors(GATED_GRAPH, GATED_KEEP, tensors)
     assert {name: value.shape for name, value in smaller.items()} == {
-        'conv/weights': (1, 1, 3, 3), 'conv/BatchNorm/moving_variance': (3,), 'conv/gate/weights': (3, 3),
-        'conv/gate/biases': (3,), 'conv/gate/threshold': (), 'head/weights': (1, 1, 3, 2), 'head/biases': (2,)}
+        'conv/weights': (1, 1, 3, 3),
+        'conv/BatchNorm/moving_variance': (3,),
+        'conv/gate/weights': (3, 3),
+        'conv/gate/biases': (3,),
+        'conv/gate/threshold': (),
+        'head/weights': (1, 1, 3, 2),
+        'head/biases': (2,),
+    }
     whole = whole_tensors(GATED_GRAPH, GATED_KEEP, smaller)
-    for name, axis, empty in [('conv/weights', -1, 0), ('conv/gate/weights', -1, 0), ('conv/gate/biases', 0, 0),
-                              ('conv/BatchNorm/moving_variance', 0, 1), ('head/weights', -2, 0)]:
+    for name, axis, empty in [
+        ('conv/weights', -1, 0),
+        ('conv/gate/weights', -1, 0),
+        ('conv/gate/biases', 0, 0),
+        ('conv/BatchNorm/moving_variance', 0, 1),
+        ('head/weights', -2, 0),
+    ]:
         expected = np.moveaxis(tensors[name].copy(), axis, 0)
         expected[1] = empty
         np.testing.assert_array_equal(np.moveaxis(whole[name], axis, 0), expected)
@@ -69,8 +95,12 @@ def test_weights_come_back_where_they_were_with_zeros_beside_and_variances_of_on
 
 
 def test_only_the_network_that_was_slimmed_takes_its_weights_back():
-    smaller = {'small/head/biases': np.ones(2), 'imgs_seen': np.int64(7), 'mayo/config': np.bytes_('x'),
-               **origin('large', GATED_KEEP)}
+    smaller = {
+        'small/head/biases': np.ones(2),
+        'imgs_seen': np.int64(7),
+        'mayo/config': np.bytes_('x'),
+        **origin('large', GATED_KEEP),
+    }
     smaller['mayo/whole'] = np.bytes_(smaller['mayo/whole'])
     assert widened(GATED_GRAPH, 'other', smaller) is None
     found = widened(GATED_GRAPH, 'large', smaller)

@@ -1,4 +1,5 @@
 """The written model is the smaller network, and its overlay gates it, however a model is built."""
+
 import pytest
 
 from mayo.config import Config
@@ -27,7 +28,8 @@ def test_the_file_reads_back_as_the_smaller_network_with_the_preprocessing_that_
     keep = kept_of(channels, choose_density(channels, 0.5, Limits(2)).kept)
     graph = smaller_graph(before.graph, keep)
     assert {key: shape.channels for key, shape in shapes(graph, before.shape).items()} == {
-        key: int(one.sum()) for key, one in keep.items()}
+        key: int(one.sum()) for key, one in keep.items()
+    }
     model = before.model(graph)
     (tmp_path / 'gate').mkdir()
     (tmp_path / 'other.yaml').write_text(model_text(model))
@@ -42,7 +44,7 @@ def test_the_file_reads_back_as_the_smaller_network_with_the_preprocessing_that_
     assert estimate(model_graph(gated), input_shape(gated)) == estimate(gated_graph(model, 0.5), before.shape)
 
 
-ODD = '''
+ODD = """
 dataset.task.preprocess: {shape: {height: 9, width: 9, channels: 3}, final: [{type: linear_map, scale: 0.5, shift: -1}]}
 model:
     inputs: [picture]
@@ -62,7 +64,7 @@ model:
         - {from: picture, with: ["yes", a b], to: trunk}
         - {from: trunk, with: crop, to: two}
         - {from: trunk, with: [mean, norm, flat, logits], to: one}
-'''
+"""
 
 
 def test_what_is_unusual_reads_back_too(dense, tmp_path):

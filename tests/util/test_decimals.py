@@ -1,4 +1,5 @@
 """ceil_decimal against exact fractions."""
+
 import fractions
 import math
 
@@ -9,16 +10,29 @@ from hypothesis import strategies as st
 from mayo.util.decimals import ceil_decimal
 
 
-@pytest.mark.parametrize(('fraction', 'count', 'kept'), [
-    (0.28, 100, 28), (0.07, 100, 7), (0.5, 3, 2), (1.0, 64, 64), (0.01, 10, 1), (0.29, 100, 29), (1e-9, 64, 1), (0.0, 5, 0),
-    (0.55, 100, 55), (0.1, 10, 1), (1, 7, 7)])
+@pytest.mark.parametrize(
+    ('fraction', 'count', 'kept'),
+    [
+        (0.28, 100, 28),
+        (0.07, 100, 7),
+        (0.5, 3, 2),
+        (1.0, 64, 64),
+        (0.01, 10, 1),
+        (0.29, 100, 29),
+        (1e-9, 64, 1),
+        (0.0, 5, 0),
+        (0.55, 100, 55),
+        (0.1, 10, 1),
+        (1, 7, 7),
+    ],
+)
 def test_the_ceiling_is_that_of_the_decimal_as_written(fraction, count, kept):
     assert ceil_decimal(fraction, count) == kept
 
 
-@given(st.integers(0, 10 ** 6), st.integers(1, 6), st.integers(0, 10 ** 5))
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 10**5))
 def test_it_agrees_with_exact_fractions(digits, places, count):
-    exact = fractions.Fraction(digits, 10 ** places)
+    exact = fractions.Fraction(digits, 10**places)
     assert ceil_decimal(float(f'{digits}e-{places}'), count) == math.ceil(exact * count)
 
 

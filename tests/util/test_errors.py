@@ -1,4 +1,5 @@
 """Messages for the user, collected and told once."""
+
 import pytest
 
 from mayo.util.errors import Problems, RunError, UserError, did_you_mean, nearest
@@ -27,8 +28,10 @@ def test_defects_of_ours_are_not_collected():
         _ = 1 / 0
 
 
-@pytest.mark.parametrize(('name', 'names', 'expected'), [
-    ('evl', ['eval', 'info'], 'eval'), ('xyz', ['eval'], None), ('0', [0, 1], '0'), ('a', [], None)])
+@pytest.mark.parametrize(
+    ('name', 'names', 'expected'),
+    [('evl', ['eval', 'info'], 'eval'), ('xyz', ['eval'], None), ('0', [0, 1], '0'), ('a', [], None)],
+)
 def test_the_nearest_name_is_the_most_similar_one(name, names, expected):
     assert nearest(name, names) == expected
 

@@ -1,4 +1,5 @@
 """Files that are whole or not there, and where they are looked for."""
+
 import errno
 import fcntl
 import os
@@ -26,10 +27,12 @@ def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path):
 def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / 'file.txt'
     path.write_text('old')
+
     def fail_half_way():
         with files.whole_file(path) as temporary:
             temporary.write_text('new')
             raise RuntimeError('half way')
+
     with pytest.raises(RuntimeError, match='half way'):
         fail_half_way()
     assert path.read_text() == 'old'
@@ -66,10 +69,12 @@ def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path):
 def test_a_folder_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(tmp_path):
     with files.whole_folder(tmp_path / 'folder') as temporary:
         (temporary / 'old').touch()
+
     def fail_half_way():
         with files.whole_folder(tmp_path / 'folder') as temporary:
             (temporary / 'new').touch()
             raise RuntimeError('half way')
+
     with pytest.raises(RuntimeError, match='half way'):
         fail_half_way()
     assert [path.name for path in tmp_path.rglob('*')] == ['folder', 'old']
@@ -80,26 +85,30 @@ def test_a_folder_that_is_to_be_written_is_tried_before_the_work(tmp_path):
     assert os.listdir(tmp_path) == []
     (tmp_path / 'file').write_text('')
     for folder in (tmp_path / 'file', tmp_path / 'file' / 'below'):
-        with pytest.raises(UserError, match=r'/file cannot be written to: it is a file, not a folder; name another folder, '
-                                            r'plot\.path=PATH\.$'):
+        with pytest.raises(
+            UserError,
+            match=r'/file cannot be written to: it is a file, not a folder; name another folder, '
+            r'plot\.path=PATH\.$',
+        ):
             files.require_room(folder, 'plot.path')
 
 
 def test_a_folder_that_takes_no_file_is_told(tmp_path, monkeypatch):
     def refuse(dir):
         raise PermissionError(errno.EACCES, 'Permission denied', str(dir))
+
     monkeypatch.setattr(files.tempfile, 'TemporaryFile', refuse)
     with pytest.raises(UserError, match=r' cannot be written to: Permission denied; name another folder, slim\.model=PATH\.$'):
         files.require_room(tmp_path, 'slim.model')
 
 
-HOLD = '''
+HOLD = """
 import sys, time
 from mayo.util.files import alone
 with alone(sys.argv[1]) as is_alone:
     print(is_alone, flush=True)
     time.sleep(60)
-'''
+"""
 
 
 def test_one_process_at_a_time_is_alone_and_a_killed_one_leaves(tmp_path):
@@ -118,6 +127,7 @@ def test_one_process_at_a_time_is_alone_and_a_killed_one_leaves(tmp_path):
 def test_a_file_system_without_locks_leaves_every_process_alone(tmp_path, monkeypatch):
     def refuse(file, operation):
         raise OSError(errno.ENOLCK, 'no locks available')
+
     monkeypatch.setattr(fcntl, 'flock', refuse)
     with files.alone(tmp_path / '.lock') as is_alone:
         assert is_alone

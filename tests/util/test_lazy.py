@@ -1,4 +1,5 @@
 """Modules that are imported when first used."""
+
 import subprocess
 import sys
 
@@ -8,8 +9,10 @@ from mayo.util.lazy import lazy
 
 
 def test_a_module_is_imported_by_its_first_use_only():
-    code = ("import sys; from mayo.util.lazy import lazy; m = lazy('colorsys'); assert 'colorsys' not in sys.modules; "
-            "print(m.rgb_to_hsv(0, 0, 1)[2], 'colorsys' in sys.modules)")
+    code = (
+        "import sys; from mayo.util.lazy import lazy; m = lazy('colorsys'); assert 'colorsys' not in sys.modules; "
+        "print(m.rgb_to_hsv(0, 0, 1)[2], 'colorsys' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == '1 True\n'
 

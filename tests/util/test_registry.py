@@ -1,4 +1,5 @@
 """Things by name."""
+
 import pytest
 
 from mayo.util.errors import UserError

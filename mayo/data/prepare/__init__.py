@@ -1,4 +1,5 @@
 """Readers of raw data sets, and the writer of TFRecord files that they share."""
+
 from mayo.data.prepare import cifar, folder, idx
 from mayo.data.prepare.archive import unpacked
 from mayo.data.prepare.raw import Raw, readers

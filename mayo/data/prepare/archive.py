@@ -1,4 +1,5 @@
 """The files in a folder, a tar or a zip, each of which can be read at any time and from any thread."""
+
 import bz2
 import contextlib
 import dataclasses
@@ -29,6 +30,7 @@ class Member:
 
     place: the file on disk, in which it starts at byte `offset`; or the zip that holds it.
     """
+
     name: str
     size: int
     place: str | zipfile.ZipFile
@@ -78,7 +80,7 @@ def unpacked(source: pathlib.Path, scratch: pathlib.Path) -> pathlib.Path:
                 shutil.copyfileobj(packed, file, CHUNK)
         except (zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile) as error:
             shutil.rmtree(target.parent)
-            with contextlib.suppress(OSError):      # another's archive may lie there
+            with contextlib.suppress(OSError):  # another's archive may lie there
                 scratch.rmdir()
             raise UserError(f'{shown(source)} is truncated or corrupt: {error}.') from error
     return target
@@ -144,7 +146,7 @@ def _folder(source: pathlib.Path) -> Iterator[Member]:
 
 
 def _zip(source: pathlib.Path) -> Iterator[Member]:
-    archive = zipfile.ZipFile(source)               # stays open: its members are read later
+    archive = zipfile.ZipFile(source)  # stays open: its members are read later
     for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
         if not entry.is_dir():
             yield Member(entry.filename, entry.file_size, archive)
@@ -157,7 +159,7 @@ def _tar(path: str, start: int, size: int, name: str) -> Iterator[Member]:
         try:
             with tarfile.open(fileobj=file, mode='r:') as archive:
                 while (entry := archive.next()) is not None:
-                    vars(archive)['members'].clear()            # it would keep every entry that it has seen
+                    vars(archive)['members'].clear()  # it would keep every entry that it has seen
                     if entry.isfile():
                         yield Member(entry.name.removeprefix('./'), entry.size, path, entry.offset_data)
                 _check_end(file, archive.offset, start + size)

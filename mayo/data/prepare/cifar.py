@@ -5,6 +5,7 @@
                                                                         https://www.cs.toronto.edu/~kriz/cifar.html
 Pickles are read by a reader that knows NumPy arrays and nothing else, so that a file cannot run code.
 """
+
 import io
 import pathlib
 import pickle
@@ -23,8 +24,13 @@ STANDARD = {'train': [*(f'data_batch_{n}' for n in range(1, 6)), 'train'], 'vali
 NAMES = {'batches.meta': b'label_names', 'meta': b'fine_label_names'}
 TEXT_NAMES = ('batches.meta.txt', 'fine_label_names.txt')
 IMAGE = 3 * 32 * 32
-ARRAYS = {('numpy.core.multiarray', '_reconstruct'), ('numpy._core.multiarray', '_reconstruct'),
-          ('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode')}
+ARRAYS = {
+    ('numpy.core.multiarray', '_reconstruct'),
+    ('numpy._core.multiarray', '_reconstruct'),
+    ('numpy', 'ndarray'),
+    ('numpy', 'dtype'),
+    ('_codecs', 'encode'),
+}
 
 
 @readers.register('cifar')
@@ -42,8 +48,10 @@ def cifar(source: pathlib.Path, split: str, batches: Any, classes: Sequence[Clas
         elif name in TEXT_NAMES:
             own = member.read().decode().split()
     if not found:
-        raise UserError(f'{shown(source)} holds no CIFAR batch named {", ".join(wanted)} (for images in a folder '
-                        'for each class, dataset.prepare.type=folder).')
+        raise UserError(
+            f'{shown(source)} holds no CIFAR batch named {", ".join(wanted)} (for images in a folder '
+            'for each class, dataset.prepare.type=folder).'
+        )
     pixels, labels = zip(*(found[name] for name in sorted(found)), strict=True)
     return of_pixels(np.concatenate(pixels), np.concatenate(labels), texts(classes) or own)
 
@@ -53,8 +61,10 @@ def _parse(content: bytes, member: Member, source: pathlib.Path) -> tuple[np.nda
     if member.name.endswith('.bin'):
         label_bytes = 1 if 'batch' in member.parts[-1] else 2
         if not content or len(content) % (label_bytes + IMAGE):
-            raise UserError(f'{shown(source)}: {member.name} is truncated or corrupt: {len(content)} bytes are not a '
-                            f'whole number of records of {label_bytes + IMAGE}.')
+            raise UserError(
+                f'{shown(source)}: {member.name} is truncated or corrupt: {len(content)} bytes are not a '
+                f'whole number of records of {label_bytes + IMAGE}.'
+            )
         rows = np.frombuffer(content, np.uint8).reshape(-1, label_bytes + IMAGE)
         labels, data = rows[:, label_bytes - 1], rows[:, label_bytes:]
     else:
@@ -62,8 +72,9 @@ def _parse(content: bytes, member: Member, source: pathlib.Path) -> tuple[np.nda
         labels = np.asarray(batch.get(b'labels', batch.get(b'fine_labels', ())))
         data = batch.get(b'data', np.zeros(0))
         if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (len(labels), IMAGE):
-            raise UserError(f'{shown(source)}: {member.name} is not a CIFAR batch: it needs data [N, {IMAGE}] of bytes '
-                            'and N labels.')
+            raise UserError(
+                f'{shown(source)}: {member.name} is not a CIFAR batch: it needs data [N, {IMAGE}] of bytes and N labels.'
+            )
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
 
 

@@ -6,6 +6,7 @@
 ImageNet's layouts are these with WordNet ids as folder names. Its training archive holds a tar for each class, which
 counts as the folder of that class; its validation archive is of the second kind.
 """
+
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,10 +25,12 @@ from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
-STANDARD = {'train': ('train', 'training', 'ILSVRC2012_img_train'),
-            'validate': ('validation', 'validate', 'valid', 'val', 'ILSVRC2012_img_val', 'test')}
+STANDARD = {
+    'train': ('train', 'training', 'ILSVRC2012_img_train'),
+    'validate': ('validation', 'validate', 'valid', 'val', 'ILSVRC2012_img_val', 'test'),
+}
 
-ClassOf = Callable[[Member], str]       # the class of an image of the split
+ClassOf = Callable[[Member], str]  # the class of an image of the split
 
 
 @readers.register('folder')
@@ -46,17 +49,22 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
     else:
         raise UserError(f'dataset.prepare.splits.{split} is {place!r}, expected a folder or {{folder: , labels: }}.')
     if not found:
-        raise UserError(f'{shown(source)} holds no image as {_shown(place, split)}; dataset.prepare.splits.{split} names '
-                        'the folder above the class folders.')
+        raise UserError(
+            f'{shown(source)} holds no image as {_shown(place, split)}; dataset.prepare.splits.{split} names '
+            'the folder above the class folders.'
+        )
     keys = [class_of(member) for member in found]
     classes = classes or [ClassName(key, key) for key in sorted(set(keys))]
     labels = _numbers(source, found, keys, classes)
-    return Raw(labels, lambda number: checked(found[number], source),
-               lambda number: f'{found[number].name} {found[number].size}', texts(classes))
+    return Raw(
+        labels,
+        lambda number: checked(found[number], source),
+        lambda number: f'{found[number].name} {found[number].size}',
+        texts(classes),
+    )
 
 
-def _in_folders(source: pathlib.Path, images: Sequence[Member], split: str,
-                place: str | None) -> tuple[list[Member], ClassOf]:
+def _in_folders(source: pathlib.Path, images: Sequence[Member], split: str, place: str | None) -> tuple[list[Member], ClassOf]:
     """Images in class folders; or, without a place of the user's, images beside which lies a known file of labels."""
     own = stem_of(source)
     places = STANDARD.get(split, (split,)) if place is None else (place,)
@@ -71,8 +79,9 @@ def _in_folders(source: pathlib.Path, images: Sequence[Member], split: str,
     return [], str
 
 
-def _labelled(source: pathlib.Path, images: Sequence[Member], folder: str, labels: str,
-              ids: str | None = None) -> tuple[list[Member], ClassOf]:
+def _labelled(
+    source: pathlib.Path, images: Sequence[Member], folder: str, labels: str, ids: str | None = None
+) -> tuple[list[Member], ClassOf]:
     """Images directly in `folder`, whose classes the file `labels` says."""
     path, table = find(labels), find(ids) if ids else None
     if path is None or (ids and table is None):
@@ -89,14 +98,15 @@ def _lies_in(own: str, folders: Sequence[str], place: str) -> bool:
     return '/'.join(('', own, *folders)).endswith(f'/{place.strip("/")}')
 
 
-def _numbers(source: pathlib.Path, images: Sequence[Member], keys: Sequence[str],
-             classes: Sequence[ClassName]) -> np.ndarray:
+def _numbers(source: pathlib.Path, images: Sequence[Member], keys: Sequence[str], classes: Sequence[ClassName]) -> np.ndarray:
     labels = {name.key: label for label, name in enumerate(classes)}
     for image, key in zip(images, keys, strict=True):
         if key not in labels:
             hint = did_you_mean(key, labels) or '.'
-            raise UserError(f'{shown(source)}: {image.name} is of class {key}, which is none of the {len(labels)} of '
-                            f'dataset.prepare.classes{hint}')
+            raise UserError(
+                f'{shown(source)}: {image.name} is of class {key}, which is none of the {len(labels)} of '
+                f'dataset.prepare.classes{hint}'
+            )
     return np.array([labels[key] for key in keys], np.int32)
 
 

@@ -1,7 +1,8 @@
 """Reader of IDX files, the format of MNIST and its family.
 
-    0 0 TYPE RANK   a byte each; TYPE 8 is uint8      then RANK sizes, 4 bytes each, big-endian; then the values
+0 0 TYPE RANK   a byte each; TYPE 8 is uint8      then RANK sizes, 4 bytes each, big-endian; then the values
 """
+
 import gzip
 import math
 import pathlib
@@ -18,8 +19,10 @@ from mayo.data.prepare.raw import Raw, of_pixels, readers, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 
-STANDARD = {'train': {'images': 'train-images-idx3-ubyte', 'labels': 'train-labels-idx1-ubyte'},
-            'validate': {'images': 't10k-images-idx3-ubyte', 'labels': 't10k-labels-idx1-ubyte'}}
+STANDARD = {
+    'train': {'images': 'train-images-idx3-ubyte', 'labels': 'train-labels-idx1-ubyte'},
+    'validate': {'images': 't10k-images-idx3-ubyte', 'labels': 't10k-labels-idx1-ubyte'},
+}
 
 
 @readers.register('idx')
@@ -30,8 +33,10 @@ def idx(source: pathlib.Path, split: str, files: Any, classes: Sequence[ClassNam
         raise UserError(f'dataset.prepare.splits.{split} is {files!r}, expected {{images: FILE, labels: FILE}}.')
     images, labels = (_find(source, name) for name in (files['images'], files['labels']))
     if images.ndim not in (3, 4) or labels.shape != images.shape[:1]:
-        raise UserError(f'{shown(source)}: {files["images"]} holds values {images.shape} and {files["labels"]} '
-                        f'{labels.shape}, expected images (N, H, W) and labels (N,).')
+        raise UserError(
+            f'{shown(source)}: {files["images"]} holds values {images.shape} and {files["labels"]} '
+            f'{labels.shape}, expected images (N, H, W) and labels (N,).'
+        )
     pixels = images if images.ndim == 4 else images[..., np.newaxis]
     return of_pixels(pixels, labels, texts(classes))
 
@@ -66,6 +71,7 @@ def parse(content: bytes, name: str) -> np.ndarray:
         raise UserError(f'{name} is truncated: its header is {start} bytes, found {len(content)}.')
     shape = struct.unpack(f'>{rank}I', content[4:start])
     if len(content) != start + math.prod(shape):
-        raise UserError(f'{name} is truncated or corrupt: {shape} needs {start + math.prod(shape)} bytes, '
-                        f'found {len(content)}.')
+        raise UserError(
+            f'{name} is truncated or corrupt: {shape} needs {start + math.prod(shape)} bytes, found {len(content)}.'
+        )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,9 +1,10 @@
 """Which class images without class folders are of, as a file says it; the files in which ImageNet's classes come are known.
 
-    IMAGE CLASS ...         in each line, or separated by commas, as Kaggle's LOC_val_solution.csv
-    CLASS                   in each line, of the images in the order of their names
-    NUMBER                  likewise, an ILSVRC id: ILSVRC2012_validation_ground_truth.txt; meta.mat beside it says which class
+IMAGE CLASS ...         in each line, or separated by commas, as Kaggle's LOC_val_solution.csv
+CLASS                   in each line, of the images in the order of their names
+NUMBER                  likewise, an ILSVRC id: ILSVRC2012_validation_ground_truth.txt; meta.mat beside it says which class
 """
+
 import io
 import os
 import pathlib
@@ -74,6 +75,7 @@ def classes_of(images: Sequence[Member], source: Text, ids: pathlib.Path | None 
         if image.stem not in keys:
             raise UserError(f'{source} does not say the class of {image.name}.')
         return keys[image.stem]
+
     return class_of
 
 
@@ -99,8 +101,10 @@ def _meaning(table: Text, source: Text) -> Mapping[int, str]:
     """The class of each ILSVRC id."""
     content = table.read()
     if content is None:
-        raise UserError(f'{source} says classes by ILSVRC id, and {table}, which says what those mean, does not exist; put it '
-                        'there, or name it as dataset.prepare.splits.validate.ids.')
+        raise UserError(
+            f'{source} says classes by ILSVRC id, and {table}, which says what those mean, does not exist; put it '
+            'there, or name it as dataset.prepare.splits.validate.ids.'
+        )
     if content.startswith(b'MATLAB'):
         return _of_matlab(content)
     rows = [line.split() for line in content.decode().splitlines() if line.strip()]
@@ -113,5 +117,6 @@ def _of_matlab(content: bytes) -> Mapping[int, str]:
     if missing(['scipy']):
         raise UserError(f'reading {IDS} needs scipy; `{remedy("imagenet")}` installs it.')
     from scipy.io import loadmat
+
     synsets = loadmat(io.BytesIO(content), squeeze_me=True, variable_names=['synsets'])['synsets']
     return {int(one['ILSVRC2012_ID']): str(one['WNID']) for one in synsets}

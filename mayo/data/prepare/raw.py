@@ -1,4 +1,5 @@
 """What a reader of a raw data set gives for one split: the names of the classes and labelled images."""
+
 import dataclasses
 import hashlib
 import pathlib
@@ -22,6 +23,7 @@ class Raw:
     read: image n as a JPEG or PNG file, known to be readable; UserError if it is not. Threads call it side by side.
     key: text that changes when image n does.
     """
+
     labels: Sequence[int] | np.ndarray
     read: Callable[[int], bytes]
     key: Callable[[int], str]

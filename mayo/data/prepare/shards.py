@@ -2,6 +2,7 @@
 
 Finished files wait in a hidden folder beside their place under a name that ends in what they hold, and move when all are there.
 """
+
 import collections
 import concurrent.futures
 import dataclasses
@@ -21,9 +22,9 @@ from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
-SEED = 1810             # of the order in which training records lie
-AHEAD = 128             # images that threads read and check before they are written
-TOLD = 20               # unreadable images that are named
+SEED = 1810  # of the order in which training records lie
+AHEAD = 128  # images that threads read and check before they are written
+TOLD = 20  # unreadable images that are named
 Tell = Callable[[int], None]
 
 
@@ -62,6 +63,7 @@ def dealt(total: int, shards: int, mixed: bool) -> list[list[int]]:
 @dataclasses.dataclass(frozen=True)
 class Shard:
     """A file to write: `draft` becomes `path` when all shards are there. numbers: its images, in order."""
+
     path: pathlib.Path
     draft: pathlib.Path
     numbers: Sequence[int]
@@ -73,6 +75,7 @@ class Writing:
 
     raw: the images; pattern: the files. classes: names in label order; first_label: the label of class 0 in the records.
     """
+
     raw: Raw
     pattern: pathlib.Path
     shards: int
@@ -94,8 +97,10 @@ class Writing:
     def plan(self) -> Sequence[Shard]:
         """What each file will hold."""
         paths = targets(self.pattern, self.shards)
-        return [Shard(path, self._folder / f'{path.name}.{self._digest(numbers)}', numbers)
-                for path, numbers in zip(paths, dealt(self.total, len(paths), self.mixed), strict=True)]
+        return [
+            Shard(path, self._folder / f'{path.name}.{self._digest(numbers)}', numbers)
+            for path, numbers in zip(paths, dealt(self.total, len(paths), self.mixed), strict=True)
+        ]
 
     @property
     def _folder(self) -> pathlib.Path:
@@ -114,12 +119,15 @@ class Writing:
         if not self.total:
             raise UserError(f'{shown(self.pattern)}: the source holds no image.')
         if num_examples not in (None, self.total):
-            raise UserError(f'{shown(self.pattern)}: the source holds {self.total} images, but '
-                            f'dataset.num_examples_per_epoch says {num_examples}.')
+            raise UserError(
+                f'{shown(self.pattern)}: the source holds {self.total} images, but '
+                f'dataset.num_examples_per_epoch says {num_examples}.'
+            )
         worst = next((label for label in self.raw.labels if not 0 <= label < len(self.classes)), None)
         if worst is not None:
-            raise UserError(f'the source has an image of class {worst}, but dataset.task.num_classes allows '
-                            f'0 to {len(self.classes) - 1}.')
+            raise UserError(
+                f'the source has an image of class {worst}, but dataset.task.num_classes allows 0 to {len(self.classes) - 1}.'
+            )
 
     def write(self, tell: Tell = lambda done: None) -> None:
         """Write what is not there yet and put all in place; files of the pattern that were there before go.
@@ -162,8 +170,9 @@ class Writing:
         flush(self.pattern.parent)
 
 
-def _in_order(pool: concurrent.futures.Executor, read: Callable[[int], bytes],
-              numbers: Iterable[int]) -> Iterator['concurrent.futures.Future[bytes]']:
+def _in_order(
+    pool: concurrent.futures.Executor, read: Callable[[int], bytes], numbers: Iterable[int]
+) -> Iterator['concurrent.futures.Future[bytes]']:
     """What `read` gives for each number, in order, a few being read ahead."""
     waiting: collections.deque[concurrent.futures.Future[bytes]] = collections.deque()
     try:

@@ -1,4 +1,5 @@
 """Where a raw data set comes from: a path of the user's, a known path, or URLs whose content is checked."""
+
 import hashlib
 import pathlib
 import sys
@@ -17,8 +18,9 @@ CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60
 
 
-def locate(source: str | None, known: Sequence[str], urls: Mapping[str, Mapping[str, str]],
-           folder: pathlib.Path) -> pathlib.Path:
+def locate(
+    source: str | None, known: Sequence[str], urls: Mapping[str, Mapping[str, str]], folder: pathlib.Path
+) -> pathlib.Path:
     """The folder or archive to read: `source` if given, else the first of `known` that exists, else `urls` downloaded.
 
     urls: {file name: {url, sha256}}; they go to `folder`, where a file downloaded before is taken as it is if its sum is right.
@@ -34,8 +36,9 @@ def locate(source: str | None, known: Sequence[str], urls: Mapping[str, Mapping[
             return path
     if not urls:
         looked = f' (none of {", ".join(known)} exists)' if known else ''
-        raise UserError('`prepare` has nothing to read: say where the raw data set is with '
-                        f'dataset.prepare.source=PATH{looked}.')
+        raise UserError(
+            f'`prepare` has nothing to read: say where the raw data set is with dataset.prepare.source=PATH{looked}.'
+        )
     for name, entry in urls.items():
         if not isinstance(entry, Mapping) or set(entry) != {'url', 'sha256'}:
             raise UserError(f'dataset.prepare.urls.{name} is {entry!r}, expected {{url: , sha256: }}.')
@@ -62,12 +65,15 @@ def download(url: str, sha256: str, path: pathlib.Path) -> None:
                         file.write(chunk)
                         bar.update(len(chunk))
         except (OSError, urllib.error.URLError) as error:
-            raise RunError(f'cannot download {url}: {error}; fetch it another way and give its place with '
-                           'dataset.prepare.source=PATH.') from error
+            raise RunError(
+                f'cannot download {url}: {error}; fetch it another way and give its place with dataset.prepare.source=PATH.'
+            ) from error
         found = _sum(temporary)
         if found != sha256:
-            raise RunError(f'{url} has changed or arrived damaged: its SHA-256 is {found}, expected {sha256}; '
-                           f'{shown(path)} was not written.')
+            raise RunError(
+                f'{url} has changed or arrived damaged: its SHA-256 is {found}, expected {sha256}; '
+                f'{shown(path)} was not written.'
+            )
 
 
 def _sum(path: pathlib.Path) -> str:

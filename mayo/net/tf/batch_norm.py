@@ -1,4 +1,5 @@
 """Batch normalization at the speed of TensorFlow's fused operation."""
+
 import keras
 import tensorflow as tf
 
@@ -24,8 +25,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mean = tf.zeros([0]) if learn else tf.convert_to_tensor(self.moving_mean)
         variance = tf.zeros([0]) if learn else tf.convert_to_tensor(self.moving_variance)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=tf.cast(inputs, self.compute_dtype), scale=tf.cast(scale, tf.float32), offset=tf.cast(shift, tf.float32),
-            mean=tf.cast(mean, tf.float32), variance=tf.cast(variance, tf.float32), epsilon=self.epsilon, is_training=learn)
+            x=tf.cast(inputs, self.compute_dtype),
+            scale=tf.cast(scale, tf.float32),
+            offset=tf.cast(shift, tf.float32),
+            mean=tf.cast(mean, tf.float32),
+            variance=tf.cast(variance, tf.float32),
+            epsilon=self.epsilon,
+            is_training=learn,
+        )
         if learn:
             self.learn(mean, variance)
         return outputs

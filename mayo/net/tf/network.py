@@ -4,6 +4,7 @@
 
 Under a mixed precision policy the layers compute in 16 bits; from the last layer with weights on, in float32.
 """
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,8 +49,9 @@ class Network(keras.Model):
         graph.walk(dict.fromkeys(graph.inputs, input_dims), visit)
         return layers
 
-    def call(self, images: tf.Tensor, training: bool = False,
-             keeps: Mapping[str, tf.Tensor] | None = None) -> tuple[Any, dict[str, GateStats]]:
+    def call(
+        self, images: tf.Tensor, training: bool = False, keeps: Mapping[str, tf.Tensor] | None = None
+    ) -> tuple[Any, dict[str, GateStats]]:
         """Returns the outputs (a tensor, or a list if the graph has several) and the gates' stats by layer name.
 
         keeps: active channels, a scalar each, of gated layers in place of what their density says.
@@ -66,8 +68,9 @@ class Network(keras.Model):
         values, _ = self._forward(images, training, {})
         return {node.name: values[node.name] for node in self.graph.nodes}
 
-    def _forward(self, images: tf.Tensor, training: bool,
-                 keeps: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, GateStats]]:
+    def _forward(
+        self, images: tf.Tensor, training: bool, keeps: Mapping[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], dict[str, GateStats]]:
         """The value of every node and input by name, and the gates' stats."""
         stats: dict[str, GateStats] = {}
 
@@ -97,8 +100,12 @@ class Network(keras.Model):
 
     def random_variables(self) -> dict[str, keras.Variable]:
         """The states of the random generators (dropout's) by layer name: with them a resumed run draws what it would have."""
-        return {f'{name}/seed': part.seed_generator.state for name, layer in self.node_layers.items()
-                for part in layer._flatten_layers() if hasattr(part, 'seed_generator')}
+        return {
+            f'{name}/seed': part.seed_generator.state
+            for name, layer in self.node_layers.items()
+            for part in layer._flatten_layers()
+            if hasattr(part, 'seed_generator')
+        }
 
     def regularization(self, stats: dict[str, GateStats]) -> tf.Tensor:
         """What the loss adds to the cross entropy: weight regularizers and the gates' penalties."""

@@ -2,6 +2,7 @@
 
 What may be named, under today's name or an old one, is in mayo/config/names.py; nothing else is ever imported.
 """
+
 import functools
 import importlib
 import inspect
@@ -14,7 +15,7 @@ import keras
 from mayo.config.names import object_spec
 from mayo.net.tf.batch_norm import BatchNormalization
 
-_OURS = {'keras.layers.BatchNormalization': BatchNormalization}      # same arithmetic, less time
+_OURS = {'keras.layers.BatchNormalization': BatchNormalization}  # same arithmetic, less time
 
 
 def instantiate(value: str | Mapping[str, Any] | None, where: str = '', seed: int | None = None, **more: Any) -> Any:

@@ -1,4 +1,5 @@
 """The names that variables have in checkpoints: LAYER/weights, LAYER/BatchNorm/gamma, LAYER/gate/shift."""
+
 from collections.abc import Iterator
 
 import keras

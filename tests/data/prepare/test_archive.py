@@ -1,4 +1,5 @@
 """Folders, tars and zips give the same files; damaged ones are named."""
+
 import io
 import os
 import tarfile
@@ -125,7 +126,7 @@ def test_a_file_that_shrank_since_it_was_listed_is_told(here):
 def test_a_truncated_archive_is_told(here, make, share):
     path = make(here)
     content = path.read_bytes()
-    path.write_bytes(content[:int(len(content) * share)])
+    path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(UserError, match=r'is truncated or corrupt|neither a folder nor'):
         read_all(path)
 

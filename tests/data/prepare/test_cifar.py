@@ -1,4 +1,5 @@
 """CIFAR's archives, binary and python; pickles that could do harm are refused."""
+
 import pickle
 
 import numpy as np
@@ -48,8 +49,10 @@ def test_the_binary_cifar100_gives_the_fine_labels(here):
     assert raw.classes == ['apple', 'aquarium_fish']
 
 
-@pytest.mark.parametrize(('name', 'key', 'meta', 'meta_key'), [
-    ('data_batch_1', b'labels', 'batches.meta', b'label_names'), ('train', b'fine_labels', 'meta', b'fine_label_names')])
+@pytest.mark.parametrize(
+    ('name', 'key', 'meta', 'meta_key'),
+    [('data_batch_1', b'labels', 'batches.meta', b'label_names'), ('train', b'fine_labels', 'meta', b'fine_label_names')],
+)
 @pytest.mark.parametrize('protocol', [2, 4])
 def test_the_python_archives_are_read(here, name, key, meta, meta_key, protocol):
     batch = {b'data': PIXELS.reshape(4, -1), key: LABELS, b'coarse_labels': [0] * 4}
@@ -71,21 +74,32 @@ def test_a_pickle_that_would_run_code_is_refused(here):
     class Harm:
         def __reduce__(self):
             return print, ('harm',)
+
     (here / 'data_batch_1').write_bytes(pickle.dumps(Harm()))
     with pytest.raises(UserError, match=r'not a readable CIFAR file: it asks for builtins.print, which no CIFAR batch needs'):
         cifar.cifar(here, 'train', None, None)
 
 
-@pytest.mark.parametrize(('name', 'content', 'message'), [
-    ('data_batch_1.bin', b'x' * 3074, 'data_batch_1.bin is truncated or corrupt: 3074 bytes are not a whole number of records '
-                                      'of 3073.'),
-    ('train.bin', b'', 'train.bin is truncated or corrupt: 0 bytes'),
-    ('data_batch_1', b'', 'data_batch_1 is not a readable CIFAR file: Ran out of input.'),
-    ('data_batch_1', b'version https://git-lfs', 'data_batch_1 is not a readable CIFAR file: '),
-    ('data_batch_1', pickle.dumps([1]), 'data_batch_1 is not a CIFAR file: it holds no mapping.'),
-    ('data_batch_1', pickle.dumps({b'labels': [1]}), 'is not a CIFAR batch: it needs data [N, 3072] of bytes and N labels.'),
-    ('data_batch_1', pickle.dumps({b'data': np.zeros((2, 3072), np.uint8), b'labels': [1]}), 'is not a CIFAR batch'),
-])
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        (
+            'data_batch_1.bin',
+            b'x' * 3074,
+            'data_batch_1.bin is truncated or corrupt: 3074 bytes are not a whole number of records of 3073.',
+        ),
+        ('train.bin', b'', 'train.bin is truncated or corrupt: 0 bytes'),
+        ('data_batch_1', b'', 'data_batch_1 is not a readable CIFAR file: Ran out of input.'),
+        ('data_batch_1', b'version https://git-lfs', 'data_batch_1 is not a readable CIFAR file: '),
+        ('data_batch_1', pickle.dumps([1]), 'data_batch_1 is not a CIFAR file: it holds no mapping.'),
+        (
+            'data_batch_1',
+            pickle.dumps({b'labels': [1]}),
+            'is not a CIFAR batch: it needs data [N, 3072] of bytes and N labels.',
+        ),
+        ('data_batch_1', pickle.dumps({b'data': np.zeros((2, 3072), np.uint8), b'labels': [1]}), 'is not a CIFAR batch'),
+    ],
+)
 def test_damaged_batches_are_named(here, name, content, message):
     (here / name).write_bytes(content)
     with pytest.raises(UserError) as error:

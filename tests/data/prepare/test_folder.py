@@ -1,4 +1,5 @@
 """Photographs in class folders, and ImageNet's ways to lay them out."""
+
 import io
 import struct
 import tarfile
@@ -44,8 +45,14 @@ def labels_of(raw):
 
 
 def test_class_folders_in_order_are_the_labels(here):
-    write(here, 'data/train/dog/2.jpg', 'data/train/cat/1.jpeg', 'data/train/dog/1.PNG', 'data/train/dog/note.txt',
-          'data/test/owl/1.jpg')
+    write(
+        here,
+        'data/train/dog/2.jpg',
+        'data/train/cat/1.jpeg',
+        'data/train/dog/1.PNG',
+        'data/train/dog/note.txt',
+        'data/test/owl/1.jpg',
+    )
     raw = folder.folder(here, 'train', None, None)
     assert raw.classes == ['cat', 'dog']
     assert labels_of(raw) == [0, 1, 1]
@@ -63,8 +70,9 @@ def test_the_folder_of_a_split_can_be_named(here, place):
     assert folder.folder(here, 'train', place, None).classes == ['cat']
 
 
-@pytest.mark.parametrize(('names', 'place'), [
-    (['val/cat/1.jpg', 'test/dog/1.jpg'], 'cat'), (['validation/test/1.jpg', 'test/dog/1.jpg'], 'test')])
+@pytest.mark.parametrize(
+    ('names', 'place'), [(['val/cat/1.jpg', 'test/dog/1.jpg'], 'cat'), (['validation/test/1.jpg', 'test/dog/1.jpg'], 'test')]
+)
 def test_the_first_usual_name_that_holds_images_is_the_split(here, names, place):
     write(here, *names)
     assert folder.folder(here, 'validate', None, None).classes == [place]
@@ -90,8 +98,11 @@ def test_listed_classes_fix_labels_and_names_and_some_may_be_absent(here):
 
 def test_a_class_that_is_not_listed_is_told(here):
     write(here, 'train/dgo/1.jpg')
-    with pytest.raises(UserError, match=r'train/dgo/1.jpg is of class dgo, which is none of the 1 of dataset.prepare.classes; '
-                                        r'did you mean dog\?'):
+    with pytest.raises(
+        UserError,
+        match=r'train/dgo/1.jpg is of class dgo, which is none of the 1 of dataset.prepare.classes; '
+        r'did you mean dog\?',
+    ):
         labels_of(folder.folder(here, 'train', None, [ClassName('dog', 'dog')]))
 
 
@@ -104,8 +115,9 @@ def test_the_training_archive_of_imagenet_holds_a_tar_for_each_class(here):
     assert (raw.classes, labels_of(raw)) == (['n1', 'n2'], [1, 0])
 
 
-@pytest.mark.parametrize('text', [
-    'ImageId,PredictionString\nb,n1 1 2 3 4 n1 5 6 7 8\na,n2 1 2 3 4\n', 'b.JPEG n1\na.JPEG n2\n', 'n2\nn1\n'])
+@pytest.mark.parametrize(
+    'text', ['ImageId,PredictionString\nb,n1 1 2 3 4 n1 5 6 7 8\na,n2 1 2 3 4\n', 'b.JPEG n1\na.JPEG n2\n', 'n2\nn1\n']
+)
 def test_images_without_class_folders_take_their_class_from_a_file(here, text):
     write(here, 'val/b.JPEG', 'val/a.JPEG', 'val2/c.JPEG')
     (here / 'labels').write_text(text)
@@ -113,9 +125,14 @@ def test_images_without_class_folders_take_their_class_from_a_file(here, text):
     assert labels_of(folder.folder(here, 'validate', {'folder': 'val', 'labels': 'labels'}, classes)) == [1, 0]
 
 
-@pytest.mark.parametrize(('text', 'message'), [
-    ('a.jpg n1\n', 'labels does not say the class of val/b.jpg.'),
-    ('n1\n', 'labels names the classes of 1 images, '), (None, 'the label file labels does not exist.')])
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a.jpg n1\n', 'labels does not say the class of val/b.jpg.'),
+        ('n1\n', 'labels names the classes of 1 images, '),
+        (None, 'the label file labels does not exist.'),
+    ],
+)
 def test_a_label_file_that_does_not_fit_is_told(here, text, message):
     write(here, 'val/a.jpg', 'val/b.jpg')
     if text:
@@ -152,17 +169,23 @@ def test_an_image_is_told_from_another_by_name_and_size(here):
 
 
 @pytest.mark.parametrize('classes', [None, [ClassName('cat', 'cat')]])
-@pytest.mark.parametrize(('place', 'shown'), [
-    (None, 'train or training or ILSVRC2012_img_train/CLASS/image.jpg'), ('x', 'x/CLASS/image.jpg'),
-    ('.', './CLASS/image.jpg')])
+@pytest.mark.parametrize(
+    ('place', 'shown'),
+    [
+        (None, 'train or training or ILSVRC2012_img_train/CLASS/image.jpg'),
+        ('x', 'x/CLASS/image.jpg'),
+        ('.', './CLASS/image.jpg'),
+    ],
+)
 def test_a_source_without_images_is_told(here, place, shown, classes):
     write(here, 'train/cat/note.txt', '1.jpg')
     with pytest.raises(UserError) as error:
         labels_of(folder.folder(here, 'train', place, classes))
-    assert str(error.value).endswith(f'holds no image as {shown}; dataset.prepare.splits.train names the folder above the '
-                                     'class folders.')
+    assert str(error.value).endswith(
+        f'holds no image as {shown}; dataset.prepare.splits.train names the folder above the class folders.'
+    )
 
 
 def test_a_split_of_another_kind_is_told(here):
-    with pytest.raises(UserError, match=r"dataset.prepare.splits.train is 3, expected a folder or \{folder: , labels: \}\."):
+    with pytest.raises(UserError, match=r'dataset.prepare.splits.train is 3, expected a folder or \{folder: , labels: \}\.'):
         folder.folder(here, 'train', 3, None)

@@ -1,4 +1,5 @@
 """IDX files, whole and damaged."""
+
 import contextlib
 import gzip
 import struct
@@ -68,13 +69,16 @@ def test_a_missing_file_is_told(here):
         idx.idx(here, 'train', None, None)
 
 
-@pytest.mark.parametrize(('cut', 'message'), [
-    (lambda content: gzip.compress(idx_file(LABELS))[:-9], 'train-labels-idx1-ubyte.gz is truncated or corrupt: '),
-    (lambda content: gzip.compress(idx_file(LABELS)[:-1]), 'is truncated or corrupt: (5,) needs 13 bytes, found 12.'),
-    (lambda content: gzip.compress(b'\0\0\x08\3\0'), 'is truncated: its header is 16 bytes, found 5.'),
-    (lambda content: gzip.compress(b'\0\0\x0d\1\0\0\0\0'), 'is not an IDX file of bytes.'),
-    (lambda content: b'version https://git-lfs.github.com/spec/v1\n', 'is truncated or corrupt: Not a gzipped file'),
-])
+@pytest.mark.parametrize(
+    ('cut', 'message'),
+    [
+        (lambda content: gzip.compress(idx_file(LABELS))[:-9], 'train-labels-idx1-ubyte.gz is truncated or corrupt: '),
+        (lambda content: gzip.compress(idx_file(LABELS)[:-1]), 'is truncated or corrupt: (5,) needs 13 bytes, found 12.'),
+        (lambda content: gzip.compress(b'\0\0\x08\3\0'), 'is truncated: its header is 16 bytes, found 5.'),
+        (lambda content: gzip.compress(b'\0\0\x0d\1\0\0\0\0'), 'is not an IDX file of bytes.'),
+        (lambda content: b'version https://git-lfs.github.com/spec/v1\n', 'is truncated or corrupt: Not a gzipped file'),
+    ],
+)
 def test_damaged_files_are_named(here, cut, message):
     write(here)
     path = here / 'train-labels-idx1-ubyte.gz'

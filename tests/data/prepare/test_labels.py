@@ -1,4 +1,5 @@
 """The classes of ImageNet's validation images, from each of the files that say them."""
+
 import io
 import re
 import tarfile
@@ -72,8 +73,9 @@ def test_the_list_of_kaggle_is_found(here):
     for name in IMAGES:
         (val / f'{name}.JPEG').write_bytes(photograph())
     (here / 'ILSVRC2012_img_val.tar').unlink()
-    (here / 'LOC_val_solution.csv').write_text('ImageId,PredictionString\n' + ''.join(
-        f'{name},n0{n} 1 2 3 4 n0{n} 5 6 7 8\n' for n, name in enumerate(IMAGES, 1)))
+    (here / 'LOC_val_solution.csv').write_text(
+        'ImageId,PredictionString\n' + ''.join(f'{name},n0{n} 1 2 3 4 n0{n} 5 6 7 8\n' for n, name in enumerate(IMAGES, 1))
+    )
     assert found(here)[::-1] == [0, 1, 2]
 
 
@@ -85,12 +87,20 @@ def test_a_list_of_synsets_is_found_and_ids_may_be_a_text(here):
     assert found(here, {'folder': 'ILSVRC2012_img_val', 'labels': 'truth', 'ids': 'ids'}) == [1, 0, 1]
 
 
-@pytest.mark.parametrize(('truth', 'ids', 'message'), [
-    ('1\n2\n', '1 n01\n2 n02\n', 'truth names the classes of 2 images, the source holds 3.'),
-    ('1\n2\n9\n', '1 n01\n2 n02\n', 'truth says id 9, which ids does not know.'),
-    ('1\n2\n1\n', 'a b\n', 'ids: expected lines with an ILSVRC id and its class, or the meta.mat of ILSVRC 2012.'),
-    ('1\n2\n1\n', None, 'truth says classes by ILSVRC id, and meta.mat, which says what those mean, does not exist; put it '
-                         'there, or name it as dataset.prepare.splits.validate.ids.')])
+@pytest.mark.parametrize(
+    ('truth', 'ids', 'message'),
+    [
+        ('1\n2\n', '1 n01\n2 n02\n', 'truth names the classes of 2 images, the source holds 3.'),
+        ('1\n2\n9\n', '1 n01\n2 n02\n', 'truth says id 9, which ids does not know.'),
+        ('1\n2\n1\n', 'a b\n', 'ids: expected lines with an ILSVRC id and its class, or the meta.mat of ILSVRC 2012.'),
+        (
+            '1\n2\n1\n',
+            None,
+            'truth says classes by ILSVRC id, and meta.mat, which says what those mean, does not exist; put it '
+            'there, or name it as dataset.prepare.splits.validate.ids.',
+        ),
+    ],
+)
 def test_a_file_that_does_not_fit_is_told(here, truth, ids, message):
     (here / 'truth').write_text(truth)
     place = {'folder': 'ILSVRC2012_img_val', 'labels': 'truth'}

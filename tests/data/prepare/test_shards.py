@@ -1,4 +1,5 @@
 """All shards or none, every image once, mixed the same way each time; a run that was killed goes on where it was."""
+
 import collections
 
 import numpy as np
@@ -29,8 +30,14 @@ def writing(pattern, count=100, read=content, **keys):
 
 def read(path):
     features = [tf.train.Example.FromString(r.numpy()).features.feature for r in tf.data.TFRecordDataset(str(path))]
-    return [(int(f['image/encoded'].bytes_list.value[0]), f['image/class/label'].int64_list.value[0],
-             f['image/class/text'].bytes_list.value[0].decode()) for f in features]
+    return [
+        (
+            int(f['image/encoded'].bytes_list.value[0]),
+            f['image/class/label'].int64_list.value[0],
+            f['image/class/text'].bytes_list.value[0].decode(),
+        )
+        for f in features
+    ]
 
 
 def names(folder):
@@ -88,10 +95,14 @@ def test_progress_is_told(here):
     assert told == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(('count', 'classes', 'expected', 'message'), [
-    (99, CLASSES, 100, 'train-*: the source holds 99 images, but dataset.num_examples_per_epoch says 100.'),
-    (0, CLASSES, None, 'train-*: the source holds no image.'),
-    (20, CLASSES[:9], 20, 'the source has an image of class 9, but dataset.task.num_classes allows 0 to 8.')])
+@pytest.mark.parametrize(
+    ('count', 'classes', 'expected', 'message'),
+    [
+        (99, CLASSES, 100, 'train-*: the source holds 99 images, but dataset.num_examples_per_epoch says 100.'),
+        (0, CLASSES, None, 'train-*: the source holds no image.'),
+        (20, CLASSES[:9], 20, 'the source has an image of class 9, but dataset.task.num_classes allows 0 to 8.'),
+    ],
+)
 def test_what_does_not_fit_is_told_before_anything_is_written(here, count, classes, expected, message):
     with pytest.raises(UserError) as error:
         writing(here / 'train-*', count, classes=classes).check(expected)
@@ -111,6 +122,7 @@ def stopping_at(limit):
         if len(reads) > limit:
             raise Interrupted
         return content(number)
+
     return read
 
 
@@ -128,6 +140,7 @@ def test_an_interrupted_run_leaves_the_old_files_and_is_taken_up_where_it_was(he
     def counted(number):
         reads[number] += 1
         return content(number)
+
     again = writing(here / 'train-*', read=counted)
     assert again.kept == 50
     again.write(told.append)
@@ -135,7 +148,8 @@ def test_an_interrupted_run_leaves_the_old_files_and_is_taken_up_where_it_was(he
     assert names(here) == [f'train-0000{n}-of-00004' for n in range(4)]
     writing(here / 'other-*').write()
     assert [path.read_bytes() for path in sorted(here.glob('train-*'))] == [
-        path.read_bytes() for path in sorted(here.glob('other-*'))]
+        path.read_bytes() for path in sorted(here.glob('other-*'))
+    ]
 
 
 @pytest.mark.parametrize('keys', [{'first_label': 1}, {'mixed': False}, {'classes': CLASSES[::-1]}, {'shards': 5}])
@@ -150,7 +164,7 @@ def test_a_draft_that_was_not_finished_is_not_taken_for_whole(here):
         writing(here / 'train-*', read=stopping_at(60)).write()
     folder = here / '.train-.unfinished'
     third = writing(here / 'train-*').plan[2].draft
-    (folder / f'.{third.name}.abcd.tmp').write_bytes(b'half a file')        # what a kill leaves
+    (folder / f'.{third.name}.abcd.tmp').write_bytes(b'half a file')  # what a kill leaves
     assert writing(here / 'train-*').kept == 50
 
 

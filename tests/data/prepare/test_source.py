@@ -1,4 +1,5 @@
 """Where a raw data set comes from, and that nothing wrong is ever kept of a download."""
+
 import hashlib
 
 import pytest
@@ -37,8 +38,10 @@ def test_a_path_of_the_user_that_does_not_exist_is_told(here):
 def test_without_anything_to_read_the_user_is_told_how_to_say(here):
     with pytest.raises(UserError) as error:
         locate(None, ['/no/where', 'absent'], {}, here / 'd')
-    assert str(error.value) == ('`prepare` has nothing to read: say where the raw data set is with '
-                                'dataset.prepare.source=PATH (none of /no/where, absent exists).')
+    assert str(error.value) == (
+        '`prepare` has nothing to read: say where the raw data set is with '
+        'dataset.prepare.source=PATH (none of /no/where, absent exists).'
+    )
 
 
 def test_one_url_is_the_source_and_several_are_a_folder(here):

@@ -1,4 +1,5 @@
 """The network of a graph: names, seeds, precision, what the loss adds, what training changes."""
+
 import keras
 import numpy as np
 import pytest
@@ -40,10 +41,18 @@ def test_variables_have_their_names_in_checkpoints():
     names = network({'b1': block, 'deep': {'type': 'depthwise_convolution', 'kernel_size': 3}}).named_variables()
     norm = ['moving_mean', 'moving_variance']
     assert list(names) == [
-        'b1/a/weights', *(f'b1/a/BatchNorm/{name}' for name in ('gamma', 'beta', *norm)),
-        'b1/b/weights', *(f'b1/b/BatchNorm/{name}' for name in norm),
-        'b1/b/gate/weights', 'b1/b/gate/biases', 'b1/b/gate/shift',
-        'deep/depthwise_weights', 'deep/biases', 'logits/weights', 'logits/biases']
+        'b1/a/weights',
+        *(f'b1/a/BatchNorm/{name}' for name in ('gamma', 'beta', *norm)),
+        'b1/b/weights',
+        *(f'b1/b/BatchNorm/{name}' for name in norm),
+        'b1/b/gate/weights',
+        'b1/b/gate/biases',
+        'b1/b/gate/shift',
+        'deep/depthwise_weights',
+        'deep/biases',
+        'logits/weights',
+        'logits/biases',
+    ]
 
 
 def test_every_weight_is_named_once():
@@ -57,6 +66,7 @@ def test_weights_depend_on_the_seed_alone():
     def weights(seed):
         net = network({'a': CONV, 'b': GATED}, seed=seed)
         return {name: variable.numpy() for name, variable in net.named_variables().items()}
+
     first, same, other = weights(1), weights(1), weights(2)
     assert all(np.array_equal(first[name], same[name]) for name in first)
     for name in ('a/weights', 'b/weights', 'b/gate/weights', 'logits/weights'):
@@ -106,7 +116,7 @@ def test_random_states_are_variables_with_which_draws_repeat(images):
 def test_the_state_of_a_generator_inside_a_layer_is_among_them():
     net = network({'gated': GATED})
     gate = net.node_layers['gated'].gate
-    object.__setattr__(gate, 'seed_generator', keras.random.SeedGenerator(1))       # a gate that is built takes no new state
+    object.__setattr__(gate, 'seed_generator', keras.random.SeedGenerator(1))  # a gate that is built takes no new state
     assert list(net.random_variables()) == ['gated/seed']
 
 
@@ -116,7 +126,7 @@ def test_the_loss_adds_weight_regularizers_and_gate_penalties(images):
     net = network({'a': CONV | l2, 'b': GATED | gate})
     _, stats = net(images)
     weights = net.named_variables()['a/weights'].numpy()
-    expected = 0.5 * (weights ** 2).sum() + 0.25 * stats['b'].saliency.numpy().sum(1).mean()
+    expected = 0.5 * (weights**2).sum() + 0.25 * stats['b'].saliency.numpy().sum(1).mean()
     np.testing.assert_allclose(net.regularization(stats), expected, rtol=1e-5)
     bare = network({'a': CONV})
     assert float(bare.regularization({})) == 0
@@ -129,7 +139,12 @@ def test_under_mixed_precision_the_last_weights_and_what_follows_compute_in_floa
     finally:
         keras.config.set_dtype_policy('float32')
     assert {name: layer.compute_dtype for name, layer in net.node_layers.items()} == {
-        'a': 'bfloat16', 'b': 'bfloat16', 'pool': 'bfloat16', 'logits': 'float32', 'flat': 'float32'}
+        'a': 'bfloat16',
+        'b': 'bfloat16',
+        'pool': 'bfloat16',
+        'logits': 'float32',
+        'flat': 'float32',
+    }
     assert {variable.dtype for variable in net.weights} == {'float32'}
     outputs, stats = net(images, training=True)
     assert outputs.dtype == stats['b'].saliency.dtype == tf.float32
@@ -138,8 +153,11 @@ def test_under_mixed_precision_the_last_weights_and_what_follows_compute_in_floa
 
 
 def test_a_last_softmax_makes_probabilities(images):
-    graph = build_graph(HEAD | {'softmax': {'type': 'softmax'}},
-                        {'from': 'input', 'with': [*HEAD, 'softmax'], 'to': 'output'}, complete=complete)
+    graph = build_graph(
+        HEAD | {'softmax': {'type': 'softmax'}},
+        {'from': 'input', 'with': [*HEAD, 'softmax'], 'to': 'output'},
+        complete=complete,
+    )
     net = Network(graph, Shape((6, 6, 3)), 'model')
     assert net.is_probability
     np.testing.assert_allclose(tf.reduce_sum(net(images)[0], 1), np.ones(5), rtol=1e-5)
@@ -162,13 +180,17 @@ def test_gates_with_a_global_threshold_share_one_that_training_moves(images):
     assert float(threshold) == 0
     _, stats = net(images, training=True)
     together = np.concatenate([stat.saliency for stat in stats.values()], 1)
-    np.testing.assert_allclose(threshold, np.sort(together, 1)[:, 3].mean(), rtol=1e-5)       # the fifth of eight
+    np.testing.assert_allclose(threshold, np.sort(together, 1)[:, 3].mean(), rtol=1e-5)  # the fifth of eight
 
 
 def test_a_graph_with_joins_and_several_outputs(images):
     layers = {'a': CONV, 'b': CONV, 'sum': {'type': 'add'}, 'cat': {'type': 'concat'}}
-    entries = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'input', 'with': 'b', 'to': 'y'},
-               {'from': ['x', 'y'], 'with': 'sum', 'to': 'one'}, {'from': ['x', 'y'], 'with': 'cat', 'to': 'two'}]
+    entries = [
+        {'from': 'input', 'with': 'a', 'to': 'x'},
+        {'from': 'input', 'with': 'b', 'to': 'y'},
+        {'from': ['x', 'y'], 'with': 'sum', 'to': 'one'},
+        {'from': ['x', 'y'], 'with': 'cat', 'to': 'two'},
+    ]
     graph = build_graph(layers, entries, outputs=['one', 'two'], complete=complete)
     (total, both), stats = Network(graph, Shape((6, 6, 3)), 'model')(images)
     assert (total.shape, both.shape, stats) == ((5, 6, 6, 4), (5, 6, 6, 8), {})

@@ -1,4 +1,5 @@
 """Objects from YAML names."""
+
 import keras
 import pytest
 
@@ -14,7 +15,7 @@ def test_nothing_gives_nothing():
 def test_a_class_is_made_with_its_arguments_and_a_function_keeps_its_own():
     assert instantiate({'type': 'keras.regularizers.L2', 'l2': 0.5}).l2 == 0.5
     assert instantiate('relu') is keras.activations.relu
-    assert float(instantiate({'type': 'leaky_relu', 'negative_slope': 0.5})(-2.)) == -1
+    assert float(instantiate({'type': 'leaky_relu', 'negative_slope': 0.5})(-2.0)) == -1
 
 
 def test_a_random_initializer_gets_the_seed_unless_it_names_one():

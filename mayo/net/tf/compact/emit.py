@@ -2,6 +2,7 @@
 
 Values are [1, H, W, k] or [1, k], indices int32 [k]; without gates, a batch of N passes just as well.
 """
+
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,11 +16,12 @@ from mayo.net.tf.objects import instantiate
 Emit = Callable[['Image', Any], tf.Tensor]
 emitters: dict[type, Emit] = {}
 
-CAPTURED = 2 ** 24              # numbers in a constant that is no part of the graph, which would copy it
+CAPTURED = 2**24  # numbers in a constant that is no part of the graph, which would copy it
 
 
 class Spread(NamedTuple):
     """Of an index that names each of several `positions` of certain `channels`, position by position."""
+
     channels: tf.Tensor
     positions: int
 
@@ -51,9 +53,11 @@ class Image:
 
 def emitter(kind: type) -> Callable[[Emit], Emit]:
     """Enters the function that computes one class of operation."""
+
     def enter(function: Emit) -> Emit:
         emitters[kind] = function
         return function
+
     return enter
 
 

@@ -1,4 +1,5 @@
 """Layers without weights in TensorFlow, and what makes, widens and narrows slices."""
+
 import numpy as np
 import tensorflow as tf
 

@@ -7,6 +7,7 @@ What a gate does to the features of its convolution is at most a scale, a shift 
 On a CPU TensorFlow copies runs of Kh Kw numbers, from [C' C, Kh Kw], and wants them in ascending order; XLA prefers single
 numbers from [Kh Kw, C' C] in any order.
 """
+
 import math
 from typing import Any, NamedTuple
 
@@ -16,8 +17,8 @@ import tensorflow as tf
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.emit import Image, Spread, chosen, emitter, function, padding_of
 
-BLOCK = 2 ** 16                 # weights of a channel that are read where they are; fewer are gathered first
-AT_ONCE = 8                     # blocks read in parallel
+BLOCK = 2**16  # weights of a channel that are read where they are; fewer are gathered first
+AT_ONCE = 8  # blocks read in parallel
 
 
 @emitter(ops.Conv)
@@ -43,6 +44,7 @@ def conv(image: Image, one: ops.Conv) -> tf.Tensor:
 
 class Choice(NamedTuple):
     """A gate's `winners`, an index, and their g, mask and b, all [k]; None: all channels in order, a mask of ones, no b."""
+
     saliency: tf.Tensor
     mask: tf.Tensor | None
     winners: tf.Tensor | None
@@ -59,6 +61,7 @@ class Choice(NamedTuple):
 
 class Effect(NamedTuple):
     """What is done to each channel: factor function(scale features + shift); all [k], None for 1."""
+
     scale: tf.Tensor | np.ndarray | None
     shift: tf.Tensor | np.ndarray
     factor: tf.Tensor | None

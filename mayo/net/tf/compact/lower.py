@@ -4,6 +4,7 @@ One walk over the graph. What a layer passes on is the name of a value of the pr
 the rule of each layer type says whether a slice passes it, as mayo.estimate.density does for costs. Where channels are mixed or
 their positions matter, the slice is expanded to all channels first.
 """
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,9 +54,11 @@ def _reasons(node: Node) -> list[str]:
     if gate.policy not in BOOSTS:
         reasons.append(f'compact execution has no formula for gate_params.policy `{gate.policy}`.')
     if gate.granularity == 'vector':
-        reasons.append('compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses '
-                       'for each row.')
+        reasons.append(
+            'compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses for each row.'
+        )
     if gate.threshold != 'online' and gate.kept(node.params['num_outputs']) < node.params['num_outputs']:
-        reasons.append(f'compact execution computes a fixed number of channels; with gate_params.threshold `{gate.threshold}` '
-                       'it varies.')
+        reasons.append(
+            f'compact execution computes a fixed number of channels; with gate_params.threshold `{gate.threshold}` it varies.'
+        )
     return reasons

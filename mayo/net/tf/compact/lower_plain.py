@@ -1,4 +1,5 @@
 """Layers without weights, and those that join: which slices pass, and what becomes of their indices."""
+
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,10 @@ def pool(lowering: Lowering, node: Node, source: str) -> str:
     rows, columns = node.params['kernel_size']
     kernel = min(rows, height), min(columns, width)
     pads = pads_of(lowering, node, source, kernel) if node.params['padding'] == 'same' else ((0, 0), (0, 0))
-    return lowering.add_like(ops.Pool(output=node.name, source=source, kind=kind, kernel=kernel, stride=node.params['stride'],
-                                      pads=pads), lowering.shape.dims)
+    return lowering.add_like(
+        ops.Pool(output=node.name, source=source, kind=kind, kernel=kernel, stride=node.params['stride'], pads=pads),
+        lowering.shape.dims,
+    )
 
 
 @rules.register('reduce_mean')
@@ -50,8 +53,9 @@ def reduce_mean(lowering: Lowering, node: Node, source: str) -> str:
     axes = tuple(sorted(rank + axis if axis < 0 else axis - 1 for axis in node.params['axis']))
     if rank - 1 in axes:
         source = lowering.full(source)
-    return lowering.add_like(ops.Mean(output=node.name, source=source, axes=axes, keepdims=node.params['keepdims']),
-                             lowering.shape.dims)
+    return lowering.add_like(
+        ops.Mean(output=node.name, source=source, axes=axes, keepdims=node.params['keepdims']), lowering.shape.dims
+    )
 
 
 @rules.register('squeeze')
@@ -103,9 +107,17 @@ def local_response_normalization(lowering: Lowering, node: Node, source: str) ->
     """Needs the neighbours of each channel: of a slice, all channels; zero ones stay zero and are dropped again."""
     source = lowering.plain(source)
     value, params = lowering.values[source], node.params
-    output = lowering.add(ops.LocalResponse(
-        output=f'{node.name}/full' if value.index else node.name, source=lowering.full(source), radius=params['depth_radius'],
-        bias=params['bias'], alpha=params['alpha'], beta=params['beta']), lowering.shape.dims)
+    output = lowering.add(
+        ops.LocalResponse(
+            output=f'{node.name}/full' if value.index else node.name,
+            source=lowering.full(source),
+            radius=params['depth_radius'],
+            bias=params['bias'],
+            alpha=params['alpha'],
+            beta=params['beta'],
+        ),
+        lowering.shape.dims,
+    )
     return _take(lowering, node.name, output, value) if value.index else output
 
 
@@ -118,6 +130,7 @@ def _take(lowering: Lowering, output: str, source: str, like: Value) -> str:
 
 # --- layers that join ---
 
+
 @rules.register('concat')
 def concat(lowering: Lowering, node: Node, *sources: str) -> str:
     """Slices stay slices: their indices, moved, side by side."""
@@ -126,8 +139,10 @@ def concat(lowering: Lowering, node: Node, *sources: str) -> str:
     if all(value.index is None for value in values):
         return lowering.add(operation, lowering.shape.dims)
     starts = np.cumsum([0, *(value.width for value in values)])
-    index, count = lowering.reindex(f'{node.name}/index', tuple(
-        (value.index, value.channels, (int(start),)) for value, start in zip(values, starts[:-1], strict=True)))
+    index, count = lowering.reindex(
+        f'{node.name}/index',
+        tuple((value.index, value.channels, (int(start),)) for value, start in zip(values, starts[:-1], strict=True)),
+    )
     fills = [lowering.fills.get(source, np.zeros(value.width)) for source, value in zip(sources, values, strict=True)]
     return lowering.add(operation, lowering.shape.dims, index, count, np.concatenate(fills))
 

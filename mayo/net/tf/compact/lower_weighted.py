@@ -1,4 +1,5 @@
 """Layers with weights: batch norm folded into them, gates read, slices made and read."""
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,9 @@ from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.lowering import Lowering, function_of, pads_of, rules
 from mayo.net.tf.compact.program import Function
 
-EPSILON = 0.001                 # of batch norm where YAML names none; Keras's default
+EPSILON = 0.001  # of batch norm where YAML names none; Keras's default
 BATCH_NORM = 'BatchNormalization'
-BOOSTS = {'parametric': 'before', 'squeeze': 'after', 'naive': 'never'}       # what a program's gate calls each policy
+BOOSTS = {'parametric': 'before', 'squeeze': 'after', 'naive': 'never'}  # what a program's gate calls each policy
 
 
 @rules.register('convolution')
@@ -32,11 +33,24 @@ def convolution(lowering: Lowering, node: Node, source: str) -> str:
             standardize = params.epsilon
     if standardize is None:
         weights, scale = _scaled(weights, scale), np.ones(1)
-    return lowering.add(ops.Conv(
-        output=node.name, source=source, weights=_float32(weights), bias=_float32(bias), stride=node.params['stride'],
-        pads=pads_of(lowering, node, source), groups=groups, function=function_of(node.params['activation_fn']), gate=gate,
-        standardize=standardize, scale=_float32(scale) if np.any(scale != 1) else None,
-    ), lowering.shape.dims, f'{node.name}/index' if keep < weights.shape[0] else None, keep)
+    return lowering.add(
+        ops.Conv(
+            output=node.name,
+            source=source,
+            weights=_float32(weights),
+            bias=_float32(bias),
+            stride=node.params['stride'],
+            pads=pads_of(lowering, node, source),
+            groups=groups,
+            function=function_of(node.params['activation_fn']),
+            gate=gate,
+            standardize=standardize,
+            scale=_float32(scale) if np.any(scale != 1) else None,
+        ),
+        lowering.shape.dims,
+        f'{node.name}/index' if keep < weights.shape[0] else None,
+        keep,
+    )
 
 
 @rules.register('depthwise_convolution')
@@ -54,10 +68,21 @@ def depthwise_convolution(lowering: Lowering, node: Node, source: str) -> str:
         index, count = lowering.reindex(f'{node.name}/index', ((index, value.channels, (0,)),), times)
     fill = _of_constant(function, bias) if index else None
     late = index is not None and fill is None
-    output = lowering.add(ops.Depthwise(
-        output=f'{node.name}/features' if late else node.name, source=source, weights=_float32(weights), bias=_float32(bias),
-        stride=node.params['stride'], pads=pads_of(lowering, node, source), function=None if late else function,
-    ), lowering.shape.dims, index, count, bias if late else fill)
+    output = lowering.add(
+        ops.Depthwise(
+            output=f'{node.name}/features' if late else node.name,
+            source=source,
+            weights=_float32(weights),
+            bias=_float32(bias),
+            stride=node.params['stride'],
+            pads=pads_of(lowering, node, source),
+            function=None if late else function,
+        ),
+        lowering.shape.dims,
+        index,
+        count,
+        bias if late else fill,
+    )
     return lowering.apply(node.name, output, function) if late else output
 
 
@@ -66,9 +91,16 @@ def fully_connected(lowering: Lowering, node: Node, source: str) -> str:
     """Reads the weights of the active channels of its source."""
     weights = lowering.weights[f'{node.name}/weights']
     scale, bias = _norm(lowering, node, weights.shape[1])
-    return lowering.add(ops.Dense(
-        output=node.name, source=lowering.plain(source), weights=_float32(_scaled(weights.T, scale).T), bias=_float32(bias),
-        function=function_of(node.params['activation_fn'])), lowering.shape.dims)
+    return lowering.add(
+        ops.Dense(
+            output=node.name,
+            source=lowering.plain(source),
+            weights=_float32(_scaled(weights.T, scale).T),
+            bias=_float32(bias),
+            function=function_of(node.params['activation_fn']),
+        ),
+        lowering.shape.dims,
+    )
 
 
 @rules.register('batch_normalization')
@@ -81,13 +113,18 @@ def batch_normalization(lowering: Lowering, node: Node, source: str) -> str:
     fill = _of_constant(function, before * scale + shift) if value.index else None
     if value.index and fill is None:
         source, value = lowering.full(source), lowering.values[lowering.full(source)]
-    return lowering.add(ops.Scale(
-        output=node.name, source=source, scale=_float32(scale), shift=_float32(shift), function=function),
-        lowering.shape.dims, value.index, value.channels, fill)
+    return lowering.add(
+        ops.Scale(output=node.name, source=source, scale=_float32(scale), shift=_float32(shift), function=function),
+        lowering.shape.dims,
+        value.index,
+        value.channels,
+        fill,
+    )
 
 
 def _gate(lowering: Lowering, node: Node, params: GateParams, bias: np.ndarray) -> tuple[ops.Gate, np.ndarray]:
     """The gate of a node and the convolution's bias, which takes up a constant b that is added before boosting."""
+
     def affine(name: str) -> ops.Affine:
         return ops.Affine(weights[f'{name}/weights'], weights[f'{name}/biases'])
 
@@ -127,6 +164,7 @@ def _norm(lowering: Lowering, node: Node, channels: int) -> tuple[np.ndarray, np
 
 def _folded(weights: Mapping[str, np.ndarray], name: str, epsilon: float, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """gamma (x - mean) / sqrt(variance + epsilon) + beta as x scale + shift, in float64; what is not there is 1 or 0."""
+
     def of(part: str, default: float) -> np.ndarray:
         return weights.get(f'{name}/BatchNorm/{part}', np.full(channels, default)).astype(np.float64)
 

@@ -3,6 +3,7 @@
 A shift (a depthwise convolution's bias, a batch norm) moves suppressed channels away from zero, all positions alike: the slice
 passes and its `fill` [C] is remembered until somebody needs the other channels.
 """
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.program import Function, Value
 from mayo.util.registry import Registry
 
-Rule = Callable[..., str]       # rule(lowering, node, names of the values it reads) -> name of its value
+Rule = Callable[..., str]  # rule(lowering, node, names of the values it reads) -> name of its value
 rules: Registry[Rule] = Registry('layer type in compact execution')
 Parts = tuple[tuple[str | None, int, tuple[int, ...]], ...]
 
@@ -28,9 +29,9 @@ class Lowering:
         self.weights = weights
         self.operations: list[ops.Operation] = []
         self.values: dict[str, Value] = {}
-        self.fills: dict[str, np.ndarray] = {}          # of slices whose other channels are not zero
+        self.fills: dict[str, np.ndarray] = {}  # of slices whose other channels are not zero
         self.expanded: dict[str, str] = {}
-        self.shape = Shape((1,))                        # of the node being lowered, all channels
+        self.shape = Shape((1,))  # of the node being lowered, all channels
 
     def take_in(self, name: str, shape: Shape) -> str:
         self.values[name] = Value(shape.dims, shape.channels)
@@ -41,8 +42,14 @@ class Lowering:
         self.shape = measure(node.type, shapes, node.params).shape
         return rules[node.type](self, node, *sources)
 
-    def add(self, operation: ops.Operation, dims: tuple[int, ...], index: str | None = None, count: int = 0,
-            fill: np.ndarray | None = None) -> str:
+    def add(
+        self,
+        operation: ops.Operation,
+        dims: tuple[int, ...],
+        index: str | None = None,
+        count: int = 0,
+        fill: np.ndarray | None = None,
+    ) -> str:
         """Append `operation`, whose value has all `dims`, or `count` channels of them at `index`."""
         stored = (*dims[:-1], count) if index else dims
         self.values[operation.output] = Value(stored, dims[-1], index)
@@ -115,9 +122,16 @@ def pads_of(lowering: Lowering, node: Node, source: str, kernel: tuple[int, int]
         return tuple((side, side) for side in padding)
     if padding == 'valid':
         return (0, 0), (0, 0)
-    return tuple(_same(*sizes) for sizes in zip(
-        lowering.values[source].dims[:2], lowering.shape.dims[:2], kernel or node.params['kernel_size'], node.params['stride'],
-        strict=True))
+    return tuple(
+        _same(*sizes)
+        for sizes in zip(
+            lowering.values[source].dims[:2],
+            lowering.shape.dims[:2],
+            kernel or node.params['kernel_size'],
+            node.params['stride'],
+            strict=True,
+        )
+    )
 
 
 def _same(size: int, target: int, kernel: int, stride: int) -> tuple[int, int]:

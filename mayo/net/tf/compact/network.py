@@ -6,6 +6,7 @@ Gates choose for each image its own channels, so a batch is a parallel map over 
 MCifarNet at density 0.5 in batches of 64, in processor time of the map: all images in each operation, with batched gathers
 and matrix products, 1.3 (XLA) and 1.7; that in pieces of 4 or 16 images, 1.3 and more.
 """
+
 import math
 import os
 from typing import Any
@@ -15,7 +16,7 @@ import tensorflow as tf
 from mayo.net.tf.compact.emit import Image
 from mayo.net.tf.compact.program import Program
 
-SMALL = 2 ** 17                 # numbers in the largest map, up to which XLA wins
+SMALL = 2**17  # numbers in the largest map, up to which XLA wins
 
 
 class CompactNetwork:
@@ -44,9 +45,12 @@ class CompactNetwork:
         return [run.values[name] for name in self.program.outputs], {name: count[None] for name, count in run.counts.items()}
 
     def _each(self, images: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        signature = ([tf.TensorSpec(self.program.values[name].dims) for name in self.program.outputs],
-                     {name: tf.TensorSpec((), tf.int32) for name in self.program.gated})
+        signature = (
+            [tf.TensorSpec(self.program.values[name].dims) for name in self.program.outputs],
+            {name: tf.TensorSpec((), tf.int32) for name in self.program.gated},
+        )
 
         def run(image: tf.Tensor) -> Any:
             return tf.nest.map_structure(lambda value: value[0], self.one(image[None]))
+
         return tf.map_fn(run, images, parallel_iterations=self.parallel, fn_output_signature=signature)

@@ -5,6 +5,7 @@
 Channels come first inside. Only the images, and maps among the outputs, are transposed: 150,000 numbers of a 224 x 224 image,
 which takes a thousandth of the time of VGG-16.
 """
+
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +18,15 @@ from mayo.net.tf.compact.onnx_writer import Images, Writer, affine, function, pa
 from mayo.net.tf.compact.program import Program
 
 __all__ = ['Images', 'onnx_model']
-EXPAND_FROM = 1 / 3             # of a fully connected layer's rows: reading all is faster than copying more than these
+EXPAND_FROM = 1 / 3  # of a fully connected layer's rows: reading all is faster than copying more than these
 
 Emit = Callable[[Writer, Any], str]
 emitters: dict[type, Emit] = {}
 
 
-def onnx_model(program: Program, name: str = 'mayo', *, batch: int | None = 1, counts: bool = False,
-               images: Images | None = None) -> Any:
+def onnx_model(
+    program: Program, name: str = 'mayo', *, batch: int | None = 1, counts: bool = False, images: Images | None = None
+) -> Any:
     """The onnx.ModelProto of `program`.
 
     batch: images at once, None for any number; a program with gates takes one, as each image has weights of its own.
@@ -46,9 +48,11 @@ def onnx_model(program: Program, name: str = 'mayo', *, batch: int | None = 1, c
 
 def emitter(kind: type) -> Callable[[Emit], Emit]:
     """Enters the function that writes one class of operation; it returns the name of what it computes."""
+
     def enter(function: Emit) -> Emit:
         emitters[kind] = function
         return function
+
     return enter
 
 
@@ -86,6 +90,7 @@ def scale(writer: Writer, one: ops.Scale) -> str:
 
 # --- without weights ---
 
+
 @emitter(ops.Pool)
 def pool(writer: Writer, one: ops.Pool) -> str:
     source, kind = writer.source(one), {'max': 'MaxPool', 'avg': 'AveragePool'}[one.kind]
@@ -100,7 +105,7 @@ def mean(writer: Writer, one: ops.Mean) -> str:
     axes = sorted(1 if axis == rank - 1 else axis + 2 for axis in one.axes)
     result = writer.add('ReduceMean', writer.source(one), axes=axes, keepdims=int(one.keepdims))
     left = rank - len(axes)
-    if 1 in axes and not one.keepdims and left > 1:         # the last of the other axes holds the channels now
+    if 1 in axes and not one.keepdims and left > 1:  # the last of the other axes holds the channels now
         result = writer.add('Transpose', result, perm=[0, left, *range(1, left)])
     return result
 
@@ -114,8 +119,9 @@ def activation(writer: Writer, one: ops.Activation) -> str:
 def local_response(writer: Writer, one: ops.LocalResponse) -> str:
     """ONNX divides alpha by the channels summed over."""
     size = 2 * one.radius + 1
-    return writer.add('LRN', writer.source(one), size=size, alpha=float(one.alpha * size), bias=float(one.bias),
-                      beta=float(one.beta))
+    return writer.add(
+        'LRN', writer.source(one), size=size, alpha=float(one.alpha * size), bias=float(one.bias), beta=float(one.beta)
+    )
 
 
 @emitter(ops.Add)
@@ -159,11 +165,13 @@ def crop(writer: Writer, one: ops.Crop) -> str:
     dims = writer.dims(one.source)
     *positions, channels = ((before, size - after) for size, (before, after) in zip(dims, one.sides, strict=True))
     starts, ends = zip(channels, *positions, strict=True)
-    return writer.add('Slice', writer.source(one), writer.integers(*starts), writer.integers(*ends),
-                      writer.integers(*range(1, len(dims) + 1)))
+    return writer.add(
+        'Slice', writer.source(one), writer.integers(*starts), writer.integers(*ends), writer.integers(*range(1, len(dims) + 1))
+    )
 
 
 # --- of slices ---
+
 
 def index(writer: Writer, one: ops.Index) -> str:
     """The name of an index [k]."""
@@ -186,8 +194,12 @@ def expand(writer: Writer, one: ops.Expand) -> str:
     """A gather through the inverse index, in which channels that are not in the slice name one of zeros."""
     dims, read = writer.dims(one.source), writer.index(one.source)
     width = writer.dims(one.output)[-1]
-    where = writer.add('ScatterND', writer.constant(np.full(width, dims[-1]), np.int64), writer.reshape(str(read), -1, 1),
-                       writer.constant(np.arange(dims[-1]), np.int64))
+    where = writer.add(
+        'ScatterND',
+        writer.constant(np.full(width, dims[-1]), np.int64),
+        writer.reshape(str(read), -1, 1),
+        writer.constant(np.arange(dims[-1]), np.int64),
+    )
     padded = writer.add('Concat', writer.source(one), writer.constant(np.zeros((1, 1, *dims[:-1]))), axis=1)
     full = writer.add('Gather', padded, where, axis=1)
     if one.fill is None:

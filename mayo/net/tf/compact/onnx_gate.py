@@ -4,6 +4,7 @@
 
 so the scale is multiplied into the chosen weights or, past a relu, into the output: wherever there are fewer numbers.
 """
+
 import dataclasses
 import math
 
@@ -12,7 +13,7 @@ import numpy as np
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.onnx_writer import Writer, affine, function, onnx, pads, passes_scale
 
-TINY = np.float32(1e-30)        # a saliency to divide by, where it is zero
+TINY = np.float32(1e-30)  # a saliency to divide by, where it is zero
 SUMMARIES = {'avg': 'ReduceMean', 'l1': 'ReduceL1', 'l2': 'ReduceSumSquare', 'max': 'ReduceMax'}
 
 
@@ -37,7 +38,7 @@ def _ungated(writer: Writer, one: ops.Conv) -> str:
 def _features(writer: Writer, one: ops.Conv, gated: 'Gated') -> str:
     """before conv(x) + offset, standardized or not."""
     within = one.groups == 1 and one.standardize is None
-    if one.groups > 1:                                  # the winners are taken from the result
+    if one.groups > 1:  # the winners are taken from the result
         result = convolve(writer, one, writer.constant(one.weights))
         result = result if gated.index is None else writer.add('Gather', result, gated.index, axis=1)
     else:
@@ -66,8 +67,16 @@ def standardized(writer: Writer, one: ops.Conv, features: str, scale: str, bias:
 
 def convolve(writer: Writer, one: ops.Conv | ops.Depthwise, weights: str, *bias: str, groups: int = 1) -> str:
     groups = one.groups if isinstance(one, ops.Conv) else groups
-    return writer.add('Conv', writer.source(one), weights, *bias, strides=list(one.stride), pads=pads(one.pads),
-                      kernel_shape=list(one.kernel), group=groups)
+    return writer.add(
+        'Conv',
+        writer.source(one),
+        weights,
+        *bias,
+        strides=list(one.stride),
+        pads=pads(one.pads),
+        kernel_shape=list(one.kernel),
+        group=groups,
+    )
 
 
 def weights_of(writer: Writer, one: ops.Conv, read: str | None, chosen: str | None, scale: str | None = None) -> str:
@@ -79,7 +88,7 @@ def weights_of(writer: Writer, one: ops.Conv, read: str | None, chosen: str | No
     if chosen is None:
         weights = writer.gather(one.weights.reshape(outs, ins, height * width), read, axis=1)
     else:
-        starts = writer.add('Gather', writer.constant(np.arange(outs)[:, None] * ins, np.int64), chosen)        # [k, 1]
+        starts = writer.add('Gather', writer.constant(np.arange(outs)[:, None] * ins, np.int64), chosen)  # [k, 1]
         weights = writer.gather(one.weights.reshape(outs * ins, height * width), writer.add('Add', starts, read))
     if scale is not None:
         weights = writer.add('Mul', weights, writer.reshape(scale, -1, 1, 1))
@@ -99,6 +108,7 @@ class Gated:
 
     None: of the index, all channels; of a factor, ones.
     """
+
     index: str | None
     before: str | None
     after: str | None

@@ -2,6 +2,7 @@
 
 Channels come first: a map (H, W, C) is [N, C, H, W], a vector (C,) is [N, C], an index is int64 [k].
 """
+
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +17,16 @@ from mayo.util.lazy import lazy
 
 onnx = lazy('onnx')
 
-OPSET, FORMAT = 17, 8           # what onnxruntime 1.12, OpenVINO 2022.3 and later read
+OPSET, FORMAT = 17, 8  # what onnxruntime 1.12, OpenVINO 2022.3 and later read
 IMAGES = 'images'
-ACTIVE = '/active'              # after a layer's name: the output that counts its winners
-SMALL = 64                      # entries of a constant that is kept once however often it is used
+ACTIVE = '/active'  # after a layer's name: the output that counts its winners
+SMALL = 64  # entries of a constant that is kept once however often it is used
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
     """Images of bytes [1, *dims] as a network's input. prepare(writer, [1, *dims] float32, dims): what the program reads."""
+
     dims: tuple[int, int, int]
     prepare: Callable[['Writer', str, tuple[int, int, int]], str]
 
@@ -37,8 +39,8 @@ class Writer:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.indices: dict[str, str] = {}
-        self.masks: dict[str, str | None] = {}          # of gated layers: bool [k], None if all win
-        self.scope = IMAGES                             # the layer that nodes are named after
+        self.masks: dict[str, str | None] = {}  # of gated layers: bool [k], None if all win
+        self.scope = IMAGES  # the layer that nodes are named after
         self._names = {IMAGES, *program.outputs}
         self._small: dict[tuple[Any, ...], str] = {}
         self.values = dict.fromkeys(program.inputs, self._take_in())
@@ -121,7 +123,7 @@ class Writer:
     def _moved(self, source: str, dims: Sequence[int], after: Sequence[int], order: list[int]) -> str:
         if len(dims) == 1:
             return source
-        if 1 in (dims[-1], math.prod(dims[:-1])):       # the same numbers in the same order
+        if 1 in (dims[-1], math.prod(dims[:-1])):  # the same numbers in the same order
             return self.batched(source, *after)
         return self.add('Transpose', source, perm=order)
 
@@ -165,6 +167,7 @@ class Writer:
 
 
 # --- functions ---
+
 
 def function(writer: Writer, source: str, name: Function | None) -> str:
     """function(source), the channels at axis 1."""
@@ -228,6 +231,7 @@ functions: Mapping[str, Callable[..., str]] = {
 
 
 # --- what several emitters write ---
+
 
 def affine(writer: Writer, source: str, layer: ops.Affine, index: str | None, share: float = 1) -> str:
     """source share weights + bias; of the weights, the rows at `index`."""

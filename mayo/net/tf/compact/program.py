@@ -10,18 +10,20 @@ takes from them what the slices need: with source index i and output index o, `w
 
 A backend runs the operations in order. It needs one function for each class.
 """
+
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-Pads = tuple[tuple[int, int], ...]              # (before, after) of each dimension
+Pads = tuple[tuple[int, int], ...]  # (before, after) of each dimension
 
 
 @dataclasses.dataclass(frozen=True)
 class Value:
     """The shape of a value for one image. A slice has `index`, and dims[-1] of `width` channels."""
+
     dims: tuple[int, ...]
     width: int
     index: str | None = None
@@ -35,6 +37,7 @@ class Value:
 @dataclasses.dataclass(frozen=True)
 class Function:
     """An elementwise function, or softmax: what mayo.config.names has after `keras.activations.`, such as relu."""
+
     name: str
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -42,6 +45,7 @@ class Function:
 @dataclasses.dataclass(frozen=True)
 class Affine:
     """s W + b on a vector. weights: [C', C]; bias: [C]."""
+
     weights: np.ndarray
     bias: np.ndarray
 
@@ -62,6 +66,7 @@ class Gate:
                 after     y = mask g function(f + b)
                 never     y = mask function(f)
     """
+
     keep: int
     pool: str
     layers: tuple[Affine, ...]
@@ -73,6 +78,7 @@ class Gate:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Operation:
     """Abstract: `output` is the value computed, which has the name of the layer or starts with it."""
+
     output: str
 
 
@@ -84,6 +90,7 @@ class Conv(Operation):
     the source is no slice; a gate then picks its winners from the result. standardize: each channel of f = conv(x) of each
     image by itself becomes (f - mean) / sqrt(variance + standardize) * scale + bias, before the gate.
     """
+
     source: str
     weights: np.ndarray
     bias: np.ndarray
@@ -106,6 +113,7 @@ class Depthwise(Operation):
 
     weights: [C', m, Kh, Kw]; bias: [C' m].
     """
+
     source: str
     weights: np.ndarray
     bias: np.ndarray
@@ -121,6 +129,7 @@ class Depthwise(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dense(Operation):
     """function(x weights + bias), [C'] to [C]. weights: [C', C]; of a slice, only the active rows are read."""
+
     source: str
     weights: np.ndarray
     bias: np.ndarray
@@ -130,6 +139,7 @@ class Dense(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scale(Operation):
     """function(x scale + shift), a channel at a time: a batch norm that stands alone. scale, shift: [C]."""
+
     source: str
     scale: np.ndarray
     shift: np.ndarray
@@ -139,6 +149,7 @@ class Scale(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pool(Operation):
     """kind `max` or `avg` of windows; padding takes no part in either."""
+
     source: str
     kind: str
     kernel: tuple[int, int]
@@ -149,6 +160,7 @@ class Pool(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mean(Operation):
     """The mean over `axes` of (H, W, C): 0, 1, 2; of a vector, 0."""
+
     source: str
     axes: tuple[int, ...]
     keepdims: bool = False
@@ -157,6 +169,7 @@ class Mean(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Activation(Operation):
     """function(x); softmax is over the channels."""
+
     source: str
     function: Function
 
@@ -164,6 +177,7 @@ class Activation(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LocalResponse(Operation):
     """x / (bias + alpha sum of x^2 over channels c - radius to c + radius)^beta."""
+
     source: str
     radius: int
     bias: float
@@ -174,30 +188,35 @@ class LocalResponse(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Add(Operation):
     """The sum; sources have one rank, and sizes that are equal or 1."""
+
     sources: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mul(Operation):
     """The product; sources have one rank, and sizes that are equal or 1."""
+
     sources: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Concat(Operation):
     """The channels of the sources, side by side."""
+
     sources: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reshape(Operation):
     """The same numbers in the dims of its value; (H, W, C) runs along C first."""
+
     source: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpaceToDepth(Operation):
     """[H, W, C] to [H / block, W / block, block block C]: rows of the block first, then columns, then channels."""
+
     source: str
     block: int
 
@@ -205,6 +224,7 @@ class SpaceToDepth(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pad(Operation):
     """Zeros around; `sides` of each dimension of the value."""
+
     source: str
     sides: Pads
 
@@ -212,6 +232,7 @@ class Pad(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Crop(Operation):
     """The reverse of Pad: positions taken off each side."""
+
     source: str
     sides: Pads
 
@@ -223,6 +244,7 @@ class Index(Operation):
     part = (index, count, offsets): for each offset in turn, every entry e of the named index, or of 0 ... count - 1 for None,
     gives (e + offset) times + 0 ... times - 1. `count` is the length of the named index.
     """
+
     parts: tuple[tuple[str | None, int, tuple[int, ...]], ...]
     times: int = 1
 
@@ -230,6 +252,7 @@ class Index(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expand(Operation):
     """A slice as a value of all channels: those that are not in it are zero, or `fill` [C]."""
+
     source: str
     fill: np.ndarray | None = None
 
@@ -237,6 +260,7 @@ class Expand(Operation):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Take(Operation):
     """Of a value of all channels, those of `index`."""
+
     source: str
     index: str
 
@@ -244,6 +268,7 @@ class Take(Operation):
 @dataclasses.dataclass(frozen=True)
 class Program:
     """Operations in order; the shape of every value by name; the values that come in and go out."""
+
     operations: tuple[Operation, ...]
     values: Mapping[str, Value]
     inputs: tuple[str, ...]

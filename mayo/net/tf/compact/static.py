@@ -2,6 +2,7 @@
 
 The first channels take the place of the winners and nothing is computed to choose or copy them. The results mean nothing.
 """
+
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.program import Program, Value
 
 CHANNEL_CONSTANTS = ('bias', 'scale', 'shift')
-ALL = '/all'                    # after a layer's name: a convolution in groups, before its first channels are taken
+ALL = '/all'  # after a layer's name: a convolution in groups, before its first channels are taken
 
 
 def static(program: Program) -> Program:
@@ -44,8 +45,11 @@ def _fixed(one: ops.Operation, values: Mapping[str, Value]) -> list[ops.Operatio
         everything = dataclasses.replace(one, gate=None, output=one.output + ALL)
         excess = _channels(target, target.width - target.channels)
         return [everything, ops.Crop(output=one.output, source=everything.output, sides=excess)]
-    changes: dict[str, Any] = {name: getattr(one, name)[:target.channels] for name in CHANNEL_CONSTANTS
-                               if isinstance(getattr(one, name, None), np.ndarray)}
+    changes: dict[str, Any] = {
+        name: getattr(one, name)[: target.channels]
+        for name in CHANNEL_CONSTANTS
+        if isinstance(getattr(one, name, None), np.ndarray)
+    }
     if isinstance(one, ops.Conv):
         changes |= {'weights': _first(one.weights, target.channels, values[one.source].channels), 'gate': None}
     if isinstance(one, ops.Depthwise | ops.Dense):

@@ -1,4 +1,5 @@
 """Gates: which channels of a convolution an image needs. Adding a policy is adding a class and a line here."""
+
 from mayo.net.tf.gate.base import Gate, GateStats, Window
 from mayo.net.tf.gate.naive import NaiveGate
 from mayo.net.tf.gate.parametric import ParametricGate

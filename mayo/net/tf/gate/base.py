@@ -8,6 +8,7 @@ Shapes: N images, H W space, C' input channels, C output channels. s is [N, C'],
 `vector` each row of the output has its own: s is [N, H, C'], pooled over the rows that the convolution reads for it.
 https://openreview.net/forum?id=BJxh2j0qYm
 """
+
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ from mayo.net.tf.gate.regularizer import regularizers
 from mayo.net.tf.gate.threshold import Threshold, best_loser, best_loser_of_any
 from mayo.net.tf.variables import Composite
 
-STDDEV = 0.05           # of phi when training starts afresh
+STDDEV = 0.05  # of phi when training starts afresh
 RHO = 1.0
 
 Activation = Callable[[tf.Tensor], tf.Tensor]
@@ -29,6 +30,7 @@ Norm: TypeAlias = 'keras.layers.Layer | None'
 
 class GateStats(NamedTuple):
     """What a gate did: saliency [N, C] or [N, H, C], mask of the same shape with 0 or 1, and its term of the loss."""
+
     saliency: tf.Tensor
     mask: tf.Tensor
     penalty: tf.Tensor
@@ -36,6 +38,7 @@ class GateStats(NamedTuple):
 
 class Window(NamedTuple):
     """What a convolution reads of the rows: `kernel`, every `stride`; padding 'same', 'valid' or rows on both sides."""
+
     kernel: int
     stride: int
     padding: str | int
@@ -47,8 +50,15 @@ class Gate(Composite):
     All on [N, C] is float32. Its convolution calls `observe` and `gated`, which Keras need not see.
     """
 
-    def __init__(self, params: GateParams, channels: int, window: Window, activation: Activation, seed: int,
-                 shared: Threshold | None = None) -> None:
+    def __init__(
+        self,
+        params: GateParams,
+        channels: int,
+        window: Window,
+        activation: Activation,
+        seed: int,
+        shared: Threshold | None = None,
+    ) -> None:
         """channels: C; activation: 0 at 0; shared: the threshold of gates with `threshold: global`."""
         super().__init__(dtype='float32', autocast=False)
         self.params, self.channels, self.window, self.activation = params, channels, window, activation
@@ -108,8 +118,9 @@ class Gate(Composite):
             cut = self.threshold.average.value
         return tf.cast(tf.stop_gradient(saliency) > cut, tf.float32)
 
-    def gated(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, training: bool = False,
-              keep: tf.Tensor | None = None) -> tuple[tf.Tensor, GateStats]:
+    def gated(
+        self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, training: bool = False, keep: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, GateStats]:
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
         saliency = self.predict(summary)
         mask = self.winners(saliency, training, keep)
@@ -118,8 +129,9 @@ class Gate(Composite):
             loss += weight * regularizers[name](saliency, self.params.epsilon)
         return outputs, GateStats(saliency, mask, tf.convert_to_tensor(loss))
 
-    def apply(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor,
-              training: bool) -> tuple[tf.Tensor, tf.Tensor | float]:
+    def apply(
+        self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor | float]:
         """(y, the policy's own term of the loss). Where the mask is 0, so is y."""
         raise NotImplementedError
 
@@ -127,8 +139,9 @@ class Gate(Composite):
 def predictor(units: int, activation: str | None, weights: keras.Initializer | str, bias: float) -> keras.layers.Dense:
     """A fully connected layer in float32 whatever the precision of the network."""
     biases = keras.initializers.Constant(bias)
-    return keras.layers.Dense(units, activation, kernel_initializer=weights, bias_initializer=biases, dtype='float32',
-                              autocast=False)
+    return keras.layers.Dense(
+        units, activation, kernel_initializer=weights, bias_initializer=biases, dtype='float32', autocast=False
+    )
 
 
 def pool(x: tf.Tensor, kind: str, axes: tuple[int, ...]) -> tf.Tensor:

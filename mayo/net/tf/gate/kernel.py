@@ -8,10 +8,11 @@ Time here is memory traffic. Operation by operation, the boost and its gradient 
 longer than the relu(norm(x)) of a dense layer (benchmarks/training.py). Evaluation and export use plain operations.
 Shapes: N images, H W space, C channels; scale and shift are [N, C] in float32.
 """
+
 import tensorflow as tf
 
 _fused = tf.function(jit_compile=True, autograph=False)
-_MOST_PIECES = 16       # each is a few lines of the compiled program
+_MOST_PIECES = 16  # each is a few lines of the compiled program
 
 
 def per_channel(values: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
@@ -26,11 +27,13 @@ def boost(maps: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, epsilon: float) -
     maps: x [N, H, W, C]. Returns y in the type of x, the mean and the variance of the population, both [C]; no gradient
     flows into the last two by themselves.
     """
+
     @tf.custom_gradient
     def apply(maps, scale, shift):
         zeros, ones = tf.zeros(maps.shape[-1]), tf.ones(maps.shape[-1])
         normal, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=maps, scale=ones, offset=zeros, mean=[], variance=[], epsilon=epsilon, is_training=True)
+            x=maps, scale=ones, offset=zeros, mean=[], variance=[], epsilon=epsilon, is_training=True
+        )
 
         def gradient(upstream, *_):
             return _boost_gradient(normal, scale, shift, upstream, variance, epsilon)
@@ -46,16 +49,17 @@ def _scale_and_shift(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> t
     return tf.cast(tf.nn.relu(boosted), normal.dtype)
 
 
-def _boost_gradient(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Tensor, variance: tf.Tensor,
-                    epsilon: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _boost_gradient(
+    normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Tensor, variance: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradients with respect to x, scale and shift. With z = norm(x) and d = upstream where y > 0, 0 elsewhere:
 
-        to shift = sum_hw d        to scale = sum_hw d z
-        to x     = (d scale - mean_nhw(d scale) - z mean_nhw(d scale z)) / sqrt(variance + epsilon)
+    to shift = sum_hw d        to scale = sum_hw d z
+    to x     = (d scale - mean_nhw(d scale) - z mean_nhw(d scale z)) / sqrt(variance + epsilon)
     """
     to_shift, to_scale = _sums(normal, scale, shift, upstream)
     count = tf.cast(tf.size(normal) // normal.shape[-1], tf.float32)
-    variance = variance * (tf.maximum(count, 2) - 1) / count             # of the batch, from that of the population
+    variance = variance * (tf.maximum(count, 2) - 1) / count  # of the batch, from that of the population
     mean = tf.reduce_sum(to_shift * scale, 0) / count
     slope = tf.reduce_sum(to_scale * scale, 0) / count
     to_maps = _through_norm(normal, scale, shift, upstream, mean, slope, tf.math.rsqrt(variance + epsilon))
@@ -73,7 +77,7 @@ def _sums(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Te
     split = [-1, pieces, height * width // pieces, channels]
     normal, upstream = tf.reshape(normal, split), tf.reshape(upstream, split)
     scale, shift = scale[:, None, :], shift[:, None, :]
-    to_shift = to_scale = 0.
+    to_shift = to_scale = 0.0
     for piece in range(pieces):
         inside, value = _inside(normal[:, piece], scale, shift, upstream[:, piece])
         to_shift += inside
@@ -82,8 +86,15 @@ def _sums(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Te
 
 
 @_fused
-def _through_norm(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Tensor,
-                  mean: tf.Tensor, slope: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
+def _through_norm(
+    normal: tf.Tensor,
+    scale: tf.Tensor,
+    shift: tf.Tensor,
+    upstream: tf.Tensor,
+    mean: tf.Tensor,
+    slope: tf.Tensor,
+    inverse: tf.Tensor,
+) -> tf.Tensor:
     inside, value = _inside(normal, per_channel(scale), per_channel(shift), upstream)
     return tf.cast((inside * per_channel(scale) - mean - value * slope) * inverse, normal.dtype)
 
@@ -91,7 +102,7 @@ def _through_norm(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstrea
 def _inside(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """d, the upstream gradient where relu lets it through, and z, both in float32."""
     value = tf.cast(normal, tf.float32)
-    return tf.where(value * scale + shift > 0, tf.cast(upstream, tf.float32), 0.), value
+    return tf.where(value * scale + shift > 0, tf.cast(upstream, tf.float32), 0.0), value
 
 
 @tf.custom_gradient

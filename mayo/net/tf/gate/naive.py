@@ -3,6 +3,7 @@
 The saliency learns to tell, before the convolution, how strong each channel will be after it: the layer's loss is
 the mean over N, C of (g - pool(relu(norm(conv(x)))))^2. It moves the gate only, not the network. Shapes as in base.py.
 """
+
 import tensorflow as tf
 
 from mayo.net.tf.gate.base import Gate, Norm, normalized, pool
@@ -16,8 +17,9 @@ class NaiveGate(Gate):
         """(x, s), where no gradient flows from s to x."""
         return source, tf.stop_gradient(self.summarize(source))
 
-    def apply(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor,
-              training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def apply(
+        self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         outputs = self.activation(normalized(convolved, norm, training))
         space = (1, 2) if self.params.granularity == 'channel' else (2,)
         strength = tf.stop_gradient(pool(outputs, self.params.pool, space))

@@ -7,6 +7,7 @@
 b is one number a channel; with parametric_beta it is s psi + c, predicted from the same summary s as the saliency.
 Shapes: N images, H W space, C' input channels, C output channels; psi is [C', C], c and b are [C].
 """
+
 from typing import Any, TypeGuard
 
 import keras
@@ -16,7 +17,7 @@ from mayo.net.tf.batch_norm import BatchNormalization
 from mayo.net.tf.gate.base import Gate, Norm, normalized, predictor
 from mayo.net.tf.gate.kernel import boost, per_channel
 
-BETA = 0.1              # b when training starts afresh
+BETA = 0.1  # b when training starts afresh
 
 
 class BoostingGate(Gate):
@@ -28,8 +29,9 @@ class BoostingGate(Gate):
         if self.params.parametric_beta:
             self.beta = predictor(self.channels, None, 'zeros', BETA)
         else:
-            self.shift = self.add_weight(shape=(self.channels,), initializer=keras.initializers.Constant(BETA),
-                                         autocast=False, name='shift')
+            self.shift = self.add_weight(
+                shape=(self.channels,), initializer=keras.initializers.Constant(BETA), autocast=False, name='shift'
+            )
 
     def parts(self) -> list[tuple[str, keras.layers.Layer]]:
         return super().parts() + ([] if self.beta is None else [('beta', self.beta)])
@@ -47,16 +49,17 @@ class BoostingGate(Gate):
 class ParametricGate(BoostingGate):
     """The gate of the paper."""
 
-    def apply(self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor,
-              training: bool) -> tuple[tf.Tensor, float]:
+    def apply(
+        self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, float]:
         scale = mask * saliency
         shift = self.shift_of(summary, saliency) * (scale if self.params.add_beta_first else mask)
         if training and self._is_usual and _learns(norm):
             outputs, *moments = boost(convolved, scale, shift, norm.epsilon)
             norm.learn(*moments)
-            return outputs, 0.
+            return outputs, 0.0
         features = normalized(convolved, norm, training)
-        return self.activation(features * per_channel(scale, features.dtype) + per_channel(shift, features.dtype)), 0.
+        return self.activation(features * per_channel(scale, features.dtype) + per_channel(shift, features.dtype)), 0.0
 
     @property
     def _is_usual(self) -> bool:

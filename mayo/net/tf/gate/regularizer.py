@@ -2,6 +2,7 @@
 
 Shapes: N images, C channels; saliency g is [N, C], or [N, H, C] with a gate for each row, whose rows count like images.
 """
+
 from collections.abc import Callable
 
 import tensorflow as tf

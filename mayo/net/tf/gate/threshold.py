@@ -6,6 +6,7 @@
 
 Shapes: N images, C channels; saliency is [N, C], or [N, H, C] with a gate for each row.
 """
+
 import math
 
 import keras
@@ -50,8 +51,9 @@ class Threshold(keras.layers.Layer):
     def __init__(self, decay: float) -> None:
         super().__init__(dtype='float32', autocast=False)
         self.decay = decay
-        self.average = self.add_weight(shape=(), initializer='zeros', trainable=False, autocast=False, aggregation='mean',
-                                       name='threshold')
+        self.average = self.add_weight(
+            shape=(), initializer='zeros', trainable=False, autocast=False, aggregation='mean', name='threshold'
+        )
         self.built = True
 
     def of(self, cuts: tf.Tensor, training: bool) -> tf.Tensor:

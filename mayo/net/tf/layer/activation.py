@@ -1,4 +1,5 @@
 """Layers of one function: activation, softmax, dropout, identity."""
+
 import keras
 
 from mayo.net.tf.layer.base import Dims, Params, Site, builders

@@ -1,4 +1,5 @@
 """What a builder of layers is given beside the YAML parameters, and where builders are entered."""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,14 @@ from mayo.net.tf.gate import Threshold
 from mayo.net.tf.objects import instantiate, seed_of
 from mayo.util.registry import Registry
 
-Dims = tuple[int | None, ...]       # of a value, with None for the batch
-Params = dict[str, Any]             # of a layer, completed by mayo.estimate.complete
+Dims = tuple[int | None, ...]  # of a value, with None for the batch
+Params = dict[str, Any]  # of a layer, completed by mayo.estimate.complete
 
 
 @dataclass(frozen=True)
 class Site:
     """Where a layer stands: its name, place in the YAML, dtype policy, seed, and the network's shared gate threshold."""
+
     name: str
     where: str = ''
     dtype: str | keras.DTypePolicy | None = None

@@ -1,4 +1,5 @@
 """Convolutions, plain, depthwise and gated: pad, convolve, normalize, activate."""
+
 from typing import Any
 
 import keras
@@ -15,8 +16,14 @@ from mayo.net.tf.variables import Composite
 class Chain(Composite):
     """Abstract: pad, linear, norm and activation, of which each but the last knows its shapes; each may be missing."""
 
-    def __init__(self, linear: keras.layers.Layer | None, norm: keras.layers.Layer | None = None,
-                 activation: Activation | None = None, padding: keras.layers.Layer | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        linear: keras.layers.Layer | None,
+        norm: keras.layers.Layer | None = None,
+        activation: Activation | None = None,
+        padding: keras.layers.Layer | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.padding, self.linear, self.norm, self.activation = padding, linear, norm, activation
 
@@ -77,8 +84,13 @@ class GatedConvolution(Chain):
 @builders.register('convolution')
 def convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """[N, H', W', C'] to [N, H, W, C]; `num_groups` splits the channels, numeric padding goes on both sides."""
-    return Linear(_convolution(params, site), _normalizer(params, site), site.object(params, 'activation_fn'),
-                  zeros_around(params), **site.keras)
+    return Linear(
+        _convolution(params, site),
+        _normalizer(params, site),
+        site.object(params, 'activation_fn'),
+        zeros_around(params),
+        **site.keras,
+    )
 
 
 @builders.register('gated_convolution')
@@ -90,19 +102,32 @@ def gated_convolution(params: Params, sources: list[Dims], site: Site) -> keras.
     activation = site.object(params, 'activation_fn') or keras.activations.linear
     padding = params['padding'] if isinstance(params['padding'], str) else params['padding'][0]
     window = Window(params['kernel_size'][0], params['stride'][0], padding)
-    gate = policies[gate_params.policy](gate_params, params['num_outputs'], window, activation,
-                                        seed=site.seed_for('gate'), shared=site.threshold)
-    has_bias = gate_params.norm_has_scale       # elsewhere the gate's b takes its place
-    return GatedConvolution(_convolution(params, site, has_bias), _gated_normalizer(params, site, gate_params), activation,
-                            zeros_around(params), gate=gate, **site.keras)
+    gate = policies[gate_params.policy](
+        gate_params, params['num_outputs'], window, activation, seed=site.seed_for('gate'), shared=site.threshold
+    )
+    has_bias = gate_params.norm_has_scale  # elsewhere the gate's b takes its place
+    return GatedConvolution(
+        _convolution(params, site, has_bias),
+        _gated_normalizer(params, site, gate_params),
+        activation,
+        zeros_around(params),
+        gate=gate,
+        **site.keras,
+    )
 
 
 @builders.register('depthwise_convolution')
 def depthwise_convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """Each channel by itself: [N, H', W', C'] to [N, H, W, C' depth_multiplier]."""
     layer = keras.layers.DepthwiseConv2D(
-        params['kernel_size'], params['stride'], keras_padding(params), params['depth_multiplier'],
-        **_weights(params, site, 'depthwise'), **_biases(params, site), dtype=site.dtype)
+        params['kernel_size'],
+        params['stride'],
+        keras_padding(params),
+        params['depth_multiplier'],
+        **_weights(params, site, 'depthwise'),
+        **_biases(params, site),
+        dtype=site.dtype,
+    )
     return Linear(layer, _normalizer(params, site), site.object(params, 'activation_fn'), zeros_around(params), **site.keras)
 
 
@@ -110,7 +135,8 @@ def depthwise_convolution(params: Params, sources: list[Dims], site: Site) -> ke
 def fully_connected(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """[N, C'] to [N, C]."""
     layer = keras.layers.Dense(
-        params['num_outputs'], **_weights(params, site, 'kernel'), **_biases(params, site), dtype=site.dtype)
+        params['num_outputs'], **_weights(params, site, 'kernel'), **_biases(params, site), dtype=site.dtype
+    )
     return Linear(layer, _normalizer(params, site), site.object(params, 'activation_fn'), **site.keras)
 
 
@@ -126,22 +152,33 @@ def keras_padding(params: Params) -> str:
 
 def _convolution(params: Params, site: Site, use_bias: bool = True) -> keras.layers.Layer:
     return keras.layers.Conv2D(
-        params['num_outputs'], params['kernel_size'], params['stride'], keras_padding(params), groups=params['num_groups'],
-        **_weights(params, site, 'kernel'), **_biases(params, site, use_bias), dtype=site.dtype)
+        params['num_outputs'],
+        params['kernel_size'],
+        params['stride'],
+        keras_padding(params),
+        groups=params['num_groups'],
+        **_weights(params, site, 'kernel'),
+        **_biases(params, site, use_bias),
+        dtype=site.dtype,
+    )
 
 
 def _weights(params: Params, site: Site, called: str) -> Params:
     """Keras's arguments for the weights, which it calls `called`; without an initializer, slim's default: Xavier's."""
-    return {f'{called}_initializer': site.object(params, 'weights_initializer')
-            or keras.initializers.GlorotUniform(site.seed_for('weights_initializer')),
-            f'{called}_regularizer': site.object(params, 'weights_regularizer')}
+    return {
+        f'{called}_initializer': site.object(params, 'weights_initializer')
+        or keras.initializers.GlorotUniform(site.seed_for('weights_initializer')),
+        f'{called}_regularizer': site.object(params, 'weights_regularizer'),
+    }
 
 
 def _biases(params: Params, site: Site, use_bias: bool = True) -> Params:
     """Keras's arguments for the biases, which a layer with normalization has none of."""
-    return {'use_bias': use_bias and params['normalizer_fn'] is None and params['biases_initializer'] is not None,
-            'bias_initializer': site.object(params, 'biases_initializer'),
-            'bias_regularizer': site.object(params, 'biases_regularizer')}
+    return {
+        'use_bias': use_bias and params['normalizer_fn'] is None and params['biases_initializer'] is not None,
+        'bias_initializer': site.object(params, 'biases_initializer'),
+        'bias_regularizer': site.object(params, 'biases_regularizer'),
+    }
 
 
 def _normalizer(params: Params, site: Site, **override: Any) -> keras.layers.Layer | None:

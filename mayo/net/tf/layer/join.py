@@ -1,4 +1,5 @@
 """Layers that join several values: concat, add, mul."""
+
 import keras
 
 from mayo.net.tf.layer.base import Dims, Params, Site, builders

@@ -1,4 +1,5 @@
 """Layers that summarize space: average_pool, max_pool, reduce_mean."""
+
 import keras
 import tensorflow as tf
 

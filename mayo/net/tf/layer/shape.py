@@ -1,4 +1,5 @@
 """Layers that rearrange values: flatten, squeeze, space_to_depth, pad, crop."""
+
 import keras
 import tensorflow as tf
 

@@ -1,4 +1,5 @@
 """Networks with random weights, batch norm statistics and gates, so that every image of a batch has winners of its own."""
+
 import dataclasses
 
 import numpy as np
@@ -21,7 +22,7 @@ class Pair:
     def __init__(self, graph: Graph, shape: Shape, seed: int = 0) -> None:
         self.network = Network(graph, shape, 'model', seed)
         self.graph, self.shape, self.random = graph, shape, np.random.default_rng(seed)
-        self.onnx = False                               # whether the ONNX network is compared as well
+        self.onnx = False  # whether the ONNX network is compared as well
         for name, variable in self.network.named_variables().items():
             variable.assign(self._drawn(name, variable.shape))
 
@@ -36,6 +37,7 @@ class Pair:
 
     def set_density(self, density: float) -> None:
         """Every gate keeps another fraction of its channels; nothing else changes."""
+
         def changed(node):
             if node.type != 'gated_convolution':
                 return node
@@ -44,6 +46,7 @@ class Pair:
             gate.keep = gate.params.kept(gate.channels)
             params = {**node.params['gate_params'], 'density': density}
             return dataclasses.replace(node, params={**node.params, 'gate_params': params})
+
         self.graph = dataclasses.replace(self.graph, nodes=tuple(map(changed, self.graph.nodes)))
 
     def program(self):
@@ -91,20 +94,25 @@ def run_onnx(program, images: np.ndarray):
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=['CPUExecutionProvider'])
     results = zip(*(session.run(None, {'images': image[None]}) for image in images), strict=True)
     values = {output.name: np.concatenate(parts) for output, parts in zip(session.get_outputs(), results, strict=True)}
-    counts = {name.removesuffix('/active').removesuffix('/features'): values.pop(name)
-              for name in list(values) if name.endswith('/active')}
+    counts = {
+        name.removesuffix('/active').removesuffix('/features'): values.pop(name)
+        for name in list(values)
+        if name.endswith('/active')
+    }
     return list(values.values()), counts
 
 
 @pytest.fixture(scope='session')
 def pair():
     """pair(layers, graph entries, shape): the networks of a small model."""
+
     def build(layers, graph, shape=(8, 8, 3), seed=0, **ends) -> Pair:
         if isinstance(graph[0], str):
             graph = {'from': 'input', 'with': graph, 'to': 'output'}
         networks = Pair(build_graph(layers, graph, complete=complete, **ends), Shape(shape), seed)
         networks.onnx = True
         return networks
+
     return build
 
 

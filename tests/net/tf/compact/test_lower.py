@@ -1,4 +1,5 @@
 """From a graph and weights to a program: what folds, what is followed, what cannot be served. No network is built."""
+
 import numpy as np
 import pytest
 
@@ -12,24 +13,41 @@ FC = {'type': 'fully_connected', 'num_outputs': 2}
 
 
 def chain(**layers):
-    return build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, complete=complete,
-                       where=lambda key: f'net.yaml:{len(key)}')
+    return build_graph(
+        layers,
+        {'from': 'input', 'with': list(layers), 'to': 'output'},
+        complete=complete,
+        where=lambda key: f'net.yaml:{len(key)}',
+    )
 
 
 def gate_weights(name, inside=3, outside=4):
     random = np.random.default_rng(0)
-    shapes = {'weights': (1, 1, inside, outside), 'gate/weights': (inside, outside), 'gate/biases': (outside,),
-              'gate/shift': (outside,)}
+    shapes = {
+        'weights': (1, 1, inside, outside),
+        'gate/weights': (inside, outside),
+        'gate/biases': (outside,),
+        'gate/shift': (outside,),
+    }
     return {f'{name}/{part}': random.normal(size=shape).astype(np.float32) for part, shape in shapes.items()}
 
 
 def test_batch_norm_folds_into_weights_and_bias():
     random = np.random.default_rng(0)
-    weights = {'a/weights': random.normal(size=(3, 3, 2, 5)), 'a/BatchNorm/gamma': random.normal(size=5),
-               'a/BatchNorm/beta': random.normal(size=5), 'a/BatchNorm/moving_mean': random.normal(size=5),
-               'a/BatchNorm/moving_variance': random.uniform(1, 2, 5)}
-    conv = {'type': 'convolution', 'kernel_size': 3, 'num_outputs': 5, 'normalizer_fn': 'keras.layers.BatchNormalization',
-            'normalizer_params': {'epsilon': 0.1}}
+    weights = {
+        'a/weights': random.normal(size=(3, 3, 2, 5)),
+        'a/BatchNorm/gamma': random.normal(size=5),
+        'a/BatchNorm/beta': random.normal(size=5),
+        'a/BatchNorm/moving_mean': random.normal(size=5),
+        'a/BatchNorm/moving_variance': random.uniform(1, 2, 5),
+    }
+    conv = {
+        'type': 'convolution',
+        'kernel_size': 3,
+        'num_outputs': 5,
+        'normalizer_fn': 'keras.layers.BatchNormalization',
+        'normalizer_params': {'epsilon': 0.1},
+    }
     (one,) = lower_graph(chain(a=conv), Shape((8, 8, 2)), weights).operations
     scale = weights['a/BatchNorm/gamma'] / np.sqrt(weights['a/BatchNorm/moving_variance'] + 0.1)
     np.testing.assert_allclose(one.weights, (weights['a/weights'] * scale).transpose(3, 2, 0, 1), rtol=1e-6)
@@ -38,8 +56,9 @@ def test_batch_norm_folds_into_weights_and_bias():
     assert one.function == ops.Function('relu')
 
 
-@pytest.mark.parametrize(('size', 'kernel', 'stride', 'pads'), [
-    (8, 3, 1, (1, 1)), (8, 3, 2, (0, 1)), (7, 2, 1, (0, 1)), (9, 5, 3, (1, 1))])
+@pytest.mark.parametrize(
+    ('size', 'kernel', 'stride', 'pads'), [(8, 3, 1, (1, 1)), (8, 3, 2, (0, 1)), (7, 2, 1, (0, 1)), (9, 5, 3, (1, 1))]
+)
 def test_same_padding_puts_the_smaller_half_first(size, kernel, stride, pads):
     conv = {'type': 'convolution', 'kernel_size': kernel, 'stride': stride, 'num_outputs': 1}
     (one,) = lower_graph(chain(a=conv), Shape((size, size, 1)), {'a/weights': np.zeros((kernel, kernel, 1, 1))}).operations
@@ -74,8 +93,11 @@ def test_outputs_have_all_channels():
 
 def test_a_shift_fills_the_channels_that_a_slice_leaves_out():
     norm = {'type': 'batch_normalization', 'scale': False, 'activation_fn': 'relu'}
-    statistics = {'bn/BatchNorm/beta': np.array([-1., 1, 2, 3]), 'bn/BatchNorm/moving_mean': np.zeros(4),
-                  'bn/BatchNorm/moving_variance': np.ones(4)}
+    statistics = {
+        'bn/BatchNorm/beta': np.array([-1.0, 1, 2, 3]),
+        'bn/BatchNorm/moving_mean': np.zeros(4),
+        'bn/BatchNorm/moving_variance': np.ones(4),
+    }
     program = lower_graph(chain(a=GATE, bn=norm), Shape((8, 8, 3)), {**gate_weights('a'), **statistics})
     assert program.values['bn'].index == 'a/index'
     np.testing.assert_array_equal(program.operations[-1].fill, [0, 1, 2, 3])
@@ -92,9 +114,14 @@ ROWS = 'compact execution chooses channels for a whole image; gate_params.granul
 VARIES = 'compact execution computes a fixed number of channels; with gate_params.threshold `%s` it varies.'
 
 
-@pytest.mark.parametrize(('params', 'reason'), [
-    ({'granularity': 'vector'}, ROWS), ({'threshold': 'local', 'density': 0.5}, VARIES % 'local'),
-    ({'threshold': 'global', 'density': 0.5}, VARIES % 'global')])
+@pytest.mark.parametrize(
+    ('params', 'reason'),
+    [
+        ({'granularity': 'vector'}, ROWS),
+        ({'threshold': 'local', 'density': 0.5}, VARIES % 'local'),
+        ({'threshold': 'global', 'density': 0.5}, VARIES % 'global'),
+    ],
+)
 def test_what_cannot_be_served_is_named_with_its_place(params, reason):
     graph = chain(a=GATE, b={**GATE, 'gate_params': params})
     assert unsupported(graph) == [f'net.yaml:14: b: {reason}']

@@ -1,4 +1,5 @@
 """Compact equals masked, layer type by layer type: which slices pass, which expand, and what becomes of shifts."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +13,7 @@ GATE = {**CONV, 'type': 'gated_convolution', 'gate_params': {'density': 0.5}, 'n
 DEPTHWISE = {**CONV, 'type': 'depthwise_convolution'}
 DEPTHWISE.pop('num_outputs')
 NO_BIAS = {'normalizer_fn': None, 'biases_initializer': None}
-AFTER = {                                       # what may follow a gated convolution, before another one
+AFTER = {  # what may follow a gated convolution, before another one
     'nothing': [],
     'dropout': [{'type': 'dropout'}],
     'identity': [{'type': 'identity'}],
@@ -115,24 +116,41 @@ def test_a_gated_convolution_in_groups(pair):
 
 @pytest.mark.parametrize('vector', [['flatten'], ['mean'], ['pool', 'squeeze'], ['bn', 'flatten'], ['flatten', 'drop', 'relu']])
 def test_fully_connected_layers_read_the_weights_of_active_channels(pair, vector):
-    layers = {'gate': GATE, 'flatten': {'type': 'flatten'}, 'mean': {'type': 'reduce_mean'}, 'squeeze': {'type': 'squeeze'},
-              'pool': {'type': 'average_pool'}, 'bn': {'type': 'batch_normalization', 'activation_fn': 'relu'},
-              'drop': {'type': 'dropout'}, 'relu': {'type': 'activation', 'mode': 'relu'},
-              'fc': {'type': 'fully_connected', 'num_outputs': 5}}
+    layers = {
+        'gate': GATE,
+        'flatten': {'type': 'flatten'},
+        'mean': {'type': 'reduce_mean'},
+        'squeeze': {'type': 'squeeze'},
+        'pool': {'type': 'average_pool'},
+        'bn': {'type': 'batch_normalization', 'activation_fn': 'relu'},
+        'drop': {'type': 'dropout'},
+        'relu': {'type': 'activation', 'mode': 'relu'},
+        'fc': {'type': 'fully_connected', 'num_outputs': 5},
+    }
     networks = pair(layers, ['gate', *vector, 'fc'])
     networks.assert_equal(networks.images(3))
 
 
 def joined(join, *, other='gate1', after=(), **changes):
     """Two branches and what joins them."""
-    layers = {'gate0': GATE, 'gate1': {**GATE, **changes},
-              'conv': {**CONV, 'num_outputs': 8}, 'one': {**CONV, 'num_outputs': 1},
-              'squeeze': {**GATE, 'kernel_size': 1}, 'pool': {'type': 'average_pool'}, 'mean': {'type': 'reduce_mean'},
-              'bn': {'type': 'batch_normalization'}, 'sigmoid': {'type': 'activation', 'mode': 'sigmoid'},
-              'join': {'type': join}, 'last': GATE}
-    graph = [{'from': 'input', 'with': 'gate0', 'to': 'a'},
-             {'from': 'a' if other == 'pool' else 'input', 'with': [other, *after], 'to': 'b'},
-             {'from': ['a', 'b'], 'with': ['join', 'last'], 'to': 'output'}]
+    layers = {
+        'gate0': GATE,
+        'gate1': {**GATE, **changes},
+        'conv': {**CONV, 'num_outputs': 8},
+        'one': {**CONV, 'num_outputs': 1},
+        'squeeze': {**GATE, 'kernel_size': 1},
+        'pool': {'type': 'average_pool'},
+        'mean': {'type': 'reduce_mean'},
+        'bn': {'type': 'batch_normalization'},
+        'sigmoid': {'type': 'activation', 'mode': 'sigmoid'},
+        'join': {'type': join},
+        'last': GATE,
+    }
+    graph = [
+        {'from': 'input', 'with': 'gate0', 'to': 'a'},
+        {'from': 'a' if other == 'pool' else 'input', 'with': [other, *after], 'to': 'b'},
+        {'from': ['a', 'b'], 'with': ['join', 'last'], 'to': 'output'},
+    ]
     return layers, graph
 
 
@@ -151,8 +169,17 @@ def test_a_product_is_as_narrow_as_the_narrowest_slice(pair, density, channels):
 
 
 @pytest.mark.parametrize('join', ['add', 'mul'])
-@pytest.mark.parametrize(('other', 'after'), [('pool', ('conv', 'sigmoid')), ('pool', ('squeeze',)), ('pool', ()), ('one', ()),
-                                              ('conv', ('mean',)), ('gate1', ('mean',))])
+@pytest.mark.parametrize(
+    ('other', 'after'),
+    [
+        ('pool', ('conv', 'sigmoid')),
+        ('pool', ('squeeze',)),
+        ('pool', ()),
+        ('one', ()),
+        ('conv', ('mean',)),
+        ('gate1', ('mean',)),
+    ],
+)
 def test_vectors_and_single_channels_spread_over_a_map(pair, join, other, after):
     networks = pair(*joined(join, other=other, after=after))
     networks.assert_equal(networks.images(3))
@@ -160,12 +187,22 @@ def test_vectors_and_single_channels_spread_over_a_map(pair, join, other, after)
 
 def residual(width=8):
     """A block of two gated convolutions around which the input goes."""
-    layers = {'stem': {**CONV, 'num_outputs': width}, 'a': GATE, 'b': {**GATE, 'num_outputs': width, 'activation_fn': None},
-              'add': {'type': 'add'}, 'relu': {'type': 'activation', 'mode': 'relu'}, 'c': GATE,
-              'pool': {'type': 'average_pool'},
-              'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4, 'activation_fn': None}}
-    graph = [{'from': 'input', 'with': 'stem', 'to': 'x'}, {'from': 'x', 'with': ['a', 'b'], 'to': 'y'},
-             {'from': ['x', 'y'], 'with': ['add', 'relu', 'c', 'pool', 'flatten', 'fc'], 'to': 'output'}]
+    layers = {
+        'stem': {**CONV, 'num_outputs': width},
+        'a': GATE,
+        'b': {**GATE, 'num_outputs': width, 'activation_fn': None},
+        'add': {'type': 'add'},
+        'relu': {'type': 'activation', 'mode': 'relu'},
+        'c': GATE,
+        'pool': {'type': 'average_pool'},
+        'flatten': {'type': 'flatten'},
+        'fc': {'type': 'fully_connected', 'num_outputs': 4, 'activation_fn': None},
+    }
+    graph = [
+        {'from': 'input', 'with': 'stem', 'to': 'x'},
+        {'from': 'x', 'with': ['a', 'b'], 'to': 'y'},
+        {'from': ['x', 'y'], 'with': ['add', 'relu', 'c', 'pool', 'flatten', 'fc'], 'to': 'output'},
+    ]
     return layers, graph
 
 
@@ -190,8 +227,12 @@ def test_several_outputs_come_as_a_list(pair):
 
 def test_a_value_used_twice_is_expanded_once(pair):
     layers = {'gate': GATE, 'left': CONV, 'right': CONV, 'sum': {'type': 'add'}, 'bn': {'type': 'batch_normalization'}}
-    graph = [{'from': 'input', 'with': ['gate', 'bn'], 'to': 'x'}, {'from': 'x', 'with': 'left', 'to': 'l'},
-             {'from': 'x', 'with': 'right', 'to': 'r'}, {'from': ['l', 'r'], 'with': 'sum', 'to': 'output'}]
+    graph = [
+        {'from': 'input', 'with': ['gate', 'bn'], 'to': 'x'},
+        {'from': 'x', 'with': 'left', 'to': 'l'},
+        {'from': 'x', 'with': 'right', 'to': 'r'},
+        {'from': ['l', 'r'], 'with': 'sum', 'to': 'output'},
+    ]
     networks = pair(layers, graph)
     assert [one.output for one in networks.program().operations].count('bn/full') == 1
     networks.assert_equal(networks.images(3))
@@ -201,7 +242,7 @@ def test_ties_at_the_cut_lose_as_they_do_masked(pair):
     networks = pair(*chain(GATE, GATE))
     gate = networks.network.node_layers['layer0'].gate
     gate.predictor.kernel.assign(tf.zeros_like(gate.predictor.kernel))
-    gate.predictor.bias.assign([1, 2, 2, 3, 1, 2, 2, 0])          # one winner, four that tie for three places
+    gate.predictor.bias.assign([1, 2, 2, 3, 1, 2, 2, 0])  # one winner, four that tie for three places
     images = networks.images(2)
     networks.assert_equal(images)
     np.testing.assert_array_equal(CompactNetwork(networks.program())(images)[1]['layer0'], [1, 1])
@@ -222,7 +263,8 @@ def test_static_has_the_shapes_of_compact_and_no_gate(pair):
     program = static(networks.program())
     assert not program.gated
     assert {name: value.dims for name, value in program.values.items()} == {
-        name: value.dims for name, value in networks.program().values.items()}
+        name: value.dims for name, value in networks.program().values.items()
+    }
     assert CompactNetwork(program)(networks.images(2))[0].shape == (2, 4)
 
 
@@ -234,8 +276,12 @@ def test_static_runs_whatever_compact_runs(pair, after):
 
 
 @settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kinds=st.lists(st.sampled_from([name for name in AFTER if 'space' not in name]), min_size=2, max_size=4),
-       policy=st.sampled_from(sorted(POLICIES)), density=st.floats(0.05, 1.0), seed=st.integers(0, 99))
+@given(
+    kinds=st.lists(st.sampled_from([name for name in AFTER if 'space' not in name]), min_size=2, max_size=4),
+    policy=st.sampled_from(sorted(POLICIES)),
+    density=st.floats(0.05, 1.0),
+    seed=st.integers(0, 99),
+)
 def test_any_chain_of_layers(pair, kinds, policy, density, seed):
     gate = {**GATE, 'kernel_size': 1, 'gate_params': {'density': density, **POLICIES[policy]}}
     pad = {'type': 'pad', 'sides': 3}

@@ -1,4 +1,5 @@
 """ONNX beyond what test_network.py compares: functions, batches, and which nodes are written."""
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -11,9 +12,15 @@ from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.objects import instantiate
 
 FUNCTIONS = [name.rpartition('.')[2] for name in KNOWN if name.startswith('keras.activations.') and not name.endswith('linear')]
-ARGUMENTS = [('relu', {'negative_slope': 0.2}), ('relu', {'max_value': 1.5}), ('relu', {'threshold': 0.5}),
-             ('relu', {'negative_slope': 0.3, 'max_value': 1.0, 'threshold': -0.5}), ('elu', {'alpha': 0.4}),
-             ('gelu', {'approximate': True}), ('leaky_relu', {'negative_slope': 0.4})]
+ARGUMENTS = [
+    ('relu', {'negative_slope': 0.2}),
+    ('relu', {'max_value': 1.5}),
+    ('relu', {'threshold': 0.5}),
+    ('relu', {'negative_slope': 0.3, 'max_value': 1.0, 'threshold': -0.5}),
+    ('elu', {'alpha': 0.4}),
+    ('gelu', {'approximate': True}),
+    ('leaky_relu', {'negative_slope': 0.4}),
+]
 CONV = {'type': 'convolution', 'kernel_size': 3, 'num_outputs': 32, 'normalizer_fn': 'keras.layers.BatchNormalization'}
 GATE = {**CONV, 'type': 'gated_convolution', 'gate_params': {'density': 0.5}}
 POOL = {'type': 'max_pool', 'kernel_size': 3, 'stride': 2, 'padding': 'same'}
@@ -63,8 +70,11 @@ def test_the_scale_is_multiplied_into_whatever_has_fewer_numbers(pair, activatio
     networks = pair(*named(gate, gate))
     networks.assert_equal(networks.images(3))
     nodes = [node.name for node in onnx_model(networks.program()).graph.node]
-    scaled_after = [layer for layer in ('layer0', 'layer1')
-                    if any(name.startswith(f'{layer}/Mul') for name in nodes[nodes.index(f'{layer}/Conv'):])]
+    scaled_after = [
+        layer
+        for layer in ('layer0', 'layer1')
+        if any(name.startswith(f'{layer}/Mul') for name in nodes[nodes.index(f'{layer}/Conv') :])
+    ]
     assert scaled_after == ['layer1']
 
 
@@ -78,8 +88,11 @@ def test_a_static_network_has_constant_weights(pair):
 
 @pytest.mark.parametrize('density, reads', [(0.1, 'Gather'), (0.5, 'ScatterElements')])
 def test_a_fully_connected_layer_copies_few_rows_or_reads_all(pair, density, reads):
-    layers = {'gate': {**GATE, 'gate_params': {'density': density}}, 'flatten': {'type': 'flatten'},
-              'fc': {'type': 'fully_connected', 'num_outputs': 4}}
+    layers = {
+        'gate': {**GATE, 'gate_params': {'density': density}},
+        'flatten': {'type': 'flatten'},
+        'fc': {'type': 'fully_connected', 'num_outputs': 4},
+    }
     networks = pair(layers, list(layers))
     networks.assert_equal(networks.images(3))
     nodes = [node.op_type for node in onnx_model(networks.program()).graph.node if node.name.startswith('fc/')]

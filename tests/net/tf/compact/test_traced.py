@@ -1,4 +1,5 @@
 """Compact networks as TensorFlow functions: compiled by XLA or not, for any batch, and what they execute."""
+
 import pathlib
 
 import numpy as np
@@ -12,10 +13,21 @@ from mayo.net.tf.compact import program as ops
 from mayo.session.spec import input_shape, model_graph
 
 MODELS = pathlib.Path(__file__).parents[4] / 'models' / 'gate'
-GATE = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 9, 'gate_params': {'density': 0.5},
-        'normalizer_fn': 'keras.layers.BatchNormalization'}
-LAYERS = {'a': GATE, 'pool': {'type': 'max_pool', 'kernel_size': 2}, 'b': {**GATE, 'num_outputs': 22},
-          'flatten': {'type': 'flatten'}, 'drop': {'type': 'dropout'}, 'fc': {'type': 'fully_connected', 'num_outputs': 5}}
+GATE = {
+    'type': 'gated_convolution',
+    'kernel_size': 3,
+    'num_outputs': 9,
+    'gate_params': {'density': 0.5},
+    'normalizer_fn': 'keras.layers.BatchNormalization',
+}
+LAYERS = {
+    'a': GATE,
+    'pool': {'type': 'max_pool', 'kernel_size': 2},
+    'b': {**GATE, 'num_outputs': 22},
+    'flatten': {'type': 'flatten'},
+    'drop': {'type': 'dropout'},
+    'fc': {'type': 'fully_connected', 'num_outputs': 5},
+}
 
 
 @pytest.fixture(scope='module')
@@ -79,9 +91,16 @@ def executed(program: Program, dims: tuple[int, ...]) -> int:
     return total
 
 
-@pytest.mark.parametrize(('model', 'side', 'densities'), [
-    ('lenet5.yaml', 28, (1.0, 0.7, 0.5, 0.28, 0.1)), ('cifarnet.yaml', 32, (1.0, 0.7, 0.5, 0.28, 0.1)),
-    ('resnet20.yaml', 32, (0.5,)), ('mobilenet.yaml', 32, (0.5,)), ('squeezenet_v11.yaml', 64, (0.28,))])
+@pytest.mark.parametrize(
+    ('model', 'side', 'densities'),
+    [
+        ('lenet5.yaml', 28, (1.0, 0.7, 0.5, 0.28, 0.1)),
+        ('cifarnet.yaml', 32, (1.0, 0.7, 0.5, 0.28, 0.1)),
+        ('resnet20.yaml', 32, (0.5,)),
+        ('mobilenet.yaml', 32, (0.5,)),
+        ('squeezenet_v11.yaml', 64, (0.28,)),
+    ],
+)
 def test_the_operations_executed_are_those_that_info_counts(pair_of, model, side, densities):
     graph, shape = reduced(model, side)
     networks = pair_of(graph, shape)

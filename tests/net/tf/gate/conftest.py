@@ -1,4 +1,5 @@
 """A small gated convolution with random weights, and the formulas of every policy in NumPy, written without looking at mayo."""
+
 import math
 from decimal import Decimal
 
@@ -16,13 +17,16 @@ NORM = {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params':
 @pytest.fixture
 def gated():
     """Makes a gated convolution 3x3 of 4 channels on maps [5, 4, 3] whose every weight is random."""
+
     def make(source=(5, 4, 3), threshold=None, where='', dtype=None, seed=3, **params):
         given = {'kernel_size': 3, 'num_outputs': 4, **NORM} | params
         layer = builders['gated_convolution'](
-            complete('gated_convolution', given), [(None, *source)], Site('conv0', where, dtype, 0, threshold))
+            complete('gated_convolution', given), [(None, *source)], Site('conv0', where, dtype, 0, threshold)
+        )
         layer.build((None, *source))
         randomize(layer, seed)
         return layer
+
     return make
 
 
@@ -39,7 +43,7 @@ def randomize(layer: keras.layers.Layer, seed: int) -> None:
 @pytest.fixture
 def images():
     """[6, 5, 4, 3], some negative."""
-    return np.random.default_rng(7).normal(0.2, 1., (6, 5, 4, 3)).astype('float32')
+    return np.random.default_rng(7).normal(0.2, 1.0, (6, 5, 4, 3)).astype('float32')
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ def compute(x, w, gate, training=True, mask=None, padding='same', stride=1):
         y = relu(spread(mask * g) * (z + spread(b)))
     else:
         y = relu(spread(mask * g) * z + spread(mask * b))
-    return {'y': y, 'g': g, 'mask': mask, 'loss': 0.}
+    return {'y': y, 'g': g, 'mask': mask, 'loss': 0.0}
 
 
 def relu(values):
@@ -87,7 +91,7 @@ def winners(g, density):
     keep = math.ceil(Decimal(str(density)) * g.shape[-1])
     if keep == g.shape[-1]:
         return np.ones_like(g)
-    return (g > np.sort(g, -1)[..., ::-1][..., keep:keep + 1]).astype(g.dtype)
+    return (g > np.sort(g, -1)[..., ::-1][..., keep : keep + 1]).astype(g.dtype)
 
 
 def pads(side, kernel, stride, padding):
@@ -107,7 +111,7 @@ def convolve(x, kernel, padding, stride):
     out = np.zeros((len(x), rows, columns, kernel.shape[-1]))
     for i in range(height):
         for j in range(width):
-            out += x[:, i:i + rows * stride:stride, j:j + columns * stride:stride] @ kernel[i, j]
+            out += x[:, i : i + rows * stride : stride, j : j + columns * stride : stride] @ kernel[i, j]
     return out
 
 
@@ -123,8 +127,12 @@ def normalize(z, w, gate, training):
 
 
 def pool(x, kind, axes):
-    return {'avg': lambda: x.mean(axes), 'l1': lambda: np.abs(x).mean(axes), 'l2': lambda: (x ** 2).mean(axes),
-            'max': lambda: x.max(axes)}[kind]()
+    return {
+        'avg': lambda: x.mean(axes),
+        'l1': lambda: np.abs(x).mean(axes),
+        'l2': lambda: (x**2).mean(axes),
+        'max': lambda: x.max(axes),
+    }[kind]()
 
 
 def summarize(x, kind, vector, padding='same', stride=1, kernel=3):
@@ -134,5 +142,5 @@ def summarize(x, kind, vector, padding='same', stride=1, kernel=3):
     rows = pool(x, kind, 2)
     before, after = pads(x.shape[1], kernel, stride, padding)
     count = (x.shape[1] + before + after - kernel) // stride + 1
-    windows = [rows[:, max(i * stride - before, 0):i * stride - before + kernel] for i in range(count)]
+    windows = [rows[:, max(i * stride - before, 0) : i * stride - before + kernel] for i in range(count)]
     return np.stack([window.max(1) if kind == 'max' else window.mean(1) for window in windows], 1)

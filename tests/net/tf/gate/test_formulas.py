@@ -1,4 +1,5 @@
 """Every policy and parameter against the formulas in NumPy: what goes forward, and every gradient by finite differences."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -59,7 +60,7 @@ def test_gradients_are_those_of_the_formula_with_the_mask_held_fixed(gated, imag
 
     for name, gradient in gradients.items():
         if naive and '/' in name and name.startswith('gate'):
-            continue                                                 # test_naive: these learn from the loss alone
+            continue  # test_naive: these learn from the loss alone
         np.testing.assert_allclose(gradient, differences(reference_loss, values, name), rtol=2e-3, atol=2e-4, err_msg=name)
 
 
@@ -81,7 +82,7 @@ def differences(function, at, name, step=1e-6):
 def test_a_gate_per_row_sees_the_rows_that_the_convolution_reads(gated, images, weights, reference, padding, stride):
     gate = {'density': 0.5, 'granularity': 'vector', 'pool': 'max'}
     layer = gated(gate_params=gate, padding=padding, stride=stride)
-    source = np.abs(images)                     # so that the zeros around never are the maximum
+    source = np.abs(images)  # so that the zeros around never are the maximum
     outputs, stats = layer(source, training=False)
     expected = reference(source.astype('float64'), weights(layer), gate, False, padding=padding, stride=stride)
     np.testing.assert_allclose(outputs, expected['y'], rtol=1e-4, atol=1e-5)

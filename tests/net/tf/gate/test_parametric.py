@@ -1,4 +1,5 @@
 """What suppression promises whatever the weights: exact zeros, never too many winners, no gradient to what lost."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,7 +22,7 @@ def slopes_of(layer, images, training=True):
 @pytest.mark.parametrize('training', [True, False])
 @pytest.mark.parametrize('policy', POLICIES)
 def test_suppressed_channels_are_exactly_zero_and_never_too_few(gated, images, policy, training):
-    layer = gated(gate_params={'policy': policy, 'density': 0.51})        # 3 of 4
+    layer = gated(gate_params={'policy': policy, 'density': 0.51})  # 3 of 4
     outputs, stats = layer(images, training=training)
     mask = stats.mask.numpy()
     assert set(np.unique(mask)) == {0, 1}
@@ -35,7 +36,7 @@ def test_suppressed_channels_are_exactly_zero_and_never_too_few(gated, images, p
 def test_a_channel_that_no_image_needs_gets_no_gradient(gated, images, first):
     layer = gated(gate_params={'density': 0.5, 'add_beta_first': first})
     variables = dict(named_variables(layer))
-    variables['gate/biases'].assign([0.1, 50., 60., 0.2])       # channels 0 and 3 lose for every image
+    variables['gate/biases'].assign([0.1, 50.0, 60.0, 0.2])  # channels 0 and 3 lose for every image
     slopes, stats = slopes_of(layer, images)
     assert stats.mask.numpy().tolist() == [[0, 1, 1, 0]] * 6
     for name in ('weights', 'gate/weights', 'gate/biases', 'gate/shift'):
@@ -86,7 +87,12 @@ def test_a_frozen_gate_keeps_its_variables_and_the_convolution_learns(gated, ima
 def test_a_disabled_gate_leaves_the_ordinary_convolution(gated, images):
     layer = gated(gate_params={'enable': False, 'density': 0.5})
     assert {name for name, _ in named_variables(layer)} == {
-        'weights', 'BatchNorm/gamma', 'BatchNorm/beta', 'BatchNorm/moving_mean', 'BatchNorm/moving_variance'}
+        'weights',
+        'BatchNorm/gamma',
+        'BatchNorm/beta',
+        'BatchNorm/moving_mean',
+        'BatchNorm/moving_variance',
+    }
     assert layer(images).shape == (6, 5, 4, 4)
 
 
@@ -95,14 +101,17 @@ SHIFT = {'gate/shift': (4,)}
 HIDDEN = {'gate/factor/weights': (3, 2), 'gate/factor/biases': (2,), 'gate/weights': (2, 4)}
 
 
-@pytest.mark.parametrize(('gate', 'names'), [
-    ({}, PHI | RHO | SHIFT),
-    ({'factor': 2}, HIDDEN | RHO | SHIFT),
-    ({'factor': 3}, HIDDEN | RHO | SHIFT),
-    ({'parametric_beta': True}, PHI | RHO | {'gate/beta/weights': (3, 4), 'gate/beta/biases': (4,)}),
-    ({'threshold': 'local', 'density': 0.5}, PHI | RHO | SHIFT | {'gate/threshold': ()}),
-    ({'policy': 'naive'}, PHI | RHO),
-])
+@pytest.mark.parametrize(
+    ('gate', 'names'),
+    [
+        ({}, PHI | RHO | SHIFT),
+        ({'factor': 2}, HIDDEN | RHO | SHIFT),
+        ({'factor': 3}, HIDDEN | RHO | SHIFT),
+        ({'parametric_beta': True}, PHI | RHO | {'gate/beta/weights': (3, 4), 'gate/beta/biases': (4,)}),
+        ({'threshold': 'local', 'density': 0.5}, PHI | RHO | SHIFT | {'gate/threshold': ()}),
+        ({'policy': 'naive'}, PHI | RHO),
+    ],
+)
 def test_variables_have_their_names_in_checkpoints(gated, gate, names):
     found = {name: tuple(variable.shape) for name, variable in named_variables(gated(gate_params=gate))}
     assert {name: shape for name, shape in found.items() if name.startswith('gate/')} == names
@@ -113,7 +122,7 @@ def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi():
     layer = builders['gated_convolution'](params, [(None, 2, 2, 8)], Site('conv0'))
     layer.build((None, 2, 2, 8))
     variables = {name: variable.numpy() for name, variable in named_variables(layer)}
-    assert variables['gate/biases'].tolist() == [1.] * 512
+    assert variables['gate/biases'].tolist() == [1.0] * 512
     np.testing.assert_allclose(variables['gate/shift'], 0.1)
     assert 0.04 < variables['gate/weights'].std() < 0.06
     assert np.abs(variables['gate/weights']).max() < 0.12
@@ -168,5 +177,5 @@ def test_regularizers_enter_the_loss_with_their_weights(gated, images, policy):
     bare = gated(gate_params=gate)(images, training=True)[1]
     regular = gated(gate_params=gate | {'regularizer': {'l1': 0.5, 'l2': 0.25}})(images, training=True)[1]
     g = bare.saliency.numpy()
-    added = 0.5 * np.abs(g).sum(1).mean() + 0.25 * (g ** 2).sum(1).mean()
+    added = 0.5 * np.abs(g).sum(1).mean() + 0.25 * (g**2).sum(1).mean()
     np.testing.assert_allclose(regular.penalty - bare.penalty, added, rtol=1e-5)

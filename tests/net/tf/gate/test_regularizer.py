@@ -1,4 +1,5 @@
 """The regularizers against NumPy."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,16 +9,16 @@ from mayo.net.tf.gate import regularizers
 
 EXPECTED = {
     'l1': lambda g, e: np.abs(g).sum(-1).mean(),
-    'l2': lambda g, e: (g ** 2).sum(-1).mean(),
+    'l2': lambda g, e: (g**2).sum(-1).mean(),
     'moe': lambda g, e: g.mean(0).var() / (g.mean(0).mean() ** 2 + e),
-    'moi': lambda g, e: np.mean(g.mean(0) ** 2 / ((g ** 2).mean(0) + e)),
+    'moi': lambda g, e: np.mean(g.mean(0) ** 2 / ((g**2).mean(0) + e)),
 }
 
 
 @pytest.mark.parametrize('name', EXPECTED)
 @pytest.mark.parametrize('epsilon', [0.001, 0.5])
 def test_a_regularizer_computes_its_formula_and_rows_count_like_images(name, epsilon):
-    g = np.random.default_rng(1).gamma(2., 1., (6, 5)).astype('float32')
+    g = np.random.default_rng(1).gamma(2.0, 1.0, (6, 5)).astype('float32')
     expected = EXPECTED[name](g.astype('float64'), epsilon)
     np.testing.assert_allclose(regularizers[name](tf.constant(g), epsilon), expected, rtol=1e-5)
     np.testing.assert_allclose(regularizers[name](tf.constant(g.reshape(2, 3, 5)), epsilon), expected, rtol=1e-5)

@@ -1,4 +1,5 @@
 """One list of layers, many questions: every type builds, has the shape and the parameters that estimate says, and runs."""
+
 import keras
 import numpy as np
 import pytest
@@ -19,16 +20,33 @@ LAYERS = [
     ('fully_connected', {'num_outputs': 5}, VECTOR),
     ('fully_connected', {'num_outputs': 5, **NORM}, VECTOR),
     ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6, **NORM}, MAP),
-    ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6, 'stride': 2, 'padding': 1, 'num_groups': 2,
-                           'gate_params': {'density': 0.5, 'factor': 4, 'granularity': 'vector'}, **NORM}, MAP),
+    (
+        'gated_convolution',
+        {
+            'kernel_size': 3,
+            'num_outputs': 6,
+            'stride': 2,
+            'padding': 1,
+            'num_groups': 2,
+            'gate_params': {'density': 0.5, 'factor': 4, 'granularity': 'vector'},
+            **NORM,
+        },
+        MAP,
+    ),
     ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6, 'gate_params': {'parametric_beta': True}}, MAP),
-    ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6,
-                           'gate_params': {'density': 0.5, 'threshold': 'local', 'trainable': False}, **NORM}, MAP),
+    (
+        'gated_convolution',
+        {'kernel_size': 3, 'num_outputs': 6, 'gate_params': {'density': 0.5, 'threshold': 'local', 'trainable': False}, **NORM},
+        MAP,
+    ),
     ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6, 'trainable': False, **NORM}, MAP),
     ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6, 'gate_params': {'policy': 'naive'}, **NORM}, MAP),
     ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6, 'gate_params': {'policy': 'naive'}}, MAP),
-    ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6,
-                           'gate_params': {'policy': 'squeeze', 'norm': 'channel', 'density': 0.5}, **NORM}, MAP),
+    (
+        'gated_convolution',
+        {'kernel_size': 3, 'num_outputs': 6, 'gate_params': {'policy': 'squeeze', 'norm': 'channel', 'density': 0.5}, **NORM},
+        MAP,
+    ),
     ('gated_convolution', {'kernel_size': 3, 'num_outputs': 6, 'gate_params': {'enable': False}, **NORM}, MAP),
     ('average_pool', {}, MAP),
     ('average_pool', {'kernel_size': 3, 'stride': 2, 'padding': 'same'}, MAP),
@@ -117,16 +135,22 @@ def test_gradients_reach_every_trainable_variable(case):
     slopes = tape.gradient(loss, [variable.value for variable in layer.trainable_weights])
     missing = [variable.path for variable, slope in zip(layer.trainable_weights, slopes, strict=True) if slope is None]
     naive = 'policy' in case[1].get('gate_params', {}) and case[1]['gate_params']['policy'] == 'naive'
-    assert len(missing) == (2 if naive else 0), missing                   # its loss reaches them: test_formulas
+    assert len(missing) == (2 if naive else 0), missing  # its loss reaches them: test_formulas
 
 
 @pytest.mark.parametrize('mode', ['relu', 'relu6', 'elu', 'sigmoid', 'tanh', 'leaky_relu', 'swish', 'hard_swish'])
 def test_every_activation_is_itself(mode):
     x = np.linspace(-8, 8, 33, dtype='float32')
     expected = {
-        'relu': np.maximum(x, 0), 'relu6': np.clip(x, 0, 6), 'elu': np.where(x > 0, x, np.exp(x) - 1),
-        'sigmoid': 1 / (1 + np.exp(-x)), 'tanh': np.tanh(x), 'leaky_relu': np.where(x > 0, x, 0.2 * x),
-        'swish': x / (1 + np.exp(-x)), 'hard_swish': x * np.clip(x + 3, 0, 6) / 6}[mode]
+        'relu': np.maximum(x, 0),
+        'relu6': np.clip(x, 0, 6),
+        'elu': np.where(x > 0, x, np.exp(x) - 1),
+        'sigmoid': 1 / (1 + np.exp(-x)),
+        'tanh': np.tanh(x),
+        'leaky_relu': np.where(x > 0, x, 0.2 * x),
+        'swish': x / (1 + np.exp(-x)),
+        'hard_swish': x * np.clip(x + 3, 0, 6) / 6,
+    }[mode]
     layer = builders['activation'](complete('activation', {'mode': mode}), [(None, 33)], Site('act'))
     np.testing.assert_allclose(layer(x[None])[0], expected, rtol=1e-5, atol=1e-6)
 
@@ -135,8 +159,8 @@ def test_local_response_normalization_computes_its_formula():
     x = np.random.default_rng(1).normal(size=(2, 3, 3, 5)).astype('float32')
     params = complete('local_response_normalization', {'depth_radius': 1, 'bias': 2.0, 'alpha': 0.5, 'beta': 0.75})
     layer = builders['local_response_normalization'](params, [(None, 3, 3, 5)], Site('lrn'))
-    squares = np.pad(x ** 2, [(0, 0), (0, 0), (0, 0), (1, 1)])
-    near = sum(squares[..., shift:shift + 5] for shift in range(3))
+    squares = np.pad(x**2, [(0, 0), (0, 0), (0, 0), (1, 1)])
+    near = sum(squares[..., shift : shift + 5] for shift in range(3))
     np.testing.assert_allclose(layer(x), x / (2 + 0.5 * near) ** 0.75, rtol=1e-4)
 
 
@@ -144,7 +168,7 @@ def test_dropout_keeps_what_keep_prob_says_and_scales_it():
     layer = builders['dropout'](complete('dropout', {'keep_prob': 0.8}), [(None, 10000)], Site('drop', seed=1))
     values = layer(tf.ones((1, 10000)), training=True).numpy()
     assert 0.78 < (values > 0).mean() < 0.82
-    assert set(np.unique(values)) == {0., np.float32(1.25)}
+    assert set(np.unique(values)) == {0.0, np.float32(1.25)}
     assert (layer(tf.ones((1, 10))).numpy() == 1).all()
 
 
@@ -152,7 +176,7 @@ def test_dropout_of_the_whole_gives_all_values_of_an_image_one_fate():
     layer = builders['dropout'](complete('dropout', {'keep_prob': 0.8, 'whole': True}), [(None, 2, 3, 4)], Site('drop', seed=1))
     values = layer(tf.ones((1000, 2, 3, 4)), training=True).numpy().reshape(1000, -1)
     assert (values == values[:, :1]).all()
-    assert set(np.unique(values)) == {0., np.float32(1.25)}
+    assert set(np.unique(values)) == {0.0, np.float32(1.25)}
     assert 0.76 < (values[:, 0] > 0).mean() < 0.84
 
 
@@ -165,20 +189,28 @@ def test_padding_puts_zeros_around_the_map_and_before_and_after_its_channels():
 
 def test_weights_depend_on_the_seed_and_the_name_of_the_layer_alone():
     def weights(name, seed):
-        layer = builders['convolution'](complete('convolution', {'kernel_size': 1, 'num_outputs': 2}), [(None, 3, 3, 2)],
-                                        Site(name, seed=seed))
+        layer = builders['convolution'](
+            complete('convolution', {'kernel_size': 1, 'num_outputs': 2}), [(None, 3, 3, 2)], Site(name, seed=seed)
+        )
         layer.build((None, 3, 3, 2))
         return layer.weights[0].numpy().tolist()
+
     assert weights('a', 0) == weights('a', 0)
     assert weights('a', 0) != weights('b', 0)
     assert weights('a', 0) != weights('a', 1)
 
 
 def test_regularizers_and_initializers_are_what_the_yaml_names():
-    params = complete('convolution', {
-        'kernel_size': 1, 'num_outputs': 2, 'weights_initializer': {'type': 'tensorflow.constant_initializer', 'value': 3.0},
-        'weights_regularizer': {'type': 'tensorflow.contrib.layers.l2_regularizer', 'scale': 0.5},
-        'biases_regularizer': {'type': 'keras.regularizers.L1', 'l1': 0.1}})
+    params = complete(
+        'convolution',
+        {
+            'kernel_size': 1,
+            'num_outputs': 2,
+            'weights_initializer': {'type': 'tensorflow.constant_initializer', 'value': 3.0},
+            'weights_regularizer': {'type': 'tensorflow.contrib.layers.l2_regularizer', 'scale': 0.5},
+            'biases_regularizer': {'type': 'keras.regularizers.L1', 'l1': 0.1},
+        },
+    )
     layer = builders['convolution'](params, [(None, 1, 1, 4)], Site('conv'))
     layer.build((None, 1, 1, 4))
     kernel, bias = layer.weights
@@ -188,9 +220,13 @@ def test_regularizers_and_initializers_are_what_the_yaml_names():
 
 
 def test_batch_norm_honours_its_params_and_its_old_names():
-    for params in ({'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params': {'momentum': 0.7, 'epsilon': 0.2}},
-                   {'normalizer_fn': 'tensorflow.contrib.slim.batch_norm',
-                    'normalizer_params': {'decay': 0.7, 'epsilon': 0.2, 'scale': True}}):
+    for params in (
+        {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params': {'momentum': 0.7, 'epsilon': 0.2}},
+        {
+            'normalizer_fn': 'tensorflow.contrib.slim.batch_norm',
+            'normalizer_params': {'decay': 0.7, 'epsilon': 0.2, 'scale': True},
+        },
+    ):
         for kind in ('convolution', 'gated_convolution'):
             given = complete(kind, {'kernel_size': 1, 'num_outputs': 2, **params})
             norm = builders[kind](given, [(None, 1, 1, 4)], Site('conv')).norm

@@ -5,6 +5,7 @@
 The engine is C, mayo/net/tf/compact/native/engine.c, which the package's build compiles where there is a compiler. It reads the
 weights of the channels that won where they lie, so that choosing them costs nothing; engine.c says how.
 """
+
 import ctypes
 import importlib.machinery
 import os
@@ -65,9 +66,10 @@ class NativeNetwork:
         self.program, self.plan = program, Plan(program)
         self.engine = _loaded()
         self.dims = program.values[program.inputs[0]].dims
-        self.lock = threading.Lock()                    # an engine runs one batch at a time
-        self.handle = self.engine.mayo_open(ctypes.byref(self.plan.table), instructions and instructions.encode(),
-                                            threads or os.cpu_count() or 1)
+        self.lock = threading.Lock()  # an engine runs one batch at a time
+        self.handle = self.engine.mayo_open(
+            ctypes.byref(self.plan.table), instructions and instructions.encode(), threads or os.cpu_count() or 1
+        )
 
     def __del__(self) -> None:
         if getattr(self, 'handle', None):
@@ -77,8 +79,10 @@ class NativeNetwork:
         program, count = self.program, images.shape[0]
         kinds = [tf.float32] * len(program.outputs) + [tf.int32]
         *outputs, counts = tf.numpy_function(self.run, [images], kinds, stateful=False)
-        outputs = [tf.ensure_shape(value, (count, *program.values[name].dims))
-                   for name, value in zip(program.outputs, outputs, strict=True)]
+        outputs = [
+            tf.ensure_shape(value, (count, *program.values[name].dims))
+            for name, value in zip(program.outputs, outputs, strict=True)
+        ]
         columns = tf.unstack(tf.ensure_shape(counts, (count, len(program.gated))), axis=1)
         return outputs[0] if len(outputs) == 1 else outputs, dict(zip(program.gated, columns, strict=True))
 
@@ -96,8 +100,9 @@ class NativeNetwork:
         counts = np.zeros((len(images), len(self.program.gated)), np.int32)
         places = (_FLOATS * len(outputs))(*(output.ctypes.data_as(_FLOATS) for output in outputs))
         with self.lock:
-            failed = self.engine.mayo_run(self.handle, len(images), images.ctypes.data_as(_FLOATS), places,
-                                          counts.ctypes.data_as(_INTEGERS))
+            failed = self.engine.mayo_run(
+                self.handle, len(images), images.ctypes.data_as(_FLOATS), places, counts.ctypes.data_as(_INTEGERS)
+            )
         if failed:
             raise MemoryError('the native engine')
         return [*outputs, counts]

@@ -2,6 +2,7 @@
 
 The structures are those of engine.h, field by field. A plan keeps alive whatever its tables point at.
 """
+
 import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,15 +13,47 @@ from mayo.config.names import KNOWN
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.program import Function, Program
 
-KINDS = (ops.Conv, ops.Depthwise, ops.Dense, ops.Scale, ops.Pool, ops.Mean, ops.Activation, ops.LocalResponse, ops.Add, ops.Mul,
-         ops.Concat, ops.Reshape, ops.SpaceToDepth, ops.Pad, ops.Crop, ops.Index, ops.Expand, ops.Take)
-FUNCTIONS = {'linear': (), 'relu': ('negative_slope', 'max_value', 'threshold'), 'relu6': (), 'leaky_relu': ('negative_slope',),
-             'elu': ('alpha',), 'selu': (), 'gelu': ('approximate',), 'sigmoid': (), 'hard_sigmoid': (), 'tanh': (), 'silu': (),
-             'hard_silu': (), 'softplus': (), 'softsign': (), 'softmax': ()}
+KINDS = (
+    ops.Conv,
+    ops.Depthwise,
+    ops.Dense,
+    ops.Scale,
+    ops.Pool,
+    ops.Mean,
+    ops.Activation,
+    ops.LocalResponse,
+    ops.Add,
+    ops.Mul,
+    ops.Concat,
+    ops.Reshape,
+    ops.SpaceToDepth,
+    ops.Pad,
+    ops.Crop,
+    ops.Index,
+    ops.Expand,
+    ops.Take,
+)
+FUNCTIONS = {
+    'linear': (),
+    'relu': ('negative_slope', 'max_value', 'threshold'),
+    'relu6': (),
+    'leaky_relu': ('negative_slope',),
+    'elu': ('alpha',),
+    'selu': (),
+    'gelu': ('approximate',),
+    'sigmoid': (),
+    'hard_sigmoid': (),
+    'tanh': (),
+    'silu': (),
+    'hard_silu': (),
+    'softplus': (),
+    'softsign': (),
+    'softmax': (),
+}
 POOLS = ('avg', 'l1', 'l2', 'max')
 BOOSTS = ('before', 'after', 'never')
-ALIGNMENT = 16              # numbers: what is read fastest starts at a cache line
-AHEAD = 256                 # numbers that may be read after the end of a value
+ALIGNMENT = 16  # numbers: what is read fastest starts at a cache line
+AHEAD = 256  # numbers that may be read after the end of a value
 
 _FLOATS, _INTEGERS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_int32)
 
@@ -34,30 +67,53 @@ class CAffine(ctypes.Structure):
 
 
 class CGate(ctypes.Structure):
-    _fields_ = [('layers', CAffine * 2), ('shift', CAffine),
-                *((name, ctypes.c_int32) for name in ('depth', 'keep', 'pool', 'boost', 'shift_first', 'unused'))]
+    _fields_ = [
+        ('layers', CAffine * 2),
+        ('shift', CAffine),
+        *((name, ctypes.c_int32) for name in ('depth', 'keep', 'pool', 'boost', 'shift_first', 'unused')),
+    ]
 
 
 class COp(ctypes.Structure):
-    _fields_ = [*((name, ctypes.c_int32) for name in ('kind', 'function', 'output', 'source_count')),
-                ('sources', _INTEGERS), ('integers', _INTEGERS), ('weights', _FLOATS), ('bias', _FLOATS), ('scale', _FLOATS),
-                ('gate', ctypes.POINTER(CGate)), ('arguments', ctypes.c_float * 4), ('kernel', ctypes.c_int32 * 2),
-                ('stride', ctypes.c_int32 * 2), ('pads', ctypes.c_int32 * 4),
-                *((name, ctypes.c_int32) for name in ('groups', 'index', 'standardized', 'unused'))]
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ('kind', 'function', 'output', 'source_count')),
+        ('sources', _INTEGERS),
+        ('integers', _INTEGERS),
+        ('weights', _FLOATS),
+        ('bias', _FLOATS),
+        ('scale', _FLOATS),
+        ('gate', ctypes.POINTER(CGate)),
+        ('arguments', ctypes.c_float * 4),
+        ('kernel', ctypes.c_int32 * 2),
+        ('stride', ctypes.c_int32 * 2),
+        ('pads', ctypes.c_int32 * 4),
+        *((name, ctypes.c_int32) for name in ('groups', 'index', 'standardized', 'unused')),
+    ]
 
 
 class CPlan(ctypes.Structure):
-    _fields_ = [('values', ctypes.POINTER(CValue)), ('ops', ctypes.POINTER(COp)), ('identity', _INTEGERS),
-                ('index_sizes', _INTEGERS), ('values_size', ctypes.c_int64), ('indices_size', ctypes.c_int64),
-                *((name, ctypes.c_int32) for name in ('value_count', 'op_count', 'index_count', 'channels', 'input',
-                                                      'output_count')),
-                ('outputs', _INTEGERS), ('gated_count', ctypes.c_int32), ('unused', ctypes.c_int32), ('gated', _INTEGERS)]
+    _fields_ = [
+        ('values', ctypes.POINTER(CValue)),
+        ('ops', ctypes.POINTER(COp)),
+        ('identity', _INTEGERS),
+        ('index_sizes', _INTEGERS),
+        ('values_size', ctypes.c_int64),
+        ('indices_size', ctypes.c_int64),
+        *((name, ctypes.c_int32) for name in ('value_count', 'op_count', 'index_count', 'channels', 'input', 'output_count')),
+        ('outputs', _INTEGERS),
+        ('gated_count', ctypes.c_int32),
+        ('unused', ctypes.c_int32),
+        ('gated', _INTEGERS),
+    ]
 
 
 def unsupported(program: Program) -> list[str]:
     """What the engine does not know, a reason for each operation."""
-    reasons = [f'{one.output}: the native engine knows no function `{function.name}`.' for one in program.operations
-               if (function := getattr(one, 'function', None)) is not None and function.name not in FUNCTIONS]
+    reasons = [
+        f'{one.output}: the native engine knows no function `{function.name}`.'
+        for one in program.operations
+        if (function := getattr(one, 'function', None)) is not None and function.name not in FUNCTIONS
+    ]
     if len(program.inputs) > 1:
         reasons.append(f'the native engine reads one input, not {len(program.inputs)}.')
     return reasons
@@ -70,24 +126,35 @@ class Plan:
         self.program = program
         self.kept: list[Any] = []
         self.places = {name: position for position, name in enumerate(program.values)}
-        self.lengths: dict[str, int] = {}               # of indices, at most
+        self.lengths: dict[str, int] = {}  # of indices, at most
         self._measure_indices()
         self.indices = {name: position for position, name in enumerate(self.lengths)}
         operations = [made for one in program.operations for made in self._operations(one)]
         places, size = arrange(program)
         values = [self._value(value, places[name]) for name, value in program.values.items()]
         widest = max([value.width for value in program.values.values()] + [self._widest_gate(), *self.lengths.values()])
-        gated = [(-1 if (name := program.values[layer].index) is None else self.indices[name], conv.gate.keep)
-                 for layer, conv in program.gated.items() if conv.gate]
+        gated = [
+            (-1 if (name := program.values[layer].index) is None else self.indices[name], conv.gate.keep)
+            for layer, conv in program.gated.items()
+            if conv.gate
+        ]
         self.table = CPlan(
-            values=self._array(CValue, values), ops=self._array(COp, operations),
+            values=self._array(CValue, values),
+            ops=self._array(COp, operations),
             identity=self._integers(range(widest + AHEAD)),
-            index_sizes=self._integers(self.lengths.values()), values_size=size,
+            index_sizes=self._integers(self.lengths.values()),
+            values_size=size,
             indices_size=sum(self.lengths.values()),
-            value_count=len(values), op_count=len(operations), index_count=len(self.lengths), channels=widest,
-            input=self.places[program.inputs[0]], output_count=len(program.outputs),
-            outputs=self._integers(self.places[name] for name in program.outputs), gated_count=len(gated),
-            gated=self._integers(number for pair in gated for number in pair))
+            value_count=len(values),
+            op_count=len(operations),
+            index_count=len(self.lengths),
+            channels=widest,
+            input=self.places[program.inputs[0]],
+            output_count=len(program.outputs),
+            outputs=self._integers(self.places[name] for name in program.outputs),
+            gated_count=len(gated),
+            gated=self._integers(number for pair in gated for number in pair),
+        )
 
     def _measure_indices(self) -> None:
         for one in self.program.operations:
@@ -111,13 +178,21 @@ class Plan:
         function = getattr(one, 'function', None)
         if function is None or function.name != 'softmax' or isinstance(one, ops.Activation):
             return [self._operation(one, function)]
-        return [self._operation(one, None),
-                self._operation(ops.Activation(output=one.output, source=one.output, function=function), function)]
+        return [
+            self._operation(one, None),
+            self._operation(ops.Activation(output=one.output, source=one.output, function=function), function),
+        ]
 
     def _operation(self, one: Any, function: Function | None) -> COp:
         sources = one.sources if hasattr(one, 'sources') else (one.source,) if hasattr(one, 'source') else ()
-        op = COp(kind=KINDS.index(type(one)), output=self.places.get(one.output, -1), source_count=len(sources),
-                 sources=self._integers(self.places[source] for source in sources), groups=1, index=-1)
+        op = COp(
+            kind=KINDS.index(type(one)),
+            output=self.places.get(one.output, -1),
+            source_count=len(sources),
+            sources=self._integers(self.places[source] for source in sources),
+            groups=1,
+            index=-1,
+        )
         if function is not None:
             op.function = list(FUNCTIONS).index(function.name)
             defaults = KNOWN[f'keras.activations.{function.name}']
@@ -148,8 +223,13 @@ class Plan:
             op.gate = ctypes.pointer(self._gate(one.gate))
 
     def _gate(self, gate: ops.Gate) -> CGate:
-        made = CGate(depth=len(gate.layers), keep=gate.keep, pool=POOLS.index(gate.pool), boost=BOOSTS.index(gate.boost),
-                     shift_first=gate.shift_first)
+        made = CGate(
+            depth=len(gate.layers),
+            keep=gate.keep,
+            pool=POOLS.index(gate.pool),
+            boost=BOOSTS.index(gate.boost),
+            shift_first=gate.shift_first,
+        )
         for position, layer in enumerate(gate.layers):
             made.layers[position] = self._affine(layer)
         if isinstance(gate.shift, ops.Affine):
@@ -195,8 +275,9 @@ class Plan:
         op.integers = self._integers([sign * sides[2][0]])
 
     def index(self, op: COp, one: ops.Index) -> None:
-        parts = [[-1 if name is None else self.indices[name], count, len(offsets), *offsets]
-                 for name, count, offsets in one.parts]
+        parts = [
+            [-1 if name is None else self.indices[name], count, len(offsets), *offsets] for name, count, offsets in one.parts
+        ]
         op.integers = self._integers([one.times, len(parts), *(number for part in parts for number in part)])
         op.index = self.indices[one.output]
 
@@ -210,7 +291,7 @@ class Plan:
         return self._pointer(np.ascontiguousarray(array, np.float32), _FLOATS)
 
     def _integers(self, numbers: Any) -> Any:
-        return self._pointer(np.array([*numbers, 0], np.int32), _INTEGERS)          # never empty
+        return self._pointer(np.array([*numbers, 0], np.int32), _INTEGERS)  # never empty
 
     def _pointer(self, array: np.ndarray, kind: Any) -> Any:
         self.kept.append(array)
@@ -223,10 +304,25 @@ class Plan:
 
 
 _FILL: dict[type, Callable[[Plan, COp, Any], None] | None] = {
-    ops.Conv: Plan.conv, ops.Depthwise: Plan.depthwise, ops.Dense: Plan.dense, ops.Scale: Plan.scale, ops.Pool: Plan.pool,
-    ops.Mean: Plan.mean, ops.Activation: None, ops.LocalResponse: Plan.local_response, ops.Add: None, ops.Mul: None,
-    ops.Concat: None, ops.Reshape: None, ops.SpaceToDepth: Plan.space_to_depth, ops.Pad: Plan.sides, ops.Crop: Plan.sides,
-    ops.Index: Plan.index, ops.Expand: Plan.expand, ops.Take: None}
+    ops.Conv: Plan.conv,
+    ops.Depthwise: Plan.depthwise,
+    ops.Dense: Plan.dense,
+    ops.Scale: Plan.scale,
+    ops.Pool: Plan.pool,
+    ops.Mean: Plan.mean,
+    ops.Activation: None,
+    ops.LocalResponse: Plan.local_response,
+    ops.Add: None,
+    ops.Mul: None,
+    ops.Concat: None,
+    ops.Reshape: None,
+    ops.SpaceToDepth: Plan.space_to_depth,
+    ops.Pad: Plan.sides,
+    ops.Crop: Plan.sides,
+    ops.Index: Plan.index,
+    ops.Expand: Plan.expand,
+    ops.Take: None,
+}
 
 
 def arrange(program: Program) -> tuple[dict[str, int], int]:
@@ -240,7 +336,7 @@ def arrange(program: Program) -> tuple[dict[str, int], int]:
             last[name] = max(last.get(name, 0), position)
     made = [(-1, name) for name in program.inputs]
     made += [(position, one.output) for position, one in enumerate(program.operations) if one.output in program.values]
-    taken: list[tuple[int, int, int]] = []              # (start, end, when it is free)
+    taken: list[tuple[int, int, int]] = []  # (start, end, when it is free)
     places, total = {}, 0
     for when, name in made:
         size = -(-int(np.prod(program.values[name].dims)) // ALIGNMENT) * ALIGNMENT

@@ -1,4 +1,5 @@
 """The native engine beyond what the tests of compact networks compare: single operations, batches, threads, counts."""
+
 import math
 
 import numpy as np
@@ -17,11 +18,22 @@ from mayo.net.tf.objects import instantiate
 
 SETS = instruction_sets()
 pytestmark = pytest.mark.skipif(not SETS, reason='the native engine was not built: there is no C compiler')
-ARGUMENTS = [('relu', {'negative_slope': 0.2}), ('relu', {'max_value': 1.5}), ('relu', {'threshold': 0.5}),
-             ('relu', {'negative_slope': 0.3, 'max_value': 1.0, 'threshold': -0.5}), ('elu', {'alpha': 0.4}),
-             ('gelu', {'approximate': True}), ('leaky_relu', {'negative_slope': 0.4})]
-GATE = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 16, 'gate_params': {'density': 0.5},
-        'normalizer_fn': 'keras.layers.BatchNormalization'}
+ARGUMENTS = [
+    ('relu', {'negative_slope': 0.2}),
+    ('relu', {'max_value': 1.5}),
+    ('relu', {'threshold': 0.5}),
+    ('relu', {'negative_slope': 0.3, 'max_value': 1.0, 'threshold': -0.5}),
+    ('elu', {'alpha': 0.4}),
+    ('gelu', {'approximate': True}),
+    ('leaky_relu', {'negative_slope': 0.4}),
+]
+GATE = {
+    'type': 'gated_convolution',
+    'kernel_size': 3,
+    'num_outputs': 16,
+    'gate_params': {'density': 0.5},
+    'normalizer_fn': 'keras.layers.BatchNormalization',
+}
 LAYERS = {'one': GATE, 'two': GATE, 'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4}}
 
 
@@ -79,9 +91,9 @@ def test_a_pooling_leaves_padding_out(data):
     x = np.random.default_rng(0).normal(size=(1, *size, 3)).astype(np.float32)
     kind = draw(st.sampled_from(['max', 'avg']))
     padded = np.pad(x[0], (*pads, (0, 0)), constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, (0, 1))[::stride[0], ::stride[1]]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, (0, 1))[:: stride[0], :: stride[1]]
     if np.isnan(windows).all((-1, -2)).any():
-        return                                          # a window of padding alone has no value
+        return  # a window of padding alone has no value
     expected = (np.nanmax if kind == 'max' else np.nanmean)(windows, (-1, -2))
     one = ops.Pool(output='y', source='x', kind=kind, kernel=kernel, stride=stride, pads=pads)
     for threads in (1, 3):
@@ -95,7 +107,7 @@ def test_a_mean_is_that_of_numpy(axes, keepdims):
     x = np.random.default_rng(0).normal(size=(1, 5, 4, 3)).astype(np.float32)
     expected = x[0].mean(axes, keepdims=keepdims)
     if expected.ndim not in (1, 3):
-        return                                          # programs have maps and vectors
+        return  # programs have maps and vectors
     one = ops.Mean(output='y', source='x', axes=axes, keepdims=keepdims)
     found, _ = NativeNetwork(alone(one, (5, 4, 3), expected.shape)).run(x)
     np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
@@ -124,8 +136,12 @@ def test_an_engine_reads_nothing_of_the_image_before(pair):
 
 @pytest.mark.parametrize('density', [1.0, 0.5, 0.1])
 def test_it_computes_as_many_multiply_accumulates_as_info_says(pair, density):
-    layers = {'one': GATE, 'two': GATE, 'depth': {'type': 'depthwise_convolution', 'kernel_size': 3},
-              'last': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 4}}
+    layers = {
+        'one': GATE,
+        'two': GATE,
+        'depth': {'type': 'depthwise_convolution', 'kernel_size': 3},
+        'last': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 4},
+    }
     networks = pair(layers, list(layers), shape=(12, 12, 3))
     networks.set_density(density)
     engine = NativeNetwork(networks.program())
@@ -147,7 +163,7 @@ def test_winners_that_tie_at_the_cut_lose_and_are_not_computed(pair):
     variables = networks.network.named_variables()
     for name in ('gate/gate/weights', 'gate/gate/biases'):
         variables[name].assign(tf.zeros_like(variables[name]))
-    variables['gate/gate/biases'].assign([1.0] * 5 + [0.5] * 11)                # eight may win, five do
+    variables['gate/gate/biases'].assign([1.0] * 5 + [0.5] * 11)  # eight may win, five do
     engine = NativeNetwork(networks.program())
     _, counts = engine.run(networks.images(2).numpy())
     assert counts[:, 0].tolist() == [5, 5]

@@ -1,4 +1,5 @@
 """The tables of the native engine: memory, and what it does not know."""
+
 import ctypes
 import re
 
@@ -18,8 +19,10 @@ HEADER = home() / 'mayo/net/tf/compact/native/engine.h'
 def of_sums(sizes, sources, outputs):
     """Value i + 1 is the sum of values sources[i]; the sizes are what it takes to lay them out."""
     values = {f'v{number}': Value((size,), size) for number, size in enumerate(sizes)}
-    operations = tuple(ops.Add(output=f'v{number + 1}', sources=tuple(f'v{source % (number + 1)}' for source in read))
-                       for number, read in enumerate(sources))
+    operations = tuple(
+        ops.Add(output=f'v{number + 1}', sources=tuple(f'v{source % (number + 1)}' for source in read))
+        for number, read in enumerate(sources)
+    )
     return Program(operations, values, ('v0',), tuple(f'v{output % len(sizes)}' for output in outputs))
 
 
@@ -30,14 +33,14 @@ def test_no_value_lies_where_another_one_is_still_needed(data, count):
     program = of_sums(sizes, sources, data.draw(st.lists(st.integers(0, 50), min_size=1, max_size=2)))
     places, total = plan.arrange(program)
     memory = np.full(total, -1)
-    memory[places['v0']:places['v0'] + sizes[0]] = 0
+    memory[places['v0'] : places['v0'] + sizes[0]] = 0
     for number, one in enumerate(program.operations, 1):
         for source in one.sources:
-            found = memory[places[source]:places[source] + program.values[source].dims[0]]
+            found = memory[places[source] : places[source] + program.values[source].dims[0]]
             assert (found == int(source[1:])).all()
-        memory[places[one.output]:places[one.output] + sizes[number]] = number
+        memory[places[one.output] : places[one.output] + sizes[number]] = number
     for output in program.outputs:
-        assert (memory[places[output]:places[output] + program.values[output].dims[0]] == int(output[1:])).all()
+        assert (memory[places[output] : places[output] + program.values[output].dims[0]] == int(output[1:])).all()
 
 
 def test_memory_is_used_again():

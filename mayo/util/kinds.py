@@ -1,0 +1,144 @@
+"""What a value of the configuration may be: the one vocabulary of settings, keys of layers, gates, steps and named objects.
+
+A `Kind` knows what to tell the user that is expected, and reads a value into the one form that code uses:
+
+    whole(1).read(64.0)         64
+    FRACTION.read(float('nan')) ValueError
+    FRACTION.checked(1.5, 'command line: _gate.density')
+                                UserError: command line: _gate.density is 1.5, expected a number in (0, 1].
+
+A number is an int or a float, finite, and neither true nor false, wherever one is expected.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mayo.util.errors import UserError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is expected, as a sentence ends: 'a number in (0, 1]'.
+
+    read: the value in the form that code uses; ValueError, TypeError or OverflowError for a value that does not fit.
+    names: those that a text may be, for the nearest one in messages.
+    """
+
+    expected: str
+    read: Callable[[Any], Any]
+    names: tuple[str, ...] = ()
+
+    def fits(self, value: Any) -> bool:
+        """Whether `read` takes the value."""
+        try:
+            self.read(value)
+        except (ValueError, TypeError, OverflowError):
+            return False
+        return True
+
+    def checked(self, value: Any, where: str) -> Any:
+        """The value as `read` gives it. where: the start of the message. Errors: UserError."""
+        try:
+            return self.read(value)
+        except (ValueError, TypeError, OverflowError):
+            hint = did_you_mean(value, self.names) if isinstance(value, str) else ''
+            raise UserError(f'{where} is {shown(value)}, expected {self.expected}{hint or "."}') from None
+
+
+def shown(value: Any) -> str:
+    """A value as YAML writes it, for the short ones that people type.
+
+    >>> shown(None), shown(True), shown(1.5), shown('ab'), shown(''), shown([1, None])
+    ('null', 'true', '1.5', 'ab', "''", '[1, null]')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: 'null', True: 'true', False: 'false'}[value]
+    if isinstance(value, list | tuple):
+        return f'[{", ".join(map(shown, value))}]'
+    if isinstance(value, Mapping):
+        return f'{{{", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())}}}'
+    return str(value) if str(value).strip() else repr(value)
+
+
+def when(expected: str, fits: Callable[[Any], bool]) -> Kind:
+    """A kind whose values are used as they are, if `fits` says so."""
+
+    def read(value: Any) -> Any:
+        if not fits(value):
+            raise ValueError
+        return value
+
+    return Kind(expected, read)
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite number; true and false are none.
+
+    >>> [is_number(value) for value in (1, 0.5, True, '1', float('nan'), float('inf'), 10 ** 400)]
+    [True, True, False, False, False, False, False]
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def number(expected: str, fits: Callable[[float], bool] = lambda value: True) -> Kind:
+    """A number for which `fits` holds."""
+    return when(expected, lambda value: is_number(value) and fits(value))
+
+
+def whole(least: int) -> Kind:
+    """A whole number from `least` up; 64.0 is one."""
+
+    def read(value: Any) -> int:
+        if not is_number(value) or int(value) != value or value < least:
+            raise ValueError
+        return int(value)
+
+    return Kind(f'a whole number from {least} up', read)
+
+
+def choice(*names: str) -> Kind:
+    """One of `names`."""
+    return Kind(f'one of {", ".join(names)}', when('', lambda value: isinstance(value, str) and value in names).read, names)
+
+
+def each(kind: Kind) -> Kind:
+    """A list of one or more values of a kind."""
+
+    def read(value: Any) -> list[Any]:
+        if not isinstance(value, list) or not value:
+            raise ValueError
+        return [kind.read(inner) for inner in value]
+
+    return Kind(f'a list, each of it {kind.expected}', read, kind.names)
+
+
+def or_null(kind: Kind) -> Kind:
+    """What may also be null."""
+    return Kind(f'{kind.expected}, or null', lambda value: None if value is None else kind.read(value), kind.names)
+
+
+def pair_of(kind: Kind, expected: str) -> Kind:
+    """One value for both, or a list of two: 3 and [3, 3] are (3, 3)."""
+
+    def read(value: Any) -> tuple[Any, Any]:
+        first, second = value if isinstance(value, list | tuple) else (value, value)
+        return kind.read(first), kind.read(second)
+
+    return Kind(expected, read, kind.names)
+
+
+FLAG = when('true or false', lambda value: isinstance(value, bool))
+TEXT = when('text', lambda value: isinstance(value, str))
+MAPPING = when('a mapping', lambda value: isinstance(value, Mapping))
+NUMBER = number('a number')
+AMOUNT = number('a number from 0 up', lambda value: value >= 0)
+ABOVE_ZERO = number('a number above 0', lambda value: value > 0)
+FRACTION = number('a number in (0, 1]', lambda value: 0 < value <= 1)
+BELOW_ONE = number('a number in [0, 1)', lambda value: 0 <= value < 1)
