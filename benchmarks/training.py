@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from mayo.config import Config
 from mayo.session.base import Session
-from mayo.session.train import Trainer
+from mayo.training.trainer import Trainer
 from mayo.util.files import SHIPPED
 
 WIDTHS = (

@@ -9,7 +9,7 @@ The dense MCifarNet of the dataset, loaded into the gated one, is evaluated on t
     fresh       system.checkpoint.warm_start=false: phi random, rho = 1, b = 0.1
     averages    warm, then batch norm's moving averages taken anew at the density, from training images
     fitted      warm, then fitted at the density to training images, averages too, as train.anneal.fit_images does:
-                mayo/session/fit.py has the formulas
+                mayo/training/fit.py has the formulas
 
 With --tune all but `averages` are then fine-tuned at TUNED as trainers/anneal.yaml says, but with no teacher, so many epochs.
 Records are kept in docs/warm_start.json, a dataset each, and the page is written from them.
@@ -32,8 +32,8 @@ from mayo.data.files import find_files
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
-from mayo.session.fit import fit_gates_to, take_averages
-from mayo.session.train import Trainer
+from mayo.training.fit import fit_gates_to, take_averages
+from mayo.training.trainer import Trainer
 from mayo.util.files import SHIPPED, whole_file
 
 DENSITIES = (1.0, 0.9, 0.7, 0.5)
@@ -59,7 +59,7 @@ Top-1 of MCifarNet at each density before any fine-tuning, from a dense checkpoi
 """
 LESSONS = """
 A gate both ranks channels and scales them. With phi = 0 it ranks by scale, the same for every image, and training changes that
-only slowly. `train.anneal.fit_images` takes rank and scale apart before training (mayo/session/fit.py): each channel is scaled
+only slowly. `train.anneal.fit_images` takes rank and scale apart before training (mayo/training/fit.py): each channel is scaled
 so that all have nearly the same saliency, what reads it makes up for that, and the few percent by which saliencies still differ
 are a prediction of how much the channel will matter, for this image, to what reads it.
 

@@ -1,10 +1,91 @@
-"""What every test shares: TensorFlow is quiet, and no test fails because the machine is busy."""
+"""What every test shares: TensorFlow is quiet, no test fails because the machine is busy, and a tiny gated network on
+pictures that brightness tells apart, which learns in a second."""
 
 import os
 
+import numpy as np
+import pytest
 from hypothesis import settings
+
+from mayo.config import Config
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('KERAS_BACKEND', 'tensorflow')
 settings.register_profile('mayo', deadline=None, derandomize='CI' in os.environ)  # elsewhere each run explores anew
 settings.load_profile('mayo')
+
+TINY = """
+model:
+    name: tiny
+    layers:
+        _conv: &conv {type: convolution, kernel_size: 3, num_outputs: 6, normalizer_fn: keras.layers.BatchNormalization,
+                      normalizer_params: {momentum: 0.9},
+                      weights_initializer: {type: keras.initializers.TruncatedNormal, stddev: 0.3}}
+        conv0: {<<: *conv, stride: 2}
+        drop: {type: dropout, keep_prob: 0.9}
+        conv1: *conv
+        pool: {type: reduce_mean}
+        logits: {type: fully_connected, num_outputs: $(dataset.task.num_classes), activation_fn: null}
+    graph: {from: input, with: [conv0, drop, conv1, pool, logits], to: output}
+dataset:
+    name: pictures
+    task:
+        num_classes: 3
+        preprocess:
+            shape: {height: 8, width: 8, channels: 1}
+            train: [{type: random_flip}]
+            final: [{type: linear_map, scale: 0.0078431373, shift: -1.0}]
+    num_examples_per_epoch: {train: 96, validate: 50}
+train:
+    max_epochs: 2
+    optimizer: {type: keras.optimizers.SGD, momentum: 0.9, nesterov: true}
+    learning_rate: {type: one_cycle, learning_rate: 0.1}
+system: {batch_size: 16, shuffle_buffer: 96, log: {every_seconds: 1000}}
+"""
+GATED = """
+model.layers:
+    conv0: {type: gated_convolution, gate_params: {density: 0.5}}
+    conv1: {type: gated_convolution, gate_params: {density: 0.5}}
+"""
+
+
+def write_pictures(path, count, seed):
+    """`count` pictures of 8 x 8 grey pixels; the brighter, the higher the class."""
+    import tensorflow as tf
+
+    from mayo.data import record
+
+    random = np.random.default_rng(seed)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for index in range(count):
+            pixels = np.clip(random.normal(50 + 75 * (index % 3), 20, (8, 8, 1)), 0, 255).astype(np.uint8)
+            writer.write(record.encode(tf.io.encode_png(pixels).numpy(), index % 3, f'class {index % 3}'))
+
+
+@pytest.fixture(scope='session')
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pictures')
+    write_pictures(folder / 'train.tfrecord', 96, 0)
+    write_pictures(folder / 'validate.tfrecord', 50, 1)
+    return folder
+
+
+@pytest.fixture
+def config_of(pictures, tmp_path):
+    """A function that makes a configuration from words; checkpoints go to the test's own folder."""
+
+    def make(*words, gated=False):
+        config = Config.default()
+        config.merge_text(TINY, 'tiny.yaml')
+        if gated:
+            config.merge_text(GATED, 'gated.yaml')
+        for word in (
+            f'dataset.path.train={pictures}/train.tfrecord',
+            f'dataset.path.validate={pictures}/validate.tfrecord',
+            f'system.checkpoint.path={tmp_path}',
+            *words,
+        ):
+            config.merge_word(word)
+        return config
+
+    return make

@@ -17,6 +17,7 @@ FLOORS = {
     'data': 3,
     'checkpoint': 3,
     'session': 4,
+    'training': 4,
     'slim': 5,
     'export': 5,
     'report': 5,
@@ -26,7 +27,7 @@ FLOORS = {
 }
 NETWORK = ('net.tf.objects', 'net.tf.gate', 'net.tf.layer', 'net.tf.network', 'net.tf.compact')
 HEAVY = {'tensorflow', 'keras'}
-CONFIG_READERS = {'config', 'session', 'cli'}
+CONFIG_READERS = {'config', 'session', 'training', 'cli'}
 
 
 def module_name(path: pathlib.Path) -> str:

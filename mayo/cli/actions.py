@@ -126,7 +126,7 @@ def info(run: Run) -> None:
 def train(run: Run) -> None:
     """Train the network, saving checkpoints."""
     session = run.session
-    from mayo.session.train import train
+    from mayo.training.trainer import train
 
     run.evaluation = None
     train(session)
@@ -136,7 +136,7 @@ def train(run: Run) -> None:
 def anneal(run: Run) -> None:
     """Lower the density stage by stage, training and saving each."""
     session = run.session
-    from mayo.session.anneal import anneal
+    from mayo.training.anneal import anneal
 
     run.evaluation = None
     record, last = anneal(session)

@@ -174,6 +174,6 @@ def _nested(key: str, value: Any) -> Any:
 
 def _training(session: 'Session') -> list['Picture']:
     from mayo import report
-    from mayo.session.history import runs
+    from mayo.training.history import runs
 
     return [report.training(run, lines) for run, lines in runs(session.store.folder).items()]

@@ -99,7 +99,7 @@ KNOWN: dict[str, Arguments] = {
     'keras.optimizers.Adadelta': {'rho': 0.95, 'epsilon': 1e-7},
     'mayo.train.Momentum1': {'momentum': 0.0, 'nesterov': False},
     'mayo.train.RMSProp1': {'rho': 0.9, 'momentum': 0.0, 'epsilon': 1e-10, 'centered': False},
-    # mayo/session/schedule.py
+    # mayo/training/schedule.py
     'constant': {'learning_rate': REQUIRED},
     'exponential': {'learning_rate': REQUIRED, 'decay_epochs': REQUIRED, 'decay_rate': REQUIRED, 'staircase': False},
     'piecewise': {'boundaries': REQUIRED, 'values': REQUIRED},

@@ -8,7 +8,7 @@ import tensorflow as tf
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
 from mayo.session.base import Session
-from mayo.session.step import cross_entropy
+from mayo.training.step import cross_entropy
 from mayo.util.errors import UserError
 
 

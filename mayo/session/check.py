@@ -15,9 +15,9 @@ from mayo.data.files import find_files, images_of, is_local
 from mayo.data.tree import folder_of
 from mayo.net.gates import GATED
 from mayo.session import imported, mean, settings, stored
-from mayo.session.schedule import learning_rate
 from mayo.session.spec import model_graph, model_problems
-from mayo.session.stages import stages_of
+from mayo.training.schedule import learning_rate
+from mayo.training.stages import stages_of
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import find
 

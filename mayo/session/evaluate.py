@@ -13,8 +13,8 @@ import tensorflow as tf
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.execution import execution_of, runner
-from mayo.session.progress import Progress
-from mayo.session.step import cross_entropy
+from mayo.training.progress import Progress
+from mayo.training.step import cross_entropy
 from mayo.util.errors import UserError
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from mayo.config import Config
 from mayo.net.tf.gate import GateStats
 from mayo.session import data
 from mayo.session.base import Session
-from mayo.session.progress import Progress
+from mayo.training.progress import Progress
 from mayo.util.errors import UserError
 
 _log = logging.getLogger(__name__)

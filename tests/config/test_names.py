@@ -9,7 +9,7 @@ import pytest
 
 from mayo.config.names import KNOWN, REQUIRED, Spec, object_spec
 from mayo.config.old_names import OLD_NAMES
-from mayo.session import optimizer, schedule
+from mayo.training import optimizer, schedule
 
 WHERE = 'x.yaml:3: model.layers.conv0.thing'
 

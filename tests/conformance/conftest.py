@@ -14,7 +14,7 @@ from mayo.estimate import Shape
 from mayo.net.graph import Graph
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
-from mayo.session.step import Rules, Step
+from mayo.training.step import Rules, Step
 
 ROOT = pathlib.Path(__file__).parents[2]
 SIDES = {'inception_v3': 128, 'lenet5': 28}  # that the network admits and that leave a map before the last pooling

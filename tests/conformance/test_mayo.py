@@ -10,8 +10,8 @@ from mayo.config.arith import Deferred
 from mayo.net.tf.network import Network
 from mayo.session.check import problems
 from mayo.session.info import info
-from mayo.session.schedule import learning_rate
 from mayo.session.spec import input_shape, model_graph, model_problems
+from mayo.training.schedule import learning_rate
 
 ROOT = pathlib.Path(__file__).parents[2]
 OLD = ROOT / 'tests' / 'golden' / 'mayo'

@@ -13,8 +13,8 @@ from mayo.data import augment
 from mayo.estimate import complete
 from mayo.net.tf.layer import Site, builders
 from mayo.net.tf.objects import instantiate
-from mayo.session.optimizer import optimizer
-from mayo.session.schedule import learning_rate
+from mayo.training.optimizer import optimizer
+from mayo.training.schedule import learning_rate
 
 V1 = tf.compat.v1
 FAN_IN, FAN_OUT = 200, 300  # of the weights that initializers draw

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mayo.report.histogram import _shown_bins
-from mayo.session.history import read
+from mayo.training.history import read
 from mayo.util import picture
 from mayo.util.errors import RunError
 

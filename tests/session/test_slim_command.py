@@ -9,7 +9,7 @@ import pytest
 from mayo.checkpoint import bundle
 from mayo.cli.main import main
 
-from .conftest import GATED, TINY
+from ..conftest import GATED, TINY
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pathlib
 import pytest
 
 from mayo.config import Config
-from mayo.session.optimizer import optimizer
-from mayo.session.schedule import learning_rate
 from mayo.session.settings import problems
+from mayo.training.optimizer import optimizer
+from mayo.training.schedule import learning_rate
 from mayo.util.files import SHIPPED
 
 TRAINERS = sorted((SHIPPED / 'trainers').glob('*.yaml'))

@@ -21,7 +21,7 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU'
 from mayo.config import Config
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
-from mayo.session.train import train
+from mayo.training.trainer import train
 config = Config.default()
 config.merge_file(sys.argv[1])
 session = Session(config)

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from mayo.config.names import KNOWN
 from mayo.session.base import Session
-from mayo.session.optimizer import optimizer
-from mayo.session.step import Distillation, Rules, Step, cross_entropy, divergence
+from mayo.training.optimizer import optimizer
+from mayo.training.step import Distillation, Rules, Step, cross_entropy, divergence
 
 OPTIMIZERS = [name for name in KNOWN if name.startswith(('keras.optimizers.', 'mayo.train.'))]
 

@@ -17,7 +17,7 @@ _MEANS = ('loss', 'top1', 'density')
 
 
 class Totals(Protocol):
-    """Means over `images`: mayo.session.step.Totals."""
+    """Means over `images`: mayo.training.step.Totals."""
 
     @property
     def images(self) -> int:

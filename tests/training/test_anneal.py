@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 from mayo.checkpoint import bundle
-from mayo.session import anneal as annealing
-from mayo.session.anneal import Record, anneal
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation
-from mayo.session.step import Step
+from mayo.training import anneal as annealing
+from mayo.training.anneal import Record, anneal
+from mayo.training.step import Step
 from mayo.util.errors import UserError
 
 pytestmark = pytest.mark.filterwarnings('ignore:Even though the .tf.config')  # tf.data keeps its functions, as it should

@@ -21,9 +21,9 @@ from mayo.checkpoint import bundle
 from mayo.estimate import estimate
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
-from mayo.session.fit import fit_gates
-from mayo.session.stages import PREFIX, Stage, stages_of
-from mayo.session.train import Trainer
+from mayo.training.fit import fit_gates
+from mayo.training.stages import PREFIX, Stage, stages_of
+from mayo.training.trainer import Trainer
 from mayo.util.errors import UserError
 from mayo.util.files import require_room, shown, whole_file
 from mayo.util.format import count, fit, percent, short, table

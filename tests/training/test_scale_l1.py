@@ -6,7 +6,7 @@ import pytest
 
 from mayo.config import Config
 from mayo.session.base import Session
-from mayo.session.train import Trainer
+from mayo.training.trainer import Trainer
 from mayo.util.errors import UserError
 
 OVERLAY = pathlib.Path(__file__).parents[2] / 'models/override/netslim.yaml'

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from mayo.config.names import KNOWN
-from mayo.session.schedule import learning_rate, schedule, schedules
+from mayo.training.schedule import learning_rate, schedule, schedules
 from mayo.util.errors import UserError
 
 EPOCHS = some.floats(0, 100)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mayo.session import fit as fitting
 from mayo.session.base import Session
-from mayo.session.fit import fit, fit_gates
+from mayo.training import fit as fitting
+from mayo.training.fit import fit, fit_gates
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (6, 8, 8, 1)).astype(np.float32)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayo.config import Config
-from mayo.session.stages import Stage, stages_of
+from mayo.training.stages import Stage, stages_of
 from mayo.util.errors import UserError
 
 

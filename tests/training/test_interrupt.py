@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mayo.session.interrupt import Interrupts
+from mayo.training.interrupt import Interrupts
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -22,14 +22,14 @@ import tensorflow as tf
 from mayo.checkpoint import bundle, names
 from mayo.session import data
 from mayo.session.base import Session
-from mayo.session.distill import distillation
 from mayo.session.evaluate import Evaluation, evaluate
-from mayo.session.history import History, path_of
-from mayo.session.interrupt import Interrupts
-from mayo.session.optimizer import optimizer
-from mayo.session.progress import Progress
-from mayo.session.schedule import Rate, learning_rate
-from mayo.session.step import SCALE, Rules, Step
+from mayo.training.distill import distillation
+from mayo.training.history import History, path_of
+from mayo.training.interrupt import Interrupts
+from mayo.training.optimizer import optimizer
+from mayo.training.progress import Progress
+from mayo.training.schedule import Rate, learning_rate
+from mayo.training.step import SCALE, Rules, Step
 from mayo.util.errors import RunError, UserError
 from mayo.util.files import require_room, shown
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from mayo.checkpoint import bundle
-from mayo.session import train as training
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
-from mayo.session.step import Step
-from mayo.session.train import Trainer, train
+from mayo.training import trainer as training
+from mayo.training.step import Step
+from mayo.training.trainer import Trainer, train
 from mayo.util.errors import RunError, UserError
 
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
 from mayo.session.base import Session
-from mayo.session.distill import distillation
-from mayo.session.train import Trainer
+from mayo.training.distill import distillation
+from mayo.training.trainer import Trainer
 from mayo.util.errors import UserError
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 1)).astype(np.float32)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mayo.config.names import KNOWN
-from mayo.session.optimizer import RMSProp1, optimizer
+from mayo.training.optimizer import RMSProp1, optimizer
 from mayo.util.errors import UserError
 
 

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from mayo.session import progress
-from mayo.session.progress import Progress
+from mayo.training import progress
+from mayo.training.progress import Progress
 
 
 class Terminal(io.StringIO):
