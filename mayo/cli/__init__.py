@@ -1,1 +1,1 @@
-"""Floor 6: the words on the command line, read left to right, build a configuration and act on it."""
+"""Floor 7: the words on the command line, read left to right, build a configuration and act on it."""

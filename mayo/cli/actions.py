@@ -54,11 +54,11 @@ actions: Registry[Callable[[Run], None]] = Registry('action')
 
 def run(words: Sequence[str]) -> None:
     """Check the whole line, then carry out its actions in order."""
+    from mayo.actions import checks
     from mayo.cli.words import plan
-    from mayo.session import check
     from mayo.session.own_images import completed
 
-    line = plan(words, list(actions), check.problems, completed)
+    line = plan(words, list(actions), checks.problems, completed)
     ignored = [key for step in line.steps for key in step.config.ignored()]
     if ignored:
         from mayo.config.dialect import warning
@@ -97,7 +97,7 @@ def config(run: Run) -> None:
 @actions.register('check')
 def check(run: Run) -> None:
     """Validate everything that an action would need, run nothing."""
-    from mayo.session.check import readiness
+    from mayo.actions.checks import readiness
 
     for action, missing in readiness(run.config).items():
         print(f'{action:<18}{"needs " + ", ".join(missing) if missing else "ready"}')

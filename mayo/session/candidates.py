@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from mayo.net.tf.layer.conv import GatedConvolution
+from mayo.net.tf.loss import cross_entropy
 from mayo.session import data
 from mayo.session.base import Session
-from mayo.training.step import cross_entropy
 from mayo.util.errors import UserError
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from mayo.net.tf.loss import cross_entropy
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.execution import execution_of, runner
-from mayo.training.progress import Progress
-from mayo.training.step import cross_entropy
 from mayo.util.errors import UserError
+from mayo.util.progress import Progress
 
 _log = logging.getLogger(__name__)
 

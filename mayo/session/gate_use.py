@@ -17,8 +17,8 @@ from mayo.config import Config
 from mayo.net.tf.gate import GateStats
 from mayo.session import data
 from mayo.session.base import Session
-from mayo.training.progress import Progress
 from mayo.util.errors import UserError
+from mayo.util.progress import Progress
 
 _log = logging.getLogger(__name__)
 BINS = 1024  # of a histogram, over a range that doubles as it needs to

@@ -16,9 +16,9 @@ from mayo.data.files import images_of
 from mayo.session.base import Session
 from mayo.session.data import class_names
 from mayo.session.execution import execution_of, runner
-from mayo.training.progress import Progress
 from mayo.util.errors import UserError
 from mayo.util.format import percent, table
+from mayo.util.progress import Progress
 
 
 class Guess(NamedTuple):

@@ -10,9 +10,9 @@ from mayo.config import Config
 from mayo.data import prepare as raw_data
 from mayo.data.files import count_records, is_local
 from mayo.session.own_images import MODES, known_classes
-from mayo.training.progress import Progress
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import home, shown, whole_file
+from mayo.util.progress import Progress
 
 
 def prepare(config: Config) -> None:

@@ -27,11 +27,11 @@ from mayo.training.distill import distillation
 from mayo.training.history import History, path_of
 from mayo.training.interrupt import Interrupts
 from mayo.training.optimizer import optimizer
-from mayo.training.progress import Progress
 from mayo.training.schedule import Rate, learning_rate
 from mayo.training.step import SCALE, Rules, Step
 from mayo.util.errors import RunError, UserError
 from mayo.util.files import require_room, shown
+from mayo.util.progress import Progress
 
 _log = logging.getLogger(__name__)
 _AGREE_EVERY = 10  # steps between the moments at which several workers tell each other of interrupts

@@ -8,10 +8,10 @@ import pathlib
 import numpy as np
 import pytest
 
+from mayo.actions.checks import problems
 from mayo.bench.modes import ENGINES, NETWORKS, modes_of
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.config import Config
-from mayo.session.check import problems
 
 PATH = pathlib.Path(__file__).resolve().parents[2] / 'benchmarks' / 'performance.py'
 MACS = {'dense': 1000, 'masked': 1100, 'compact': 400, 'static': 250}

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from mayo.session.check import problems
+from mayo.actions.checks import problems
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECIPE = 'Trained with care.'

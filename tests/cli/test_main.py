@@ -12,11 +12,11 @@ import sys
 
 import pytest
 
+from mayo.actions import checks
 from mayo.cli import actions
 from mayo.cli.help import screen, summary
 from mayo.cli.main import main
 from mayo.cli.words import plan
-from mayo.session import check
 from mayo.util.errors import RunError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def action(monkeypatch):
 
     def enter(function):
         monkeypatch.setitem(actions.actions._items, 'do', function)
-        monkeypatch.setitem(check.NEEDS, 'do', ())
+        monkeypatch.setitem(checks.NEEDS, 'do', ())
 
     return enter
 
@@ -69,7 +69,7 @@ def test_every_example_can_be_pasted(words):
     def found(config, action, earlier):
         config = config.copy()
         config.merge_word('system.checkpoint.load=null')  # what is there depends on what was trained
-        return check.problems(config, action, earlier)
+        return checks.problems(config, action, earlier)
 
     plan(words, list(actions.actions), found)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.actions.checks import problems
 from mayo.cli.main import main
 from mayo.config import Config
 from mayo.data import record
-from mayo.session.check import problems
 
 OLD = pathlib.Path(__file__).parents[1] / 'golden' / 'mayo'
 TRAINER = OLD / 'trainers/exponential.yaml'

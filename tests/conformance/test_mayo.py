@@ -5,10 +5,10 @@ import pathlib
 
 import pytest
 
+from mayo.actions.checks import problems
 from mayo.config import Config
 from mayo.config.arith import Deferred
 from mayo.net.tf.network import Network
-from mayo.session.check import problems
 from mayo.session.info import info
 from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.training.schedule import learning_rate

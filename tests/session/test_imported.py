@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
+from mayo.actions.checks import problems
 from mayo.cli import actions
 from mayo.cli.main import main
 from mayo.session.base import Session
-from mayo.session.check import problems
 from mayo.session.imported import import_weights, mapping, source
 from mayo.util.errors import UserError
 

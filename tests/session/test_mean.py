@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from mayo.actions.checks import problems
 from mayo.checkpoint import bundle
 from mayo.cli import actions
 from mayo.cli.main import main
 from mayo.session.base import Session
-from mayo.session.check import problems
 from mayo.session.evaluate import evaluate_all
 from mayo.session.mean import load_mean, mean_of
 from mayo.util.errors import UserError

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.actions import checks
 from mayo.config import Config
-from mayo.session import check, data
+from mayo.session import data
 from mayo.session.own_images import completed
 from mayo.util.errors import UserError
 
@@ -158,6 +159,6 @@ def test_every_image_that_cannot_be_read_is_named(here):
 
 def test_check_says_how_to_name_the_folder_and_that_there_is_nothing_to_prepare(here):
     config = configuration()
-    assert any(line.endswith('say where the images are: dataset.path=DIR.') for line in check.problems(config, 'eval'))
-    found = check.problems(completed(configuration('dataset.path=photos')), 'prepare')
+    assert any(line.endswith('say where the images are: dataset.path=DIR.') for line in checks.problems(config, 'eval'))
+    found = checks.problems(completed(configuration('dataset.path=photos')), 'prepare')
     assert found[0].endswith(f'{here}/photos is a folder; its images are read as they are, there is nothing to prepare.')

@@ -8,34 +8,13 @@ import tensorflow as tf
 from mayo.config.names import KNOWN
 from mayo.session.base import Session
 from mayo.training.optimizer import optimizer
-from mayo.training.step import Distillation, Rules, Step, cross_entropy, divergence
+from mayo.training.step import Distillation, Rules, Step
 
 OPTIMIZERS = [name for name in KNOWN if name.startswith(('keras.optimizers.', 'mayo.train.'))]
 
 
-@pytest.mark.parametrize('is_probability', [False, True])
-@pytest.mark.parametrize('smoothing', [0.0, 0.1])
-def test_cross_entropy_with_smooth_labels(is_probability, smoothing):
-    logits = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
-    labels = np.array([0, 2, 1, 1], np.int32)
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    targets = np.full((4, 3), smoothing / 3) + np.eye(3)[labels] * (1 - smoothing)
-    found = cross_entropy(tf.constant(p if is_probability else logits), tf.constant(labels), is_probability, smoothing)
-    np.testing.assert_allclose(found, -(targets * np.log(p)).sum(1), rtol=1e-5)
-
-
 def softmax(logits):
     return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-
-
-@pytest.mark.parametrize('is_probability', [False, True])
-@pytest.mark.parametrize('temperature', [1.0, 3.0])
-def test_the_divergence_from_a_teacher(is_probability, temperature):
-    taught, logits = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
-    p, q = softmax(taught / temperature), softmax(logits / temperature)
-    outputs = [softmax(values) for values in (taught, logits)] if is_probability else [taught, logits]
-    found = divergence(*map(tf.constant, outputs), is_probability, temperature)
-    np.testing.assert_allclose(found, (p * np.log(p / q)).sum(-1), rtol=1e-4, atol=1e-6)
 
 
 class Affine:

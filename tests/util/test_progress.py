@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from mayo.training import progress
-from mayo.training.progress import Progress
+from mayo.util import progress
+from mayo.util.progress import Progress
 
 
 class Terminal(io.StringIO):

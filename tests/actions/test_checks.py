@@ -2,8 +2,8 @@
 
 import pytest
 
+from mayo.actions.checks import NEEDS, problems, readiness
 from mayo.config import Config
-from mayo.session.check import NEEDS, problems, readiness
 
 MODEL, DATA = 'models/cifarnet.yaml', 'datasets/fashion_mnist.yaml'
 TRAINER = '{train: {max_epochs: 1, learning_rate: 0.1, optimizer: {type: keras.optimizers.SGD}}}'
