@@ -8,12 +8,12 @@ make into an object.
 
 import dataclasses
 import inspect
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from mayo.config.old_names import MACHINERY, OLD_NAMES
 from mayo.util.errors import Problems, UserError, did_you_mean
+from mayo.util.kinds import FLAG, MAPPING, NUMBER, TEXT, Kind, choice, each, or_null, shown, whole
 
 REQUIRED: Any = inspect.Parameter.empty
 
@@ -32,10 +32,14 @@ class Initializer(str):
     __slots__ = ()
 
 
-# A default says what an argument takes: a number; true or false; one of a tuple, whose first is the default;
-# a mapping; an initializer. None: a number or null. REQUIRED: a number, or a list of them if in _LISTS.
+# What each argument takes follows from its default, see `kind_of`.
 Arguments = Mapping[str, Any]
-_LISTS = ('boundaries', 'values')
+_OF_THIS_NAME: Mapping[str, Kind] = {
+    'boundaries': each(NUMBER, least=0),
+    'values': each(NUMBER),
+    'seed': or_null(whole()),
+    'axis': whole(),
+}
 _SEED: Arguments = {'seed': None}
 _BETAS: Arguments = {'beta_1': 0.9, 'beta_2': 0.999, 'epsilon': 1e-7}
 
@@ -180,7 +184,7 @@ def _name_and_arguments(value: object, where: str) -> tuple[str, dict[str, Any]]
     given = dict(value) if isinstance(value, Mapping) else {'type': value}
     name = given.pop('type', None)
     if not isinstance(name, str):
-        raise UserError(f'{where}: expected a name, or {{type: name, ...}}, not {value!r}.')
+        raise UserError(f'{where}: expected a name, or {{type: name, ...}}, not {shown(value)}.')
     return name, {str(key): argument for key, argument in given.items() if not str(key).startswith('_')}
 
 
@@ -218,7 +222,9 @@ def _checked(name: str, arguments: Arguments, given: Mapping[str, Any], where: s
             problems.append(f'{where}: {name} takes no {key}{hint}')
             continue
         with problems.collecting():
-            checked[key] = _fitting(value, key, arguments[key], f'{where}: {key} of {name}')
+            place, default = f'{where}: {key} of {name}', arguments[key]
+            is_object = isinstance(default, Initializer)
+            checked[key] = _as_keras(value, place) if is_object else kind_of(key, default).checked(value, place)
     problems += [
         f'{where}: {name} needs {key}.' for key, default in arguments.items() if default is REQUIRED and key not in given
     ]
@@ -230,31 +236,16 @@ def _listed(arguments: Arguments) -> str:
     return f'; it takes {", ".join(arguments)}.' if arguments else '; it takes no arguments.'
 
 
-def _fitting(value: Any, key: str, default: Any, where: str) -> Any:
-    """`value`, in the form that the object wants, if it is what `default` says."""
-    if isinstance(default, Initializer):
-        return _as_keras(value, where)
-    if key in _LISTS:
-        fits, expected = isinstance(value, list) and all(map(_is_number, value)), 'a list of numbers'
-    elif isinstance(default, bool):
-        fits, expected = isinstance(value, bool), 'true or false'
-    elif isinstance(default, tuple):
-        fits, expected = value in default, f'one of {", ".join(default)}'
-    elif isinstance(default, str):
-        fits, expected = isinstance(value, str), 'text'
-    elif isinstance(default, Mapping):
-        fits, expected = isinstance(value, Mapping), 'a mapping'
-    elif default is None:
-        fits, expected = value is None or _is_number(value), 'a number or null'
-    else:
-        fits, expected = _is_number(value), 'a number'
-    if not fits:
-        raise UserError(f'{where} is {value!r}, expected {expected}.')
-    return value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def kind_of(key: str, default: Any) -> Kind:
+    """What an argument takes. default: a number; true or false; a tuple of names, the first of which is the default;
+    text; a mapping; None for a number or null; REQUIRED for a number.
+    """
+    if key in _OF_THIS_NAME:
+        return _OF_THIS_NAME[key]
+    if isinstance(default, tuple):
+        return choice(*default)
+    kinds: Mapping[type, Kind] = {bool: FLAG, str: TEXT, type(None): or_null(NUMBER)}
+    return MAPPING if isinstance(default, Mapping) else kinds.get(type(default), NUMBER)
 
 
 def _as_keras(value: Any, where: str) -> Any:

@@ -1,89 +1,135 @@
 """Preprocessing: one decoded image in, one image out, one function for each `type` in `dataset.task.preprocess`
 
-    step(image [H, W, C] float32, shape, seed [2] int64, *, keys) -> image
+    @step('NAME')
+    def name(image [H, W, C] float32, shape, seed [2] int64, *, keys) -> image
 
 `shape` is (height, width, channels) of what the network reads. The keyword-only arguments of a step are the keys that
-it takes in YAML. Pixels are 0..255 until a step says otherwise. All randomness comes from `seed`: the same seed gives the
-same image, on any machine and in any thread.
+it takes in YAML; their annotations say what they may hold, their defaults what they hold if nothing is said. Pixels are
+0..255 until a step says otherwise. All randomness comes from `seed`: the same seed gives the same image, on any machine
+and in any thread.
 """
 
+import dataclasses
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from mayo.util.errors import Problems, UserError, did_you_mean
+from mayo.util.kinds import AMOUNT, FLAG, FRACTION, NUMBER, Kind, choice, each, is_number, or_null, shown, when, whole
 from mayo.util.lazy import lazy
 from mayo.util.registry import Registry
 
 tf = lazy('tensorflow')
 
 Shape = tuple[int, int, int]
-Step = Callable[..., Any]
+Function = Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A step of preprocessing: its function, and whether it takes an image of any size to one that fits the network."""
+
+    function: Function
+    takes_any_size: bool = False
+
+    @functools.cached_property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What each key may hold."""
+        return {name: typing.get_args(parameter.annotation)[1] for name, parameter in self._keys.items()}
+
+    @functools.cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """The values of the keys that need not be given."""
+        return {name: key.default for name, key in self._keys.items() if key.default is not key.empty}
+
+    @functools.cached_property
+    def _keys(self) -> Mapping[str, inspect.Parameter]:
+        parameters = inspect.signature(self.function).parameters
+        return {name: parameter for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY}
+
+
 steps: Registry[Step] = Registry('preprocessing step')
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def step(name: str, takes_any_size: bool = False) -> Callable[[Function], Function]:
+    """Decorator: enters a function as the step `name`.
 
+    TypeError: an argument that is a key in YAML does not say of what `Kind` it is.
+    """
 
-def _are_numbers(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_number, value))
+    def enter(function: Function) -> Function:
+        entry = Step(function, takes_any_size)
+        for key, parameter in entry._keys.items():
+            if not any(isinstance(argument, Kind) for argument in typing.get_args(parameter.annotation)):
+                raise TypeError(f'the step {name} does not say what its key {key} may hold')
+        steps.register(name)(entry)
+        return function
+
+    return enter
 
 
 def _is_range(value: Any) -> bool:
-    return _are_numbers(value) and len(value) == 2 and 0 <= value[0] <= value[1]
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and 0 <= value[0] <= value[1]
 
 
-# What a key may hold: (its type, what to tell the user, the test of a value)
-Number = Annotated[float, 'a number', _is_number]
-Fraction = Annotated[float, 'a number in (0, 1]', lambda v: _is_number(v) and 0 < v <= 1]
-Amount = Annotated[float, 'a number from 0 up', lambda v: _is_number(v) and v >= 0]
-Whole = Annotated[int, 'a whole number from 0 up', lambda v: type(v) is int and v >= 0]
-Size = Annotated[int | None, 'a whole number above 0, or null', lambda v: v is None or (type(v) is int and v > 0)]
-Flag = Annotated[bool, 'true or false', lambda v: isinstance(v, bool)]
-Numbers = Annotated[Sequence[float], 'a list with a number for each channel', _are_numbers]
-Range = Annotated[Sequence[float], 'a list of two numbers [least, most] from 0 up', _is_range]
-Order = Annotated[
-    Sequence[int],
-    'a list of channel numbers, each once',
-    lambda v: isinstance(v, list) and sorted(v, key=repr) == list(range(len(v))),
-]
+def _is_order(value: Any) -> bool:
+    return isinstance(value, list) and all(map(whole(0).fits, value)) and sorted(value) == list(range(len(value)))
+
+
+# What a key may hold
 METHODS = ('area', 'bicubic', 'bilinear', 'gaussian', 'lanczos3', 'lanczos5', 'mitchellcubic', 'nearest')
 METHODS_1 = ('area', 'bicubic', 'bilinear', 'nearest')  # of TensorFlow 1
-Method = Annotated[str, f'one of {", ".join(METHODS)}', METHODS.__contains__]
+Number = Annotated[float, NUMBER]
+Fraction = Annotated[float, FRACTION]
+Amount = Annotated[float, AMOUNT]
+Whole = Annotated[int, whole(0)]
+Size = Annotated[int | None, or_null(whole(1))]
+Flag = Annotated[bool, FLAG]
+Numbers = Annotated[Sequence[float], Kind('a list with a number for each channel', each(NUMBER).read)]
+Range = Annotated[Sequence[float], when('a list of two numbers [least, most] from 0 up', _is_range)]
+Order = Annotated[Sequence[int], when('a list of channel numbers, each once', _is_order)]
+Method = Annotated[str, choice(*METHODS)]
 
 
 def apply(image: Any, shape: Shape, seed: Any, actions: Sequence[Mapping[str, Any]]) -> Any:
     """`image` after all `actions`, mappings with `type` and its keys; each draws numbers of its own from `seed`."""
     for index, action in enumerate(actions):
-        keys = {key: value for key, value in action.items() if key != 'type' and not key.startswith('_')}
         own_seed = seed + tf.constant([0, index << 40], 'int64')
-        image = steps[action['type']](image, shape, own_seed, **keys)
+        image = steps[action['type']].function(image, shape, own_seed, **keys_of(action))
     return image
 
 
-RESIZING = ('resize', 'distort_bbox')  # steps that take an image of any size
+def keys_of(action: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a step with its defaults: what its function takes. `check_steps` has found nothing wrong with it."""
+    entry = steps[action['type']]
+    given = {key: entry.kinds[key].read(value) for key, value in _given(action).items()}
+    return {**entry.defaults, **given}
+
+
+def _given(action: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in action.items() if key != 'type' and not key.startswith('_')}
 
 
 def takes_any_size(actions: Sequence[Mapping[str, Any]]) -> bool:
     """Whether `actions` are for photographs of any size: without a step that resizes they are for images that fit."""
-    return any(action.get('type') in RESIZING for action in actions)
+    return any(steps[action['type']].takes_any_size for action in actions if action.get('type') in steps)
 
 
-@steps.register('crop_or_pad')
+@step('crop_or_pad')
 def crop_or_pad(image: Any, shape: Shape, seed: Any, *, height: Size = None, width: Size = None) -> Any:
     """The middle of the image, or the image amid zeros: `height` x `width`, by default what the network reads."""
     return tf.image.resize_with_crop_or_pad(image, height or shape[0], width or shape[1])
 
 
-@steps.register('central_crop')
+@step('central_crop')
 def central_crop(image: Any, shape: Shape, seed: Any, *, fraction: Fraction = 0.875) -> Any:
     """The middle `fraction` of the height and of the width."""
     return tf.image.central_crop(image, fraction)
 
 
-@steps.register('random_crop')
+@step('random_crop')
 def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0, height: Size = None, width: Size = None) -> Any:
     """Any part of the image padded with zeros all round: `height` x `width`, by default what the network reads."""
     size = height or shape[0], width or shape[1]
@@ -92,7 +138,7 @@ def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0, heig
     return tf.image.stateless_random_crop(image, [*size, image.shape[-1]], seed)
 
 
-@steps.register('resize')
+@step('resize', takes_any_size=True)
 def resize(
     image: Any,
     shape: Shape,
@@ -124,7 +170,7 @@ def _resized(image: Any, size: Any, method: str, half_pixel: bool, antialias: bo
     return tf.compat.v1.image.resize(image, size, method, align_corners=False)
 
 
-@steps.register('distort_bbox')
+@step('distort_bbox', takes_any_size=True)
 def distort_bbox(
     image: Any,
     shape: Shape,
@@ -151,7 +197,7 @@ def distort_bbox(
     return _resized(part, shape[:2], method, half_pixel)
 
 
-@steps.register('random_flip')
+@step('random_flip')
 def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True, vertical: Flag = False) -> Any:
     """The image or, half of the time, its mirror image: left to right, upside down, or each by its own chance."""
     if horizontal:
@@ -161,7 +207,7 @@ def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True,
     return image
 
 
-@steps.register('cutout')
+@step('cutout')
 def cutout(image: Any, shape: Shape, seed: Any, *, size: Whole = 16, value: Number = 127.5) -> Any:
     """The image with a square of `size` x `size` pixels painted over with `value`, its middle anywhere in the image.
 
@@ -174,7 +220,7 @@ def cutout(image: Any, shape: Shape, seed: Any, *, size: Whole = 16, value: Numb
     return tf.where(inside[..., None], value, image)
 
 
-@steps.register('distort_color')
+@step('distort_color')
 def distort_color(
     image: Any,
     shape: Shape,
@@ -201,37 +247,37 @@ def _between(limits: Sequence[float], share: Any) -> Any:
     return limits[0] + (limits[1] - limits[0]) * share
 
 
-@steps.register('linear_map')
+@step('linear_map')
 def linear_map(image: Any, shape: Shape, seed: Any, *, scale: Number = 1.0, shift: Number = 0.0) -> Any:
     """image * scale + shift"""
     return image * scale + shift
 
 
-@steps.register('subtract_channel_means')
+@step('subtract_channel_means')
 def subtract_channel_means(image: Any, shape: Shape, seed: Any, *, means: Numbers) -> Any:
     """image - means, a number for each channel."""
     return image - means
 
 
-@steps.register('normalize_channels')
+@step('normalize_channels')
 def normalize_channels(image: Any, shape: Shape, seed: Any, *, means: Numbers, stds: Numbers) -> Any:
     """(image - means) / stds, a number for each channel."""
     return (image - means) / stds
 
 
-@steps.register('subtract_image_mean')
+@step('subtract_image_mean')
 def subtract_image_mean(image: Any, shape: Shape, seed: Any) -> Any:
     """image - the mean of all its values."""
     return image - tf.reduce_mean(image)
 
 
-@steps.register('standardize_image')
+@step('standardize_image')
 def standardize_image(image: Any, shape: Shape, seed: Any) -> Any:
     """(image - mean) / max(deviation, 1 / sqrt(number of values)), both over all values of the image."""
     return tf.image.per_image_standardization(image)
 
 
-@steps.register('permute_channels')
+@step('permute_channels')
 def permute_channels(image: Any, shape: Shape, seed: Any, *, order: Order = (2, 1, 0)) -> Any:
     """Channel n of the result is channel order[n] of the image; the default turns RGB into BGR."""
     return tf.gather(image, order, axis=-1)
@@ -240,7 +286,7 @@ def permute_channels(image: Any, shape: Shape, seed: Any, *, order: Order = (2, 
 def check_steps(actions: object, where: str) -> list[str]:
     """Everything wrong with a list of steps, a line each; empty if nothing is. Needs no TensorFlow."""
     if not isinstance(actions, list):
-        return [f'{where} is {actions!r}, expected a list of steps such as {{type: random_flip}}.']
+        return [f'{where} is {shown(actions)}, expected a list of steps such as {{type: random_flip}}.']
     problems = Problems()
     for index, action in enumerate(actions):
         with problems.collecting():
@@ -250,27 +296,21 @@ def check_steps(actions: object, where: str) -> list[str]:
 
 def _check_step(action: object, where: str) -> None:
     if not isinstance(action, Mapping) or not isinstance(action.get('type'), str):
-        raise UserError(f'{where} is {action!r}, expected a mapping such as {{type: random_flip}}.')
+        raise UserError(f'{where} is {shown(action)}, expected a mapping such as {{type: random_flip}}.')
     name = action['type']
     try:
-        step = steps[name]
+        entry = steps[name]
     except UserError as error:
         raise UserError(f'{where}: {error}') from None
-    parameters = inspect.signature(step).parameters.values()
-    known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
-    given = {key: value for key, value in action.items() if key != 'type' and not key.startswith('_')}
+    given = _given(action)
     problems = Problems(
-        f'{where}: {name} takes no `{key}`{did_you_mean(key, known)} (it takes {", ".join(known) or "no keys"}).'
+        f'{where}: {name} takes no `{key}`{did_you_mean(key, entry.kinds)} (it takes {", ".join(entry.kinds) or "no keys"}).'
         for key in given
-        if key not in known
+        if key not in entry.kinds
     )
-    problems += [
-        f'{where}: {name} needs `{key}`.'
-        for key, parameter in known.items()
-        if parameter.default is parameter.empty and key not in given
-    ]
-    for key in known.keys() & given.keys():
-        _, expected, fits = typing.get_args(known[key].annotation)
-        if not fits(given[key]):
-            problems.append(f'{where}: {name}.{key} is {given[key]!r}, expected {expected}.')
+    problems += [f'{where}: {name} needs `{key}`.' for key in entry.kinds if key not in entry.defaults and key not in given]
+    for key, kind in entry.kinds.items():
+        if key in given:
+            with problems.collecting():
+                kind.checked(given[key], f'{where}: {name}.{key}')
     problems.raise_any()

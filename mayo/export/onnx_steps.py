@@ -5,14 +5,13 @@
 image: the name of [1, H, W, C] float32; dims: its (H, W, C); shape: of what the network reads.
 """
 
-import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mayo.data.augment import steps as tensorflow_steps
+from mayo.data.augment import keys_of
 from mayo.util.registry import Registry
 
 if typing.TYPE_CHECKING:
@@ -29,13 +28,6 @@ METHODS_1 = {  # without half_pixel
     'bilinear': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'linear'},
     'nearest': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'nearest', 'nearest_mode': 'floor'},
 }
-
-
-def keys_of(step: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a step with the defaults that it has in TensorFlow."""
-    parameters = inspect.signature(tensorflow_steps[step['type']]).parameters.values()
-    defaults = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
-    return defaults | {key: value for key, value in step.items() if key != 'type' and not key.startswith('_')}
 
 
 def refuse(given: Sequence[Mapping[str, Any]]) -> list[str]:

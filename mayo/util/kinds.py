@@ -50,11 +50,13 @@ class Kind:
 def shown(value: Any) -> str:
     """A value as YAML writes it, for the short ones that people type.
 
-    >>> shown(None), shown(True), shown(1.5), shown('ab'), shown(''), shown([1, None])
-    ('null', 'true', '1.5', 'ab', "''", '[1, null]')
+    >>> shown(None), shown(True), shown(1.5), shown('ab'), shown(''), shown([1, None]), shown(math.nan)
+    ('null', 'true', '1.5', 'ab', "''", '[1, null]', '.nan')
     """
     if value is None or isinstance(value, bool):
         return {None: 'null', True: 'true', False: 'false'}[value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return '.nan' if math.isnan(value) else '.inf' if value > 0 else '-.inf'
     if isinstance(value, list | tuple):
         return f'[{", ".join(map(shown, value))}]'
     if isinstance(value, Mapping):
@@ -92,15 +94,15 @@ def number(expected: str, fits: Callable[[float], bool] = lambda value: True) ->
     return when(expected, lambda value: is_number(value) and fits(value))
 
 
-def whole(least: int) -> Kind:
-    """A whole number from `least` up; 64.0 is one."""
+def whole(least: int | None = None) -> Kind:
+    """A whole number, from `least` up if that is given; 64.0 is one."""
 
     def read(value: Any) -> int:
-        if not is_number(value) or int(value) != value or value < least:
+        if not is_number(value) or int(value) != value or (least is not None and value < least):
             raise ValueError
         return int(value)
 
-    return Kind(f'a whole number from {least} up', read)
+    return Kind('a whole number' if least is None else f'a whole number from {least} up', read)
 
 
 def choice(*names: str) -> Kind:
@@ -108,11 +110,11 @@ def choice(*names: str) -> Kind:
     return Kind(f'one of {", ".join(names)}', when('', lambda value: isinstance(value, str) and value in names).read, names)
 
 
-def each(kind: Kind) -> Kind:
-    """A list of one or more values of a kind."""
+def each(kind: Kind, least: int = 1) -> Kind:
+    """A list of `least` or more values of a kind."""
 
     def read(value: Any) -> list[Any]:
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list) or len(value) < least:
             raise ValueError
         return [kind.read(inner) for inner in value]
 

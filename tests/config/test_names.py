@@ -125,8 +125,8 @@ def test_names_become_todays(value, name, kwargs):
         ('keras.saving.load_model', 'the name keras.saving.load_model is not known'),
         ('zzz', 'the name zzz is not known; mayo/config/names.py lists those that are.'),
         (3, 'expected a name, or {type: name, ...}, not 3.'),
-        ({'scale': 1}, "expected a name, or {type: name, ...}, not {'scale': 1}."),
-        ({'type': ['relu']}, "expected a name, or {type: name, ...}, not {'type': ['relu']}."),
+        ({'scale': 1}, 'expected a name, or {type: name, ...}, not {scale: 1}.'),
+        ({'type': ['relu']}, 'expected a name, or {type: name, ...}, not {type: [relu]}.'),
         ({'type': 'relu', 'slope': 1}, 'keras.activations.relu takes no slope; it takes negative_slope, max_value, threshold.'),
         ({'type': 'tanh', 'x': 1}, 'keras.activations.tanh takes no x; it takes no arguments.'),
         (
@@ -135,23 +135,23 @@ def test_names_become_todays(value, name, kwargs):
         ),
         (
             {'type': 'keras.initializers.Constant', 'value': 'x'},
-            "value of keras.initializers.Constant is 'x', expected a number.",
+            'value of keras.initializers.Constant is x, expected a number.',
         ),
         (
             {'type': 'keras.initializers.Constant', 'value': math.nan},
-            'value of keras.initializers.Constant is nan, expected a number.',
+            'value of keras.initializers.Constant is .nan, expected a number.',
         ),
         (
             {'type': 'keras.initializers.Constant', 'value': True},
-            'value of keras.initializers.Constant is True, expected a number.',
+            'value of keras.initializers.Constant is true, expected a number.',
         ),
         (
             {'type': 'keras.initializers.HeNormal', 'seed': 'x'},
-            "seed of keras.initializers.HeNormal is 'x', expected a number or null.",
+            'seed of keras.initializers.HeNormal is x, expected a whole number, or null.',
         ),
         (
             {'type': 'keras.initializers.VarianceScaling', 'mode': 'fan'},
-            "mode of keras.initializers.VarianceScaling is 'fan', expected one of fan_in, fan_out, fan_avg.",
+            'mode of keras.initializers.VarianceScaling is fan, expected one of fan_in, fan_out, fan_avg; did you mean fan_in?',
         ),
         ({'type': 'keras.optimizers.SGD', 'nesterov': 1}, 'nesterov of keras.optimizers.SGD is 1, expected true or false.'),
         (
@@ -160,7 +160,7 @@ def test_names_become_todays(value, name, kwargs):
         ),
         (
             {'type': 'piecewise', 'boundaries': [1, 'x'], 'values': [1]},
-            "boundaries of piecewise is [1, 'x'], expected a list of numbers.",
+            'boundaries of piecewise is [1, x], expected a list, each of it a number.',
         ),
         (
             {'type': 'exponential', 'learning_rate': 1},
@@ -183,7 +183,7 @@ def test_names_become_todays(value, name, kwargs):
         ),
         (
             {'type': 'tensorflow.variance_scaling_initializer', 'mode': 'x'},
-            "mode of keras.initializers.VarianceScaling is 'x', expected one of",
+            'mode of keras.initializers.VarianceScaling is x, expected one of',
         ),
     ],
 )

@@ -3,6 +3,7 @@
 import colorsys
 import inspect
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def image(height=6, width=9, channels=3):
 
 
 def run(name, pixels, shape=(4, 5, 3), seed=SEED, **keys):
-    return steps[name](tf.constant(pixels), shape, tf.constant([seed, seed + 1], 'int64'), **keys).numpy()
+    return steps[name].function(tf.constant(pixels), shape, tf.constant([seed, seed + 1], 'int64'), **keys).numpy()
 
 
 # ---- sizes
@@ -268,13 +269,41 @@ def test_every_step_is_deterministic_under_a_seed(name):
 
 
 @pytest.mark.parametrize('name', steps)
-def test_every_step_says_what_its_keys_may_hold_and_its_defaults_are_that(name):
-    assert inspect.getdoc(steps[name])
-    for key, parameter in list(inspect.signature(steps[name]).parameters.items())[3:]:
-        expected, fits = parameter.annotation.__metadata__
-        default = parameter.default
-        if default is not parameter.empty:
-            assert fits(list(default) if isinstance(default, tuple) else default), f'{key}: {expected}'
+def test_every_step_says_what_it_does_and_its_defaults_are_what_its_keys_may_hold(name: str) -> None:
+    assert inspect.getdoc(steps[name].function)
+    for key, default in steps[name].defaults.items():
+        steps[name].kinds[key].checked(list(default) if isinstance(default, tuple) else default, key)
+
+
+def test_a_step_that_does_not_say_what_its_key_may_hold_is_refused_when_it_is_defined() -> None:
+    def blur(image: object, shape: object, seed: object, *, radius: float = 1.0) -> object:
+        return image
+
+    with pytest.raises(TypeError, match=r'^the step blur does not say what its key radius may hold$'):
+        augment.step('blur')(blur)
+    assert 'blur' not in steps
+
+
+def test_a_step_is_one_function_that_checks_itself_and_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, '_items', dict(steps._items))
+
+    @augment.step('brighten', takes_any_size=True)
+    def brighten(image: tf.Tensor, shape: augment.Shape, seed: tf.Tensor, *, levels: augment.Whole = 8) -> tf.Tensor:
+        """image + levels"""
+        return image + levels
+
+    actions = [{'type': 'brighten', 'levels': 3.0}]
+    assert check_steps(actions, 'here') == []
+    assert augment.takes_any_size(actions)
+    np.testing.assert_array_equal(augment.apply(tf.zeros([2]), (4, 5, 3), tf.zeros([2], 'int64'), actions), [3, 3])
+    assert check_steps([{'type': 'brighten', 'levels': -1}], 'here') == [
+        'here.0: brighten.levels is -1, expected a whole number from 0 up.'
+    ]
+
+
+def test_whole_numbers_written_with_a_point_are_whole_numbers() -> None:
+    assert augment.keys_of({'type': 'random_crop', 'padding': 2.0}) == {'padding': 2, 'height': None, 'width': None}
+    assert isinstance(augment.keys_of({'type': 'random_crop', 'padding': 2.0})['padding'], int)
 
 
 def test_steps_of_one_image_draw_different_numbers():
@@ -295,9 +324,9 @@ def test_apply_leaves_out_scratch_keys():
 @pytest.mark.parametrize(
     ('actions', 'problem'),
     [
-        ({'type': 'resize'}, "here is {'type': 'resize'}, expected a list of steps such as {type: random_flip}."),
-        (['resize'], "here.0 is 'resize', expected a mapping such as {type: random_flip}."),
-        ([{'scale': 1}], "here.0 is {'scale': 1}, expected a mapping such as {type: random_flip}."),
+        ({'type': 'resize'}, 'here is {type: resize}, expected a list of steps such as {type: random_flip}.'),
+        (['resize'], 'here.0 is resize, expected a mapping such as {type: random_flip}.'),
+        ([{'scale': 1}], 'here.0 is {scale: 1}, expected a mapping such as {type: random_flip}.'),
         ([{'type': 'random_flop'}], 'here.0: unknown preprocessing step `random_flop`; did you mean random_flip? Known: '),
         (
             [{'type': 'linear_map', 'scle': 1}],
@@ -305,12 +334,19 @@ def test_apply_leaves_out_scratch_keys():
         ),
         ([{'type': 'subtract_image_mean', 'x': 1}], 'here.0: subtract_image_mean takes no `x` (it takes no keys).'),
         ([{'type': 'subtract_channel_means'}], 'here.0: subtract_channel_means needs `means`.'),
-        ([{'type': 'linear_map', 'scale': 'x'}], "here.0: linear_map.scale is 'x', expected a number."),
-        ([{'type': 'linear_map', 'scale': True}], 'here.0: linear_map.scale is True, expected a number.'),
+        ([{'type': 'linear_map', 'scale': 'x'}], 'here.0: linear_map.scale is x, expected a number.'),
+        ([{'type': 'linear_map', 'scale': math.nan}], 'here.0: linear_map.scale is .nan, expected a number.'),
+        ([{'type': 'linear_map', 'shift': -math.inf}], 'here.0: linear_map.shift is -.inf, expected a number.'),
+        ([{'type': 'permute_channels', 'order': [math.nan]}], 'here.0: permute_channels.order is [.nan], expected a list of'),
+        ([{'type': 'linear_map', 'scale': True}], 'here.0: linear_map.scale is true, expected a number.'),
         ([{'type': 'central_crop', 'fraction': 1.5}], 'here.0: central_crop.fraction is 1.5, expected a number in (0, 1].'),
         ([{'type': 'random_crop', 'padding': -1}], 'here.0: random_crop.padding is -1, expected a whole number from 0 up.'),
-        ([{'type': 'resize', 'height': 0}], 'here.0: resize.height is 0, expected a whole number above 0, or null.'),
-        ([{'type': 'resize', 'method': 'cubic'}], "here.0: resize.method is 'cubic', expected one of area, bicubic, "),
+        ([{'type': 'resize', 'height': 0}], 'here.0: resize.height is 0, expected a whole number from 1 up, or null.'),
+        (
+            [{'type': 'resize', 'method': 'cubic'}],
+            'here.0: resize.method is cubic, expected one of area, bicubic, bilinear, gaussian, lanczos3, lanczos5, '
+            'mitchellcubic, nearest; did you mean bicubic?',
+        ),
         ([{'type': 'random_flip', 'vertical': 1}], 'here.0: random_flip.vertical is 1, expected true or false.'),
         ([{'type': 'distort_color', 'contrast': [2, 1]}], 'here.0: distort_color.contrast is [2, 1], expected a list of two '),
         (
