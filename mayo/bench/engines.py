@@ -16,8 +16,7 @@ from mayo.estimate import Shape
 from mayo.net.graph import Graph
 from mayo.util.errors import RunError
 from mayo.util.registry import Registry
-
-MIDDLE, SPREAD = 128, 40  # of the pixels that an artifact of bytes gets
+from mayo.util.trial_images import as_bytes
 
 
 @dataclass(frozen=True)
@@ -283,6 +282,4 @@ def fits(job: Job, batch: int | None, dtype: str) -> None:
 
 def images_as(dtype: Any, images: np.ndarray) -> np.ndarray:
     """Random images as float32 or as bytes."""
-    if np.dtype(dtype) == np.float32:
-        return images
-    return np.clip(MIDDLE + SPREAD * images, 0, 255).astype(dtype)
+    return images if np.dtype(dtype) == np.float32 else as_bytes(images)

@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from mayo.bench.engines import Job, Loaded, engines
-from mayo.bench.images import random_images
 from mayo.util.errors import RunError
+from mayo.util.trial_images import random_images
 
 WARM_UP = 5  # calls
 TURN_SECONDS, TURN_CALLS = 0.05, 50  # a turn ends after either

@@ -12,6 +12,7 @@ import numpy as np
 
 from mayo.export.artifact import Classify, Subject
 from mayo.util.errors import RunError
+from mayo.util.trial_images import as_bytes, choices, random_images
 
 CANDIDATES = 4  # times as many images as are taken
 CLEAR = 1e-4  # more than rounding, see margin()
@@ -41,7 +42,7 @@ class Inputs:
 
 def inputs(subject: Subject, reference: Reference, count: int, seed: int = 0) -> Inputs:
     """`count` images with clear winners and, as far as there are any, different ones."""
-    images = random_images(subject, count * CANDIDATES, seed)
+    images = trial_images(subject, count * CANDIDATES, seed)
     outputs, gates = reference(images)
     if not np.isfinite(outputs).all():
         raise RunError(
@@ -50,39 +51,28 @@ def inputs(subject: Subject, reference: Reference, count: int, seed: int = 0) ->
         )
     gates = [gate for gate in gates if not gate.mask.all()]
     chosen = _clear_and_different(gates, count) if gates else list(range(count))
-    masks = {_masks(gates, image) for image in chosen}
-    return Inputs(images[chosen], outputs[chosen], len(masks), bool(gates))
+    masks = len(set(choices([gate.mask[chosen] for gate in gates]))) if gates else 1
+    return Inputs(images[chosen], outputs[chosen], masks, bool(gates))
 
 
 def _clear_and_different(gates: Sequence[Gated], count: int) -> list[int]:
     """The images whose winners are clearest, those with the masks of another after all others."""
-    margins = np.min([margin(gate) for gate in gates], axis=0)
+    margins, masks = np.min([margin(gate) for gate in gates], axis=0), choices([gate.mask for gate in gates])
     seen: set[bytes] = set()
     first: list[int] = []
     later: list[int] = []
     for image in np.argsort(-margins, kind='stable').tolist():
-        masks = _masks(gates, image)
-        (first if masks not in seen and margins[image] >= CLEAR else later).append(image)
-        seen.add(masks)
+        (first if masks[image] not in seen and margins[image] >= CLEAR else later).append(image)
+        seen.add(masks[image])
     return [*first, *later][:count]
 
 
-def _masks(gates: Sequence[Gated], image: int) -> bytes:
-    return b''.join((gate.mask[image] > 0).tobytes() for gate in gates)
-
-
-def random_images(subject: Subject, count: int, seed: int = 0) -> np.ndarray:
-    """Patches of colour under noise, each image with its own strength in each channel."""
-    random = np.random.default_rng(seed)
+def trial_images(subject: Subject, count: int, seed: int = 0) -> np.ndarray:
+    """Random images as an artifact of the subject takes them."""
     *size, channels = subject.dims
     height, width = (side or other for side, other in zip(size, ANY_SIZE, strict=True))
-    patches = random.normal(0, 1, (count, 4, 4, channels))
-    patches = patches.repeat(-(-height // 4), 1).repeat(-(-width // 4), 2)[:, :height, :width]
-    images = (patches + random.normal(0, 0.5, patches.shape)) * random.uniform(0.2, 1, (count, 1, 1, channels))
-    images += random.normal(0, 0.3, (count, 1, 1, channels))
-    if subject.dtype == 'uint8':
-        return np.clip(128 + 64 * images, 0, 255).astype(np.uint8)
-    return images.astype(np.float32)
+    images = random_images(count, (height, width, channels), seed)
+    return as_bytes(images) if subject.dtype == 'uint8' else images
 
 
 def margin(gate: Gated) -> np.ndarray:

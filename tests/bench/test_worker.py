@@ -9,19 +9,9 @@ import pytest
 
 from mayo.bench import worker
 from mayo.bench.engines import Job, Loaded, changed, images_as, in_parallel
-from mayo.bench.images import random_images
 from mayo.bench.worker import Timer, Worker, peak_memory
 from mayo.util.errors import RunError
-
-
-def test_images_differ_in_what_gates_read():
-    images = random_images(64, (16, 12, 3))
-    assert images.shape == (64, 16, 12, 3)
-    assert images.dtype == np.float32
-    means = images.mean((1, 2))
-    assert means.std(0).min() > 0.5
-    assert np.array_equal(images, random_images(64, (16, 12, 3)))
-    assert images.var() == pytest.approx(3, abs=0.5)
+from mayo.util.trial_images import random_images
 
 
 def test_the_part_of_active_channels_that_the_next_image_has_not():

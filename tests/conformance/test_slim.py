@@ -10,7 +10,7 @@ from mayo.estimate import GateParams, Shape, shapes
 from mayo.net import gates
 from mayo.net.tf.network import Network
 from mayo.slim import Limits, channels_of, choose_density, kept_of, silenced, smaller_graph
-from mayo.slim.verify import made, masked_outputs
+from mayo.slim.verify import masked_outputs, network_of
 
 SHAPE = Shape((32, 32, 3))
 
@@ -35,11 +35,11 @@ def test_a_slimmed_network_equals_the_masked_one(name, graph_of):
     channels = channels_of(graph, shapes(graph, SHAPE), tensors)
     choice = choose_density(channels, 0.6, Limits())
     keep = kept_of(channels, choice.kept)
-    slimmed = made(smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors), SHAPE)
+    slimmed = network_of(smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors), SHAPE)
     images = tf.constant(np.random.default_rng(1).normal(0, 1, (3, *SHAPE.dims)), tf.float32)
     [masked], whole, found = masked_outputs(dense, keep, images), dense(images)[0], slimmed(images)[0]
     np.testing.assert_allclose(found, masked, rtol=0, atol=1e-5 * np.abs(masked).max())
-    again = made(graph, whole_tensors(graph, keep, smaller_tensors(graph, keep, tensors)), SHAPE)(images)[0]
+    again = network_of(graph, whole_tensors(graph, keep, smaller_tensors(graph, keep, tensors)), SHAPE)(images)[0]
     np.testing.assert_allclose(again, found, rtol=0, atol=1e-5 * np.abs(masked).max())
     assert np.abs(whole - masked).max() > 1e-3 * np.abs(masked).max()  # something was dropped that mattered
     assert choice.density < 0.65
@@ -57,9 +57,9 @@ def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name,
     keep = kept_of(channels, choose_density(channels, 0.7, Limits(of_layer=picked)).kept)
     smaller, weights = smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors)
     images = tf.constant(random.normal(0, 1, (3, *SHAPE.dims)), tf.float32)
-    [masked] = masked_outputs(made(graph, silenced(tensors, keep), SHAPE), keep, images)
-    outputs, stats = made(smaller, weights, SHAPE)(images)
-    whole, whole_stats = made(graph, whole_tensors(graph, keep, weights), SHAPE)(images)
+    [masked] = masked_outputs(network_of(graph, silenced(tensors, keep), SHAPE), keep, images)
+    outputs, stats = network_of(smaller, weights, SHAPE)(images)
+    whole, whole_stats = network_of(graph, whole_tensors(graph, keep, weights), SHAPE)(images)
     np.testing.assert_allclose(outputs, masked, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(whole, masked, rtol=1e-4, atol=1e-5)
     for layer, stat in stats.items():

@@ -9,7 +9,7 @@ from mayo.net.graph import build_graph
 from mayo.net.tf.network import Network
 from mayo.slim import Limits, channels_of, choose_density, kept_of
 from mayo.slim.fold import folded
-from mayo.slim.verify import made, masked_outputs
+from mayo.slim.verify import masked_outputs, network_of
 
 SHAPE = Shape((8, 8, 3))
 CONV = {
@@ -49,7 +49,7 @@ ENTRIES = [
 def test_a_network_with_scales_of_zero_is_the_same_without_their_channels_if_folded(fold):
     graph = build_graph(LAYERS, ENTRIES, complete=complete)
     random = np.random.default_rng(0)
-    network = made(graph, fresh(graph, random), SHAPE)
+    network = network_of(graph, fresh(graph, random), SHAPE)
     tensors = {name: variable.numpy() for name, variable in network.named_variables().items()}
     channels = channels_of(graph, shapes(graph, SHAPE), tensors)
     keep = kept_of(channels, choose_density(channels, 0.5, Limits()).kept)
@@ -57,7 +57,7 @@ def test_a_network_with_scales_of_zero_is_the_same_without_their_channels_if_fol
     assert not keep['three'].all()
     corrected = folded(graph, keep, tensors) if fold else tensors
     images = tf.constant(random.normal(0, 1, (2, *SHAPE.dims)), tf.float32)
-    [masked], whole = masked_outputs(made(graph, corrected, SHAPE), keep, images), network(images)[0]
+    [masked], whole = masked_outputs(network_of(graph, corrected, SHAPE), keep, images), network(images)[0]
     assert np.allclose(masked, whole, rtol=0, atol=1e-5) == fold
 
 
