@@ -2,11 +2,12 @@
 # make test   install what the tests need, and run them all
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
+# make lock   pin again what pyproject.toml asks for; UPGRADE=--upgrade takes the newest versions that fit
 PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo test lint ready
+.PHONY: .venv demo test lint ready lock
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -16,10 +17,8 @@ FASHION := datasets/fashion_mnist.yaml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	touch $@
 
-DEV := requirements-dev.txt requirements-bench.txt requirements-export.txt requirements-imagenet.txt requirements-plot.txt requirements-search.txt
-
-.venv/dev.stamp: .venv/runtime.stamp $(DEV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet $(DEV:%=-r %)
+.venv/dev.stamp: .venv/runtime.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
 	touch $@
 
 # Our own engine for compact networks; without a compiler they run in TensorFlow.
@@ -42,3 +41,10 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# `requirements-dev.txt` holds the pins of `requirements.txt` and those of every extra.
+PIN := CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --strip-extras --no-emit-options --annotation-style=line --unsafe-package=pip
+
+lock: .venv/dev.stamp
+	$(PIN) $(UPGRADE) --output-file=requirements.txt pyproject.toml
+	$(PIN) $(UPGRADE) --all-extras --constraint=requirements.txt --output-file=requirements-dev.txt pyproject.toml

@@ -1,14 +1,12 @@
-"""Packaging: the package `mayo`, its command `my`, and in `mayo/shelf` the files that ship."""
+"""What pyproject.toml cannot say: how the engine is compiled, and which files ship in `mayo/shelf`."""
 
 import pathlib
-import re
 import shutil
 
-from setuptools import Extension, find_packages, setup
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ROOT = pathlib.Path(__file__).resolve().parent
-VERSION = re.search(r"__version__ = '(.+)'", (ROOT / 'mayo/__init__.py').read_text(encoding='utf-8'))[1]
 
 # What ships beside the code, by name: folders of data and checkpoints also hold what users make in them.
 SHELF = (
@@ -64,26 +62,4 @@ class BuildWithShelf(build_py):
         return [(source, shelf / source.relative_to(ROOT)) for source in sources]
 
 
-setup(
-    name='mayo-fbs',
-    version=VERSION,
-    description='Networks with Feature Boosting and Suppression, from YAML to compact execution',
-    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    license_files=['LICENSE'],
-    python_requires='>=3.11',
-    packages=find_packages(include=['mayo', 'mayo.*']),
-    package_data={'mayo.config': ['system.yaml']},
-    ext_modules=[ENGINE],
-    cmdclass={'build_py': BuildWithShelf},
-    entry_points={'console_scripts': ['my = mayo.cli.main:main']},
-    install_requires=['tensorflow>=2.21,<2.22', 'pyyaml>=6', 'numpy>=2', 'tqdm>=4.66'],
-    extras_require={
-        'bench': ['onnxruntime>=1.20', 'onnx>=1.17', 'openvino>=2025', 'matplotlib>=3.9'],
-        'imagenet': ['scipy>=1.11'],
-        'plot': ['matplotlib>=3.9'],
-        'search': ['optuna>=5'],
-        'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'ai-edge-litert>=2'],
-    },
-)
+setup(ext_modules=[ENGINE], cmdclass={'build_py': BuildWithShelf})

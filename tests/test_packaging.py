@@ -1,13 +1,18 @@
 """The wheel holds the command, the code, and on its shelf what ships: no more and no less."""
 
+import itertools
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import pytest
+from packaging.requirements import Requirement
+
+import mayo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CHECKPOINTS = [
@@ -86,18 +91,35 @@ def test_the_wheel_makes_the_command_my(wheel):
     assert 'my = mayo.cli.main:main' in wheel.read(entry_points).decode()
 
 
-def test_the_pinned_requirements_satisfy_what_the_package_asks_for(wheel):
+def test_the_wheel_says_that_mayo_is_typed_and_what_it_asks_for(wheel: zipfile.ZipFile) -> None:
+    assert 'mayo/py.typed' in wheel.namelist()
     metadata = wheel.read(next(name for name in wheel.namelist() if name.endswith('METADATA'))).decode()
-    asked = {}
-    for name, extra in re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*(?:; extra == .(\w+))?', metadata, re.MULTILINE):
-        asked.setdefault(f'requirements-{extra}.txt' if extra else 'requirements.txt', set()).add(name.lower())
-    assert asked['requirements.txt'] == {'tensorflow', 'pyyaml', 'numpy', 'tqdm'}
-    assert asked['requirements-bench.txt'] == {'onnxruntime', 'onnx', 'openvino', 'matplotlib'}
-    for file, names in asked.items():
-        assert names <= {line.partition('==')[0].lower() for line in (ROOT / file).read_text().splitlines()}
+    assert f'\nVersion: {mayo.__version__}\n' in metadata
+    asked = {Requirement(line).name for line in re.findall(r'^Requires-Dist: ([^;\n]*)$', metadata, re.MULTILINE)}
+    assert asked == {'tensorflow', 'pyyaml', 'numpy', 'tqdm'}
 
 
-@pytest.mark.parametrize('file', [path.name for path in sorted(ROOT.glob('requirements*.txt'))])
-def test_requirements_pin_versions_and_say_nothing_else(file):
+def pins(file: str) -> dict[str, str]:
+    """The version of each package in a file that `make lock` wrote."""
     lines = [line.partition('#')[0].strip() for line in (ROOT / file).read_text().splitlines()]
-    assert [line for line in lines if line and not re.fullmatch(r'[\w.-]+==[\w.]+', line)] == []
+    return dict(line.split('==') for line in lines if line)
+
+
+@pytest.mark.parametrize('file', ['requirements.txt', 'requirements-dev.txt'])
+def test_requirements_pin_versions_and_name_no_place_to_get_them_from(file: str) -> None:
+    text = (ROOT / file).read_text()
+    assert not re.search(r'://|^-|\s/', text, re.MULTILINE)
+    assert all(re.fullmatch(r'[\d.]+', version) for version in pins(file).values())
+
+
+def test_what_runs_mayo_is_pinned_alike_where_it_is_developed() -> None:
+    assert pins('requirements.txt').items() <= pins('requirements-dev.txt').items()
+
+
+def test_the_pins_satisfy_what_pyproject_asks_for() -> None:
+    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
+    everything = [*project['dependencies'], *itertools.chain.from_iterable(project['optional-dependencies'].values())]
+    for file, asked in (('requirements.txt', project['dependencies']), ('requirements-dev.txt', everything)):
+        pinned = pins(file)
+        unmet = [line for line in asked if pinned.get(Requirement(line).name.lower(), '0') not in Requirement(line).specifier]
+        assert not unmet, f'`make lock` writes {file} anew'
