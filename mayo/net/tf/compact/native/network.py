@@ -88,7 +88,19 @@ class NativeNetwork:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates so far; fully connected layers and gates leave out what meets a zero."""
+        """Multiply-accumulates since the engine was made, summed over all images; counted while they run.
+
+            network = NativeNetwork(program)
+            network.run(images)
+            network.macs / len(images)
+
+        P positions, k of the output's channels active, k' of the source's, T taps of a kernel, G groups:
+
+            convolution           P k k' T / G, and with a gate P k for its scale and what its products take
+            depthwise             P k T
+            fully connected, gate (number of entries of the source that are not zero) times C: all that meets a zero is left out
+            any other operation   none
+        """
         return self.engine.mayo_macs(self.handle)
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
