@@ -6,8 +6,6 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.util import picture
@@ -161,8 +159,8 @@ def _config_of(session: 'Session', name: str) -> Config:
     if config is None:
         raise UserError(f'{name}: the checkpoint does not hold its configuration, so its network is not known.')
     for key in _DATA:
-        config.merge_text(yaml.safe_dump(_nested(key, session.config.get(key))), name)
-    config.merge_text(yaml.safe_dump({'system': {'checkpoint': {'load': str(prefix)}}}), name)
+        config.merge_values(_nested(key, session.config.get(key)), name)
+    config.merge_values({'system': {'checkpoint': {'load': str(prefix)}}}, name)
     return config
 
 

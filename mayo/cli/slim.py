@@ -5,7 +5,6 @@ import typing
 from typing import Any
 
 import numpy as np
-import yaml
 
 from mayo.checkpoint import bundle, names, slimmed
 from mayo.checkpoint.store import Store
@@ -231,8 +230,8 @@ def _write(
     config.merge_word('~model.graph')
     config.merge_text(text, shown(path))
     for name, params in gates.settings(graph).items():
-        layer = {name.replace('.', r'\.'): {'type': gates.GATED, 'gate_params': dict(params)}}
-        config.merge_text(yaml.safe_dump({'model': {'layers': layer}}), shown(_overlay_of(path)))
+        layer = {name: {'type': gates.GATED, 'gate_params': dict(params)}}
+        config.merge_values({'model': {'layers': layer}}, shown(_overlay_of(path)))
     stored |= {names.IMAGES_SEEN: np.int64(0), names.CONFIG: config.to_yaml()}
     for file, content in files.items():
         with whole_file(file) as temporary:

@@ -111,10 +111,12 @@ def literal(value: Value) -> str:
 
     >>> literal(['a', 1.5, None])
     "['a', 1.5, null]"
+    >>> print(literal('$(a)'))
+    '\\x24(a)'
     """
     if isinstance(value, list):
         return f'[{", ".join(map(literal, value))}]'
-    return 'null' if value is None else repr(value)
+    return 'null' if value is None else repr(value).replace('$(', r'\x24(')  # no reference when it is read back
 
 
 def is_glued(before: str, after: str) -> bool:

@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mayo.config import dialect
@@ -12,7 +13,7 @@ from mayo.config.imports import trees_of_file, trees_of_text
 from mayo.config.interpolate import Missing, Resolver
 from mayo.config.load import load
 from mayo.config.merge import merge
-from mayo.config.node import List, Map, Node, Origin, Path, join_key, limited, plain, split_key
+from mayo.config.node import List, Map, Node, Origin, Path, join_key, limited, node_of, plain, split_key
 from mayo.config.override import tree_of_word
 from mayo.util.errors import UserError, nearest
 
@@ -79,6 +80,20 @@ class Config:
         """Merge YAML text; `name` says in messages where it is from."""
         self._merge(trees_of_text(text, name))
 
+    def merge_values(self, values: Mapping[str, Any], origin: str) -> None:
+        """Merge Python values as they are: no text among them is a number, a reference or a path of keys.
+
+        values: mappings, lists, text, numbers, truth and None; `origin` says in messages where they are from.
+
+        >>> config = Config()
+        >>> config.merge_values({'classes': ['08', '1e5', '$(x)', 'null']}, 'images in photos')
+        >>> config.get('classes')
+        ['08', '1e5', '$(x)', 'null']
+        """
+        tree = limited(node_of(values, Origin(origin)))
+        assert isinstance(self._root, Map)
+        self._take(merge(self._root, tree), self._left_out)
+
     def merge_word(self, word: str) -> None:
         """Merge `key=value`, `key+=[item, ...]` or `~key`; the value is YAML, all after the first `=`."""
         self._merge([tree_of_word(word)])
@@ -91,8 +106,11 @@ class Config:
                 tree, left = dialect.translated(tree)
                 left_out += left
             root = limited(merge(root, tree))
+        self._take(root, tuple(left_out))
+
+    def _take(self, root: Node, left_out: tuple[Ignored, ...]) -> None:
         assert isinstance(root, Map)
-        self._root, self._left_out = Map(_DEFAULTS, root.items), tuple(left_out)
+        self._root, self._left_out = Map(_DEFAULTS, root.items), left_out
         self.__dict__.pop('_resolver', None)
 
     @functools.cached_property

@@ -221,7 +221,18 @@ def _is_old_type(node: Node | None) -> bool:
 
 def _is_old(tree: Map) -> bool:
     """Whether a file was written for the original: it has a key of RENAMED, or names an object of TensorFlow 1."""
-    return any(_at(tree, split_key(old)) is not None for old in RENAMED) or any(_OLD_NAME.match(text) for text in _texts(tree))
+    return any(_at(tree, split_key(old)) is not None for old in RENAMED) or any(
+        _OLD_NAME.match(text) for text in _texts(_without_names_of_data(tree))
+    )
+
+
+def _without_names_of_data(tree: Map) -> Map:
+    """The tree without what `dataset` says beside its task: a class of images may be called `tf.x`."""
+    dataset = tree.items.get('dataset')
+    if not isinstance(dataset, Map):
+        return tree
+    task = {key: child for key, child in dataset.items.items() if key == 'task'}
+    return Map(tree.origin, {**tree.items, 'dataset': Map(dataset.origin, task)})
 
 
 def _texts(node: Node) -> Iterator[str]:

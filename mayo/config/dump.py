@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from mayo.config.arith import Deferred
+from mayo.config.load import TEXT
 from mayo.config.node import List, Map, Node, Origin, Scalar
 from mayo.config.scalar import text_of, typed
 
@@ -53,7 +54,9 @@ def _flow(node: Node) -> str:
     if isinstance(node, Scalar):
         if isinstance(node.value, Deferred):
             return f'!arith {_quoted(node.value)}'
-        return _quoted(node.value) if isinstance(node.value, str) else text_of(node.value)
+        if isinstance(node.value, str):
+            return f'{TEXT} {_quoted(node.value)}' if '$(' in node.value else _quoted(node.value)
+        return text_of(node.value)
     return '{}'
 
 

@@ -1,5 +1,7 @@
 """YAML text to a tree of nodes, each with its file and line; no tag can run anything.
 
+    a: !arith $(b) * 2      computed        c: !text $(b)       the four characters themselves, no reference
+
 Read from the events of PyYAML's parser (its C one where there is), with a composer of our own: duplicate keys
 are errors, `mayo.config.scalar` types the text, dotted keys nest, and depth, size and aliases are limited.
 """
@@ -20,6 +22,7 @@ _YAML = 'tag:yaml.org,2002:'
 _TEXT_TAGS = {'!', _YAML + 'str'}
 _PLAIN_TAGS = {_YAML + name: name for name in ('int', 'float', 'bool', 'null')}
 _ARITH = '!arith'
+TEXT = '!text'  # text as it stands, in which $( is no reference
 
 
 def load(text: str, name: str, word: str | None = None) -> Node:
@@ -177,6 +180,8 @@ def _scalar(event: Event, origin: Origin) -> Node:
     text, tag = event.value, event.tag
     if tag == _ARITH:
         return text_node(text, origin, arith=True)
+    if tag == TEXT:
+        return Scalar(origin, text)
     if tag in _PLAIN_TAGS:
         return Scalar(origin, _forced(text, _PLAIN_TAGS[tag], origin))
     if tag is not None and tag not in _TEXT_TAGS:
@@ -212,9 +217,9 @@ def _check_tag(tag: str | None, kind: str, origin: Origin) -> None:
             f'{origin}: the tag {name} would run code, and configurations never do; '
             'arithmetic is !arith, other values are $(key).'
         )
-    if tag == _ARITH:
-        raise UserError(f'{origin}: !arith takes an expression as text.')
-    hint = did_you_mean(name, [_ARITH]) or '; the only one is !arith.'
+    if tag in (_ARITH, TEXT):
+        raise UserError(f'{origin}: {tag} takes {"an expression as text" if tag == _ARITH else "text"}.')
+    hint = did_you_mean(name, [_ARITH, TEXT]) or f'; there are {_ARITH} and {TEXT}.'
     raise UserError(f'{origin}: unknown tag {name}{hint}')
 
 

@@ -7,8 +7,8 @@ import copy
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from mayo.util.errors import UserError
 
@@ -155,13 +155,24 @@ def plain(node: Node) -> Plain:
     raise TypeError(f'{type(node).__name__} is not resolved')
 
 
-def node_of(value: Plain, origin: Origin) -> Node:
-    """The tree of a plain value, all of it set by `origin`."""
-    if isinstance(value, dict):
-        return Map(origin, {key: node_of(child, origin) for key, child in value.items()})
-    if isinstance(value, list):
+def node_of(value: Any, origin: Origin) -> Node:
+    """The tree of a plain value, all of it set by `origin`; a text in it is itself, whatever stands in it.
+
+    TypeError: the value is, or holds, something else than mappings with text as keys, lists and tuples, and scalars.
+    """
+    if isinstance(value, Mapping):
+        return Map(origin, {_text_key(key): node_of(child, origin) for key, child in value.items()})
+    if isinstance(value, list | tuple):
         return List(origin, tuple(node_of(child, origin) for child in value))
+    if not isinstance(value, None | bool | int | float | str):
+        raise TypeError(f'{type(value).__name__} has no place in a configuration')
     return Scalar(origin, value)
+
+
+def _text_key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f'the key {key!r} is no text')
+    return key
 
 
 def limited(node: Node) -> Node:

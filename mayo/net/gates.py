@@ -28,11 +28,11 @@ def as_layers(gates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What sets gate_params in a configuration, for merging over it. A layer of a module is called MODULE/LAYER.
 
     >>> as_layers({'conv0': {'density': 0.5}, 'fire/squeeze.1': {}})['model']['layers']
-    {'conv0': {'gate_params': {'density': 0.5}}, 'fire': {'layers': {'squeeze\\\\.1': {'gate_params': {}}}}}
+    {'conv0': {'gate_params': {'density': 0.5}}, 'fire': {'layers': {'squeeze.1': {'gate_params': {}}}}}
     """
     layers: dict[str, Any] = {}
     for name, params in gates.items():
-        *modules, last = (part.replace('.', r'\.') for part in name.split('/'))  # each a key that is one name
+        *modules, last = name.split('/')
         inside = layers
         for module in modules:
             inside = inside.setdefault(module, {}).setdefault('layers', {})

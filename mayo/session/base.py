@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import yaml
 
 from mayo.checkpoint import bundle, names, slimmed
 from mayo.checkpoint.store import Store
@@ -181,7 +180,7 @@ class Session:
             return self.config
         config = self.config.copy()
         layers = gates.as_layers(gates.settings(self.graph))
-        config.merge_text(yaml.safe_dump(layers), f'density {self.density:g}')
+        config.merge_values(layers, f'density {self.density:g}')
         if config.get('_gate.density', None) is not None:
             config.merge_word(f'_gate.density={self.density}')  # for who reads it: the layers above decide
         return config

@@ -9,8 +9,6 @@ dataset.path.SPLIT=DIR              gives dataset.num_examples_per_epoch.SPLIT a
 import pathlib
 from typing import Any
 
-import yaml
-
 from mayo.config import Config
 from mayo.data.augment import takes_any_size
 from mayo.data.class_name import ClassName
@@ -86,7 +84,7 @@ def _fitting(config: Config) -> dict[str, list[Any]]:
 
 def _merged(config: Config, folder: pathlib.Path, values: dict[str, Any]) -> Config:
     config = config.copy()
-    config.merge_text(yaml.safe_dump({'dataset': values}, allow_unicode=True), f'images in {shown(folder)}')
+    config.merge_values({'dataset': values}, f'images in {shown(folder)}')
     return config
 
 

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from mayo.checkpoint import bundle
 from mayo.estimate import estimate
 from mayo.session.base import Session
@@ -160,7 +158,7 @@ def _session_of(session: Session, stage: Stage, load: str | None) -> Session:
     }
     if stage.gates_only:
         changes['train']['trainable'] = _GATES
-    config.merge_text(yaml.safe_dump(changes), f'stage {stage.name}')
+    config.merge_values(changes, f'stage {stage.name}')
     return session.sibling(config, stage.density)
 
 

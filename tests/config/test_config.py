@@ -5,6 +5,8 @@ import sys
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mayo.config import Config, Unknown
 from mayo.util.files import SHIPPED
@@ -142,3 +144,36 @@ def test_the_configuration_needs_no_tensorflow():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == 'False False\n'
+
+
+AS_THEY_ARE = ['08', '1e5', 'null', 'true', '$(x)', 'a.b', '^(x)', '_x', '~', '- a', '', 'a: b', '!arith 1', '*x', 'tf.x']
+
+
+def test_values_of_the_program_are_merged_as_they_are() -> None:
+    config = Config()
+    config.merge_text('a: {b: 1, c: 2}\nd: [1]\ne: $(a)', 'x.yaml')
+    config.merge_values({'a': {'b': None, 'x.y': [1, {'_z': '$(d)'}]}, 'd': ('one', True), 'e': {'f': 0.5}}, 'images in photos')
+    assert config.to_dict() == {
+        'a': {'b': None, 'c': 2, 'x.y': [1, {'_z': '$(d)'}]},
+        'd': ['one', True],
+        'e': {'b': None, 'c': 2, 'x.y': [1, {'_z': '$(d)'}], 'f': 0.5},
+    }
+    assert (config.origin('a.b'), config.origin('a.c')) == ('images in photos', 'x.yaml:1')
+
+
+@pytest.mark.parametrize('value', [{'a': {1, 2}}, {'a': [b'x']}, {3: 'x'}, {'a': {None: 1}}])
+def test_values_that_have_no_place_in_yaml_are_a_mistake_of_ours(value: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match=r'has no place in a configuration|is no text'):
+        Config().merge_values(value, 'here')
+
+
+@pytest.mark.parametrize('origin', [False, True])
+@given(st.lists(st.text() | st.text('$(){}^.~-_ 01e!&*#:"\\', max_size=8) | st.sampled_from(AS_THEY_ARE), min_size=1))
+def test_any_names_of_classes_survive_being_merged_written_and_read_back(origin: bool, classes: list[str]) -> None:
+    config = Config.default()
+    config.merge_values({'dataset': {'name': classes[0], 'prepare': {'classes': classes}}}, 'images in photos')
+    assert (config.get('dataset.name'), config.get('dataset.prepare.classes')) == (classes[0], classes)
+    again = Config.default()
+    again.merge_text(config.to_yaml(origin), 'stored')
+    assert (again.get('dataset.name'), again.get('dataset.prepare.classes')) == (classes[0], classes)
+    assert again.to_dict() == config.to_dict()

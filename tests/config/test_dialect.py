@@ -108,6 +108,12 @@ def test_a_class_count_that_is_a_reference_is_shifted_too():
     assert configuration(text).get('dataset.task.num_classes') == 10
 
 
+@pytest.mark.parametrize('key', ['prepare.classes: [cat, tf.x]', 'name: tensorflow.js', 'path.train: tf.x/*'])
+def test_what_a_dataset_calls_its_classes_does_not_make_a_file_old(key: str) -> None:
+    config = configuration(f'dataset.{key}\ndataset.task.preprocess.train: [{{type: resize}}]')
+    assert config.get('dataset.task.preprocess.train') == [{'type': 'resize'}]
+
+
 @pytest.mark.parametrize(
     'marker',
     [

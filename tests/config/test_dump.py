@@ -103,13 +103,34 @@ def test_awkward_text_reads_back_as_it_was(text):
         assert again.to_dict() == {'a': text, 'b': [text], 'c': [{'d': text}]}
 
 
+@pytest.mark.parametrize('text', ['$(x)', '$(', 'a $(b', '$$(env:HOME)', '!text $(a)', '$(a)\n- b', "it's $(x)"])
+def test_text_that_looks_like_a_reference_reads_back_as_it_was(text: str) -> None:
+    config = Config()
+    config.merge_values({'a': text, 'b': [text], 'c': [{'d': text}]}, 'here')
+    config.merge_word('e=!arith "[\'^(n)\', $(a)]"')
+    for origin in (False, True):
+        again = Config()
+        again.merge_text(config.to_yaml(origin), 'y.yaml')
+        assert {key: again.get(key) for key in 'abc'} == {'a': text, 'b': [text], 'c': [{'d': text}]}
+        assert again.get('e').compute({'n': 'n'}.get) == ['n', text]
+
+
+def test_text_of_the_environment_reads_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('MAYO_TEXT', '$(a) !arith 1')
+    config, again = Config(), Config()
+    config.merge_text('a: $(env:MAYO_TEXT)', 'x.yaml')
+    again.merge_text(config.to_yaml(), 'y.yaml')
+    assert again.get('a') == '$(a) !arith 1'
+
+
 KEYS = st.text(min_size=1, max_size=8).filter(lambda key: '$(' not in key and '\\' not in key and key != '_import')
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False)
-    | st.text(max_size=12).filter(lambda text: '$(' not in text),
+    | st.text(max_size=12)
+    | st.text('$(){}ab.', max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=15,
 )

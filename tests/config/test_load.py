@@ -1,6 +1,7 @@
 """YAML text to values, each with its line; everything dangerous or ambiguous refused."""
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -76,6 +77,11 @@ def test_standard_tags_force_a_type(configured):
     assert isinstance(config.get('c'), float)
 
 
+def test_text_with_the_tag_text_is_itself(configured: Callable[..., Config]) -> None:
+    config = configured('a: !text $(b)\nb: [!text 08, !text "$(a) ^(c) $(", !text null]\nc: $(a)', words=['d=!text $(x)'])
+    assert config.to_dict() == {'a': '$(b)', 'b': ['08', '$(a) ^(c) $(', 'null'], 'c': '$(b)', 'd': '$(x)'}
+
+
 @pytest.mark.parametrize(
     ('text', 'expected'),
     [
@@ -94,9 +100,12 @@ def test_standard_tags_force_a_type(configured):
         ('a: !eval [1]', '1.yaml:1: the tag !eval would run code, and'),
         ('!exec a: 1', '1.yaml:1: !exec on the key `a`; a key is text.'),
         ('a: !arit 1', '1.yaml:1: unknown tag !arit; did you mean !arith?'),
-        ('a: !!set {b}', '1.yaml:1: unknown tag !!set; the only one is !arith.'),
-        ('a: !!binary aGk=', '1.yaml:1: unknown tag !!binary; the only one is !arith.'),
+        ('a: !!set {b}', '1.yaml:1: unknown tag !!set; there are !arith and !text.'),
+        ('a: !!binary aGk=', '1.yaml:1: unknown tag !!binary; there are !arith and !text.'),
         ('a: !arith [1]', '1.yaml:1: !arith takes an expression as text.'),
+        ('a: !text {b: 1}', '1.yaml:1: !text takes text.'),
+        ('a: !txt b', '1.yaml:1: unknown tag !txt; did you mean !text?'),
+        ('!text a: 1', '1.yaml:1: !text on the key `a`; a key is text.'),
         ('a: !!int x', '1.yaml:1: !!int on `x`, which is none.'),
         ('a: &x [*x]', '1.yaml:1: *x stands inside its own anchor.'),
         ('a: &x {b: {<<: *x}}', '1.yaml:1: *x stands inside its own anchor.'),
