@@ -84,6 +84,8 @@ class Worker:
             answer = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
+            if self.process.exitcode == -signal.SIGKILL:  # by another, so what it wrote before is not the reason
+                raise RunError('its process was killed.') from None
             said = ' '.join(self.log.read_text(errors='replace')[-SAID:].split())
             raise RunError(f'its process ended with status {self.process.exitcode}: {said or "it said nothing"}') from None
         if isinstance(answer, Exception):

@@ -2,7 +2,9 @@
 
 import itertools
 import multiprocessing
-import time
+import os
+import pathlib
+import signal
 
 import numpy as np
 import pytest
@@ -77,11 +79,16 @@ def test_a_mode_that_does_not_load_says_why(tmp_path):
     one.kill()
 
 
-def test_a_process_that_died_says_how(tmp_path):
+@pytest.mark.parametrize(
+    'by, told',
+    [(signal.SIGKILL, r'its process was killed\.'), (signal.SIGTERM, 'its process ended with status -15: last words')],
+)
+def test_a_process_that_died_says_how(tmp_path: pathlib.Path, by: signal.Signals, told: str) -> None:
     one = Worker(JOB, tmp_path / 'log')
-    one.process.kill()
-    time.sleep(0.1)
-    with pytest.raises(RunError, match='its process ended with status -9: it said nothing'):
+    os.kill(one.process.pid or 0, by)
+    one.process.join()
+    (tmp_path / 'log').write_text('last words')
+    with pytest.raises(RunError, match=f'^{told}$'):
         one.turn()
     one.kill()
 
