@@ -2,7 +2,7 @@
 
 lower, lower_graph: a network to a Program of operations; static: the same work without gates; CompactNetwork: a Program in
 TensorFlow. Adding a layer type is adding a rule to lower_weighted or lower_plain; an operation, a class to program and a
-function to emit_weighted or emit_plain.
+function to each backend: emit_weighted or emit_plain, onnx, static and native/operations.
 """
 
 from mayo.net.tf.compact import emit_plain, emit_weighted, lower_plain, lower_weighted

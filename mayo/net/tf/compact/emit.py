@@ -1,4 +1,5 @@
-"""The operations of a program in TensorFlow, for one image: what their functions share. Each class of operation has one.
+"""The operations of a program in TensorFlow, for one image: what their functions share. Each class of operation has a
+function among `emitters`.
 
 Values are [1, H, W, k] or [1, k], indices int32 [k]; without gates, a batch of N passes just as well.
 """
@@ -10,11 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.backend import Backend
 from mayo.net.tf.compact.program import Program
 from mayo.net.tf.objects import instantiate
 
 Emit = Callable[['Image', Any], tf.Tensor]
-emitters: dict[type, Emit] = {}
+emitters: Backend[Emit] = Backend('TensorFlow')
 
 CAPTURED = 2**24  # numbers in a constant that is no part of the graph, which would copy it
 
@@ -38,8 +40,8 @@ class Image:
 
     def run(self) -> None:
         """Compute every value."""
-        for one in self.program.operations:
-            self.values[one.output] = emitters[type(one)](self, one)
+        for operation in self.program.operations:
+            self.values[operation.output] = emitters[type(operation)](self, operation)
 
     def index(self, name: str) -> tf.Tensor | None:
         """The index of a value; None if it has all channels."""
@@ -49,16 +51,6 @@ class Image:
     def dims(self, name: str) -> tuple[int, ...]:
         """Of a value, as computed."""
         return self.program.values[name].dims
-
-
-def emitter(kind: type) -> Callable[[Emit], Emit]:
-    """Enters the function that computes one class of operation."""
-
-    def enter(function: Emit) -> Emit:
-        emitters[kind] = function
-        return function
-
-    return enter
 
 
 def function(values: tf.Tensor, name: ops.Function | None) -> tf.Tensor:
@@ -79,14 +71,14 @@ def chosen(array: np.ndarray, index: tf.Tensor | None, axis: int = 0) -> tf.Tens
     return constant if index is None else tf.gather(constant, index, axis=axis)
 
 
-def padding_of(one: Any, source: tf.Tensor) -> Any:
+def padding_of(operation: Any, source: tf.Tensor) -> Any:
     """The pads as TensorFlow knows them."""
-    if not np.any(one.pads):
+    if not np.any(operation.pads):
         return 'VALID'
-    sizes = zip(source.shape[1:3], one.kernel, one.stride, one.pads, strict=True)
+    sizes = zip(source.shape[1:3], operation.kernel, operation.stride, operation.pads, strict=True)
     if all(same(size, kernel, stride) == pads for size, kernel, stride, pads in sizes):
         return 'SAME'
-    return [(0, 0), *one.pads, (0, 0)]
+    return [(0, 0), *operation.pads, (0, 0)]
 
 
 def same(size: int, kernel: int, stride: int) -> tuple[int, int]:

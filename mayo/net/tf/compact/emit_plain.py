@@ -4,101 +4,103 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.emit import Image, Spread, emitter, function, padding_of
+from mayo.net.tf.compact.emit import Image, Spread, emitters, function, padding_of
 
 
-@emitter(ops.Pool)
-def pool(image: Image, one: ops.Pool) -> tf.Tensor:
-    run = tf.nn.max_pool2d if one.kind == 'max' else tf.nn.avg_pool2d
-    source = image.values[one.source]
-    return run(source, one.kernel, one.stride, padding_of(one, source))
+@emitters.register(ops.Pool)
+def pool(image: Image, operation: ops.Pool) -> tf.Tensor:
+    run = tf.nn.max_pool2d if operation.kind == 'max' else tf.nn.avg_pool2d
+    source = image.values[operation.source]
+    return run(source, operation.kernel, operation.stride, padding_of(operation, source))
 
 
-@emitter(ops.Mean)
-def mean(image: Image, one: ops.Mean) -> tf.Tensor:
-    return tf.reduce_mean(image.values[one.source], [axis + 1 for axis in one.axes], keepdims=one.keepdims)
+@emitters.register(ops.Mean)
+def mean(image: Image, operation: ops.Mean) -> tf.Tensor:
+    return tf.reduce_mean(image.values[operation.source], [axis + 1 for axis in operation.axes], keepdims=operation.keepdims)
 
 
-@emitter(ops.Activation)
-def activation(image: Image, one: ops.Activation) -> tf.Tensor:
-    return function(image.values[one.source], one.function)
+@emitters.register(ops.Activation)
+def activation(image: Image, operation: ops.Activation) -> tf.Tensor:
+    return function(image.values[operation.source], operation.function)
 
 
-@emitter(ops.LocalResponse)
-def local_response(image: Image, one: ops.LocalResponse) -> tf.Tensor:
-    return tf.nn.local_response_normalization(image.values[one.source], one.radius, one.bias, one.alpha, one.beta)
+@emitters.register(ops.LocalResponse)
+def local_response(image: Image, operation: ops.LocalResponse) -> tf.Tensor:
+    return tf.nn.local_response_normalization(
+        image.values[operation.source], operation.radius, operation.bias, operation.alpha, operation.beta
+    )
 
 
-@emitter(ops.Add)
-def add(image: Image, one: ops.Add) -> tf.Tensor:
-    total, *rest = (image.values[source] for source in one.sources)
+@emitters.register(ops.Add)
+def add(image: Image, operation: ops.Add) -> tf.Tensor:
+    total, *rest = (image.values[source] for source in operation.sources)
     for value in rest:
         total += value
     return total
 
 
-@emitter(ops.Mul)
-def mul(image: Image, one: ops.Mul) -> tf.Tensor:
-    product, *rest = (image.values[source] for source in one.sources)
+@emitters.register(ops.Mul)
+def mul(image: Image, operation: ops.Mul) -> tf.Tensor:
+    product, *rest = (image.values[source] for source in operation.sources)
     for value in rest:
         product *= value
     return product
 
 
-@emitter(ops.Concat)
-def concat(image: Image, one: ops.Concat) -> tf.Tensor:
-    return tf.concat([image.values[source] for source in one.sources], -1)
+@emitters.register(ops.Concat)
+def concat(image: Image, operation: ops.Concat) -> tf.Tensor:
+    return tf.concat([image.values[source] for source in operation.sources], -1)
 
 
-@emitter(ops.Reshape)
-def reshape(image: Image, one: ops.Reshape) -> tf.Tensor:
-    return tf.reshape(image.values[one.source], [-1, *image.dims(one.output)])
+@emitters.register(ops.Reshape)
+def reshape(image: Image, operation: ops.Reshape) -> tf.Tensor:
+    return tf.reshape(image.values[operation.source], [-1, *image.dims(operation.output)])
 
 
-@emitter(ops.SpaceToDepth)
-def space_to_depth(image: Image, one: ops.SpaceToDepth) -> tf.Tensor:
-    return tf.nn.space_to_depth(image.values[one.source], one.block)
+@emitters.register(ops.SpaceToDepth)
+def space_to_depth(image: Image, operation: ops.SpaceToDepth) -> tf.Tensor:
+    return tf.nn.space_to_depth(image.values[operation.source], operation.block)
 
 
-@emitter(ops.Pad)
-def pad(image: Image, one: ops.Pad) -> tf.Tensor:
-    return tf.pad(image.values[one.source], [(0, 0), *one.sides])
+@emitters.register(ops.Pad)
+def pad(image: Image, operation: ops.Pad) -> tf.Tensor:
+    return tf.pad(image.values[operation.source], [(0, 0), *operation.sides])
 
 
-@emitter(ops.Crop)
-def crop(image: Image, one: ops.Crop) -> tf.Tensor:
-    source = image.values[one.source]
-    kept = (slice(before, size - after) for size, (before, after) in zip(source.shape[1:], one.sides, strict=True))
+@emitters.register(ops.Crop)
+def crop(image: Image, operation: ops.Crop) -> tf.Tensor:
+    source = image.values[operation.source]
+    kept = (slice(before, size - after) for size, (before, after) in zip(source.shape[1:], operation.sides, strict=True))
     return source[(slice(None), *kept)]
 
 
-@emitter(ops.Index)
-def index(image: Image, one: ops.Index) -> None:
+@emitters.register(ops.Index)
+def index(image: Image, operation: ops.Index) -> None:
     """Noted in the image; it is no value."""
     parts = []
-    for name, count, offsets in one.parts:
+    for name, count, offsets in operation.parts:
         entries = tf.range(count) if name is None else image.indices[name]
         parts.append(tf.reshape(tf.constant(offsets)[:, None] + entries, [-1]))
     joined = parts[0] if len(parts) == 1 else tf.concat(parts, 0)
-    if one.times > 1:
-        joined = tf.reshape(joined[:, None] * one.times + tf.range(one.times), [-1])
+    if operation.times > 1:
+        joined = tf.reshape(joined[:, None] * operation.times + tf.range(operation.times), [-1])
     elif len(parts) == 1:
-        image.spreads[one.output] = Spread(entries, len(offsets))
-    image.indices[one.output] = joined
+        image.spreads[operation.output] = Spread(entries, len(offsets))
+    image.indices[operation.output] = joined
 
 
-@emitter(ops.Expand)
-def expand(image: Image, one: ops.Expand) -> tf.Tensor:
+@emitters.register(ops.Expand)
+def expand(image: Image, operation: ops.Expand) -> tf.Tensor:
     """Channels come first for the scatter: whole maps are copied. Half the time of a gather of every position's channels."""
-    source, dims = image.values[one.source], image.dims(one.output)
-    places = tf.reshape(image.index(one.source), [-1, 1])
+    source, dims = image.values[operation.source], image.dims(operation.output)
+    places = tf.reshape(image.index(operation.source), [-1, 1])
     order = [source.shape.rank - 1, *range(1, source.shape.rank - 1), 0]
     full = tf.transpose(tf.scatter_nd(places, tf.transpose(source, order), [dims[-1], *dims[:-1], 1]), order)
-    if one.fill is None:
+    if operation.fill is None:
         return full
-    return full + tf.tensor_scatter_nd_update(one.fill.astype(np.float32), places, tf.zeros(places.shape[0]))
+    return full + tf.tensor_scatter_nd_update(operation.fill.astype(np.float32), places, tf.zeros(places.shape[0]))
 
 
-@emitter(ops.Take)
-def take(image: Image, one: ops.Take) -> tf.Tensor:
-    return tf.gather(image.values[one.source], image.indices[one.index], axis=-1)
+@emitters.register(ops.Take)
+def take(image: Image, operation: ops.Take) -> tf.Tensor:
+    return tf.gather(image.values[operation.source], image.indices[operation.index], axis=-1)

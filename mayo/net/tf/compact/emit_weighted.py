@@ -15,30 +15,30 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.emit import Image, Spread, chosen, emitter, function, padding_of
+from mayo.net.tf.compact.emit import Image, Spread, chosen, emitters, function, padding_of
 
 BLOCK = 2**16  # weights of a channel that are read where they are; fewer are gathered first
 AT_ONCE = 8  # blocks read in parallel
 
 
-@emitter(ops.Conv)
-def conv(image: Image, one: ops.Conv) -> tf.Tensor:
+@emitters.register(ops.Conv)
+def conv(image: Image, operation: ops.Conv) -> tf.Tensor:
     """The scale goes where there is less to multiply, to the weights or the features."""
-    index, effect = None, Effect(one.scale, one.bias, None)
-    if one.gate is not None:
-        choice = choose(one.gate, image.values[one.source], image.index(one.source), ascending=not image.xla)
-        image.counts[one.output] = choice.count(one.gate.keep)
-        index, effect = choice.winners, effect_of(one, one.gate, choice)
-    if name := image.program.values[one.output].index:
+    index, effect = None, Effect(operation.scale, operation.bias, None)
+    if operation.gate is not None:
+        choice = choose(operation.gate, image.values[operation.source], image.index(operation.source), ascending=not image.xla)
+        image.counts[operation.output] = choice.count(operation.gate.keep)
+        index, effect = choice.winners, effect_of(operation, operation.gate, choice)
+    if name := image.program.values[operation.output].index:
         image.indices[name] = index
-    if one.groups > 1 or one.standardize is not None:
-        features = features_of(image, one, index)
+    if operation.groups > 1 or operation.standardize is not None:
+        features = features_of(image, operation, index)
     else:
-        weights = weights_of(one, image.index(one.source), index, image.xla)
-        if effect.scale is not None and math.prod(weights.shape) < math.prod(image.dims(one.output)):
+        weights = weights_of(operation, image.index(operation.source), index, image.xla)
+        if effect.scale is not None and math.prod(weights.shape) < math.prod(image.dims(operation.output)):
             weights, effect = weights * effect.scale, effect._replace(scale=None)
-        features = convolve(one, image.values[one.source], weights)
-    outputs = function(shifted(features, effect), one.function)
+        features = convolve(operation, image.values[operation.source], weights)
+    outputs = function(shifted(features, effect), operation.function)
     return outputs if effect.factor is None else outputs * effect.factor
 
 
@@ -98,10 +98,10 @@ def affine(source: tf.Tensor, layer: ops.Affine, read: tf.Tensor | None) -> tf.T
     return tf.matmul(source, chosen(layer.weights, read)) + layer.bias
 
 
-def effect_of(one: ops.Conv, gate: ops.Gate, choice: Choice) -> Effect:
+def effect_of(operation: ops.Conv, gate: ops.Gate, choice: Choice) -> Effect:
     """The gate's scale, shift and factor, with the convolution's own bias and scale."""
-    bias = chosen(one.bias, choice.winners)
-    own = None if one.scale is None else chosen(one.scale, choice.winners)
+    bias = chosen(operation.bias, choice.winners)
+    own = None if operation.scale is None else chosen(operation.scale, choice.winners)
     if gate.boost == 'never':
         return Effect(own, bias, choice.mask)
     boost = choice.masked(choice.saliency)
@@ -120,57 +120,57 @@ def shifted(features: tf.Tensor, effect: Effect) -> tf.Tensor:
     return tf.nn.bias_add(features if effect.scale is None else features * effect.scale, effect.shift)
 
 
-def features_of(image: Image, one: ops.Conv, index: tf.Tensor | None) -> tf.Tensor:
+def features_of(image: Image, operation: ops.Conv, index: tf.Tensor | None) -> tf.Tensor:
     """conv(x) of a convolution in groups, which is computed for all channels, or one whose features are standardized."""
-    source = image.values[one.source]
-    if one.groups > 1:
-        features = convolve(one, source, weights_of(one, None, None, image.xla))
+    source = image.values[operation.source]
+    if operation.groups > 1:
+        features = convolve(operation, source, weights_of(operation, None, None, image.xla))
         features = features if index is None else tf.gather(features, index, axis=-1)
     else:
-        features = convolve(one, source, weights_of(one, image.index(one.source), index, image.xla))
-    if one.standardize is None:
+        features = convolve(operation, source, weights_of(operation, image.index(operation.source), index, image.xla))
+    if operation.standardize is None:
         return features
     mean, variance = tf.nn.moments(features, (1, 2), keepdims=True)
-    return (features - mean) * tf.math.rsqrt(variance + one.standardize)
+    return (features - mean) * tf.math.rsqrt(variance + operation.standardize)
 
 
-def weights_of(one: ops.Conv, read: tf.Tensor | None, index: tf.Tensor | None, xla: bool) -> tf.Tensor:
+def weights_of(operation: ops.Conv, read: tf.Tensor | None, index: tf.Tensor | None, xla: bool) -> tf.Tensor:
     """[Kh, Kw, k', k]: the weights of the source's channels `read` for the channels `index`; None is all of either."""
-    outs, ins, height, width = one.weights.shape
+    outs, ins, height, width = operation.weights.shape
     shape = [height, width, ins if read is None else read.shape[0], outs if index is None else index.shape[0]]
-    inner = one.weights.transpose(2, 3, 1, 0).reshape(height * width, ins, outs)
+    inner = operation.weights.transpose(2, 3, 1, 0).reshape(height * width, ins, outs)
     if index is None:
         return tf.reshape(chosen(inner, read, axis=1), shape)
     flat = index[None, :] + (tf.range(ins) if read is None else read)[:, None] * outs
     if xla:
         return tf.reshape(chosen(inner.reshape(height * width, ins * outs), flat, axis=1), shape)
-    runs = one.weights.transpose(1, 0, 2, 3).reshape(ins * outs, height * width)
+    runs = operation.weights.transpose(1, 0, 2, 3).reshape(ins * outs, height * width)
     return tf.reshape(tf.transpose(chosen(runs, tf.reshape(flat, [-1]))), shape)
 
 
-def convolve(one: ops.Conv, source: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    return tf.nn.conv2d(source, weights, one.stride, padding_of(one, source))
+def convolve(operation: ops.Conv, source: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    return tf.nn.conv2d(source, weights, operation.stride, padding_of(operation, source))
 
 
-@emitter(ops.Depthwise)
-def depthwise(image: Image, one: ops.Depthwise) -> tf.Tensor:
-    source = image.values[one.source]
-    weights = chosen(one.weights.transpose(2, 3, 0, 1), image.index(one.source), axis=2)
-    source = tf.pad(source, [(0, 0), *one.pads, (0, 0)]) if np.any(one.pads) else source
-    features = tf.nn.depthwise_conv2d(source, weights, (1, *one.stride, 1), 'VALID')
-    return function(tf.nn.bias_add(features, chosen(one.bias, image.index(one.output))), one.function)
+@emitters.register(ops.Depthwise)
+def depthwise(image: Image, operation: ops.Depthwise) -> tf.Tensor:
+    source = image.values[operation.source]
+    weights = chosen(operation.weights.transpose(2, 3, 0, 1), image.index(operation.source), axis=2)
+    source = tf.pad(source, [(0, 0), *operation.pads, (0, 0)]) if np.any(operation.pads) else source
+    features = tf.nn.depthwise_conv2d(source, weights, (1, *operation.stride, 1), 'VALID')
+    return function(tf.nn.bias_add(features, chosen(operation.bias, image.index(operation.output))), operation.function)
 
 
-@emitter(ops.Dense)
-def dense(image: Image, one: ops.Dense) -> tf.Tensor:
+@emitters.register(ops.Dense)
+def dense(image: Image, operation: ops.Dense) -> tf.Tensor:
     """Weights of a slice are gathered, or, where each channel has many, read where they are."""
-    source, index = image.values[one.source], image.program.values[one.source].index
+    source, index = image.values[operation.source], image.program.values[operation.source].index
     spread = None if index is None or image.xla else image.spreads.get(index)
-    if spread is not None and spread.positions * one.bias.size >= BLOCK:
-        product = blocks_product(source, one.weights, spread)
+    if spread is not None and spread.positions * operation.bias.size >= BLOCK:
+        product = blocks_product(source, operation.weights, spread)
     else:
-        product = tf.matmul(source, chosen(one.weights, image.index(one.source)))
-    return function(tf.nn.bias_add(product, one.bias), one.function)
+        product = tf.matmul(source, chosen(operation.weights, image.index(operation.source)))
+    return function(tf.nn.bias_add(product, operation.bias), operation.function)
 
 
 def blocks_product(source: tf.Tensor, weights: np.ndarray, spread: Spread) -> tf.Tensor:
@@ -196,8 +196,8 @@ def blocks_product(source: tf.Tensor, weights: np.ndarray, spread: Spread) -> tf
     return tf.add_n([total, *map(product, range(whole, count))])
 
 
-@emitter(ops.Scale)
-def scale(image: Image, one: ops.Scale) -> tf.Tensor:
-    index = image.index(one.output)
-    features = image.values[one.source] * chosen(one.scale, index) + chosen(one.shift, index)
-    return function(features, one.function)
+@emitters.register(ops.Scale)
+def scale(image: Image, operation: ops.Scale) -> tf.Tensor:
+    index = image.index(operation.output)
+    features = image.values[operation.source] * chosen(operation.scale, index) + chosen(operation.shift, index)
+    return function(features, operation.function)

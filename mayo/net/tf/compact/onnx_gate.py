@@ -17,37 +17,37 @@ TINY = np.float32(1e-30)  # a saliency to divide by, where it is zero
 SUMMARIES = {'avg': 'ReduceMean', 'l1': 'ReduceL1', 'l2': 'ReduceSumSquare', 'max': 'ReduceMax'}
 
 
-def convolution(writer: Writer, one: ops.Conv) -> str:
+def convolution(writer: Writer, operation: ops.Conv) -> str:
     """Of any kind; without a gate its weights may still be chosen by the index of its source."""
-    if one.gate is None:
-        return function(writer, _ungated(writer, one), one.function)
-    gated = decide(writer, one, one.gate)
-    result = function(writer, _features(writer, one, gated), one.function)
+    if operation.gate is None:
+        return function(writer, _ungated(writer, operation), operation.function)
+    gated = decide(writer, operation, operation.gate)
+    result = function(writer, _features(writer, operation, gated), operation.function)
     if gated.after is None:
         return result
     return writer.add('Mul', result, writer.per_channel(gated.after, 3))
 
 
-def _ungated(writer: Writer, one: ops.Conv) -> str:
-    weights, bias = weights_of(writer, one, writer.index(one.source), None), writer.constant(one.bias)
-    if one.standardize is None:
-        return convolve(writer, one, weights, bias)
-    return standardized(writer, one, convolve(writer, one, weights), constant_scale(writer, one, None), bias)
+def _ungated(writer: Writer, operation: ops.Conv) -> str:
+    weights, bias = weights_of(writer, operation, writer.index(operation.source), None), writer.constant(operation.bias)
+    if operation.standardize is None:
+        return convolve(writer, operation, weights, bias)
+    return standardized(writer, operation, convolve(writer, operation, weights), constant_scale(writer, operation, None), bias)
 
 
-def _features(writer: Writer, one: ops.Conv, gated: 'Gated') -> str:
+def _features(writer: Writer, operation: ops.Conv, gated: 'Gated') -> str:
     """before conv(x) + offset, standardized or not."""
-    within = one.groups == 1 and one.standardize is None
-    if one.groups > 1:  # the winners are taken from the result
-        result = convolve(writer, one, writer.constant(one.weights))
+    within = operation.groups == 1 and operation.standardize is None
+    if operation.groups > 1:  # the winners are taken from the result
+        result = convolve(writer, operation, writer.constant(operation.weights))
         result = result if gated.index is None else writer.add('Gather', result, gated.index, axis=1)
     else:
-        weights = weights_of(writer, one, writer.index(one.source), gated.index, gated.before if within else None)
-        result = convolve(writer, one, weights, *([gated.offset] if within else []))
-    if one.standardize is not None:
-        scale = constant_scale(writer, one, gated.index)
+        weights = weights_of(writer, operation, writer.index(operation.source), gated.index, gated.before if within else None)
+        result = convolve(writer, operation, weights, *([gated.offset] if within else []))
+    if operation.standardize is not None:
+        scale = constant_scale(writer, operation, gated.index)
         scale = scale if gated.before is None else writer.add('Mul', scale, gated.before)
-        return standardized(writer, one, result, scale, gated.offset)
+        return standardized(writer, operation, result, scale, gated.offset)
     if within:
         return result
     if gated.before is not None:
@@ -55,44 +55,44 @@ def _features(writer: Writer, one: ops.Conv, gated: 'Gated') -> str:
     return writer.add('Add', result, writer.per_channel(gated.offset, 3))
 
 
-def constant_scale(writer: Writer, one: ops.Conv, index: str | None) -> str:
-    return writer.gather(np.ones_like(one.bias) if one.scale is None else one.scale, index)
+def constant_scale(writer: Writer, operation: ops.Conv, index: str | None) -> str:
+    return writer.gather(np.ones_like(operation.bias) if operation.scale is None else operation.scale, index)
 
 
-def standardized(writer: Writer, one: ops.Conv, features: str, scale: str, bias: str) -> str:
+def standardized(writer: Writer, operation: ops.Conv, features: str, scale: str, bias: str) -> str:
     """(f - mean) / deviation scale + bias."""
-    assert one.standardize is not None
-    return writer.add('InstanceNormalization', features, scale, bias, epsilon=float(one.standardize))
+    assert operation.standardize is not None
+    return writer.add('InstanceNormalization', features, scale, bias, epsilon=float(operation.standardize))
 
 
-def convolve(writer: Writer, one: ops.Conv | ops.Depthwise, weights: str, *bias: str, groups: int = 1) -> str:
-    groups = one.groups if isinstance(one, ops.Conv) else groups
+def convolve(writer: Writer, operation: ops.Conv | ops.Depthwise, weights: str, *bias: str, groups: int = 1) -> str:
+    groups = operation.groups if isinstance(operation, ops.Conv) else groups
     return writer.add(
         'Conv',
-        writer.source(one),
+        writer.source(operation),
         weights,
         *bias,
-        strides=list(one.stride),
-        pads=pads(one.pads),
-        kernel_shape=list(one.kernel),
+        strides=list(operation.stride),
+        pads=pads(operation.pads),
+        kernel_shape=list(operation.kernel),
         group=groups,
     )
 
 
-def weights_of(writer: Writer, one: ops.Conv, read: str | None, chosen: str | None, scale: str | None = None) -> str:
+def weights_of(writer: Writer, operation: ops.Conv, read: str | None, chosen: str | None, scale: str | None = None) -> str:
     """[k, k', Kh, Kw]: the weights of the `chosen` outputs for the inputs `read`, times `scale` [k]."""
-    outs, ins, height, width = one.weights.shape
+    outs, ins, height, width = operation.weights.shape
     if read is None:
-        weights = writer.gather(one.weights, chosen)
+        weights = writer.gather(operation.weights, chosen)
         return weights if scale is None else writer.add('Mul', weights, writer.reshape(scale, -1, 1, 1, 1))
     if chosen is None:
-        weights = writer.gather(one.weights.reshape(outs, ins, height * width), read, axis=1)
+        weights = writer.gather(operation.weights.reshape(outs, ins, height * width), read, axis=1)
     else:
         starts = writer.add('Gather', writer.constant(np.arange(outs)[:, None] * ins, np.int64), chosen)  # [k, 1]
-        weights = writer.gather(one.weights.reshape(outs * ins, height * width), writer.add('Add', starts, read))
+        weights = writer.gather(operation.weights.reshape(outs * ins, height * width), writer.add('Add', starts, read))
     if scale is not None:
         weights = writer.add('Mul', weights, writer.reshape(scale, -1, 1, 1))
-    counts = writer.dims(one.output)[-1], writer.dims(one.source)[-1]
+    counts = writer.dims(operation.output)[-1], writer.dims(operation.source)[-1]
     return writer.reshape(weights, *counts, height, width)
 
 
@@ -115,11 +115,11 @@ class Gated:
     offset: str
 
 
-def decide(writer: Writer, one: ops.Conv, gate: ops.Gate) -> Gated:
+def decide(writer: Writer, operation: ops.Conv, gate: ops.Gate) -> Gated:
     """Writes the gate. A function that passes the scale has it on the side of fewer numbers, another where the gate has it."""
-    before = _fewer_weights(writer, one) if passes_scale(one.function) else gate.boost == 'before'
-    summary, share = summarize(writer, one.source, gate.pool)
-    read, bias, shift = writer.index(one.source), writer.constant(one.bias), None
+    before = _fewer_weights(writer, operation) if passes_scale(operation.function) else gate.boost == 'before'
+    summary, share = summarize(writer, operation.source, gate.pool)
+    read, bias, shift = writer.index(operation.source), writer.constant(operation.bias), None
     if isinstance(gate.shift, ops.Affine):
         shift = writer.reshape(affine(writer, summary, gate.shift, read, share), -1)
     elif gate.shift is not None:
@@ -129,7 +129,7 @@ def decide(writer: Writer, one: ops.Conv, gate: ops.Gate) -> Gated:
     saliency = _saliency(writer, gate, summary, read, share)
     if shift is not None and not before:
         saliency = writer.add('Max', saliency, writer.constant(TINY))
-    winners = Winners(writer, one, gate.keep, saliency)
+    winners = Winners(writer, operation, gate.keep, saliency)
     if gate.boost == 'never':
         scale, offset = winners.ones(), bias
     elif before:
@@ -158,19 +158,19 @@ class Winners:
     k is `keep`. The index ascends, so that gathers go through memory in one direction.
     """
 
-    def __init__(self, writer: Writer, one: ops.Conv, keep: int, saliency: str) -> None:
+    def __init__(self, writer: Writer, operation: ops.Conv, keep: int, saliency: str) -> None:
         self.writer, self.saliency = writer, saliency
         self.mask: str | None = None
         self.index: str | None = None
-        if keep < one.weights.shape[0]:
+        if keep < operation.weights.shape[0]:
             top, indices = writer.add_pair('TopK', saliency, writer.integers(keep + 1), axis=0)
             winners = writer.add('Slice', indices, writer.integers(0), writer.integers(keep))
             self.index, _ = writer.add_pair('TopK', winners, writer.integers(keep), axis=0, largest=0)
             self.saliency = self.pick(saliency)
             best_loser = writer.add('Slice', top, writer.integers(keep), writer.integers(keep + 1))
             self.mask = writer.add('Greater', self.saliency, best_loser)
-            writer.indices[str(writer.program.values[one.output].index)] = self.index
-        writer.masks[one.output] = self.mask
+            writer.indices[str(writer.program.values[operation.output].index)] = self.index
+        writer.masks[operation.output] = self.mask
 
     def pick(self, vector: str) -> str:
         """[C] to [k]."""
@@ -185,11 +185,11 @@ class Winners:
         return None if self.mask is None else self.writer.add('Cast', self.mask, to=onnx.TensorProto.FLOAT)
 
 
-def _fewer_weights(writer: Writer, one: ops.Conv) -> bool:
+def _fewer_weights(writer: Writer, operation: ops.Conv) -> bool:
     """Whether fewer numbers are scaled before. Constant weights stay so: runtimes lay them out once."""
-    if one.standardize is not None:
+    if operation.standardize is not None:
         return True
-    source, target = writer.program.values[one.source], writer.program.values[one.output]
-    if one.groups > 1 or (source.index is None and target.index is None):
+    source, target = writer.program.values[operation.source], writer.program.values[operation.output]
+    if operation.groups > 1 or (source.index is None and target.index is None):
         return False
-    return source.channels * math.prod(one.kernel) < math.prod(target.dims[:-1])
+    return source.channels * math.prod(operation.kernel) < math.prod(target.dims[:-1])

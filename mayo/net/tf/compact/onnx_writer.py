@@ -98,11 +98,11 @@ class Writer:
 
     # --- values ---
 
-    def source(self, one: Any) -> str:
-        return self.values[one.source]
+    def source(self, operation: Any) -> str:
+        return self.values[operation.source]
 
-    def sources(self, one: Any) -> list[str]:
-        return [self.values[source] for source in one.sources]
+    def sources(self, operation: Any) -> list[str]:
+        return [self.values[source] for source in operation.sources]
 
     def dims(self, name: str) -> tuple[int, ...]:
         return self.program.values[name].dims

@@ -81,9 +81,36 @@ class Operation:
 
     output: str
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the values that it computes from."""
+        return ()
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Conv(Operation):
+class Unary(Operation):
+    """Abstract: an operation on one value."""
+
+    source: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.source,)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Nary(Operation):
+    """Abstract: an operation on any number of values."""
+
+    sources: tuple[str, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return self.sources
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conv(Unary):
     """function(conv(x, weights) + bias), [H', W', C'] to [H, W, C]; with a gate, its scaled winners among the C.
 
     weights: [C, C' / groups, Kh, Kw]; bias: [C]; pads: zeros around H', W'. groups > 1: neither side's channels are skipped,
@@ -91,7 +118,6 @@ class Conv(Operation):
     image by itself becomes (f - mean) / sqrt(variance + standardize) * scale + bias, before the gate.
     """
 
-    source: str
     weights: np.ndarray
     bias: np.ndarray
     stride: tuple[int, int] = (1, 1)
@@ -108,13 +134,12 @@ class Conv(Operation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Depthwise(Operation):
+class Depthwise(Unary):
     """function(each channel by itself, convolved with its m kernels, + bias), [H', W', C'] to [H, W, C' m], channel-major.
 
     weights: [C', m, Kh, Kw]; bias: [C' m].
     """
 
-    source: str
     weights: np.ndarray
     bias: np.ndarray
     stride: tuple[int, int] = (1, 1)
@@ -127,30 +152,27 @@ class Depthwise(Operation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Dense(Operation):
+class Dense(Unary):
     """function(x weights + bias), [C'] to [C]. weights: [C', C]; of a slice, only the active rows are read."""
 
-    source: str
     weights: np.ndarray
     bias: np.ndarray
     function: Function | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Scale(Operation):
+class Scale(Unary):
     """function(x scale + shift), a channel at a time: a batch norm that stands alone. scale, shift: [C]."""
 
-    source: str
     scale: np.ndarray
     shift: np.ndarray
     function: Function | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pool(Operation):
+class Pool(Unary):
     """kind `max` or `avg` of windows; padding takes no part in either."""
 
-    source: str
     kind: str
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
@@ -158,27 +180,24 @@ class Pool(Operation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Mean(Operation):
+class Mean(Unary):
     """The mean over `axes` of (H, W, C): 0, 1, 2; of a vector, 0."""
 
-    source: str
     axes: tuple[int, ...]
     keepdims: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Activation(Operation):
+class Activation(Unary):
     """function(x); softmax is over the channels."""
 
-    source: str
     function: Function
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LocalResponse(Operation):
+class LocalResponse(Unary):
     """x / (bias + alpha sum of x^2 over channels c - radius to c + radius)^beta."""
 
-    source: str
     radius: int
     bias: float
     alpha: float
@@ -186,54 +205,43 @@ class LocalResponse(Operation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Add(Operation):
+class Add(Nary):
     """The sum; sources have one rank, and sizes that are equal or 1."""
 
-    sources: tuple[str, ...]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Mul(Operation):
+class Mul(Nary):
     """The product; sources have one rank, and sizes that are equal or 1."""
 
-    sources: tuple[str, ...]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Concat(Operation):
+class Concat(Nary):
     """The channels of the sources, side by side."""
 
-    sources: tuple[str, ...]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reshape(Operation):
+class Reshape(Unary):
     """The same numbers in the dims of its value; (H, W, C) runs along C first."""
 
-    source: str
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpaceToDepth(Operation):
+class SpaceToDepth(Unary):
     """[H, W, C] to [H / block, W / block, block block C]: rows of the block first, then columns, then channels."""
 
-    source: str
     block: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pad(Operation):
+class Pad(Unary):
     """Zeros around; `sides` of each dimension of the value."""
 
-    source: str
     sides: Pads
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Crop(Operation):
+class Crop(Unary):
     """The reverse of Pad: positions taken off each side."""
 
-    source: str
     sides: Pads
 
 
@@ -250,18 +258,16 @@ class Index(Operation):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Expand(Operation):
+class Expand(Unary):
     """A slice as a value of all channels: those that are not in it are zero, or `fill` [C]."""
 
-    source: str
     fill: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Take(Operation):
+class Take(Unary):
     """Of a value of all channels, those of `index`."""
 
-    source: str
     index: str
 
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mayo.net.tf.compact.native.plan import CPlan, Plan, unsupported
+from mayo.net.tf.compact.native.plan import Plan, unsupported
+from mayo.net.tf.compact.native.tables import FLOATS, INTEGERS, CPlan
 from mayo.net.tf.compact.program import Program
 
 BUILD = 'python setup.py build_ext --inplace'
-_FLOATS, _INTEGERS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_int32)
 
 
 def library() -> pathlib.Path | None:
@@ -36,7 +36,7 @@ def _loaded() -> Any:
     engine.mayo_open.argtypes = [ctypes.POINTER(CPlan), ctypes.c_char_p, ctypes.c_int]
     engine.mayo_close.argtypes = [ctypes.c_void_p]
     engine.mayo_close.restype = None
-    engine.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, _FLOATS, ctypes.POINTER(_FLOATS), _INTEGERS]
+    engine.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, FLOATS, ctypes.POINTER(FLOATS), INTEGERS]
     engine.mayo_macs.restype = ctypes.c_int64
     engine.mayo_macs.argtypes = [ctypes.c_void_p]
     engine.mayo_instructions.restype = ctypes.c_char_p
@@ -101,7 +101,7 @@ class NativeNetwork:
             fully connected, gate (number of entries of the source that are not zero) times C: all that meets a zero is left out
             any other operation   none
         """
-        return self.engine.mayo_macs(self.handle)
+        return int(self.engine.mayo_macs(self.handle))
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         """The outputs, then how many channels were active, int32 [N, layers with a gate]."""
@@ -110,10 +110,10 @@ class NativeNetwork:
             raise ValueError(f'images are {images.shape}, expected [N, {", ".join(map(str, self.dims))}].')
         outputs = [np.empty((len(images), *self.program.values[name].dims), np.float32) for name in self.program.outputs]
         counts = np.zeros((len(images), len(self.program.gated)), np.int32)
-        places = (_FLOATS * len(outputs))(*(output.ctypes.data_as(_FLOATS) for output in outputs))
+        places = (FLOATS * len(outputs))(*(output.ctypes.data_as(FLOATS) for output in outputs))
         with self.lock:
             failed = self.engine.mayo_run(
-                self.handle, len(images), images.ctypes.data_as(_FLOATS), places, counts.ctypes.data_as(_INTEGERS)
+                self.handle, len(images), images.ctypes.data_as(FLOATS), places, counts.ctypes.data_as(INTEGERS)
             )
         if failed:
             raise MemoryError('the native engine')

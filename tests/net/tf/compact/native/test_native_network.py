@@ -13,7 +13,7 @@ from mayo.config.names import KNOWN
 from mayo.estimate import estimate
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.native import NativeNetwork, instruction_sets, network
-from mayo.net.tf.compact.native.plan import FUNCTIONS
+from mayo.net.tf.compact.native.tables import FUNCTIONS
 from mayo.net.tf.compact.program import Function, Program, Value
 from mayo.net.tf.objects import instantiate
 

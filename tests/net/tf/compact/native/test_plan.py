@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.native import plan
+from mayo.net.tf.compact.native import plan, tables
 from mayo.net.tf.compact.program import Function, Program, Value
 from mayo.util.files import home
 
@@ -61,7 +61,7 @@ def test_a_second_input_is_refused():
     assert plan.unsupported(program) == ['the native engine reads one input, not 2.']
 
 
-SIZES = {'int64_t': 8, 'int32_t': 4, 'float': 4, 'Affine': ctypes.sizeof(plan.CAffine)}
+SIZES = {'int64_t': 8, 'int32_t': 4, 'float': 4, 'Affine': ctypes.sizeof(tables.CAffine)}
 
 
 def fields_of(struct: str) -> list[tuple[str, int]]:
@@ -76,7 +76,7 @@ def fields_of(struct: str) -> list[tuple[str, int]]:
     return found
 
 
-TABLES = {'Value': plan.CValue, 'Affine': plan.CAffine, 'Gate': plan.CGate, 'Op': plan.COp, 'Plan': plan.CPlan}
+TABLES = {'Value': tables.CValue, 'Affine': tables.CAffine, 'Gate': tables.CGate, 'Op': tables.COp, 'Plan': tables.CPlan}
 
 
 @pytest.mark.parametrize('struct, table', TABLES.items())
@@ -92,7 +92,7 @@ def names_of(first: str) -> list[str]:
 
 def test_kinds_and_functions_are_counted_as_in_the_header():
     kinds = {'LocalResponse': 'local_response', 'SpaceToDepth': 'space_to_depth'}
-    assert [kinds.get(kind.__name__, kind.__name__.lower()) for kind in plan.KINDS] == names_of('CONV')
-    assert list(plan.FUNCTIONS) == names_of('LINEAR')
-    assert list(plan.POOLS) == names_of('AVG')
-    assert list(plan.BOOSTS) == names_of('BEFORE')
+    assert [kinds.get(kind.__name__, kind.__name__.lower()) for kind in tables.KINDS] == names_of('CONV')
+    assert list(tables.FUNCTIONS) == names_of('LINEAR')
+    assert list(tables.POOLS) == names_of('AVG')
+    assert list(tables.BOOSTS) == names_of('BEFORE')
