@@ -1,61 +1,60 @@
-"""TensorFlow's complaint about a record becomes a message that names the file, the record and what is wrong with it."""
+"""TensorFlow's complaint about an example becomes a message that names the file, the record and what is wrong with it."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mayo.data import augment, record
-from mayo.data.augment import Shape
+from mayo.data.examples import ImageFiles, Records
 from mayo.data.files import count_records, is_local
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import shown
 from mayo.util.lazy import lazy
 
+if TYPE_CHECKING:
+    from mayo.data.dataset import Data
+
 tf = lazy('tensorflow')
 
 
 @contextlib.contextmanager
-def reading(
-    files: Sequence[str],
-    *,
-    shape: Shape,
-    steps: Sequence[Mapping[str, Any]],
-    label_offset: int = 0,
-    num_classes: int | None = None,
-    num_examples: int | None = None,
-    labels: Sequence[int] | None = None,
-) -> Iterator[None]:
-    """Around the iteration over `pipeline.epoch` of the same arguments: a `UserError` says which record is at fault.
+def reading(data: 'Data') -> Iterator[None]:
+    """Around the iteration over `pipeline.epoch` of `data`: a `UserError` says which example is at fault.
 
-    An error that no record explains passes unchanged.
+    An error that no example explains passes unchanged.
     """
     try:
         yield
     except Exception as error:
-        if not isinstance(
+        if isinstance(
             error, (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.NotFoundError)
         ):
-            raise
-        if labels is not None:
-            _check_images(files, shape, steps)
-            raise
-        check_count(files, num_examples)
-        for file in files:
-            _check_file(file, shape, steps, label_offset, num_classes)
+            _check(data)
         raise
 
 
-def _check_images(files: Sequence[str], shape: Shape, steps: Sequence[Mapping[str, Any]]) -> None:
-    """UserError with every image file that cannot be read, or that the steps do not make fit."""
-    problems = Problems()
-    for file in files:
-        with problems.collecting():
-            try:
-                content = tf.io.read_file(file)
-            except tf.errors.NotFoundError:
-                raise UserError(f'{shown(file)} is not there any more.') from None
-            _check_shape(_decoded(content, shown(file), shape), shown(file), shape, steps)
-    problems.raise_any()
+def _check(data: 'Data') -> None:
+    """UserError with what is wrong with the examples."""
+    match data.examples:
+        case ImageFiles(labelled):
+            problems = Problems()
+            for file, _ in labelled:
+                with problems.collecting():
+                    _check_image(file, data)
+            problems.raise_any()
+        case Records(files):
+            check_count(files, data.num_examples)
+            for file in files:
+                _check_file(file, data)
+
+
+def _check_image(file: str, data: 'Data') -> None:
+    """UserError if an image file cannot be read, or the steps do not make it fit."""
+    try:
+        content = tf.io.read_file(file)
+    except tf.errors.NotFoundError:
+        raise UserError(f'{shown(file)} is not there any more.') from None
+    _check_shape(_decoded(content, shown(file), data), shown(file), data)
 
 
 def check_count(files: Sequence[str], num_examples: int | None) -> int:
@@ -73,53 +72,49 @@ def _named(files: Sequence[str]) -> str:
     return shown(files[0]) if len(files) == 1 else f'{shown(files[0])} and {len(files) - 1} more'
 
 
-def _check_file(
-    file: str, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int, num_classes: int | None
-) -> None:
+def _check_file(file: str, data: 'Data') -> None:
     index = 0
     try:
         for serialized in tf.data.TFRecordDataset(file):
-            _check_record(serialized, f'{shown(file)}, record {index}', shape, steps, label_offset, num_classes)
+            _check_record(serialized, f'{shown(file)}, record {index}', data)
             index += 1
     except tf.errors.DataLossError as error:
         raise UserError(f'{shown(file)} is truncated or corrupt after {index} whole records.') from error
 
 
-def _check_record(
-    serialized: Any, where: str, shape: Shape, steps: Sequence[Mapping[str, Any]], label_offset: int, num_classes: int | None
-) -> None:
+def _check_record(serialized: Any, where: str, data: 'Data') -> None:
     try:
         images, labels = record.parse(serialized[tf.newaxis])
     except tf.errors.InvalidArgumentError as error:
         raise UserError(f'{where} is no example with image/encoded and image/class/label.') from error
-    pixels = _decoded(images[0], where, shape)
-    label = int(labels[0]) + label_offset
-    if num_classes is not None and not 0 <= label < num_classes:
+    pixels = _decoded(images[0], where, data)
+    label = int(labels[0]) + data.label_offset
+    if data.num_classes is not None and not 0 <= label < data.num_classes:
         raise UserError(
-            f'{where}: its label is {int(labels[0])}, expected {-label_offset} to '
-            f'{num_classes - label_offset - 1} (dataset.task.num_classes is {num_classes}; '
+            f'{where}: its label is {int(labels[0])}, expected {-data.label_offset} to '
+            f'{data.num_classes - data.label_offset - 1} (dataset.task.num_classes is {data.num_classes}; '
             'see dataset.task.background_class).'
         )
-    _check_shape(pixels, where, shape, steps)
+    _check_shape(pixels, where, data)
 
 
-def _decoded(content: Any, where: str, shape: Shape) -> Any:
+def _decoded(content: Any, where: str, data: 'Data') -> Any:
     try:
-        return record.decode(content, shape[2])
+        return record.decode(content, data.shape[2])
     except tf.errors.InvalidArgumentError as error:
         raise UserError(f'{where}: its image cannot be decoded: {record.reason(error)}') from error
 
 
-def _check_shape(pixels: Any, where: str, shape: Shape, steps: Sequence[Mapping[str, Any]]) -> None:
-    names = ', '.join(step['type'] for step in steps) or 'no step'
+def _check_shape(pixels: Any, where: str, data: 'Data') -> None:
+    names = ', '.join(step['type'] for step in data.steps) or 'no step'
     before = 'x'.join(map(str, pixels.shape))
-    expected = 'x'.join(map(str, shape))
+    expected = 'x'.join(map(str, data.shape))
     advice = 'a step such as crop_or_pad, random_crop with padding, or resize makes it fit'
     try:
-        after = augment.apply(pixels, shape, tf.zeros([2], 'int64'), steps).shape
+        after = augment.apply(pixels, data.shape, tf.zeros([2], 'int64'), data.steps).shape
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         raise UserError(f'{where}: an image of {before} does not go through {names} to {expected}; {advice}.') from error
-    if tuple(after) != tuple(shape):
+    if tuple(after) != tuple(data.shape):
         raise UserError(
             f'{where}: an image of {before} becomes {"x".join(map(str, after))} by {names}, but the network '
             f'reads {expected}; {advice}.'

@@ -6,104 +6,83 @@ the middle: batch n of a pass is the same whether the n batches before it were r
 Shapes: N batch, H W C height, width and channels that the network reads.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mayo.data import augment, record
-from mayo.data.augment import Shape
+from mayo.data.dataset import Data
 from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
-FILES_AT_ONCE = 16  # shards that a shuffled pass reads side by side
-
 
 def epoch(
-    files: Sequence[str],
+    data: Data,
     *,
-    shape: Shape,
-    steps: Sequence[Mapping[str, Any]],
     batch_size: int,
     seed: int = 0,
     epoch: int = 0,
     skip_batches: int = 0,
     shuffle_buffer: int = 0,
-    label_offset: int = 0,
-    num_examples: int | None = None,
-    num_classes: int | None = None,
     drop_remainder: bool = False,
     threads: int | None = None,
-    labels: Sequence[int] | None = None,
 ) -> Any:
-    """A tf.data.Dataset of (images [N, H, W, C] float32, labels [N] int32): each record of `files` exactly once.
+    """A tf.data.Dataset of (images [N, H, W, C] float32, labels [N] int32): each example of `data` exactly once.
 
-    labels: with them, `files` are image files of these classes instead of records.
-    shape: (H, W, C) of an image after `steps`; label_offset is added to each label.
-    shuffle_buffer: records among which the next one is drawn; 0 leaves them in order, file after file.
+    shuffle_buffer: examples among which the next one is drawn; 0 leaves them in order, file after file.
     skip_batches: how many batches of this pass to leave out at its beginning; they are read, but not decoded.
     drop_remainder: leave out the last batch if it is not full.
     threads: how many batches to decode side by side, None for TensorFlow's choice.
-    Iterating raises TensorFlow's errors for bad records, for another number of records than `num_examples`, for labels
-    outside `num_classes` and for images of another shape; `mayo.data.faults.reading` makes them messages for the user.
+    Iterating raises TensorFlow's errors for bad examples, for another number of them than `data.num_examples`, for labels
+    outside `data.num_classes` and for images of another shape; inside `data.reading()` they are messages for the user.
     """
     pass_seed = (seed % 2**31) << 32 | epoch
-    if labels is None:
-        records = _records(files, shuffle_buffer, pass_seed, threads or tf.data.AUTOTUNE)
-    else:
-        records = _labelled_files(files, labels, shuffle_buffer, pass_seed)
-    batches = records.skip(skip_batches * batch_size).batch(batch_size)
-    batches = _numbered(batches, skip_batches * batch_size, num_examples)
+    examples = data.examples.dataset(shuffle_buffer, pass_seed, threads or tf.data.AUTOTUNE)
+    batches = examples.skip(skip_batches * batch_size).batch(batch_size)
+    batches = _numbered(batches, skip_batches * batch_size, data.num_examples)
     least = batch_size if drop_remainder else 1
-    batches = batches.filter(lambda first, batch: tf.size(batch) >= least)
+    batches = batches.filter(lambda first, batch: _size(batch) >= least)
 
     def decoded(first: Any, batch: Any) -> tuple[Any, Any]:
-        batch = tf.ensure_shape(batch, [batch_size]) if drop_remainder else batch
-        contents, classes = record.parse(batch) if labels is None else record.parse_labelled_file(batch)
-        classes += label_offset
-        if num_classes is not None:
-            tf.debugging.assert_less(classes, num_classes)
-            tf.debugging.assert_non_negative(classes)
+        if drop_remainder:
+            batch = tf.nest.map_structure(lambda part: tf.ensure_shape(part, [batch_size]), batch)
+        images, labels = data.examples.parsed(batch)
+        labels += data.label_offset
+        if data.num_classes is not None:
+            tf.debugging.assert_less(labels, data.num_classes)
+            tf.debugging.assert_non_negative(labels)
 
-        def image(content_and_number: tuple[Any, Any]) -> Any:
-            content, number = content_and_number
-            pixels = record.decode(content if labels is None else tf.io.read_file(content), shape[2])
-            return tf.ensure_shape(augment.apply(pixels, shape, tf.stack([pass_seed, number]), steps), shape)
+        def pixels(image_and_number: tuple[Any, Any]) -> Any:
+            image, number = image_and_number
+            pixels = record.decode(data.examples.content(image), data.shape[2])
+            pixels = augment.apply(pixels, data.shape, tf.stack([pass_seed, number]), data.steps)
+            return tf.ensure_shape(pixels, data.shape)
 
-        numbers = first + tf.range(tf.size(batch, 'int64'))
-        return tf.map_fn(image, (contents, numbers), fn_output_signature=tf.TensorSpec(shape)), classes
+        numbers = first + tf.range(_size(batch))
+        return tf.map_fn(pixels, (images, numbers), fn_output_signature=tf.TensorSpec(data.shape)), labels
 
     return batches.map(decoded, threads or tf.data.AUTOTUNE, deterministic=True).prefetch(2).with_options(_options(threads))
 
 
-def _records(files: Sequence[str], shuffle_buffer: int, seed: int, threads: int) -> Any:
-    if not shuffle_buffer:
-        return tf.data.TFRecordDataset(list(files))
-    names = tf.data.Dataset.from_tensor_slices(list(files))
-    names = names.shuffle(len(files), seed, reshuffle_each_iteration=False)
-    records = names.interleave(tf.data.TFRecordDataset, FILES_AT_ONCE, 1, threads, deterministic=True)
-    return records.shuffle(shuffle_buffer, seed, reshuffle_each_iteration=False)
-
-
-def _labelled_files(files: Sequence[str], labels: Sequence[int], shuffle_buffer: int, seed: int) -> Any:
-    """Texts for `record.parse_labelled_file`. As short as they are, all of them fit into the buffer."""
-    texts = tf.data.Dataset.from_tensor_slices(record.labelled_files(files, labels))
-    return texts.shuffle(len(files), seed, reshuffle_each_iteration=False) if shuffle_buffer else texts
+def _size(batch: Any) -> Any:
+    """How many examples a batch holds, int64."""
+    return tf.size(tf.nest.flatten(batch)[0], 'int64')
 
 
 def _numbered(batches: Any, skipped: int, expected: int | None) -> Any:
-    """(number of the first record, batch) for each batch, and an empty batch that marks the end.
+    """(number of the first example, batch) for each batch, and an empty batch that marks the end.
 
-    At the end it fails unless the records were `expected` many, `skipped` ones included.
+    At the end it fails unless the examples were `expected` many, `skipped` ones included.
     """
 
     def number(count: Any, batch: Any) -> tuple[Any, tuple[Any, Any]]:
-        size = tf.size(batch, 'int64')
+        size = _size(batch)
         if expected is not None:
             tf.debugging.Assert((size > 0) | (count == expected), [count])
         return count + size, (count, batch)
 
     start = skipped if expected is None else min(skipped, expected)
-    end = tf.data.Dataset.from_tensors(tf.constant([], 'string'))
+    empty = tf.nest.map_structure(lambda spec: tf.zeros([0], spec.dtype), batches.element_spec)
+    end = tf.data.Dataset.from_tensors(empty)
     return batches.concatenate(end).scan(tf.constant(start, 'int64'), number)
 
 

@@ -7,9 +7,7 @@
 N is the number of examples in a batch.
 """
 
-import os
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from mayo.util.lazy import lazy
@@ -39,21 +37,6 @@ def parse(records: Any) -> tuple[Any, Any]:
         records, {'image/encoded': tf.io.FixedLenFeature([], 'string'), 'image/class/label': tf.io.FixedLenFeature([], 'int64')}
     )
     return features['image/encoded'], tf.cast(features['image/class/label'], 'int32')
-
-
-def labelled_files(files: Sequence[str], labels: Sequence[int]) -> list[bytes]:
-    """What stands for the record of an image file that is read as it is: its label and its path.
-
-    >>> labelled_files(['cats/my cat.jpg'], [3])
-    [b'3 cats/my cat.jpg']
-    """
-    return [b'%d %s' % (label, os.fsencode(file)) for file, label in zip(files, labels, strict=True)]
-
-
-def parse_labelled_file(texts: Any) -> tuple[Any, Any]:
-    """(paths of images [N] string, labels [N] int32) of what `labelled_files` gives, a string tensor [N]."""
-    labels, paths = tf.unstack(tf.strings.split(texts, ' ', maxsplit=1).to_tensor(shape=[None, 2]), axis=1)
-    return paths, tf.strings.to_number(labels, 'int32')
 
 
 def decode(image: Any, channels: int) -> Any:

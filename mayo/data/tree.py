@@ -71,8 +71,8 @@ def _holds_classes(folder: pathlib.Path) -> bool:
     return folder.is_dir() and any(entry.is_dir() and images_in(entry) for entry in folder.iterdir())
 
 
-def labelled(tree: Tree, classes: Sequence[str]) -> tuple[list[str], list[int]]:
-    """(paths, labels) of the images of a tree. UserError: a folder is none of `classes`, which may be more."""
+def labelled(tree: Tree, classes: Sequence[str]) -> list[tuple[str, int]]:
+    """(path, label) of each image of a tree. UserError: a folder is none of `classes`, which may be more."""
     labels = {name: label for label, name in enumerate(classes)}
     for name, images in tree.images.items():
         if name not in labels:
@@ -81,8 +81,7 @@ def labelled(tree: Tree, classes: Sequence[str]) -> tuple[list[str], list[int]]:
                 f'{shown(tree.folder)}: the folder {name} with {len(images)} images is none of the {len(labels)} '
                 f'classes of dataset.prepare.classes{hint}'
             )
-    pairs = [(image, labels[name]) for name, images in tree.images.items() for image in images]
-    return [image for image, _ in pairs], [label for _, label in pairs]
+    return [(image, labels[name]) for name, images in tree.images.items() for image in images]
 
 
 def without(tree: Tree, other: Tree) -> Tree:

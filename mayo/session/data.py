@@ -4,15 +4,15 @@ train, validate     the two modes: which files, which preprocessing, shuffled or
 label of the model = label in the records + (background_class.use - background_class.has)
 """
 
-import contextlib
-import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mayo.config import Config
 from mayo.data import faults, pipeline
 from mayo.data.augment import check_steps
+from mayo.data.dataset import Data
+from mayo.data.examples import ImageFiles, Records
 from mayo.data.files import find_files, is_local
 from mayo.data.tree import labelled
 from mayo.session.own_images import images_of, known_classes
@@ -23,44 +23,13 @@ from mayo.util.files import find, shown
 COUNTED_UP_FRONT = 1 << 30  # bytes of local files whose records are counted before the first is read
 
 
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What one mode reads, checked: keyword arguments of `pipeline.epoch`, and the files.
-
-    labels: None where `files` hold records; where they are images, the class of each.
-    """
-
-    files: tuple[str, ...]
-    shape: tuple[int, int, int]
-    steps: tuple[Mapping[str, Any], ...]
-    label_offset: int
-    num_classes: int | None
-    num_examples: int | None
-    labels: tuple[int, ...] | None = None
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
-        """Around each use of an iterator over an epoch: bad records become a `UserError` that names them."""
-        with faults.reading(
-            self.files,
-            shape=self.shape,
-            steps=self.steps,
-            label_offset=self.label_offset,
-            num_classes=self.num_classes,
-            num_examples=self.num_examples,
-            labels=self.labels,
-        ):
-            yield
-
-
 def data_of(config: Config, mode: str) -> Data:
     """What `mode` ('train' or 'validate') reads. UserError with everything wrong: files, counts, steps, shape."""
     problems = Problems()
-    files: list[str] = []
-    labels: tuple[int, ...] | None = None
+    examples: Records | ImageFiles = Records(())
     shape: tuple[int, ...] = ()
     with problems.collecting():
-        files, labels = _files(config, mode)
+        examples = _examples(config, mode)
     with problems.collecting():
         shape = input_shape(config).dims
     steps = []
@@ -69,35 +38,26 @@ def data_of(config: Config, mode: str) -> Data:
         problems += check_steps(config.get(where), f'{config.origin(where)}: {where}')
         steps += config.get(where)
     num_examples = config.get(f'dataset.num_examples_per_epoch.{mode}')
-    if files and labels is None:
+    offset = int(config.get('dataset.task.background_class.use'))
+    if isinstance(examples, Records):
+        offset = label_offset(config)
         with problems.collecting():
-            _count_up_front(files, num_examples)
+            _count_up_front(examples.files, num_examples)
     problems.raise_any()
     height, width, channels = shape
-    offset = label_offset(config) if labels is None else int(config.get('dataset.task.background_class.use'))
-    return Data(
-        tuple(files),
-        (height, width, channels),
-        tuple(steps),
-        offset,
-        config.get('dataset.task.num_classes'),
-        num_examples,
-        labels,
-    )
+    return Data(examples, (height, width, channels), tuple(steps), offset, config.get('dataset.task.num_classes'), num_examples)
 
 
-def _files(config: Config, mode: str) -> tuple[list[str], tuple[int, ...] | None]:
-    """Files of records and None, or image files and their labels."""
+def _examples(config: Config, mode: str) -> Records | ImageFiles:
     tree = images_of(config, mode)
-    if tree is None:
-        key = f'dataset.path.{mode}'
-        return find_files(config.require(key, f'`{mode}`'), f'{config.origin(key)}: {key}'), None
-    images, labels = labelled(tree, [name.key for name in known_classes(config) or ()])
-    return images, tuple(labels)
+    if tree is not None:
+        return ImageFiles(tuple(labelled(tree, [name.key for name in known_classes(config) or ()])))
+    key = f'dataset.path.{mode}'
+    return Records(tuple(find_files(config.require(key, f'`{mode}`'), f'{config.origin(key)}: {key}')))
 
 
 def _count_up_front(files: Sequence[str], num_examples: int | None) -> None:
-    if sum(os.path.getsize(file) for file in files if is_local(file)) <= COUNTED_UP_FRONT:
+    if files and sum(os.path.getsize(file) for file in files if is_local(file)) <= COUNTED_UP_FRONT:
         faults.check_count(files, num_examples)
 
 
@@ -118,7 +78,7 @@ def epoch_of(
     """
     data = data or data_of(config, mode)
     return pipeline.epoch(
-        **{field.name: getattr(data, field.name) for field in dataclasses.fields(data)},
+        data,
         batch_size=batch_size or config.get('system.batch_size'),
         seed=config.get('system.seed'),
         epoch=epoch,

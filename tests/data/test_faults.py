@@ -1,11 +1,15 @@
 """A bad record is named: its file, its place, and what is wrong with it."""
 
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import tensorflow as tf
 
-from mayo.data import faults, pipeline, record
+from mayo.data import pipeline, record
+from mayo.data.dataset import Data
+from mayo.data.examples import Records
 from mayo.util.errors import UserError
 
 
@@ -14,16 +18,20 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def read(files, **keys):
-    keys = {'shape': (3, 2, 1), 'steps': [], 'num_classes': 10} | keys
-    with faults.reading(files, **keys):
-        for _ in pipeline.epoch(files, batch_size=20, **keys):
+def data_of(files: Sequence[str], **fields: Any) -> Data:
+    return Data(Records(tuple(files)), **{'shape': (3, 2, 1), 'num_classes': 10} | fields)
+
+
+def read(files: Sequence[str], **fields: Any) -> None:
+    data = data_of(files, **fields)
+    with data.reading():
+        for _ in pipeline.epoch(data, batch_size=20):
             pass
 
 
-def message(files, **keys):
+def message(files: Sequence[str], **fields: Any) -> str:
     with pytest.raises(UserError) as error:
-        read(files, **keys)
+        read(files, **fields)
     return str(error.value)
 
 
@@ -89,10 +97,7 @@ def test_an_image_too_small_to_crop_is_told_with_the_remedy(shards):
 
 
 def test_an_error_that_is_not_about_records_passes_unchanged(shards):
-    with (
-        pytest.raises(tf.errors.InvalidArgumentError, match='not mine'),
-        faults.reading(shards, shape=(3, 2, 1), steps=[], num_classes=10),
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match='not mine'), data_of(shards).reading():
         raise tf.errors.InvalidArgumentError(None, None, 'not mine')
-    with pytest.raises(KeyError), faults.reading(shards, shape=(3, 2, 1), steps=[]):
+    with pytest.raises(KeyError), data_of(shards).reading():
         raise KeyError('x')

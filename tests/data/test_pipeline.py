@@ -1,23 +1,39 @@
 """One pass: every image once, in an order that the seed fixes, taken up anywhere."""
 
 import collections
+import dataclasses
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mayo.data import pipeline
+from mayo.data.dataset import Data
+from mayo.data.examples import ImageFiles, Records
 
 SHIPPED = pathlib.Path(__file__).parents[2] / 'datasets/fashion_mnist/test.tfrecord'
 
 
-def read(files, **keys):
+FIELDS = {field.name for field in dataclasses.fields(Data)}
+
+
+def passed(examples: Sequence[str] | ImageFiles, **keys: Any) -> tf.data.Dataset:
+    """A pass over files of 3x2 grey pictures, or over image files; `keys` of `Data` and of `epoch`."""
+    keys = {'shape': (3, 2, 1), 'batch_size': 7, 'threads': 2} | keys
+    source = examples if isinstance(examples, ImageFiles) else Records(tuple(examples))
+    data = Data(source, **{key: value for key, value in keys.items() if key in FIELDS})
+    return pipeline.epoch(data, **{key: value for key, value in keys.items() if key not in FIELDS})
+
+
+def read(examples: Sequence[str] | ImageFiles, **keys: Any) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """(images, labels) of a whole pass, and the sizes of its batches."""
-    keys = {'shape': (3, 2, 1), 'steps': [], 'batch_size': 7, 'threads': 2} | keys
-    batches = [(images.numpy(), labels.numpy()) for images, labels in pipeline.epoch(files, **keys)]
+    batches = [(images.numpy(), labels.numpy()) for images, labels in passed(examples, **keys)]
     if not batches:
-        return np.zeros((0, *keys['shape'])), np.zeros(0, int), []
+        return np.zeros((0, 3, 2, 1)), np.zeros(0, int), []
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return images, labels, [len(part) for _, part in batches]
 
@@ -35,9 +51,7 @@ def test_every_image_counts_exactly_once(shards, helpers, batch_size, shuffle_bu
 @pytest.mark.parametrize('batch_size', [1, 7, 256, 10_000])
 def test_every_image_of_the_shipped_test_set_counts_exactly_once(batch_size):
     labels = collections.Counter()
-    for images, batch in pipeline.epoch(
-        [str(SHIPPED)], shape=(28, 28, 1), steps=[], batch_size=batch_size, num_examples=10_000, num_classes=10
-    ):
+    for images, batch in passed([str(SHIPPED)], shape=(28, 28, 1), batch_size=batch_size, num_examples=10_000, num_classes=10):
         assert images.shape == (len(batch), 28, 28, 1)
         labels.update(batch.numpy().tolist())
     assert labels == dict.fromkeys(range(10), 1000)
@@ -101,7 +115,7 @@ def test_drop_remainder_leaves_out_the_last_batch_if_it_is_not_full(shards):
 
 
 def test_drop_remainder_makes_the_batch_size_static(shards):
-    images, labels = pipeline.epoch(shards, shape=(3, 2, 1), steps=[], batch_size=7, drop_remainder=True).element_spec
+    images, labels = passed(shards, drop_remainder=True).element_spec
     assert (images.shape, labels.shape) == ((7, 3, 2, 1), (7,))
 
 
@@ -135,7 +149,37 @@ def test_grey_becomes_colour_where_the_network_reads_three_channels(shards):
 
 def test_28x28_becomes_32x32_as_the_preprocessing_says():
     steps = [{'type': 'crop_or_pad'}, {'type': 'linear_map', 'scale': 2 / 255, 'shift': -1.0}]
-    images = next(iter(pipeline.epoch([str(SHIPPED)], shape=(32, 32, 3), steps=steps, batch_size=5)))[0].numpy()
-    grey = next(iter(pipeline.epoch([str(SHIPPED)], shape=(28, 28, 1), steps=[], batch_size=5)))[0].numpy()
+    images = next(iter(passed([str(SHIPPED)], shape=(32, 32, 3), steps=steps, batch_size=5)))[0].numpy()
+    grey = next(iter(passed([str(SHIPPED)], shape=(28, 28, 1), batch_size=5)))[0].numpy()
     expected = np.pad(grey, ((0, 0), (2, 2), (2, 2), (0, 0))).repeat(3, -1) * 2 / 255 - 1
     np.testing.assert_allclose(images, expected, atol=1e-6)
+
+
+@pytest.fixture
+def pictures(tmp_path: pathlib.Path, helpers: Any) -> ImageFiles:
+    """30 image files under awkward names, number n of class n % 10."""
+    names = [f"{n} it's é $(x)\n.png" for n in range(29)] + [os.fsdecode(b'no text \xff.png')]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(tf.io.encode_png(helpers.picture(number)).numpy())
+    return ImageFiles(tuple((str(tmp_path / name), number % 10) for number, name in enumerate(names)))
+
+
+@pytest.mark.parametrize('shuffle_buffer', [0, 1])
+@pytest.mark.parametrize('drop_remainder', [False, True])
+def test_every_image_file_is_read_once_with_its_label(
+    pictures: ImageFiles, helpers: Any, shuffle_buffer: int, drop_remainder: bool
+) -> None:
+    keys = {'num_examples': 30, 'num_classes': 11, 'label_offset': 1, 'shuffle_buffer': shuffle_buffer}
+    images, labels, sizes = read(pictures, batch_size=6, drop_remainder=drop_remainder, **keys)
+    order = helpers.numbers(images)
+    assert sorted(order) == list(range(30))
+    assert labels.tolist() == [number % 10 + 1 for number in order]
+    assert (order == list(range(30))) == (not shuffle_buffer)
+    assert (labels.dtype, sizes) == (np.int32, [6] * 5)
+    assert helpers.numbers(read(pictures, batch_size=6, skip_batches=2, **keys)[0]) == order[12:]
+
+
+def test_records_are_shuffled_no_further_than_the_buffer_and_image_files_over_all(shards: Sequence[str], helpers: Any) -> None:
+    order = helpers.numbers(read(shards[:1], shuffle_buffer=5)[0])
+    assert all(number < place + 5 for place, number in enumerate(order))
+    assert order != sorted(order)

@@ -28,9 +28,9 @@ def relative(here, images):
 def test_classes_are_the_folders_in_order_and_images_lie_at_any_depth(here):
     touch(here, 'a/dog/2.jpg', 'a/dog/old/1.PNG', 'a/cat/x.webp', 'a/cat/.hidden.jpg', 'a/.git/x.jpg', 'a/notes/a.txt')
     tree = tree_of(here / 'a')
-    images, labels = labelled(tree, list(tree.images))
+    images, labels = zip(*labelled(tree, list(tree.images)), strict=True)
     assert list(tree.images) == ['cat', 'dog']
-    assert (relative(here, images), labels) == (['a/cat/x.webp', 'a/dog/2.jpg', 'a/dog/old/1.PNG'], [0, 1, 1])
+    assert (relative(here, images), labels) == (['a/cat/x.webp', 'a/dog/2.jpg', 'a/dog/old/1.PNG'], (0, 1, 1))
 
 
 def test_a_folder_that_is_none_of_the_classes_is_told(here):
