@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from mayo.config import Config
-from mayo.export import Export, Preprocessing, Subject, export
+from mayo.export import Preprocessing, Subject
 from mayo.export.compare import Gated, Reference
+from mayo.export.write import Export, export
 from mayo.util.errors import UserError
 
 if typing.TYPE_CHECKING:
@@ -26,8 +27,9 @@ def exported(session: 'Session') -> Export:
     config = session.config
     settings = config.get('export')
     network = _network(session)
-    one = subject(session, network)
-    written = export(one, _reference(network, one.preprocessing), settings['formats'], folder(config), settings['images'])
+    network_out = subject(session, network)
+    reference = _reference(network, network_out.preprocessing)
+    written = export(network_out, reference, settings['formats'], folder(config), settings['images'])
     if written.gated and written.masks == 1:
         _log.warning('all images chose the same channels: the comparison cannot tell whether the files choose at all')
     return written
@@ -97,20 +99,20 @@ def _origin(session: 'Session') -> Mapping[str, str]:
     """Lines of the README."""
     config = session.config
     densities = {node.params['gate_params'].get('density') for node in session.graph.nodes if node.type == 'gated_convolution'}
-    said: dict[str, Any] = {
+    facts: dict[str, Any] = {
         'network': config.get('model.description') or session.model_name,
         'trained on': config.get('dataset.description') or config.get('dataset.name'),
         'checkpoint': session.weights or 'none, the weights are random',
         'density': ', '.join(f'{density:g}' for density in sorted(densities)) if densities else None,
     }
-    return {name: str(value) for name, value in said.items() if value}
+    return {name: str(value) for name, value in facts.items() if value}
 
 
 def _reference(network: 'Network', preprocessing: Preprocessing | None) -> Reference:
     """Masked execution of images as an artifact takes them."""
     import tensorflow as tf
 
-    from mayo.export.saved_model import preprocess
+    from mayo.export.function import preprocess
 
     def read(images: np.ndarray) -> tf.Tensor:
         if preprocessing is None:
@@ -120,8 +122,8 @@ def _reference(network: 'Network', preprocessing: Preprocessing | None) -> Refer
     def run(images: np.ndarray) -> tuple[np.ndarray, list[Gated]]:
         outputs, gates = [], []
         for start in range(0, len(images), BATCH):
-            found, stats = network(read(images[start : start + BATCH]), training=False)
-            outputs.append(found.numpy())
+            batch, stats = network(read(images[start : start + BATCH]), training=False)
+            outputs.append(batch.numpy())
             gates.append([(stat.saliency.numpy(), stat.mask.numpy()) for stat in stats.values()])
         joined = [Gated(*map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*gates, strict=True)]
         return np.concatenate(outputs), joined

@@ -1,7 +1,9 @@
-"""Floor 5: a compact network as files for other programs: SavedModel, TFLite, ONNX. Each is loaded and compared."""
+"""Floor 5: a compact network as files for other programs: SavedModel, TFLite, ONNX. Each is loaded and compared.
 
-from mayo.export import onnx, saved_model, tflite
+Importing this imports neither TensorFlow nor NumPy: the names of the formats are part of the settings.
+"""
+
+from mayo.export import format
 from mayo.export.artifact import Artifact, Format, Preprocessing, Subject, formats
-from mayo.export.write import Export, export
 
-__all__ = ['Artifact', 'Export', 'Format', 'Preprocessing', 'Subject', 'export', 'formats', 'onnx', 'saved_model', 'tflite']
+__all__ = ['Artifact', 'Format', 'Preprocessing', 'Subject', 'format', 'formats']

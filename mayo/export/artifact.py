@@ -1,13 +1,16 @@
-"""What is exported, and what a format has to offer: `formats` by name, entered by the modules beside this one."""
+"""What is exported, and what a format has to offer: `formats` by name, entered by the files in format/."""
 
 import pathlib
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from mayo.util.extras import missing, remedy
 from mayo.util.registry import Registry
+
+if typing.TYPE_CHECKING:
+    import numpy as np
 
 Size = tuple[int, int]  # height, width
 
@@ -49,26 +52,45 @@ class Subject:
         return 'float32' if self.preprocessing is None else 'uint8'
 
 
-Classify = Callable[[np.ndarray], np.ndarray]  # images [N, H, W, C] to outputs [N, C]
+Classify = Callable[['np.ndarray'], 'np.ndarray']  # images [N, H, W, C] to outputs [N, C]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Format:
-    """One way to write a network.
+    """One way to write a network: everything that anyone asks about it.
 
-    file: its name; to_write, to_run: the packages needed; any_batch: whether it takes several images at once
-    refuse(subject): why it cannot hold it; write(subject, path): UserError if that shows only now
-    load(path): the artifact in its own runtime; snippet: Python for the README, with `outputs` of `images`
+    title: its name in sentences; file: the name of what it writes.
+    to_write, to_run: the packages needed; extra: what installs them.
+    any_batch, any_size: whether it takes several images at once; and, where it preprocesses them, images of any size.
+    refuse(subject): why else it cannot hold it, a line each, to go after the format's name.
+    write(subject, path): UserError if it shows only now that it cannot.
+    load(path): the artifact in its own runtime.
+    snippet: Python for the README, that makes `outputs` of `images`; its imports in the first line.
     """
 
+    title: str
     file: str
     to_write: tuple[str, ...]
     to_run: tuple[str, ...]
+    extra: str
     any_batch: bool
+    any_size: bool
     refuse: Callable[[Subject], list[str]]
     write: Callable[[Subject, pathlib.Path], None]
     load: Callable[[pathlib.Path], Classify]
     snippet: str
+
+    def lacks(self) -> str | None:
+        """What to install before it can be written and compared; None if nothing."""
+        packages = missing([*self.to_write, *self.to_run])
+        return f'needs {" and ".join(packages)}; `{remedy(self.extra)}` installs it.' if packages else None
+
+    def reasons(self, subject: Subject) -> list[str]:
+        """Why it cannot hold the subject, a line each."""
+        size = []
+        if subject.preprocessing is not None and subject.preprocessing.size is None and not self.any_size:
+            size = ['preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.']
+        return size + self.refuse(subject)
 
 
 formats: Registry[Format] = Registry('export format')
@@ -82,10 +104,3 @@ class Artifact:
     file: str
     bytes: int
     difference: float
-
-
-def fixed_size(subject: Subject) -> list[str]:
-    """Why a format of fixed shapes cannot hold it."""
-    if subject.preprocessing is not None and subject.preprocessing.size is None:
-        return ['preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.']
-    return []

@@ -80,7 +80,8 @@ def margin(gate: Gated) -> np.ndarray:
     won = gate.mask > 0
     weakest = np.where(won, gate.saliency, np.inf).min(1)
     best = np.where(won, -np.inf, gate.saliency).max(1)
-    return (weakest - best) / np.maximum(gate.saliency.max(1), 1e-30)
+    margins: np.ndarray = (weakest - best) / np.maximum(gate.saliency.max(1), 1e-30)
+    return margins
 
 
 def difference(classify: Classify, inputs: Inputs, any_batch: bool) -> float:
@@ -93,10 +94,10 @@ def difference(classify: Classify, inputs: Inputs, any_batch: bool) -> float:
 
 def check(name: str, classify: Classify, inputs: Inputs, any_batch: bool) -> float:
     """`difference`. Errors: RunError if it is more than rounding makes."""
-    found = difference(classify, inputs, any_batch)
-    if not found <= TOLERANCE:  # nan is no number to accept
+    differs = difference(classify, inputs, any_batch)
+    if not differs <= TOLERANCE:  # nan is no number to accept
         raise RunError(
-            f'{name} does not compute what masked execution does: outputs differ by {found:.2g} of the largest, '
+            f'{name} does not compute what masked execution does: outputs differ by {differs:.2g} of the largest, '
             f'expected at most {TOLERANCE:g}. Nothing was written.'
         )
-    return found
+    return differs

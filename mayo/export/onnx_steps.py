@@ -32,14 +32,14 @@ METHODS_1 = {  # without half_pixel
 
 def refuse(given: Sequence[Mapping[str, Any]]) -> list[str]:
     """The steps that cannot be written, a line each."""
-    found = [f'has no preprocessing step `{step["type"]}`.' for step in given if step['type'] not in steps]
+    reasons = [f'has no preprocessing step `{step["type"]}`.' for step in given if step['type'] not in steps]
     for step in given:
         if step['type'] == 'resize':
             keys = keys_of(step)
             if keys['method'] not in METHODS or keys['antialias']:
                 how = ', antialiased' if keys['antialias'] else ''
-                found.append(f'resizes by {" or ".join(METHODS)} only, not by {keys["method"]}{how}.')
-    return found
+                reasons.append(f'resizes by {" or ".join(METHODS)} only, not by {keys["method"]}{how}.')
+    return reasons
 
 
 def write(writer: 'Writer', image: str, dims: Dims, shape: Dims, step: Mapping[str, Any]) -> tuple[str, Dims]:

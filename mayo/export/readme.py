@@ -12,9 +12,9 @@ NAME = 'README.md'
 def readme(subject: Subject, artifacts: Sequence[Artifact]) -> str:
     """Markdown. Each block of Python runs as it stands, in the folder of the export."""
     parts = [f'# {subject.name}', _about(subject), '## Files', _files(artifacts)]
-    parts += ['## Images in, numbers out', _contract(subject)]
-    for one in artifacts:
-        parts += [f'## {one.file}', _usage(subject, formats[one.format])]
+    parts += ['## Images in, numbers out', _contract(subject, [formats[artifact.format] for artifact in artifacts])]
+    for artifact in artifacts:
+        parts += [f'## {artifact.file}', _usage(subject, formats[artifact.format])]
     return '\n\n'.join(parts) + '\n'
 
 
@@ -26,17 +26,18 @@ def _about(subject: Subject) -> str:
 
 
 def _files(artifacts: Sequence[Artifact]) -> str:
-    rows = [f'| {one.file} | {size(one.bytes)} | {one.difference:.1e} |' for one in artifacts]
+    rows = [f'| {artifact.file} | {size(artifact.bytes)} | {artifact.difference:.1e} |' for artifact in artifacts]
     return '\n'.join(
         ['| file | size | largest difference from the network in training, over the largest output |', '|---|---|---|', *rows]
     )
 
 
-def _contract(subject: Subject) -> str:
+def _contract(subject: Subject, written: Sequence[Format]) -> str:
     height, width, channels = (side or 'any' for side in subject.dims)
+    several = [f'; {format.title} takes any number of them' for format in written if format.any_batch]
     lines = [
-        f'- in: `images`, {subject.dtype}, [1, {height}, {width}, {channels}]: one image, rows, columns, channels; '
-        'a SavedModel takes any number of them'
+        f'- in: `images`, {subject.dtype}, [1, {height}, {width}, {channels}]: one image, rows, columns, channels'
+        + ''.join(several)
     ]
     if subject.preprocessing is not None:
         lines.append(

@@ -8,7 +8,6 @@ from mayo.export import compare
 from mayo.export.artifact import Artifact, Subject, formats
 from mayo.export.readme import NAME, readme
 from mayo.util.errors import Problems
-from mayo.util.extras import missing, remedy
 from mayo.util.files import shown, whole_folder
 from mayo.util.format import size, table
 
@@ -27,7 +26,10 @@ class Export:
 
     def render(self) -> str:
         """What `export` prints."""
-        rows = [[one.format, shown(self.folder / one.file), size(one.bytes), f'{one.difference:.1e}'] for one in self.artifacts]
+        rows = [
+            [artifact.format, shown(self.folder / artifact.file), size(artifact.bytes), f'{artifact.difference:.1e}']
+            for artifact in self.artifacts
+        ]
         chose = f', which chose channels in {self.masks} different ways' if self.gated else ''
         return (
             f'{table(["format", "file", "size", "difference"], rows, left=2)}\nEach was loaded and compared with masked '
@@ -58,10 +60,10 @@ def check(subject: Subject, names: Sequence[str], folder: pathlib.Path) -> None:
     """UserError with everything that stops an export."""
     problems = Problems()
     for name in names:
-        lacking = missing([*formats[name].to_write, *formats[name].to_run])
-        if lacking:
-            problems.append(f'export.formats: {name} needs {" and ".join(lacking)}; `{remedy("export")}` installs it.')
-        problems += [f'export.formats: {name} {reason}' for reason in formats[name].refuse(subject)]
+        lacks = formats[name].lacks()
+        problems += [
+            f'export.formats: {name} {reason}' for reason in ([lacks] if lacks else []) + formats[name].reasons(subject)
+        ]
     if folder.exists() and not _is_export(folder):
         problems.append(f'export.path: {shown(folder)} exists and is no export; name another folder.')
     problems.raise_any()
@@ -74,9 +76,9 @@ def _is_export(folder: pathlib.Path) -> bool:
 
 
 def _artifact(subject: Subject, name: str, inputs: compare.Inputs, folder: pathlib.Path) -> Artifact:
-    one = formats[name]
-    path = folder / one.file
-    one.write(subject, path)
-    difference = compare.check(name, one.load(path), inputs, one.any_batch)
+    format = formats[name]
+    path = folder / format.file
+    format.write(subject, path)
+    difference = compare.check(name, format.load(path), inputs, format.any_batch)
     files = [file for file in (path.rglob('*') if path.is_dir() else [path]) if file.is_file()]
-    return Artifact(name, one.file, sum(file.stat().st_size for file in files), difference)
+    return Artifact(name, format.file, sum(file.stat().st_size for file in files), difference)

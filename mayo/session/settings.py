@@ -172,7 +172,7 @@ SETTINGS: Mapping[str, Kind] = {
     'slim.round_to': whole(1),
     'slim.fold': FLAG,
     'slim.model': YAML_FILE,
-    'export.formats': each(choice('saved_model', 'tflite', 'onnx')),
+    'export.formats': each(choice('onnx', 'saved_model', 'tflite')),
     'export.path': TEXT,
     'export.preprocess': FLAG,
     'export.image_size': SIZE,

@@ -7,7 +7,7 @@ import tensorflow as tf
 from mayo.estimate import Shape, complete
 from mayo.export import Preprocessing, Subject
 from mayo.export.compare import Gated
-from mayo.export.saved_model import preprocess
+from mayo.export.function import preprocess
 from mayo.net.graph import build_graph
 from mayo.net.tf.compact import lower
 from mayo.net.tf.network import Network

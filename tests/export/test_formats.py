@@ -5,15 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mayo.config import Config
 from mayo.export import compare, formats
 from mayo.net.tf.compact import program as ops
+from mayo.session import settings
 from mayo.util.errors import RunError
 
 every = pytest.mark.parametrize('name', list(formats))
 
 
 def test_the_formats_are_those_that_the_settings_name():
-    assert list(formats) == ['onnx', 'saved_model', 'tflite']
+    assert settings.SETTINGS['export.formats'].expected.endswith(f'one of {", ".join(formats)}')
+    assert set(Config.default().get('export.formats')) <= set(formats)
 
 
 def loaded(subject, name, folder):
@@ -53,7 +56,7 @@ def test_a_saved_model_takes_images_of_any_size(tiny, tmp_path):
 
 @pytest.mark.parametrize('name', ['tflite', 'onnx'])
 def test_other_formats_refuse_images_of_any_size(tiny, name):
-    assert formats[name].refuse(tiny.subject(inside=True)) == [
+    assert formats[name].reasons(tiny.subject(inside=True)) == [
         'preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.'
     ]
 

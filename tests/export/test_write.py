@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from mayo.export import artifact, export, formats
-from mayo.export import write as writing
+from mayo.export import Format, artifact, formats
+from mayo.export.write import export
 from mayo.util.errors import RunError, UserError
 
 
@@ -15,17 +15,20 @@ from mayo.util.errors import RunError, UserError
 def as_text(monkeypatch):
     """A format of a few bytes, whose files compute what masked execution does, or nothing right."""
     results = {}
-    one = artifact.Format(
-        'model.txt',
-        ('json',),
-        ('json',),
+    text = Format(
+        title='Text',
+        file='model.txt',
+        to_write=('json',),
+        to_run=('json',),
+        extra='export',
         any_batch=False,
+        any_size=True,
         refuse=lambda subject: [],
         write=lambda subject, path: path.write_text('network'),
         load=lambda path: results['classify'],
         snippet='import json\n',
     )
-    monkeypatch.setitem(formats._items, 'text', one)
+    monkeypatch.setitem(formats._items, 'text', text)
     return results
 
 
@@ -59,7 +62,7 @@ def test_a_folder_holds_artifacts_labels_and_a_readme(tiny, as_text, tmp_path):
 def test_a_readme_without_labels_and_with_probabilities_says_so(tiny, as_text, tmp_path):
     exported(tiny, as_text, tmp_path / 'tiny', probabilities=True, inside=True, size=(9, 9))
     text = (tmp_path / 'tiny/README.md').read_text()
-    assert '- in: `images`, uint8, [1, 9, 9, 3]: one image' in text
+    assert '- in: `images`, uint8, [1, 9, 9, 3]: one image, rows, columns, channels\n' in text
     assert 'the network does the preprocessing itself: `crop_or_pad`' in text
     assert text.count('- out: a probability for each class\n') == 1
     assert 'labels' not in text.replace('labels.txt', '')
@@ -92,7 +95,7 @@ def test_what_is_no_export_is_not_overwritten(tiny, as_text, tmp_path, name):
 
 
 def test_everything_that_stops_an_export_is_told_at_once(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, 'missing', lambda packages: [name for name in packages if name == 'ai_edge_litert'])
+    monkeypatch.setattr(artifact, 'missing', lambda packages: [name for name in packages if name == 'ai_edge_litert'])
     subject = tiny.subject(inside=True)
     with pytest.raises(UserError) as caught:
         export(subject, tiny.reference(subject), ['saved_model', 'tflite', 'onnx'], tmp_path / 'tiny')
@@ -111,7 +114,9 @@ def test_the_python_of_the_readme_runs(tiny, tmp_path):
     assert len(blocks) == 3
     code = '\n'.join(blocks)
     done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path / 'tiny', capture_output=True, text=True, check=True)
-    said = done.stdout.split()
-    assert len(said) == 3
-    assert len(set(said)) == 1
-    assert said[0] in subject.labels
+    labels = done.stdout.split()
+    assert len(labels) == 3
+    assert len(set(labels)) == 1
+    assert labels[0] in subject.labels
+    contract = (tmp_path / 'tiny/README.md').read_text()
+    assert ': one image, rows, columns, channels; SavedModel takes any number of them\n' in contract

@@ -4,12 +4,11 @@ import functools
 import pathlib
 import typing
 
-import numpy as np
-
-from mayo.export import onnx_steps
-from mayo.export.artifact import Classify, Format, Preprocessing, Subject, fixed_size, formats
+from mayo.export.artifact import Classify, Format, Preprocessing, Subject, formats
 
 if typing.TYPE_CHECKING:
+    import numpy as np
+
     from mayo.net.tf.compact.onnx_writer import Writer
 
 SNIPPET = """\
@@ -21,14 +20,14 @@ LIMIT = 2 << 30  # bytes that a file can hold
 
 
 def refuse(subject: Subject) -> list[str]:
-    """Why it cannot be held: several gigabytes, images of any size, steps that ONNX has no operation for."""
-    found = fixed_size(subject)
-    if subject.preprocessing is not None:
-        found += onnx_steps.refuse(subject.preprocessing.steps)
-    size = sum(one.weights.nbytes for one in subject.program.operations if hasattr(one, 'weights'))
+    """Why it cannot be held: steps that ONNX has no operation for, several gigabytes."""
+    from mayo.export import onnx_steps
+
+    reasons = [] if subject.preprocessing is None else onnx_steps.refuse(subject.preprocessing.steps)
+    size = sum(operation.weights.nbytes for operation in subject.program.operations if hasattr(operation, 'weights'))
     if size >= LIMIT:
-        found.append(f'holds 2 GiB, but the weights are {size / 2**30:.1f} GiB.')
-    return found
+        reasons.append(f'holds 2 GiB, but the weights are {size / 2**30:.1f} GiB.')
+    return reasons
 
 
 def write(subject: Subject, path: pathlib.Path) -> None:
@@ -47,6 +46,8 @@ def write(subject: Subject, path: pathlib.Path) -> None:
 
 def preprocess(writer: 'Writer', image: str, dims: tuple[int, int, int], preprocessing: Preprocessing) -> str:
     """The steps, from [1, H, W, C] float32 in 0..255 to what the network reads."""
+    from mayo.export import onnx_steps
+
     for step in preprocessing.steps:
         image, dims = onnx_steps.write(writer, image, dims, preprocessing.shape, step)
     assert dims == preprocessing.shape, f'steps give {dims}, the network reads {preprocessing.shape}'
@@ -60,11 +61,25 @@ def load(path: pathlib.Path) -> Classify:
     onnxruntime.disable_telemetry_events()
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
 
-    def run(images: np.ndarray) -> np.ndarray:
+    def classify(images: 'np.ndarray') -> 'np.ndarray':
         outputs: np.ndarray = session.run(None, {'images': images})[0]
         return outputs
 
-    return run
+    return classify
 
 
-formats.register('onnx')(Format('model.onnx', ('onnx',), ('onnxruntime',), False, refuse, write, load, SNIPPET))
+formats.register('onnx')(
+    Format(
+        title='ONNX',
+        file='model.onnx',
+        to_write=('onnx',),
+        to_run=('onnxruntime',),
+        extra='export',
+        any_batch=False,
+        any_size=False,
+        refuse=refuse,
+        write=write,
+        load=load,
+        snippet=SNIPPET,
+    )
+)

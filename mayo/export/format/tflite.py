@@ -3,17 +3,16 @@
 import dataclasses
 import pathlib
 import re
+import typing
 from typing import Any
 
-import numpy as np
-
-from mayo.export import saved_model
-from mayo.export.artifact import Classify, Format, Subject, fixed_size, formats
+from mayo.export.artifact import Classify, Format, Subject, formats
 from mayo.util.errors import UserError
-from mayo.util.lazy import lazy
 
-tf = lazy('tensorflow')
-compact = lazy('mayo.net.tf.compact')
+if typing.TYPE_CHECKING:
+    import numpy as np
+
+    from mayo.net.tf.compact.program import Operation, Program
 
 SNIPPET = """\
 from ai_edge_litert.interpreter import Interpreter
@@ -23,14 +22,17 @@ network.set_tensor(network.get_input_details()[0]['index'], images)
 network.invoke()
 outputs = network.get_tensor(network.get_output_details()[0]['index'])"""
 
-
-TINY = np.float32(1e-30)  # a bias that changes nothing
+TINY = 1e-30  # a bias that changes nothing
 
 
 def write(subject: Subject, path: pathlib.Path) -> None:
     """Writes the file `path`. Errors: UserError with the operations that TFLite has not."""
-    function = saved_model.function(dataclasses.replace(subject, program=_biased(subject.program)), 1, xla=False)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], function)
+    import tensorflow as tf
+
+    from mayo.export.function import function
+
+    network = function(dataclasses.replace(subject, program=biased(subject.program)), 1, xla=False)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()], network)
     try:
         path.write_bytes(converter.convert())
     except Exception as error:  # the converter's own kinds have no public name
@@ -40,20 +42,24 @@ def write(subject: Subject, path: pathlib.Path) -> None:
         raise UserError(f'export.formats: tflite has no {", ".join(lacking)}, which {subject.name} needs.') from None
 
 
-def _biased(program: Any) -> Any:
+def biased(program: 'Program') -> 'Program':
     """The program with a bias wherever it was zero: the converter of TensorFlow 2.21 removes such a bias, and with it the relu
     after a product with weights that were gathered."""
+    import numpy as np
 
-    def biased(layer: Any) -> Any:
+    from mayo.net.tf.compact import program as ops
+
+    def with_bias(layer: Any) -> Any:
         return layer if layer.bias.any() else dataclasses.replace(layer, bias=np.full_like(layer.bias, TINY))
 
-    def changed(one: Any) -> Any:
-        if isinstance(one, compact.program.Dense):
-            return biased(one)
-        if isinstance(one, compact.program.Conv) and one.gate is not None:
-            gate = dataclasses.replace(one.gate, layers=tuple(map(biased, one.gate.layers)))
-            return dataclasses.replace(one, gate=gate)
-        return one
+    def changed(operation: 'Operation') -> 'Operation':
+        """A fully connected layer, or a gate's layers, with biases; any other operation as it is."""
+        if isinstance(operation, ops.Dense):
+            return typing.cast(ops.Dense, with_bias(operation))
+        if isinstance(operation, ops.Conv) and operation.gate is not None:
+            gate = dataclasses.replace(operation.gate, layers=tuple(map(with_bias, operation.gate.layers)))
+            return dataclasses.replace(operation, gate=gate)
+        return operation
 
     return dataclasses.replace(program, operations=tuple(map(changed, program.operations)))
 
@@ -66,15 +72,27 @@ def load(path: pathlib.Path) -> Classify:
     network.allocate_tensors()
     (source,), (target,) = network.get_input_details(), network.get_output_details()
 
-    def run(images: np.ndarray) -> np.ndarray:
+    def classify(images: 'np.ndarray') -> 'np.ndarray':
         network.set_tensor(source['index'], images)
         network.invoke()
         outputs: np.ndarray = network.get_tensor(target['index'])
         return outputs
 
-    return run
+    return classify
 
 
 formats.register('tflite')(
-    Format('model.tflite', ('tensorflow',), ('ai_edge_litert',), False, fixed_size, write, load, SNIPPET)
+    Format(
+        title='TFLite',
+        file='model.tflite',
+        to_write=('tensorflow',),
+        to_run=('ai_edge_litert',),
+        extra='export',
+        any_batch=False,
+        any_size=False,
+        refuse=lambda subject: [],
+        write=write,
+        load=load,
+        snippet=SNIPPET,
+    )
 )
