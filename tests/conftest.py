@@ -2,6 +2,9 @@
 pictures that brightness tells apart, which learns in a second."""
 
 import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +52,7 @@ model.layers:
 """
 
 
-def write_pictures(path, count, seed):
+def write_pictures(path: Any, count: int, seed: int) -> None:
     """`count` pictures of 8 x 8 grey pixels; the brighter, the higher the class."""
     import tensorflow as tf
 
@@ -63,7 +66,7 @@ def write_pictures(path, count, seed):
 
 
 @pytest.fixture(scope='session')
-def pictures(tmp_path_factory):
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp('pictures')
     write_pictures(folder / 'train.tfrecord', 96, 0)
     write_pictures(folder / 'validate.tfrecord', 50, 1)
@@ -71,10 +74,10 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture
-def config_of(pictures, tmp_path):
+def config_of(pictures: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., Config]:
     """A function that makes a configuration from words; checkpoints go to the test's own folder."""
 
-    def make(*words, gated=False):
+    def make(*words: Any, gated: bool = False) -> Config:
         config = Config.default()
         config.merge_text(TINY, 'tiny.yaml')
         if gated:

@@ -1,16 +1,16 @@
 """The documentation shows what the commands print: each is run again, and every figure but the speed must be as shown."""
 
-import importlib.util
 import pathlib
 import re
+import runpy
+import types
+from typing import Any
 
 import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SPEC = importlib.util.spec_from_file_location('refresh', ROOT / 'docs' / 'refresh.py')
-refresh = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(refresh)
+refresh = types.SimpleNamespace(**runpy.run_path(str(ROOT / 'docs' / 'refresh.py')))
 
 SHOWN = [
     pytest.param(command, output, id=f'{page.name}: {command[:60]}')
@@ -24,14 +24,14 @@ LINK = re.compile(r'\]\(([^)#:]+)\)')
 NUMBER = re.compile(r'\d[\d,]*(?:\.\d+)?')
 
 
-def parts(text):
+def parts(text: Any) -> tuple[Any, list[Any]]:
     """The words of `text` without its speed, and its numbers."""
     text = re.sub(r'[\d,.]+ images/s', 'some images/s', text)
     return NUMBER.sub('#', text).split(), [float(number.replace(',', '')) for number in NUMBER.findall(text)]
 
 
 @pytest.mark.parametrize('command, output', SHOWN)
-def test_a_documented_command_prints_what_the_page_shows(command, output):
+def test_a_documented_command_prints_what_the_page_shows(command: Any, output: Any) -> None:
     words, numbers = parts(refresh.run(command))
     shown_words, shown_numbers = parts(output)
     assert words == shown_words, 'python docs/refresh.py writes the new output'
@@ -40,12 +40,12 @@ def test_a_documented_command_prints_what_the_page_shows(command, output):
 
 
 @pytest.mark.parametrize('page', refresh.pages(), ids=lambda page: page.name)
-def test_every_link_to_a_file_leads_somewhere(page):
+def test_every_link_to_a_file_leads_somewhere(page: Any) -> None:
     missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert not missing
 
 
-def test_refreshing_replaces_only_the_outputs():
+def test_refreshing_replaces_only_the_outputs() -> None:
     page = 'text\n```console\n$ echo a \\\n    b\nold\n$ echo c\n```\n$ echo no\n'
     assert refresh.refreshed(page, lambda command: f'<{command[:6]}>\n') == (
         'text\n```console\n$ echo a \\\n    b\n<echo a>\n$ echo c\n<echo c>\n```\n$ echo no\n'

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,7 +158,7 @@ def drive() -> None:
 
     tf.config.run_functions_eagerly(True)  # a few steps: tracing and compiling would take longer
 
-    def obey(words):
+    def obey(words: Any) -> tuple[int, Any]:
         with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(printed):
             status = pytest.main([*words[2:], '-n0']) if words[:2] == ['-m', 'pytest'] else main(words)
         return int(status), printed.getvalue()
@@ -173,14 +174,14 @@ def drive() -> None:
 
 
 @pytest.fixture(scope='module')
-def copy(tmp_path_factory):
+def copy(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     root = tmp_path_factory.mktemp('checkout')
     copy_checkout(root)
     return root
 
 
 @pytest.fixture(scope='module')
-def done(copy):
+def done(copy: pathlib.Path) -> Any:
     """(status, what it printed) of each command of the page, and of the two evaluations that `drive` adds."""
     process = subprocess.run(
         [sys.executable, '-P', __file__],
@@ -195,20 +196,20 @@ def done(copy):
 
 
 @pytest.mark.parametrize('number', range(len(COMMANDS)), ids=[' '.join(words_of(command))[:100] for command in COMMANDS])
-def test_a_command_of_the_page_runs(done, copy, number):
+def test_a_command_of_the_page_runs(done: Any, copy: pathlib.Path, number: Any) -> None:
     status, printed = done[number]
     assert status == 0, printed
     left = [path for word, path in LEFT.items() if word in words_of(COMMANDS[number])]
     assert all((copy / path).exists() for path in left)
 
 
-def test_no_command_of_the_page_is_overlooked():
+def test_no_command_of_the_page_is_overlooked() -> None:
     assert len(re.findall(r'\./my |python -', TEXT)) == len(COMMANDS)
     assert {block[1] for block in FENCE.finditer(PAGE)} == {'console', 'yaml', 'python', 'diff'}
     assert len(FILE.findall(PAGE)) == sum(block[1] in ('yaml', 'python') for block in FENCE.finditer(PAGE))
 
 
-def test_a_new_policy_runs_masked_and_says_so_until_the_last_edit(done):
+def test_a_new_policy_runs_masked_and_says_so_until_the_last_edit(done: Any) -> None:
     (compact_status, compact), (masked_status, masked) = done[-2:]
     assert (compact_status, masked_status) == (0, 0)
     assert re.search(r'^    (masked execution: .*)$', PAGE, re.MULTILINE)[1] in masked.splitlines()
@@ -217,7 +218,7 @@ def test_a_new_policy_runs_masked_and_says_so_until_the_last_edit(done):
         assert 'measured density 0.5000: conv0 0.500' in printed
 
 
-def test_the_table_of_gate_parameters_is_that_of_the_code():
+def test_the_table_of_gate_parameters_is_that_of_the_code() -> None:
     rows = re.findall(r'^\| `(\w+)` \| (\S+) \| (.*?) \| .+ \|$', PAGE, re.MULTILINE)
     defaults = {field.name: getattr(GateParams(), field.name) for field in dataclasses.fields(GateParams)}
     assert [key for key, *_ in rows] == list(defaults)

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -15,9 +16,9 @@ PAGE = (pathlib.Path(__file__).parents[1] / 'docs/layers.md').read_text(encoding
 ROWS = dict(re.findall(r'^\| (`\w+`|\.\.\. all four) \| (.*?) ?\|', PAGE, re.MULTILINE))
 
 
-def keys_of(row):
+def keys_of(row: Any) -> dict[str, Any]:
     """{key: default}, as `key: default` of YAML, or `key` alone."""
-    found = {}
+    found: dict[str, Any] = {}
     for text in re.findall(r'`([^`]*)`', row):
         parsed = yaml.safe_load(text)
         found.update(parsed if isinstance(parsed, dict) else {parsed: REQUIRED})
@@ -25,7 +26,7 @@ def keys_of(row):
 
 
 @pytest.mark.parametrize('kind', layer_types)
-def test_the_page_says_each_key_and_its_default(kind):
+def test_the_page_says_each_key_and_its_default(kind: Any) -> None:
     row = ROWS[f'`{kind}`']
     told = keys_of(row)
     if told.pop('convolution', None):
@@ -34,18 +35,18 @@ def test_the_page_says_each_key_and_its_default(kind):
         told.update(keys_of(ROWS['... all four']))
     declared = declared_keys(kind)
     assert set(told) == set(declared)
-    needed = {key: 1 for key, default in declared.items() if default is REQUIRED and key != 'mode'}
+    needed: dict[str, Any] = {key: 1 for key, default in declared.items() if default is REQUIRED and key != 'mode'}
     needed.update({'mode': 'relu'} if 'mode' in declared else {})
     assert {key for key, default in told.items() if default is REQUIRED} == set(needed)
     given = {key: default for key, default in told.items() if default is not REQUIRED}
     assert complete(kind, {**given, **needed}) == complete(kind, needed)
 
 
-def test_the_page_has_no_type_that_does_not_exist():
+def test_the_page_has_no_type_that_does_not_exist() -> None:
     assert {name.strip('`') for name in ROWS} - {'... all four'} == set(layer_types)
 
 
-def test_the_example_of_the_page_builds():
+def test_the_example_of_the_page_builds() -> None:
     config = Config.default()
     config.merge_text(re.search(r'```yaml\n(.*?)```', PAGE, re.DOTALL).group(1), 'layers.md')
     config.merge_text('dataset.task: {num_classes: 10, preprocess.shape: {height: 8, width: 8, channels: 3}}', 'd.yaml')

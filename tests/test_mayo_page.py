@@ -3,6 +3,7 @@
 import inspect
 import pathlib
 import re
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,14 @@ from mayo.estimate.old_keys import GATE_KEYS, GATE_VALUES, LAYER_KEYS
 PAGE = (pathlib.Path(__file__).parents[1] / 'docs/mayo.md').read_text(encoding='utf-8')
 
 
-def rows(heading):
+def rows(heading: str) -> list[Any]:
     """The rows of the tables under a heading, each a list of its cells, each of those its `texts`."""
     section = re.search(rf'^## {heading}\n(.*?)(?=^## |\Z)', PAGE, re.MULTILINE | re.DOTALL).group(1)
     cells = [line.strip('|').split(' | ') for line in section.splitlines() if line.startswith('| `')]
     return [[re.findall(r'`([^`]*)`', cell) for cell in row] for row in cells]
 
 
-def test_the_keys_and_what_they_are_today():
+def test_the_keys_and_what_they_are_today() -> None:
     told = {
         old: row[1][0]
         for row in rows('Keys')
@@ -36,7 +37,7 @@ def test_the_keys_and_what_they_are_today():
 
 
 @pytest.mark.parametrize('row', [row for row in rows('Keys') if row[0][0].startswith(('load', 'save'))], ids=str)
-def test_the_forms_of_checkpoints(row):
+def test_the_forms_of_checkpoints(row: Any) -> None:
     for form in row[0]:
         key, value = form.replace('FOLDER/', 'some/').split(': ')
         config = Config.default()
@@ -45,14 +46,14 @@ def test_the_forms_of_checkpoints(row):
         assert config.get(f'system.checkpoint.{key}') == (None if expected == 'null' else expected)
 
 
-def test_the_keys_that_do_nothing_and_why():
+def test_the_keys_that_do_nothing_and_why() -> None:
     section = PAGE.partition('## Keys that do nothing')[2].partition('\n## ')[0]
     lines = re.findall(r'^\| (`.*?) \| (.*?) \|$', section, re.MULTILINE)
     assert {key: why for keys, why in lines for key in re.findall('`([^`]*)`', keys)} == dict(IGNORED)
     assert all(map(is_layer_key, ('overrider', 'overriders', 'weights_overrider', 'activation_overriders')))
 
 
-def test_the_spellings_of_layers_and_gates():
+def test_the_spellings_of_layers_and_gates() -> None:
     told = {(row[0][0], row[1][0]): row[2][0] if row[2] else '' for row in rows('Layers and gates')}
     expected = {(kind, old): new for kind, names in LAYER_KEYS.items() for old, new in names.items()}
     expected |= {('gate_params', old): new for old, new in GATE_KEYS.items()} | {('gate_params', 'weight'): 'regularizer.l1'}
@@ -64,7 +65,7 @@ def test_the_spellings_of_layers_and_gates():
     assert {name for name in MACHINERY if f'`{name}`' not in PAGE} == set()
 
 
-def test_the_names_and_what_they_are_today():
+def test_the_names_and_what_they_are_today() -> None:
     told = {old: row[1][0] for row in rows('Names') for old in row[0]}
     expected = {old: new for old, new in _SAME.items() if old.startswith('tensorflow.')}
     for name, function in OLD_NAMES.items():

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+from typing import Any
 
 import pytest
 
@@ -52,12 +53,12 @@ COSTS = {
 }
 
 
-def header(name):
+def header(name: Any) -> Any:
     """The comment that a model file opens with."""
     return re.match(r'(#.*\n)+', (MODELS / f'{name}.yaml').read_text(encoding='utf-8')).group()
 
 
-def config(name, density=1.0):
+def config(name: Any, density: Any = 1.0) -> Config:
     """The model with the dataset of its command."""
     made = Config.default()
     made.merge_file(MODELS / f'{name}.yaml')
@@ -66,29 +67,29 @@ def config(name, density=1.0):
     return made
 
 
-def test_the_models_are_those_promised():
+def test_the_models_are_those_promised() -> None:
     assert set(NAMES) >= ZOO
     assert {f'gate/{name}' for name in NAMES if '/' not in name} == {name for name in NAMES if '/' in name}
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_a_model_has_no_problem_and_no_key_that_nobody_reads(name):
+def test_a_model_has_no_problem_and_no_key_that_nobody_reads(name: Any) -> None:
     assert model_problems(config(name)) == []
     assert config(name).unknown() == []
 
 
 @pytest.mark.parametrize('name', COSTS)
-def test_a_model_costs_what_the_design_says_to_the_last_digit(name):
+def test_a_model_costs_what_the_design_says_to_the_last_digit(name: Any) -> None:
     density, *expected = COSTS[name]
     total = info(config(name, density)).total
     assert [total[key] for key in ('dense', 'macs', 'executed', 'trainable')] == expected
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_a_model_opens_with_its_purpose_its_command_and_what_to_expect(name):
+def test_a_model_opens_with_its_purpose_its_command_and_what_to_expect(name: Any) -> None:
     comment = header(name)
     assert f'#   ./my models/{name}.yaml datasets/' in comment
-    density = float((re.search(r'_gate.density=([\d.]+)', comment) or [0, '1.0'])[1])
+    density = float((re.findall(r'_gate.density=([\d.]+)', comment) or ['1.0'])[0])
     total = info(config(name, density)).total
     known = {count(total[key]) for key in ('dense', 'macs', 'executed', 'trainable')}
     numbers = set(re.findall(r'\d{1,3}(?:,\d{3})+', comment))
@@ -97,7 +98,7 @@ def test_a_model_opens_with_its_purpose_its_command_and_what_to_expect(name):
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('gate/')])
-def test_an_overlay_gates_every_convolution_of_a_map_but_the_logits_and_changes_nothing_else(name):
+def test_an_overlay_gates_every_convolution_of_a_map_but_the_logits_and_changes_nothing_else(name: Any) -> None:
     """For one position, as in squeeze and excite, a gate would cost what the convolution does."""
     dense, gated = config(name.removeprefix('gate/')), config(name)
     dense.merge_word(f'model.bn={json.dumps(gated.get("model.bn"))}')
@@ -111,7 +112,7 @@ def test_an_overlay_gates_every_convolution_of_a_map_but_the_logits_and_changes_
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('gate/')])
-def test_the_density_of_one_gated_layer_can_be_set_alone(name):
+def test_the_density_of_one_gated_layer_can_be_set_alone(name: Any) -> None:
     gated = config(name)
     before = densities_of(gated)
     chosen = [node.name for node in model_graph(gated) if node.type == 'gated_convolution'][1]
@@ -121,11 +122,11 @@ def test_the_density_of_one_gated_layer_can_be_set_alone(name):
     assert {layer for layer, density in after.items() if density != before[layer]} == {chosen}
 
 
-def densities_of(gated):
+def densities_of(gated: Any) -> dict[Any, Any]:
     return {cost.name: cost.density for cost in info(gated).layers if cost.density is not None}
 
 
-def test_the_batch_norm_of_vgg_is_a_switch():
+def test_the_batch_norm_of_vgg_is_a_switch() -> None:
     with_norm = config('vgg16')
     with_norm.merge_word('model.bn=true')
     assert info(with_norm).total == info(config('vgg16_bn')).total

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -27,7 +28,7 @@ TRAINED = [f'checkpoints/cifarnet/cifar10/{name}.index' for name in ('epoch-3', 
 
 
 @pytest.fixture(scope='module')
-def wheel(tmp_path_factory):
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A wheel of the sources here, beside the checkpoints that ship, some that a user trained, and a user's data.
 
     The engine, if `make` compiled it from the sources as they are, is not compiled again.
@@ -69,24 +70,24 @@ def wheel(tmp_path_factory):
     return zipfile.ZipFile(next((folder / 'out').glob('*.whl')))
 
 
-def test_every_module_and_the_defaults_are_in_the_wheel(wheel):
+def test_every_module_and_the_defaults_are_in_the_wheel(wheel: Any) -> None:
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / 'mayo').rglob('*.py')}
     assert sources | {'mayo/config/system.yaml'} <= set(wheel.namelist())
 
 
 @pytest.mark.skipif(shutil.which('cc') is None and shutil.which('gcc') is None, reason='needs a C compiler')
-def test_the_compiled_engine_is_in_the_wheel(wheel):
+def test_the_compiled_engine_is_in_the_wheel(wheel: Any) -> None:
     assert any(re.fullmatch(r'mayo/net/tf/compact/native/engine\..+\.(so|pyd)', name) for name in wheel.namelist())
 
 
-def test_the_shelf_holds_what_ships_and_nothing_of_the_user(wheel):
+def test_the_shelf_holds_what_ships_and_nothing_of_the_user(wheel: Any) -> None:
     shelf = {name.removeprefix('mayo/shelf/') for name in wheel.namelist() if name.startswith('mayo/shelf/')}
     models = {str(path.relative_to(ROOT)) for path in (ROOT / 'models').rglob('*.yaml')}
     trainers = {str(path.relative_to(ROOT)) for path in (ROOT / 'trainers').glob('*.yaml')}
     assert shelf == models | trainers | {'datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', *CHECKPOINTS}
 
 
-def test_the_wheel_makes_the_command_my(wheel):
+def test_the_wheel_makes_the_command_my(wheel: Any) -> None:
     entry_points = next(name for name in wheel.namelist() if name.endswith('entry_points.txt'))
     assert 'my = mayo.cli.main:main' in wheel.read(entry_points).decode()
 

@@ -4,6 +4,7 @@ import ast
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def imports(module: str) -> list[tuple[str, bool]]:
             assert not node.level, f'{module} imports relatively; name the module in full'
             for alias in node.names:
                 inner = f'{node.module}.{alias.name}'
-                found.append((inner if inner in MODULES else node.module, id(node) not in deferred))
+                found.append((inner if inner in MODULES else node.module or '', id(node) not in deferred))
     return found
 
 
@@ -76,12 +77,12 @@ def ours(module: str) -> list[str]:
     return [name for name, _ in imports(module) if name.split('.')[0] == 'mayo']
 
 
-def test_every_module_stands_on_a_floor():
+def test_every_module_stands_on_a_floor() -> None:
     assert [name for name in MODULES if part(name) is None and name != 'mayo'] == []
 
 
 @pytest.mark.parametrize('module', MODULES)
-def test_imports_only_go_down(module):
+def test_imports_only_go_down(module: Any) -> None:
     here = part(module)
     climbing = [
         name for name in ours(module) if here and part(name) and part(name) != here and FLOORS[part(name)] > FLOORS[here]
@@ -90,7 +91,7 @@ def test_imports_only_go_down(module):
 
 
 @pytest.mark.parametrize('module', MODULES)
-def test_neighbours_on_a_floor_do_not_import_each_other(module):
+def test_neighbours_on_a_floor_do_not_import_each_other(module: Any) -> None:
     here = part(module)
     neighbours = [
         name for name in ours(module) if here and part(name) and part(name) != here and FLOORS[part(name)] == FLOORS[here]
@@ -99,14 +100,14 @@ def test_neighbours_on_a_floor_do_not_import_each_other(module):
 
 
 @pytest.mark.parametrize('module', [name for name in MODULES if name.startswith('mayo.net.tf.')])
-def test_inside_the_network_gates_come_before_layers_before_the_network(module):
+def test_inside_the_network_gates_come_before_layers_before_the_network(module: Any) -> None:
     def step(name: str) -> int:
         return next((i for i, start in enumerate(NETWORK) if name.removeprefix('mayo.').startswith(start)), 0)
 
     assert [name for name in ours(module) if name.startswith('mayo.net.tf.') and step(name) > step(module)] == []
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {
         name: {other for other, at_top in imports(name) if at_top and other in MODULES and other != name} for name in MODULES
     }
@@ -118,7 +119,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 @pytest.mark.parametrize('module', [name for name in MODULES if part(name) not in CONFIG_READERS])
-def test_the_configuration_is_read_on_the_upper_floors_only(module):
+def test_the_configuration_is_read_on_the_upper_floors_only(module: Any) -> None:
     assert [name for name in ours(module) if name in ('mayo.config', 'mayo.config.config')] == []
 
 
@@ -134,7 +135,7 @@ def light_modules() -> list[str]:
     ]
 
 
-def test_the_lower_floors_start_without_tensorflow():
+def test_the_lower_floors_start_without_tensorflow() -> None:
     code = f'import sys, {", ".join(light_modules())}; print(*({HEAVY!r} & sys.modules.keys()))'
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
@@ -155,7 +156,7 @@ PROCESS_CHANGES = (
 
 
 @pytest.mark.parametrize('module', MODULES)
-def test_importing_a_module_changes_nothing_in_the_process(module):
+def test_importing_a_module_changes_nothing_in_the_process(module: Any) -> None:
     tree = ast.parse(MODULES[module].read_text(encoding='utf-8'))
     at_top = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
     touched = [ast.unparse(node) for node in at_top if any(change in ast.unparse(node) for change in PROCESS_CHANGES)]

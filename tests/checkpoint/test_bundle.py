@@ -1,5 +1,8 @@
 """Bundles: what is written is read; what is damaged is said to be; nothing is ever half there."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,20 +13,20 @@ from hypothesis.extra import numpy as arrays
 from mayo.checkpoint import bundle
 from mayo.util.errors import UserError
 
-TENSORS = {
+TENSORS: dict[str, Any] = {
     'net/conv/weights': np.arange(18, dtype=np.float32).reshape(3, 3, 2),
-    'imgs_seen': np.int64(7),
+    'imgs_seen': np.array(7),
     'mayo/config': 'a: é\n',
 }
 
 
 @pytest.fixture
-def prefix(tmp_path):
+def prefix(tmp_path: pathlib.Path) -> pathlib.Path:
     bundle.write(tmp_path / 'net.v1' / 'epoch-3', TENSORS)
     return tmp_path / 'net.v1' / 'epoch-3'
 
 
-def test_what_is_written_is_read(prefix):
+def test_what_is_written_is_read(prefix: pathlib.Path) -> None:
     read = bundle.read(prefix)
     np.testing.assert_array_equal(read.pop('net/conv/weights'), TENSORS['net/conv/weights'])
     assert read == {'imgs_seen': 7, 'mayo/config': 'a: é\n'.encode()}
@@ -37,55 +40,57 @@ def test_what_is_written_is_read(prefix):
         arrays.array_shapes(min_dims=0, max_dims=3, min_side=0),
     )
 )
-def test_any_array_comes_back_with_its_type(tmp_path, array):
+def test_any_array_comes_back_with_its_type(tmp_path: pathlib.Path, array: Any) -> None:
     bundle.write(tmp_path / 'any', {'x': array})
     read = bundle.read(tmp_path / 'any')['x']
     assert read.dtype == array.dtype
     np.testing.assert_array_equal(read, array)
 
 
-def test_the_files_are_those_of_tensorflow(prefix):
+def test_the_files_are_those_of_tensorflow(prefix: pathlib.Path) -> None:
     assert sorted(file.name for file in prefix.parent.iterdir()) == ['epoch-3.data-00000-of-00001', 'epoch-3.index']
     assert tf.train.load_variable(str(prefix), 'imgs_seen') == 7
 
 
-def test_a_bundle_of_tensorflow_is_read(tmp_path):
+def test_a_bundle_of_tensorflow_is_read(tmp_path: pathlib.Path) -> None:
     names = tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(str(tmp_path / 'tf'))
     assert any(np.array_equal(value, [1, 2]) for value in bundle.read(names).values() if isinstance(value, np.ndarray))
 
 
-def test_a_write_that_fails_leaves_the_earlier_bundle_and_nothing_else(prefix, monkeypatch):
+def test_a_write_that_fails_leaves_the_earlier_bundle_and_nothing_else(
+    prefix: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = sorted(prefix.parent.iterdir())
 
-    def full(*args):
+    def full(*args: Any) -> None:
         raise OSError('no space left on device')
 
     monkeypatch.setattr(bundle, 'flush', full)
     with pytest.raises(OSError, match='no space'):
-        bundle.write(prefix, {'imgs_seen': np.int64(8)})
+        bundle.write(prefix, {'imgs_seen': np.array(8)})
     assert sorted(prefix.parent.iterdir()) == before
     assert bundle.read(prefix)['imgs_seen'] == 7
 
 
-def test_the_index_is_renamed_last(tmp_path, monkeypatch):
+def test_the_index_is_renamed_last(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed = []
     monkeypatch.setattr(bundle, 'flush', lambda path: flushed.append(path.name))
     bundle.write(tmp_path / 'a', TENSORS)
     assert flushed == ['a.data-00000-of-00001', 'a.index', tmp_path.name]
 
 
-def test_no_bundle_is_said(tmp_path):
+def test_no_bundle_is_said(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UserError, match=r'epoch-4: no such checkpoint, .*epoch-4\.index does not exist\.'):
         bundle.read(tmp_path / 'epoch-4')
 
 
-def test_missing_data_are_said(prefix):
+def test_missing_data_are_said(prefix: pathlib.Path) -> None:
     bundle.data_files(prefix)[0].unlink()
     with pytest.raises(UserError, match=r'has an index but no data, expected .*epoch-3\.data-00000-of-00001 beside it'):
         bundle.read(prefix)
 
 
-def test_a_checkpoint_in_parts_is_read_and_a_part_that_is_missing_is_said(tmp_path):
+def test_a_checkpoint_in_parts_is_read_and_a_part_that_is_missing_is_said(tmp_path: pathlib.Path) -> None:
     for name in 'ab':
         bundle.write(tmp_path / name, {name: np.arange(3)})
     tf.raw_ops.MergeV2Checkpoints(
@@ -99,7 +104,7 @@ def test_a_checkpoint_in_parts_is_read_and_a_part_that_is_missing_is_said(tmp_pa
         bundle.read(tmp_path / 'parts')
 
 
-def test_the_first_format_of_tensorflow_is_one_file_and_is_read(tmp_path):
+def test_the_first_format_of_tensorflow_is_one_file_and_is_read(tmp_path: pathlib.Path) -> None:
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         v1.get_variable('x/weights', initializer=[1.0, 2.0], use_resource=False)
@@ -113,7 +118,7 @@ def test_the_first_format_of_tensorflow_is_one_file_and_is_read(tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['.index', '.data-00000-of-00001'])
-def test_a_git_lfs_pointer_is_said(prefix, suffix):
+def test_a_git_lfs_pointer_is_said(prefix: pathlib.Path, suffix: str) -> None:
     file = prefix.with_name(prefix.name + suffix)
     file.write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n')
     with pytest.raises(UserError, match=r'epoch-3\.\S+: a Git-LFS pointer, not the file itself; `git lfs pull` fetches it'):
@@ -126,14 +131,14 @@ def test_a_git_lfs_pointer_is_said(prefix, suffix):
     [lambda b: b[:0], lambda b: b[:10], lambda b: b[:-3], lambda b: bytes([b[0] ^ 1]) + b[1:]],
     ids=['empty', 'short', 'cut', 'flipped'],
 )
-def test_damage_is_said(prefix, suffix, damage):
+def test_damage_is_said(prefix: pathlib.Path, suffix: str, damage: Any) -> None:
     file = prefix.with_name(prefix.name + suffix)
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(UserError, match='epoch-3: the checkpoint is truncated or corrupt'):
         bundle.read(prefix)
 
 
-def test_deleting_leaves_others(prefix):
+def test_deleting_leaves_others(prefix: pathlib.Path) -> None:
     bundle.write(prefix.with_name('epoch-30'), TENSORS)
     bundle.delete(prefix)
     bundle.delete(prefix)

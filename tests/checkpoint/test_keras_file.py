@@ -1,7 +1,9 @@
 """Files of Keras: every layout gives the same layers, and what is damaged or something else is said."""
 
+import pathlib
 import re
 import zipfile
+from typing import Any
 
 import h5py
 import keras
@@ -17,7 +19,7 @@ KERNEL, BIAS = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2), np.array([1,
 
 
 @pytest.fixture(scope='module')
-def model():
+def model() -> Any:
     """Each kind of layer with variables, a batch norm without scale, and an optimizer that has slots."""
     keras.utils.set_random_seed(1)
     images = keras.Input((4, 4, 3))
@@ -33,13 +35,13 @@ def model():
     return model
 
 
-def written(model, path):
+def written(model: Any, path: pathlib.Path) -> Any:
     model.save_weights(path) if 'weights' in path.name else model.save(path)
     return path
 
 
 @pytest.mark.parametrize('name', ['whole.h5', 'alone.weights.h5', 'whole.keras'])
-def test_every_layout_gives_the_variables_of_the_model(model, tmp_path, name):
+def test_every_layout_gives_the_variables_of_the_model(model: Any, tmp_path: pathlib.Path, name: str) -> None:
     layers = keras_file.read(written(model, tmp_path / name))
     assert {layer: list(variables) for layer, variables in layers.items()} == {
         'first': ['kernel', 'bias'],
@@ -54,7 +56,7 @@ def test_every_layout_gives_the_variables_of_the_model(model, tmp_path, name):
             np.testing.assert_array_equal(layers[layer.name][weight.name], weight)
 
 
-def legacy(path, groups, cut=False, inside=''):
+def legacy(path: pathlib.Path, groups: dict[str, Any], cut: bool = False, inside: str = '') -> Any:
     """An .h5 file of {layer: {variable's name: value}}; cut: the names of layers in two attributes, as when there are many."""
     with h5py.File(path, 'w') as file:
         group = file.create_group(inside) if inside else file
@@ -82,7 +84,7 @@ def legacy(path, groups, cut=False, inside=''):
     ],
 )
 @pytest.mark.parametrize('cut', [False, True])
-def test_names_of_older_keras_are_understood(tmp_path, kernel, bias, cut):
+def test_names_of_older_keras_are_understood(tmp_path: pathlib.Path, kernel: str, bias: str, cut: bool) -> None:
     path = legacy(tmp_path / 'old.h5', {'conv': {kernel: KERNEL, bias: BIAS}, 'pool': {}, 'fc': {'fc_W:0': BIAS}}, cut)
     layers = keras_file.read(path)
     assert {layer: list(variables) for layer, variables in layers.items()} == {
@@ -92,7 +94,7 @@ def test_names_of_older_keras_are_understood(tmp_path, kernel, bias, cut):
     np.testing.assert_array_equal(next(iter(layers['conv'].values())), KERNEL)
 
 
-def test_a_model_inside_a_model_gives_its_layers(tmp_path):
+def test_a_model_inside_a_model_gives_its_layers(tmp_path: pathlib.Path) -> None:
     path = legacy(
         tmp_path / 'inner.h5',
         {'vgg16': {'a/kernel:0': KERNEL, 'a/bias:0': BIAS, 'b/kernel:0': KERNEL}, 'head': {'head/kernel:0': BIAS}},
@@ -105,7 +107,7 @@ def test_a_model_inside_a_model_gives_its_layers(tmp_path):
     }
 
 
-def numbered(path, groups, names=True):
+def numbered(path: pathlib.Path, groups: Any, names: bool = True) -> Any:
     """A .weights.h5 file of {place: variables}; names: also what the layer is called."""
     with h5py.File(path, 'w') as file:
         for place, (name, variables) in groups.items():
@@ -116,7 +118,7 @@ def numbered(path, groups, names=True):
     return path
 
 
-def test_the_variables_of_an_optimizer_are_of_no_layer(tmp_path):
+def test_the_variables_of_an_optimizer_are_of_no_layer(tmp_path: pathlib.Path) -> None:
     path = numbered(
         tmp_path / 'x.weights.h5',
         {
@@ -128,9 +130,11 @@ def test_the_variables_of_an_optimizer_are_of_no_layer(tmp_path):
     assert sorted(keras_file.read(path)) == ['conv', 'inner']
 
 
-def test_layers_that_a_file_only_numbers_are_named_by_the_application(tmp_path, monkeypatch):
+def test_layers_that_a_file_only_numbers_are_named_by_the_application(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Conv2D:
-        def __init__(self, name):
+        def __init__(self, name: Any) -> None:
             self.name = name
 
     class BatchNormalization(Conv2D):
@@ -156,13 +160,13 @@ def test_layers_that_a_file_only_numbers_are_named_by_the_application(tmp_path, 
     assert sorted(keras_file.read(path)) == ['layers/batch_normalization', 'layers/conv2d', 'layers/conv2d_1', 'layers/dense']
 
 
-def test_an_application_that_keras_has_not_is_said(tmp_path):
+def test_an_application_that_keras_has_not_is_said(tmp_path: pathlib.Path) -> None:
     path = numbered(tmp_path / 'x.weights.h5', {'layers/conv2d': ('', [KERNEL])}, names=False)
     with pytest.raises(UserError, match=r'keras\.applications\.ResNet5 does not exist, .*; did you mean ResNet50\?'):
         keras_file.read(path, 'ResNet5')
 
 
-def test_sixteen_bit_weights_are_numbers(tmp_path):
+def test_sixteen_bit_weights_are_numbers(tmp_path: pathlib.Path) -> None:
     dense = keras.layers.Dense(2, dtype='bfloat16')
     model = keras.Sequential([keras.Input((3,)), dense])
     model.save_weights(tmp_path / 'half.weights.h5')
@@ -171,18 +175,18 @@ def test_sixteen_bit_weights_are_numbers(tmp_path):
     np.testing.assert_array_equal(kernel.astype(np.float32), keras.ops.cast(dense.kernel, 'float32'))
 
 
-def refused(path):
+def refused(path: Any) -> Any:
     with pytest.raises(UserError) as error:
         keras_file.read(path)
     return str(error.value).removeprefix(str(path))
 
 
-def test_two_layers_of_one_name_are_said(tmp_path):
+def test_two_layers_of_one_name_are_said(tmp_path: pathlib.Path) -> None:
     path = numbered(tmp_path / 'x.weights.h5', {'layers/conv2d': ('conv', [KERNEL]), 'layers/dense': ('conv', [BIAS])})
     assert refused(path) == ': two layers are called conv.'
 
 
-def test_hdf5_of_something_else_is_said(tmp_path):
+def test_hdf5_of_something_else_is_said(tmp_path: pathlib.Path) -> None:
     with h5py.File(tmp_path / 'x.h5', 'w') as file:
         file['weights'] = KERNEL
     assert refused(tmp_path / 'x.h5') == (
@@ -190,7 +194,7 @@ def test_hdf5_of_something_else_is_said(tmp_path):
     )
 
 
-def test_a_zip_of_something_else_is_said(tmp_path):
+def test_a_zip_of_something_else_is_said(tmp_path: pathlib.Path) -> None:
     with zipfile.ZipFile(tmp_path / 'x.pth', 'w') as archive:
         archive.writestr('archive/data.pkl', b'')
     assert refused(tmp_path / 'x.pth') == ': a zip without model.weights.h5, so not what Keras writes as .keras.'
@@ -198,21 +202,21 @@ def test_a_zip_of_something_else_is_said(tmp_path):
 
 @pytest.mark.parametrize('name', ['alone.weights.h5', 'whole.keras'])
 @pytest.mark.parametrize('kept', [0.1, 0.5, 0.99])
-def test_a_file_that_is_cut_is_said(model, tmp_path, name, kept):
+def test_a_file_that_is_cut_is_said(model: Any, tmp_path: pathlib.Path, name: str, kept: float) -> None:
     path = written(model, tmp_path / name)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
     assert re.fullmatch(r': the file is truncated or corrupt \(.+\)\.', refused(path))
 
 
-def test_a_listed_layer_that_is_not_there_is_said(tmp_path):
+def test_a_listed_layer_that_is_not_there_is_said(tmp_path: pathlib.Path) -> None:
     path = legacy(tmp_path / 'x.h5', {'conv': {'conv/kernel:0': KERNEL}, 'fc': {}})
     with h5py.File(path, 'a') as file:
         del file['conv/conv']
     assert 'the file is truncated or corrupt' in refused(path)
 
 
-def test_what_starts_as_keras_files_do_is_one(model, tmp_path):
+def test_what_starts_as_keras_files_do_is_one(model: Any, tmp_path: pathlib.Path) -> None:
     assert keras_file.is_keras(written(model, tmp_path / 'a.weights.h5'))
     assert keras_file.is_keras(written(model, tmp_path / 'a.keras'))
     (tmp_path / 'page.h5').write_text('<html>')

@@ -1,6 +1,8 @@
 """Mapping files: whose layer is which of ours, by name or in order; and what becomes of their variables."""
 
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,17 +14,17 @@ SHIPPED = sorted((pathlib.Path(__file__).parents[2] / 'models' / 'import').glob(
 
 
 @pytest.fixture
-def layer_map(tmp_path):
+def layer_map(tmp_path: pathlib.Path) -> Callable[..., Any]:
     """layer_map(text): the map that a file with that text is."""
 
-    def make(text):
+    def make(text: Any) -> Any:
         (tmp_path / 'map.yaml').write_text(text)
         return read_map(tmp_path / 'map.yaml')
 
     return make
 
 
-def test_the_first_rule_that_matches_the_whole_name_holds(layer_map):
+def test_the_first_rule_that_matches_the_whole_name_holds(layer_map: Callable[..., Any]) -> None:
     named = layer_map(r"""
 layers:
     block_(\d+)_(\w+?)(_BN)?: b{1+1}/{2}
@@ -33,7 +35,7 @@ layers:
     assert named == {'block_15_expand_BN': 'b16/expand', 'block_x': 'never', 'fc8': 'fc7', 'extra': None}
 
 
-def test_layers_with_a_number_alone_are_taken_in_order_whatever_the_first_is(layer_map):
+def test_layers_with_a_number_alone_are_taken_in_order_whatever_the_first_is(layer_map: Callable[..., Any]) -> None:
     order = layer_map(r"""
 layers:
     (conv2d|bn)(_\d+)?:
@@ -54,7 +56,7 @@ layers:
 @pytest.mark.parametrize(
     'text, expected', [('a', ['a']), ('{a,b}', ['a', 'b']), ('x{1}y', ['x1y']), ('{1,2}-{a,b}', ['1-a', '1-b', '2-a', '2-b'])]
 )
-def test_braces_expand_as_in_a_shell(text, expected):
+def test_braces_expand_as_in_a_shell(text: str, expected: list[str]) -> None:
     assert expanded(text) == expected
 
 
@@ -72,7 +74,7 @@ reverse_input_channels: [conv, none]
 WANTED = ['net/conv/weights', 'net/deep/depthwise_weights', 'net/deeper/depthwise_weights', 'net/conv/BatchNorm/moving_mean']
 
 
-def test_their_variables_get_our_names(layer_map):
+def test_their_variables_get_our_names(layer_map: Callable[..., Any]) -> None:
     tensors = translated(LAYERS, layer_map(MAP), 'net', WANTED)
     assert sorted(tensors) == [
         'fc/bias',
@@ -88,7 +90,7 @@ def test_their_variables_get_our_names(layer_map):
     np.testing.assert_array_equal(tensors['net/conv/weights'][0, 0], [[4, 5], [2, 3], [0, 1]])  # for RGB rather than BGR
 
 
-def test_a_bias_before_batch_norm_goes_into_the_moving_mean_unless_the_network_has_it(layer_map):
+def test_a_bias_before_batch_norm_goes_into_the_moving_mean_unless_the_network_has_it(layer_map: Callable[..., Any]) -> None:
     tensors = translated(LAYERS, layer_map(MAP), 'net', WANTED)
     np.testing.assert_array_equal(tensors['net/conv/BatchNorm/moving_mean'], [4, 4])
     kept = translated(LAYERS, layer_map(MAP), 'net', [*WANTED, 'net/conv/biases'])
@@ -98,12 +100,12 @@ def test_a_bias_before_batch_norm_goes_into_the_moving_mean_unless_the_network_h
     np.testing.assert_array_equal(alone['net/conv/biases'], [1, 2])
 
 
-def test_two_layers_that_become_one_are_said(layer_map, tmp_path):
+def test_two_layers_that_become_one_are_said(layer_map: Callable[..., Any], tmp_path: pathlib.Path) -> None:
     with pytest.raises(UserError, match=r'map\.yaml: d and e are both deep\.'):
         translated(LAYERS, layer_map('layers: {"[de]": deep}'), 'net', WANTED)
 
 
-def test_the_tensors_of_a_bundle_are_split_into_layers():
+def test_the_tensors_of_a_bundle_are_split_into_layers() -> None:
     names = ['vgg_16/conv1/weights', 'vgg_16/conv1/BatchNorm/gamma', 'vgg_16/conv1/gate/beta/weights', 'global_step']
     assert {layer: list(variables) for layer, variables in by_layer(dict.fromkeys(names, np.ones(1))).items()} == {
         'vgg_16/conv1': ['weights', 'BatchNorm/gamma', 'gate/beta/weights'],
@@ -130,20 +132,20 @@ def test_the_tensors_of_a_bundle_are_split_into_layers():
         ('layers: {a: b}\napplication: 3', 'application is 3, expected a name in keras.applications.'),
     ],
 )
-def test_what_is_wrong_with_a_mapping_file_is_said(layer_map, text, message):
+def test_what_is_wrong_with_a_mapping_file_is_said(layer_map: Callable[..., Any], text: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         layer_map(text)
     assert f'map.yaml: {message}' in str(error.value)
 
 
-def test_all_that_is_wrong_is_said_at_once(layer_map):
+def test_all_that_is_wrong_is_said_at_once(layer_map: Callable[..., Any]) -> None:
     with pytest.raises(UserError) as error:
         layer_map('layers: {"a(": b, c: 3}\nx: 1')
     assert len(str(error.value).splitlines()) == 3
 
 
 @pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
-def test_a_shipped_mapping_is_of_a_model_and_opens_with_what_it_is(path):
+def test_a_shipped_mapping_is_of_a_model_and_opens_with_what_it_is(path: Any) -> None:
     assert (path.parents[1] / path.name).is_file()
     assert path.read_text().startswith("# Keras Applications' ")
     assert read_map(path).rules

@@ -1,5 +1,7 @@
 """The folder of checkpoints: names, the latest, which stay, and what is said of one that is not there."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,46 +12,46 @@ from mayo.util.errors import UserError
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: pathlib.Path) -> Store:
     return Store(tmp_path / 'checkpoints', 'net', 'pictures')
 
 
-def put(store, *names, keep=3):
+def put(store: Store, *names: str, keep: int = 3) -> None:
     for name in names:
-        bundle.write(store.folder / name, {'imgs_seen': np.int64(1)})
+        bundle.write(store.folder / name, {'imgs_seen': np.array(1)})
         if 'epoch' in name:
             store.record(name, keep)
 
 
-def test_names_are_sorted_by_their_numbers(store):
+def test_names_are_sorted_by_their_numbers(store: Store) -> None:
     put(store, 'epoch-10', 'epoch-9', 'gate50', 'epoch-9.5')
     assert store.names() == ['epoch-9', 'epoch-9.5', 'epoch-10', 'gate50']
 
 
-def test_the_manifest_is_tensorflows(store):
+def test_the_manifest_is_tensorflows(store: Store) -> None:
     put(store, 'epoch-1', 'epoch-2')
     assert tf.train.latest_checkpoint(store.folder) == str(store.folder / 'epoch-2')
     assert store.latest() == 'epoch-2'
 
 
-def test_a_manifest_of_the_original_with_other_folders_is_read(store):
+def test_a_manifest_of_the_original_with_other_folders_is_read(store: Store) -> None:
     put(store, 'checkpoint-7')
     (store.folder / 'checkpoint').write_text('model_checkpoint_path: "/elsewhere/checkpoint-7"\n')
     assert store.resolve('latest') == store.folder / 'checkpoint-7'
 
 
-def test_only_the_last_of_a_run_stay_and_others_are_not_touched(store):
+def test_only_the_last_of_a_run_stay_and_others_are_not_touched(store: Store) -> None:
     put(store, 'epoch-1', 'epoch-best', 'gate50-epoch-1', 'epoch-2', 'epoch-3', keep=2)
     assert store.names() == ['epoch-2', 'epoch-3', 'epoch-best', 'gate50-epoch-1']
 
 
-def test_writing_a_name_again_makes_it_the_latest(store):
+def test_writing_a_name_again_makes_it_the_latest(store: Store) -> None:
     put(store, 'epoch-1', 'epoch-2', 'epoch-1')
     assert store.latest() == 'epoch-1'
     assert store.names() == ['epoch-1', 'epoch-2']
 
 
-def test_the_latest_of_a_run(store):
+def test_the_latest_of_a_run(store: Store) -> None:
     put(store, 'epoch-5', 'gate50-epoch-1', 'epoch-6', 'other-epoch-1')
     assert store.newest_of('gate50') == 'gate50-epoch-1'
     assert store.newest_of('') == 'epoch-6'
@@ -58,15 +60,17 @@ def test_the_latest_of_a_run(store):
     assert store.resolve('latest', 'gate50') == store.folder / 'gate50-epoch-1'
 
 
-def test_a_path_is_resolved_from_the_current_folder(store, tmp_path, monkeypatch):
+def test_a_path_is_resolved_from_the_current_folder(
+    store: Store, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    bundle.write(tmp_path / 'mine' / 'weights', {'imgs_seen': np.int64(1)})
+    bundle.write(tmp_path / 'mine' / 'weights', {'imgs_seen': np.array(1)})
     assert store.resolve('mine/weights') == tmp_path / 'mine' / 'weights'
     assert store.resolve('mine/weights.index') == tmp_path / 'mine' / 'weights'
     assert store.resolve(str(tmp_path / 'mine' / 'weights')) == tmp_path / 'mine' / 'weights'
 
 
-def test_an_unknown_name_says_what_exists_and_the_nearest(store):
+def test_an_unknown_name_says_what_exists_and_the_nearest(store: Store) -> None:
     put(store, 'pretrained', 'gate50')
     with pytest.raises(
         UserError,
@@ -76,31 +80,33 @@ def test_an_unknown_name_says_what_exists_and_the_nearest(store):
         store.resolve('gate5')
 
 
-def test_weights_of_keras_are_no_checkpoint_and_the_action_for_them_is_named(store, tmp_path, monkeypatch):
+def test_weights_of_keras_are_no_checkpoint_and_the_action_for_them_is_named(
+    store: Store, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'vgg16.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
     with pytest.raises(UserError, match=r'load=vgg16\.h5: weights of another format; import\.path=vgg16\.h5 import-weights'):
         store.resolve('vgg16.h5')
 
 
-def test_an_empty_folder_says_so(store):
+def test_an_empty_folder_says_so(store: Store) -> None:
     with pytest.raises(UserError, match=r'load=latest: no such checkpoint in \S+, it holds none\.'):
         store.resolve('latest')
 
 
-def test_data_without_an_index_are_said_rather_than_passed_over(store):
+def test_data_without_an_index_are_said_rather_than_passed_over(store: Store) -> None:
     put(store, 'gate50')
     bundle.index_file(store.folder / 'gate50').unlink()
     with pytest.raises(UserError, match=r'gate50\.index does not exist'):
         store.resolve('gate50')
 
 
-def test_every_checkpoint_of_a_folder_is_listed_once(store, tmp_path):
+def test_every_checkpoint_of_a_folder_is_listed_once(store: Store, tmp_path: pathlib.Path) -> None:
     put(store, 'b', 'a')
     assert list(all_names(tmp_path / 'checkpoints')) == [store.folder / 'a', store.folder / 'b']
 
 
-def test_a_run_is_forgotten_with_its_best_and_others_stay(store):
+def test_a_run_is_forgotten_with_its_best_and_others_stay(store: Store) -> None:
     put(store, 'epoch-1', 'gate50-epoch-1', 'gate50-epoch-2', 'gate50-best', 'gate50')
     store.forget('gate50')
     assert store.names() == ['epoch-1', 'gate50']

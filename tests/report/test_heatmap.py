@@ -1,5 +1,7 @@
 """The order of channels says which classes they serve, and the numbers in the captions are those of the data."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,27 +12,27 @@ pytest.importorskip('matplotlib')
 ACTIVE = np.array([[1.0, 0.0, 0.9, 0.1, 1.0, 0.02], [0.96, 0.0, 0.1, 0.9, 0.2, 0.05]])
 
 
-def test_channels_that_all_or_no_classes_use_stand_apart():
+def test_channels_that_all_or_no_classes_use_stand_apart() -> None:
     order, always, never = channel_order(ACTIVE)
     assert (always, never) == (1, 2)
     assert order[0] == 0
     assert sorted(order[-2:]) == [1, 5]
 
 
-def test_channels_that_serve_the_same_class_are_neighbours_and_those_of_the_first_class_come_first():
+def test_channels_that_serve_the_same_class_are_neighbours_and_those_of_the_first_class_come_first() -> None:
     order, _, _ = channel_order(ACTIVE)
     assert sorted(order[1:3]) == [2, 4], 'of the first class'
     assert order[3] == 3
 
 
 @pytest.mark.parametrize('active', [np.ones((3, 4)), np.zeros((3, 4)), np.full((3, 4), 0.5), np.array([[0.5]])])
-def test_every_channel_is_shown_once_whatever_the_gate_does(active):
+def test_every_channel_is_shown_once_whatever_the_gate_does(active: Any) -> None:
     order, always, never = channel_order(active)
     assert sorted(order) == list(range(active.shape[1]))
     assert always + never <= active.shape[1]
 
 
-def test_a_picture_leaves_out_classes_without_images():
+def test_a_picture_leaves_out_classes_without_images() -> None:
     active = np.vstack([ACTIVE, np.full(6, np.nan)])
     picture = channels('conv0', active, ('cat', 'dog', 'unseen'))
     assert 'conv0, 6 channels across, 2 classes down' in picture.caption
@@ -42,7 +44,7 @@ def test_a_picture_leaves_out_classes_without_images():
 
 
 @pytest.mark.parametrize('active, panels', [([[1.0, 1.0]], 1), ([[0.5, 0.4], [0.2, 0.3]], 1), ([[1.0, 0.4], [1.0, 0.3]], 2)])
-def test_channels_that_differ_are_drawn_again_where_they_are_some_of_all(active, panels):
+def test_channels_that_differ_are_drawn_again_where_they_are_some_of_all(active: list[list[float]], panels: int) -> None:
     made = channels('conv0', np.array(active), ('cat', 'dog')[: len(active)])
     assert len(made.figure.axes) == panels + 1  # and the scale of greys
     assert ('Below, wider' in made.caption) == (panels == 2)

@@ -1,6 +1,8 @@
 """Every picture is written, in both formats, and the page shows each with its caption."""
 
 import html.parser
+import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +16,14 @@ from mayo.util.errors import RunError
 class Cost:
     """What a layer costs."""
 
-    def __init__(self, name, dense, executed):
+    def __init__(self, name: Any, dense: Any, executed: Any) -> None:
         self.name, self.dense, self.executed = name, dense, executed
 
 
 class Example:
     """An image that used so much."""
 
-    def __init__(self, label, active, strength):
+    def __init__(self, label: Any, active: Any, strength: Any) -> None:
         self.pixels = np.full((4, 4, 1), strength)
         self.label, self.active, self.strength = label, active, strength
 
@@ -29,22 +31,24 @@ class Example:
 class Page(html.parser.HTMLParser):
     """The pictures and headings of a page."""
 
-    def __init__(self, text):
+    def __init__(self, text: Any) -> None:
         super().__init__()
-        self.images, self.links, self.data = [], [], ''
+        self.images: list[Any] = []
+        self.links: list[Any] = []
+        self.data = ''
         self.feed(text)
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: Any, attributes: Any) -> None:
         if tag == 'img':
             self.images.append(dict(attributes)['src'])
         if tag == 'a':
             self.links.append(dict(attributes)['href'])
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         self.data += data
 
 
-def pictures():
+def pictures() -> list[Any]:
     pytest.importorskip('matplotlib')
     from mayo.report import Point, bars, channels, examples, saliency, tradeoff, training
 
@@ -65,7 +69,7 @@ def pictures():
     ]
 
 
-def test_every_picture_is_a_png_and_an_svg_that_the_page_shows(tmp_path):
+def test_every_picture_is_a_png_and_an_svg_that_the_page_shows(tmp_path: pathlib.Path) -> None:
     from mayo.report import write
 
     made = pictures()
@@ -82,7 +86,7 @@ def test_every_picture_is_a_png_and_an_svg_that_the_page_shows(tmp_path):
         assert one.caption in page.data
 
 
-def test_captions_say_the_figures():
+def test_captions_say_the_figures() -> None:
     captions = {one.name: one.caption for one in pictures()}
     assert '4.00 times fewer' in captions['macs']
     assert 'gate50 93.00 % at 44.0M; dense 94.00 % at 174M' in captions['tradeoff']
@@ -93,7 +97,7 @@ def test_captions_say_the_figures():
     assert 'ordered by how many of its channels are active' in captions['examples-conv0']
 
 
-def test_where_all_images_use_as_many_channels_the_caption_says_what_orders_them():
+def test_where_all_images_use_as_many_channels_the_caption_says_what_orders_them() -> None:
     pytest.importorskip('matplotlib')
     from mayo.report import examples
 
@@ -101,7 +105,7 @@ def test_where_all_images_use_as_many_channels_the_caption_says_what_orders_them
     assert 'by the sum of the saliencies of the active channels, as every one of them used 4 of 8 channels' in found.caption
 
 
-def test_the_published_points_are_those_of_the_paper():
+def test_the_published_points_are_those_of_the_paper() -> None:
     pytest.importorskip('matplotlib')
     from mayo.report.curve import PUBLISHED
 
@@ -109,31 +113,31 @@ def test_the_published_points_are_those_of_the_paper():
     assert [(point.macs, point.top1) for point in points] == [(174e6, 0.9137), (57e6, 0.9054)]
 
 
-def test_the_few_values_at_either_end_are_left_out_of_a_histogram():
+def test_the_few_values_at_either_end_are_left_out_of_a_histogram() -> None:
     counts = np.zeros((2, 100), np.int64)
     counts[0, 40:50] = counts[1, 50:60] = 1_000
     counts[:, 0] = counts[:, 99] = 1
     assert _shown_bins(counts) == (40, 60)
 
 
-def test_the_same_figure_gives_the_same_file(tmp_path):
+def test_the_same_figure_gives_the_same_file(tmp_path: pathlib.Path) -> None:
     one = pictures()[2].figure
     for name in ('a.svg', 'b.svg'):
         picture.save(one, tmp_path / name)
     assert (tmp_path / 'a.svg').read_bytes() == (tmp_path / 'b.svg').read_bytes()
 
 
-def test_without_matplotlib_there_is_a_message(monkeypatch):
+def test_without_matplotlib_there_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, 'missing', lambda packages: packages)
     with pytest.raises(RunError, match=r'^`plot` needs matplotlib, which is not installed; pip install \.\[plot\]$'):
         picture.check('`plot`', 'plot')
 
 
-def test_a_record_that_is_not_there_has_no_lines(tmp_path):
+def test_a_record_that_is_not_there_has_no_lines(tmp_path: pathlib.Path) -> None:
     assert read(tmp_path / 'training.jsonl') == []
 
 
-def test_the_smallest_of_many_layers_are_left_out_and_the_title_says_so():
+def test_the_smallest_of_many_layers_are_left_out_and_the_title_says_so() -> None:
     pytest.importorskip('matplotlib')
     from mayo.report import bars
 
@@ -144,12 +148,12 @@ def test_the_smallest_of_many_layers_are_left_out_and_the_title_says_so():
     assert 'dense, 5.05M in all' in [text.get_text() for text in many.figure.legends[0].get_texts()]
 
 
-def test_every_bar_says_its_macs():
+def test_every_bar_says_its_macs() -> None:
     texts = [text.get_text() for text in pictures()[2].figure.axes[0].texts]
     assert texts == ['2.00M', '500k, 4.0\u00d7 fewer']
 
 
-def test_epochs_start_at_zero_and_a_record_of_one_epoch_can_be_drawn():
+def test_epochs_start_at_zero_and_a_record_of_one_epoch_can_be_drawn() -> None:
     pytest.importorskip('matplotlib')
     from mayo.report import training
 

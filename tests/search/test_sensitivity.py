@@ -1,12 +1,14 @@
 """Each layer by itself, and what that suggests."""
 
+from typing import Any
+
 import pytest
 
-from mayo.search import measure
+from mayo.search import Space, measure
 
 
-def test_every_layer_is_measured_by_itself_and_the_configuration_once(space, evaluate):
-    lines = []
+def test_every_layer_is_measured_by_itself_and_the_configuration_once(space: Space, evaluate: Any) -> None:
+    lines: list[Any] = []
     found = measure(space, [0.25, 0.5], evaluate, lines.append)
     assert evaluate.asked[0] == space.configured
     assert len(evaluate.asked) == 1 + 3 * 2, 'at 0.25 and 1, each; 0.5 is the configuration'
@@ -18,7 +20,7 @@ def test_every_layer_is_measured_by_itself_and_the_configuration_once(space, eva
     assert lines[2] == '2 of 3, conv1, top-1 at density 0.25: 84.12 %, 0.5: 87.25 %, 1: 89.75 %'
 
 
-def test_the_layer_that_needs_little_gives_most(space, evaluate):
+def test_the_layer_that_needs_little_gives_most(space: Space, evaluate: Any) -> None:
     found = measure(space, [0.125, 0.25, 0.5, 0.75], evaluate)
     keeps = found.lean(space, 600)
     assert space.macs(keeps) <= 600
@@ -26,6 +28,6 @@ def test_the_layer_that_needs_little_gives_most(space, evaluate):
     assert densities['conv0'] >= densities['conv1'] > densities['conv2']
 
 
-def test_a_budget_below_all_leaves_one_channel_each(space, evaluate):
+def test_a_budget_below_all_leaves_one_channel_each(space: Space, evaluate: Any) -> None:
     found = measure(space, [0.5], evaluate)
     assert found.lean(space, 0) == {'conv0': 1, 'conv1': 1, 'conv2': 1}

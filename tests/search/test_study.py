@@ -1,8 +1,11 @@
 """The search keeps to its goal, beats one density for all, goes on where it was, and keeps what is finished."""
 
+import pathlib
+from typing import Any
+
 import pytest
 
-from mayo.search import Goal, measure, search
+from mayo.search import Goal, Space, measure, search
 from mayo.search.study import Plan
 from mayo.util.errors import UserError
 
@@ -10,11 +13,11 @@ optuna = pytest.importorskip('optuna')
 DENSITIES = [0.125, 0.25, 0.5, 0.75]
 
 
-def run(space, evaluate, goal, trials=12, tell=lambda *news: None, **options):
+def run(space: Space, evaluate: Any, goal: Goal, trials: int = 12, tell: Any = lambda *news: None, **options: Any) -> Any:
     return search(space, Plan(goal, trials, **options), evaluate, lambda: measure(space, DENSITIES, evaluate), tell)
 
 
-def test_at_equal_macs_it_beats_one_density_for_all_layers(space, evaluate):
+def test_at_equal_macs_it_beats_one_density_for_all_layers(space: Space, evaluate: Any) -> None:
     found = run(space, evaluate, Goal(target_macs=600))
     uniform = space.within(dict.fromkeys(space.channels, 1.0), 600)
     assert found.trials[0].keeps == uniform, 'the first trial'
@@ -24,7 +27,7 @@ def test_at_equal_macs_it_beats_one_density_for_all_layers(space, evaluate):
     assert found.best.top1 == max(trial.top1 for trial in found.trials)
 
 
-def test_a_drop_buys_the_fewest_macs(space, evaluate):
+def test_a_drop_buys_the_fewest_macs(space: Space, evaluate: Any) -> None:
     found = run(space, evaluate, Goal(max_drop=0.01), trials=20)
     configured = space.macs(space.configured)
     assert found.sensitivity.top1 == evaluate(space.configured).top1
@@ -34,19 +37,19 @@ def test_a_drop_buys_the_fewest_macs(space, evaluate):
     assert found.best.macs == min(good)
 
 
-def test_where_no_trial_keeps_to_the_goal_there_is_no_best(space, evaluate):
+def test_where_no_trial_keeps_to_the_goal_there_is_no_best(space: Space, evaluate: Any) -> None:
     found = run(space, evaluate, Goal(target_macs=600), trials=1)
     assert found.best is not None
     worse = type(found)(Goal(target_macs=10), found.sensitivity, found.trials)
     assert worse.best is None
 
 
-def test_the_same_seed_gives_the_same_trials(space, evaluate):
+def test_the_same_seed_gives_the_same_trials(space: Space, evaluate: Any) -> None:
     first, second = (run(space, evaluate, Goal(target_macs=600), seed=3).trials for _ in range(2))
     assert first == second
 
 
-def test_a_target_below_one_channel_each_is_told(space, evaluate):
+def test_a_target_below_one_channel_each_is_told(space: Space, evaluate: Any) -> None:
     with pytest.raises(
         UserError,
         match=r'^search\.target_macs is 4, but with one active channel in each gated layer the '
@@ -55,7 +58,7 @@ def test_a_target_below_one_channel_each_is_told(space, evaluate):
         run(space, evaluate, Goal(target_macs=4))
 
 
-def test_a_storage_that_cannot_be_opened_is_told(space, evaluate, tmp_path):
+def test_a_storage_that_cannot_be_opened_is_told(space: Space, evaluate: Any, tmp_path: pathlib.Path) -> None:
     for url in ('nosuch://x', f'sqlite:///{tmp_path}/no/folder/search.db', 'search.db'):
         with pytest.raises(
             UserError,
@@ -65,11 +68,11 @@ def test_a_storage_that_cannot_be_opened_is_told(space, evaluate, tmp_path):
             run(space, evaluate, Goal(target_macs=600), storage=url)
 
 
-def test_an_interrupted_search_keeps_its_trials_and_goes_on(space, evaluate, tmp_path):
+def test_an_interrupted_search_keeps_its_trials_and_goes_on(space: Space, evaluate: Any, tmp_path: pathlib.Path) -> None:
     options = {'storage': f'sqlite:///{tmp_path}/search.db', 'name': 'a'}
     asked = []
 
-    def interrupted(keeps):
+    def interrupted(keeps: Any) -> Any:
         asked.append(keeps)
         if len(asked) == 1 + 3 * 4 + 3:  # the sensitivities, and the third trial
             raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 import fractions
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,17 +27,17 @@ from mayo.util.decimals import ceil_decimal
         (1, 7, 7),
     ],
 )
-def test_the_ceiling_is_that_of_the_decimal_as_written(fraction, count, kept):
+def test_the_ceiling_is_that_of_the_decimal_as_written(fraction: float, count: int, kept: int) -> None:
     assert ceil_decimal(fraction, count) == kept
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 10**5))
-def test_it_agrees_with_exact_fractions(digits, places, count):
+def test_it_agrees_with_exact_fractions(digits: Any, places: Any, count: Any) -> None:
     exact = fractions.Fraction(digits, 10**places)
     assert ceil_decimal(float(f'{digits}e-{places}'), count) == math.ceil(exact * count)
 
 
 @pytest.mark.parametrize('fraction', [math.inf, math.nan])
-def test_numbers_that_are_not_finite_are_refused(fraction):
+def test_numbers_that_are_not_finite_are_refused(fraction: Any) -> None:
     with pytest.raises(ValueError, match='is not a finite number'):
         ceil_decimal(fraction, 3)

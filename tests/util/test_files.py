@@ -3,9 +3,11 @@
 import errno
 import fcntl
 import os
+import pathlib
 import stat
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from mayo.util import files
 from mayo.util.errors import UserError
 
 
-def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path):
+def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path: pathlib.Path) -> None:
     path = tmp_path / 'new' / 'file.txt'
     for text in ('first', 'second'):
         with files.whole_file(path) as temporary:
@@ -24,11 +26,11 @@ def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: pathlib.Path) -> None:
     path = tmp_path / 'file.txt'
     path.write_text('old')
 
-    def fail_half_way():
+    def fail_half_way() -> None:
         with files.whole_file(path) as temporary:
             temporary.write_text('new')
             raise RuntimeError('half way')
@@ -39,7 +41,9 @@ def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ['file.txt']
 
 
-def test_files_are_found_in_the_current_folder_before_the_shipped_ones(tmp_path, monkeypatch):
+def test_files_are_found_in_the_current_folder_before_the_shipped_ones(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shipped = files.find('models/cifarnet.yaml')
     assert shipped == files.SHIPPED / 'models/cifarnet.yaml'
     monkeypatch.chdir(tmp_path)
@@ -50,14 +54,14 @@ def test_files_are_found_in_the_current_folder_before_the_shipped_ones(tmp_path,
     assert files.find('models/none.yaml') is None
 
 
-def test_paths_are_shown_as_a_user_would_type_them(tmp_path, monkeypatch):
+def test_paths_are_shown_as_a_user_would_type_them(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert files.shown(tmp_path / 'a' / 'b.yaml') == os.path.join('a', 'b.yaml')
     assert files.shown(files.SHIPPED / 'models/x.yaml') == 'models/x.yaml'
     assert files.shown('/elsewhere/x.yaml') == '/elsewhere/x.yaml'
 
 
-def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path):
+def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path: pathlib.Path) -> None:
     for text in ('old', 'new'):
         with files.whole_folder(tmp_path / 'a' / 'folder') as temporary:
             (temporary / 'inner').mkdir()
@@ -66,11 +70,11 @@ def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path):
     assert [path.name for path in (tmp_path / 'a').rglob('*')] == ['folder', 'inner', 'new']
 
 
-def test_a_folder_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(tmp_path):
+def test_a_folder_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(tmp_path: pathlib.Path) -> None:
     with files.whole_folder(tmp_path / 'folder') as temporary:
         (temporary / 'old').touch()
 
-    def fail_half_way():
+    def fail_half_way() -> None:
         with files.whole_folder(tmp_path / 'folder') as temporary:
             (temporary / 'new').touch()
             raise RuntimeError('half way')
@@ -80,7 +84,7 @@ def test_a_folder_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(tmp_pa
     assert [path.name for path in tmp_path.rglob('*')] == ['folder', 'old']
 
 
-def test_a_folder_that_is_to_be_written_is_tried_before_the_work(tmp_path):
+def test_a_folder_that_is_to_be_written_is_tried_before_the_work(tmp_path: pathlib.Path) -> None:
     files.require_room(tmp_path / 'not' / 'yet', 'plot.path')
     assert os.listdir(tmp_path) == []
     (tmp_path / 'file').write_text('')
@@ -93,8 +97,8 @@ def test_a_folder_that_is_to_be_written_is_tried_before_the_work(tmp_path):
             files.require_room(folder, 'plot.path')
 
 
-def test_a_folder_that_takes_no_file_is_told(tmp_path, monkeypatch):
-    def refuse(dir):
+def test_a_folder_that_takes_no_file_is_told(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(dir: Any) -> None:
         raise PermissionError(errno.EACCES, 'Permission denied', str(dir))
 
     monkeypatch.setattr(files.tempfile, 'TemporaryFile', refuse)
@@ -111,7 +115,7 @@ with alone(sys.argv[1]) as is_alone:
 """
 
 
-def test_one_process_at_a_time_is_alone_and_a_killed_one_leaves(tmp_path):
+def test_one_process_at_a_time_is_alone_and_a_killed_one_leaves(tmp_path: pathlib.Path) -> None:
     path = tmp_path / 'folder/.lock'
     with subprocess.Popen([sys.executable, '-c', HOLD, path], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == 'True\n'
@@ -124,8 +128,10 @@ def test_one_process_at_a_time_is_alone_and_a_killed_one_leaves(tmp_path):
     assert not path.exists()
 
 
-def test_a_file_system_without_locks_leaves_every_process_alone(tmp_path, monkeypatch):
-    def refuse(file, operation):
+def test_a_file_system_without_locks_leaves_every_process_alone(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: Any, operation: Any) -> None:
         raise OSError(errno.ENOLCK, 'no locks available')
 
     monkeypatch.setattr(fcntl, 'flock', refuse)

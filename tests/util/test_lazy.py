@@ -8,7 +8,7 @@ import pytest
 from mayo.util.lazy import lazy
 
 
-def test_a_module_is_imported_by_its_first_use_only():
+def test_a_module_is_imported_by_its_first_use_only() -> None:
     code = (
         "import sys; from mayo.util.lazy import lazy; m = lazy('colorsys'); assert 'colorsys' not in sys.modules; "
         "print(m.rgb_to_hsv(0, 0, 1)[2], 'colorsys' in sys.modules)"
@@ -17,10 +17,10 @@ def test_a_module_is_imported_by_its_first_use_only():
     assert done.stdout == '1 True\n'
 
 
-def test_an_imported_module_is_returned_as_it_is():
+def test_an_imported_module_is_returned_as_it_is() -> None:
     assert lazy('sys') is sys
 
 
-def test_what_the_module_lacks_is_an_attribute_error():
+def test_what_the_module_lacks_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError):
         _ = lazy('colorsys').nothing

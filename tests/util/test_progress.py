@@ -9,18 +9,18 @@ from mayo.util.progress import Progress
 
 
 class Terminal(io.StringIO):
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
     monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
     return now
 
 
-def test_elsewhere_it_is_one_plain_line_every_so_many_seconds(clock):
+def test_elsewhere_it_is_one_plain_line_every_so_many_seconds(clock: list[float]) -> None:
     out = io.StringIO()
     with Progress('train', 1000, done=100, every_seconds=30, stream=out) as shown:
         for seconds in range(100, 161):
@@ -33,7 +33,7 @@ def test_elsewhere_it_is_one_plain_line_every_so_many_seconds(clock):
     )
 
 
-def test_a_terminal_gets_a_bar_with_the_news():
+def test_a_terminal_gets_a_bar_with_the_news() -> None:
     out = Terminal()
     with Progress('train', 1000, stream=out) as shown:
         shown.show(500, 'loss 0.5')
@@ -44,7 +44,7 @@ def test_a_terminal_gets_a_bar_with_the_news():
     assert 'epoch 1 is done\n' in out.getvalue()
 
 
-def test_quiet_is_silent():
+def test_quiet_is_silent() -> None:
     for out in (Terminal(), io.StringIO()):
         with Progress('train', 10, quiet=True, stream=out) as shown:
             shown.show(5)
@@ -52,7 +52,7 @@ def test_quiet_is_silent():
         assert out.getvalue() == ''
 
 
-def test_nothing_done_gives_no_time_left(clock):
+def test_nothing_done_gives_no_time_left(clock: list[float]) -> None:
     out = io.StringIO()
     with Progress('eval', 10, stream=out) as shown:
         clock[0] += 1
