@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mayo.estimate.gate import GateParams
+from mayo.layers.gate import GateParams
 from mayo.util.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from mayo.config import Config
-from mayo.estimate import complete, declared_keys, layer_types
-from mayo.estimate.rules import REQUIRED
+from mayo.layers import declared_keys, layer_types, read_layer
+from mayo.layers.keys import REQUIRED
 from mayo.session.info import info
 
 PAGE = (pathlib.Path(__file__).parents[1] / 'docs/layers.md').read_text(encoding='utf-8')
@@ -30,7 +30,7 @@ def test_the_page_says_each_key_and_its_default(kind: Any) -> None:
     row = ROWS[f'`{kind}`']
     told = keys_of(row)
     if told.pop('convolution', None):
-        told.update(keys_of(ROWS['`convolution`']), gate_params=None)
+        told.update(keys_of(ROWS['`convolution`']), gate_params={})
     if 'those below' in row or kind == 'gated_convolution':
         told.update(keys_of(ROWS['... all four']))
     declared = declared_keys(kind)
@@ -39,7 +39,7 @@ def test_the_page_says_each_key_and_its_default(kind: Any) -> None:
     needed.update({'mode': 'relu'} if 'mode' in declared else {})
     assert {key for key, default in told.items() if default is REQUIRED} == set(needed)
     given = {key: default for key, default in told.items() if default is not REQUIRED}
-    assert complete(kind, {**given, **needed}) == complete(kind, needed)
+    assert read_layer(kind, {**given, **needed}) == read_layer(kind, needed)
 
 
 def test_the_page_has_no_type_that_does_not_exist() -> None:

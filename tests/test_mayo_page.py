@@ -11,7 +11,7 @@ from mayo.config import Config
 from mayo.config.dialect import FINAL, IGNORED, RENAMED, STANDS_FOR, is_layer_key
 from mayo.config.names import _SAME, REQUIRED, object_spec
 from mayo.config.old_names import MACHINERY, OLD_NAMES
-from mayo.estimate.old_keys import GATE_KEYS, GATE_VALUES, LAYER_KEYS
+from mayo.layers.old_keys import GATE_KEYS, GATE_VALUES, LAYER_KEYS
 
 PAGE = (pathlib.Path(__file__).parents[1] / 'docs/mayo.md').read_text(encoding='utf-8')
 

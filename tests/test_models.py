@@ -107,7 +107,7 @@ def test_an_overlay_gates_every_convolution_of_a_map_but_the_logits_and_changes_
         source = size[before.inputs[0]]
         is_gated = before.type == 'convolution' and before.name != 'logits' and source.height * source.width > 1
         assert after.type == ('gated_convolution' if is_gated else before.type)
-        assert {key: after.params[key] for key in before.params} == dict(before.params)
+        assert {key: getattr(after.params, key) for key in vars(before.params)} == vars(before.params)
         assert (after.name, after.inputs) == (before.name, before.inputs)
 
 

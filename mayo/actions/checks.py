@@ -13,7 +13,7 @@ from mayo.config.names import object_spec
 from mayo.data.augment import check_steps
 from mayo.data.files import find_files, images_of, is_local
 from mayo.data.tree import folder_of
-from mayo.net.gates import GATED
+from mayo.net.gates import is_gated
 from mayo.session import imported, mean, settings, stored
 from mayo.session.spec import model_graph, model_problems
 from mayo.training.schedule import learning_rate
@@ -261,7 +261,7 @@ def _stages(config: Config) -> Iterable[str]:
 
 def _gates(config: Config, action: str) -> Iterator[str]:
     """A network whose density nothing can lower."""
-    if not any(node.type == GATED and (node.params['gate_params'] or {}).get('enable', True) for node in model_graph(config)):
+    if not is_gated(model_graph(config)):
         yield (
             f'{config.origin("model.layers")}: `{action}` needs a model with gates, e.g. models/gate/cifarnet.yaml; '
             'this one has none.'

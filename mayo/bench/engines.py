@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.estimate import Shape
+from mayo.layers import Shape
 from mayo.net.graph import Graph
 from mayo.util.errors import RunError
 from mayo.util.registry import Registry

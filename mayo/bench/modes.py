@@ -9,14 +9,15 @@ artifact    an exported file or folder
 
 import itertools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mayo.estimate import GateParams, Shape, estimate
+from mayo.estimate import estimate
+from mayo.layers import Shape
 from mayo.net import Graph
-from mayo.net.gates import GATED, at_density
+from mayo.net.gates import at_density, gates_of
 
 NETWORKS = ('dense', 'masked', 'compact', 'static')
 ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino', 'native')
@@ -65,13 +66,7 @@ def artifact_engine(path: str) -> str:
 
 def densities_of(graph: Graph) -> set[float]:
     """The densities of the gates that are on; none for a dense network."""
-    return {gate.density for gate in _gates(graph) if gate.enable}
-
-
-def _gates(graph: Graph) -> Iterator[GateParams]:
-    for node in graph.nodes:
-        if node.type == GATED:
-            yield GateParams.from_yaml(node.params['gate_params'], f'{node}.gate_params')
+    return {gate.density for gate in gates_of(graph).values() if gate.enable}
 
 
 def macs_of(graph: Graph, input_shape: Shape) -> dict[str, int]:

@@ -60,16 +60,14 @@ def widened(graph: Graph, model: str, tensors: Mapping[str, np.ndarray]) -> dict
 def _axes(
     graph: Graph, keep: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[str, list[tuple[int, np.ndarray]]]]:
-    """Of each tensor the axes along which channels are dropped, with those that stay.
+    """Of each tensor the axes along which channels are dropped, with those that stay, as the layers say (mayo.layers.Tensor).
 
-        weights, gate/weights [..., C', C]    depthwise_weights [..., C', multiplier]    gate/threshold []    others [C]
-
-    Where all stay nothing is to do: among others along the axis of grouped weights, which is that of one group alone.
+    Where all stay nothing is to do.
     """
     for node in graph.nodes:
         reads, makes = keep[node.inputs[0]], keep[node.name]
-        for name in [name for name in tensors if name.startswith(f'{node.name}/')]:
-            kind = name.rpartition('/')[2]
-            axes = {'weights': [(-1, makes), (-2, reads)], 'depthwise_weights': [(-2, reads)]}.get(kind, [(0, makes)])
-            if tensors[name].ndim:
+        for tensor in node.params.tensors(len(reads)):
+            name = f'{node.name}/{tensor.name}'
+            axes = [(axis, stays) for axis, stays in ((tensor.makes, makes), (tensor.reads, reads)) if axis is not None]
+            if name in tensors:
                 yield name, [(axis, stays) for axis, stays in axes if not stays.all()]

@@ -12,6 +12,7 @@ from mayo.config import Config
 from mayo.export import Preprocessing, Subject
 from mayo.export.compare import Gated, Reference
 from mayo.export.write import Export, export
+from mayo.net.gates import gates_of
 from mayo.util.errors import UserError
 
 if typing.TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _labels(config: Config) -> Sequence[str] | None:
 def _origin(session: 'Session') -> Mapping[str, str]:
     """Lines of the README."""
     config = session.config
-    densities = {node.params['gate_params'].get('density') for node in session.graph.nodes if node.type == 'gated_convolution'}
+    densities = {gate.density for gate in gates_of(session.graph).values()}
     facts: dict[str, Any] = {
         'network': config.get('model.description') or session.model_name,
         'trained on': config.get('dataset.description') or config.get('dataset.name'),

@@ -5,12 +5,12 @@ import pathlib
 import typing
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from mayo.config import Config
-from mayo.estimate import GateParams, estimate
+from mayo.estimate import estimate
+from mayo.net.gates import gates_of, widths_of
 from mayo.search import Found, Goal, Sensitivity, Space, Trial, measure, overlay, search
 from mayo.search.study import Plan
 from mayo.session.spec import model_graph
@@ -153,7 +153,6 @@ def _write(
 ) -> None:
     """The overlay, after it is seen to give what was found. RunError where the model's YAML does not let it."""
     config = session.config
-    gates: dict[str, Mapping[str, Any]] = {name: dict(session.graph[name].params['gate_params'] or {}) for name in densities}
     load = config.get('system.checkpoint.load') or 'NAME'
     comments = [
         f'{MARK} for {session.model_name} on {config.get("dataset.name")}, search.{found.goal}.',
@@ -161,15 +160,12 @@ def _write(
         f'densities before reach {percent(found.sensitivity.top1)}.',
         f'  ./my MODEL.yaml DATASET.yaml {shown(path)} system.checkpoint.load={load} eval info',
     ]
-    text = overlay(gates, densities, comments)
+    text = overlay(gates_of(session.graph), densities, comments)
     changed = config.copy()
     changed.merge_text(text, str(path))
     graph = model_graph(changed)
-    wrong = [
-        name
-        for name, keep in best.keeps.items()
-        if GateParams.from_yaml(graph[name].params['gate_params']).kept(graph[name].params['num_outputs']) != keep
-    ]
+    gates, widths = gates_of(graph), widths_of(graph)
+    wrong = [name for name, keep in best.keeps.items() if gates[name].kept(widths[name]) != keep]
     if wrong:
         raise RunError(
             f'search: an overlay cannot set the density of {", ".join(wrong)}, which the model takes from elsewhere.'

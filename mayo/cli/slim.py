@@ -9,7 +9,7 @@ import numpy as np
 from mayo.checkpoint import bundle, names, slimmed
 from mayo.checkpoint.store import Store
 from mayo.config import Config
-from mayo.estimate import Cost, GateParams, estimate, shapes
+from mayo.estimate import Cost, estimate, shapes
 from mayo.net import gates
 from mayo.net.graph import Graph
 from mayo.slim import (
@@ -76,7 +76,7 @@ def slim(session: 'Session') -> Slimmed:
 
 def _require_direct_gates(graph: Graph) -> None:
     """UserError for gates with a hidden layer: as wide as ceil(C / factor), it would get narrower with C."""
-    hidden = [name for name, params in gates.settings(graph).items() if GateParams.from_yaml(params, name).factor]
+    hidden = [name for name, gate in gates.gates_of(graph).items() if gate.factor]
     if hidden:
         raise UserError(
             f'{", ".join(hidden)}: gate_params.factor is set, and the hidden layer of such a gate cannot be '
@@ -92,7 +92,7 @@ def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
     """
     from mayo.session.gate_use import gate_use
 
-    if not gates.settings(graph):
+    if not gates.gates_of(graph):
         return {}
     found = gate_use(session)
     images = found.images.sum()
@@ -110,10 +110,7 @@ def _way(config: Config) -> str:
 
 def _chosen(session: 'Session', graph: Graph, channels: Channels) -> Choice:
     settings, way = session.config.get('slim'), _way(session.config)
-    picked = {
-        name: GateParams.from_yaml(params, name).kept(len(channels.sets[name]))
-        for name, params in gates.settings(graph).items()
-    }
+    picked = {name: gate.kept(len(channels.sets[name])) for name, gate in gates.gates_of(graph).items()}
     if way == 'channels':
         return choose_widths(channels, settings['channels'], Limits(settings['min_channels'], of_layer=picked))
     # With one channel more a gate goes on choosing: if it picks all, it also does those of saliency 0, which never won.
@@ -157,7 +154,7 @@ def _require_ours(*paths: pathlib.Path) -> None:
 def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph, costs: tuple[list[Cost], list[Cost]]) -> Model:
     config = session.config
     whole = config.get('model.description') or session.model_name
-    by_use, plain = bool(gates.settings(graph)), ungated_graph(graph)
+    by_use, plain = bool(gates.gates_of(graph)), ungated_graph(graph)
     description = f'{whole}, slimmed to {percent(choice.density, 0)} of its channels'
     before, after = map(_macs, costs)
     header = [
@@ -182,7 +179,7 @@ def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph,
 
 def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: Graph) -> str:
     """The overlay, with what the gated network costs in its header: as its gates are, at DENSITY if they are new."""
-    own = gates.settings(graph)
+    own = gates.gates_of(graph)
     costs = estimate(graph if own else gated_graph(model, DENSITY), session.input_shape)
     published, executed = (count(sum(getattr(cost, key) for cost in costs)) for key in ('macs', 'executed'))
     at, word = ('', '') if own else (f' at density {DENSITY}', f'_gate.density={DENSITY} ')
@@ -229,8 +226,8 @@ def _write(
     config.merge_word('~model.layers')
     config.merge_word('~model.graph')
     config.merge_text(text, shown(path))
-    for name, params in gates.settings(graph).items():
-        layer = {name: {'type': gates.GATED, 'gate_params': dict(params)}}
+    for name, gate in gates.gates_of(graph).items():
+        layer = {name: {'type': gates.GATED, 'gate_params': gates.gate_yaml(gate)}}
         config.merge_values({'model': {'layers': layer}}, shown(_overlay_of(path)))
     stored |= {names.IMAGES_SEEN: np.int64(0), names.CONFIG: config.to_yaml()}
     for file, content in files.items():

@@ -8,36 +8,23 @@ output H x W, kernel K x K:
     macs     = int(dense d_in d_out) + int(C' d_in) C + H W C       of a gated layer; of another int(dense d_in)
     executed = H W K K k' k + k' C + H W k                          of a gated layer; of another H W K K k' C
 
-The second term is the saliency (GateParams.gate_macs for other gates than the plain one), the third the scaling by
-it, which `executed` leaves out for the naive policy: execution has no use for multiplying by a mask.
+The second term is the saliency (GateParams.gate_macs for other gates than the plain one), the third the scaling by it,
+which `executed` leaves out for a policy that scales nothing (naive): execution has no use for multiplying by a mask.
+
+Where compact execution gives a layer all channels (mayo.layers.travel.reads_all: a convolution in groups), k' = C' in all
+terms of `executed` and k = C in its first. Its lowering asks the same function.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from mayo.estimate.density import Count
-from mayo.estimate.gate import GateParams
-from mayo.estimate.rules import Layer, measure
-from mayo.estimate.shape import Shape
+from mayo.layers import GateParams, Shape, parameters
+from mayo.layers.travel import Active, active_after, reads_all
+from mayo.net import Graph, Node
 from mayo.util.errors import UserError
 
 NUMBER_BYTES = 4  # float32
-
-
-class Graph(Protocol):
-    """What walks its nodes in topological order; mayo.net.Graph is one, its nodes completed by `complete`."""
-
-    @property
-    def nodes(self) -> tuple[Any, ...]:
-        """Each with name, type and params, and a text that says where it is."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Their names."""
-
-    def walk(self, start: Mapping[str, Any], visit: Callable[[Any, list[Any]], Any]) -> dict[str, Any]:
-        """The value of each node and input, from those of its inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +52,8 @@ class _Value:
     """What a layer passes on: channels that may be non-zero, and those that the published accounting counts."""
 
     shape: Shape
-    active: Count
-    published: Count
+    active: Active
+    published: Active
     cost: Cost | None = None
 
 
@@ -78,76 +65,84 @@ def estimate(graph: Graph, input_shape: Shape, counts: Mapping[str, Any] | None 
     """
     start = {name: _Value(input_shape, input_shape.channels, input_shape.channels) for name in graph.inputs}
     values = graph.walk(start, lambda node, inputs: _visit(node, inputs, counts or {}))
-    return [values[node.name].cost for node in graph.nodes]
+    return [cost for node in graph.nodes if (cost := values[node.name].cost)]
 
 
 def shapes(graph: Graph, input_shape: Shape) -> dict[str, Shape]:
     """The output shape of every layer, and of the inputs, by name. Errors: as `estimate`."""
     start = dict.fromkeys(graph.inputs, input_shape)
-    return graph.walk(start, lambda node, sources: _measured(node, sources).shape)
+    return graph.walk(start, output_of)
 
 
-def _measured(node: Any, sources: list[Shape]) -> Layer:
+def output_of(node: Node, sources: Sequence[Shape]) -> Shape:
+    """The shape of a node's output. Errors: UserError, with the place in the YAML, for inputs that do not fit."""
     try:
-        return measure(node.type, sources, node.params)
+        return node.params.output(sources)
     except UserError as error:
         raise UserError(f'{node}: {error}') from None
 
 
-def _visit(node: Any, inputs: list[_Value], counts: Mapping[str, Any]) -> _Value:
-    sources = [value.shape for value in inputs]
-    layer = _measured(node, sources)
+def _visit(node: Node, inputs: list[_Value], counts: Mapping[str, Any]) -> _Value:
+    layer, read, sources = node.params, inputs[0], [value.shape for value in inputs]
+    shape = output_of(node, sources)
+    dense = layer.macs(sources)
     if layer.gate:
-        kept = counts.get(node.name, layer.gate.kept(layer.shape.channels))
-        return _gated(node, inputs[0], layer, layer.gate, kept)
-    macs, executed = 0, 0
-    if layer.dense:
-        read = inputs[0]
-        macs = layer.dense * (read.published / read.shape.channels) // 1
-        executed = layer.dense * read.active // read.shape.channels
-    active = layer.flow([value.active for value in inputs], sources, layer.shape)
-    return _Value(layer.shape, active, layer.shape.channels, _cost(node, sources[0], layer, macs, executed))
+        active = counts.get(node.name, layer.gate.kept(shape.channels))
+        return _gated(node, read, shape, layer.gate, active)
+    active = active_after(layer.travel, [value.active for value in inputs], sources, shape)
+    macs = dense * (read.published / read.shape.channels) // 1
+    executed = dense if reads_all(layer.travel) else dense * read.active // read.shape.channels
+    return _Value(shape, active, shape.channels, _cost(node, sources[0], shape, dense, macs, executed))
 
 
-def _gated(node: Any, read: _Value, layer: Layer, gate: GateParams, active: Count) -> _Value:
+def _gated(node: Node, read: _Value, shape: Shape, gate: GateParams, active: Active) -> _Value:
     """A gated layer, of whose output channels `active` are computed."""
-    source, shape = read.shape, layer.shape
-    positions = shape.height * shape.width
+    source, dense = read.shape, node.params.macs([read.shape])
     density = active / shape.channels
     macs = (
-        layer.dense * (read.published / source.channels) * density // 1
+        dense * (read.published / source.channels) * density // 1
         + gate.gate_macs(read.published // 1, shape.channels, shape.height)
-        + positions * shape.channels
+        + shape.positions * shape.channels
     )
-    scaling = 0 if gate.policy == 'naive' else positions * active
-    gate_macs = gate.gate_macs(read.active, shape.channels, shape.height) + scaling
-    executed = layer.dense * read.active * active // (source.channels * shape.channels) + gate_macs
-    cost = _cost(node, source, layer, macs, executed, gate_macs, density)
-    return _Value(shape, active, active, cost)
+    whole = reads_all(node.params.travel)
+    inputs, outputs = (source.channels, shape.channels) if whole else (read.active, active)
+    scaling = shape.positions * active if gate.scales else 0
+    gate_macs = gate.gate_macs(inputs, shape.channels, shape.height) + scaling
+    executed = dense * inputs * outputs // (source.channels * shape.channels) + gate_macs
+    return _Value(shape, active, active, _cost(node, source, shape, dense, macs, executed, gate_macs, density))
 
 
 def _cost(
-    node: Any, source: Shape, layer: Layer, macs: Count, executed: Count, gate_macs: Count = 0, density: Any = None
+    node: Node,
+    source: Shape,
+    shape: Shape,
+    dense: int,
+    macs: Active,
+    executed: Active,
+    gate_macs: Active = 0,
+    density: Any = None,
 ) -> Cost:
-    shape = layer.shape
+    layer = node.params
+    trainable, state = parameters(layer, source.channels)
+    gate = layer.gate.tensors(source.channels, shape.channels) if layer.gate else ()
     return Cost(
         name=node.name,
         type=node.type,
         source=source,
         shape=shape,
-        trainable=layer.trainable,
-        state=layer.state,
-        gate_parameters=layer.gate.gate_weights(source.channels, shape.channels) if layer.gate else 0,
-        dense=layer.dense,
+        trainable=trainable,
+        state=state,
+        gate_parameters=sum(tensor.size for tensor in gate),
+        dense=dense,
         macs=round(_mean(macs)),
         executed=round(_mean(executed)),
         gate_macs=round(_mean(gate_macs)),
         density=None if density is None else float(_mean(density)),
         activation_bytes=NUMBER_BYTES * shape.size,
-        weight_bytes=NUMBER_BYTES * (layer.trainable + layer.state),
+        weight_bytes=NUMBER_BYTES * (trainable + state),
     )
 
 
-def _mean(count: Count) -> Any:
+def _mean(count: Active) -> Any:
     """A number as it is; an array [images] as its mean."""
     return count.mean() if hasattr(count, 'mean') else count

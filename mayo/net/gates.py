@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mayo.layers import GateParams
+from mayo.layers.convolution import GatedConvolution
+from mayo.layers.keys import as_yaml
 from mayo.net.graph import Graph, Node
 
 GATED = 'gated_convolution'
@@ -19,30 +22,47 @@ def without_gates(graph: Graph) -> Graph:
     return _with_gates(graph, {'enable': False})
 
 
-def settings(graph: Graph) -> dict[str, dict[str, Any]]:
-    """gate_params of each gated layer by its name."""
-    return {node.name: dict(node.params['gate_params'] or {}) for node in graph.nodes if node.type == GATED}
+def gates_of(graph: Graph) -> dict[str, GateParams]:
+    """The gate of each gated layer by its name, in order, also of those that are switched off."""
+    return {node.name: node.params.gate_params for node in graph.nodes if isinstance(node.params, GatedConvolution)}
 
 
-def as_layers(gates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def widths_of(graph: Graph) -> dict[str, int]:
+    """The output channels of each gated layer by its name."""
+    return {node.name: node.params.num_outputs for node in graph.nodes if isinstance(node.params, GatedConvolution)}
+
+
+def is_gated(graph: Graph) -> bool:
+    """Whether any gate is switched on."""
+    return any(node.params.gate for node in graph.nodes)
+
+
+def as_layers(gates: Mapping[str, GateParams]) -> dict[str, Any]:
     """What sets gate_params in a configuration, for merging over it. A layer of a module is called MODULE/LAYER.
 
-    >>> as_layers({'conv0': {'density': 0.5}, 'fire/squeeze.1': {}})['model']['layers']
-    {'conv0': {'gate_params': {'density': 0.5}}, 'fire': {'layers': {'squeeze.1': {'gate_params': {}}}}}
+    >>> as_layers({'conv0': GateParams(density=0.5), 'fire/squeeze.1': GateParams()})['model']['layers']
+    {'conv0': {'gate_params': {'density': 0.5}}, 'fire': {'layers': {'squeeze.1': {'gate_params': {'density': 1.0}}}}}
     """
     layers: dict[str, Any] = {}
-    for name, params in gates.items():
+    for name, gate in gates.items():
         *modules, last = name.split('/')
         inside = layers
         for module in modules:
             inside = inside.setdefault(module, {}).setdefault('layers', {})
-        inside[last] = {'gate_params': dict(params)}
+        inside[last] = {'gate_params': gate_yaml(gate)}
     return {'model': {'layers': layers}}
+
+
+def gate_yaml(gate: GateParams) -> dict[str, Any]:
+    """`gate_params` of a configuration: what is not as by default, and the density, which may take the place of another."""
+    changed = as_yaml(gate)
+    return {key: value for key, value in changed.items() if key != 'density'} | {'density': gate.density}
 
 
 def _with_gates(graph: Graph, changes: Mapping[str, Any]) -> Graph:
     def changed(node: Node) -> Node:
-        gate_params = {**(node.params['gate_params'] or {}), **changes}
-        return replace(node, params={**node.params, 'gate_params': gate_params})
+        if not isinstance(node.params, GatedConvolution):
+            return node
+        return replace(node, params=replace(node.params, gate_params=replace(node.params.gate_params, **changes)))
 
-    return replace(graph, nodes=tuple(changed(node) if node.type == GATED else node for node in graph.nodes))
+    return replace(graph, nodes=tuple(map(changed, graph.nodes)))

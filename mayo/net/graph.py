@@ -16,26 +16,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from mayo.layers import Layer, read_layer
 from mayo.net.plan import Plan
 from mayo.net.scope import Ref, Scope
 from mayo.util.errors import UserError
 
 Value = TypeVar('Value')
-Said = Callable[[str], str]  # from a key of a layer, or '', to the start of a message about it
-Complete = Callable[[str, Mapping[str, Any], Said], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Node:
     """One layer.
 
-    params: without `type`. where: the file and line, or the word, that set it.
+    type: as YAML calls it. params: the layer, with its keys. where: the file and line, or the word, that set it.
     inputs: the names of the nodes, or of the graph's inputs, whose values it takes, in order.
     """
 
     name: str
     type: str
-    params: Mapping[str, Any]
+    params: Layer
     inputs: tuple[str, ...]
     where: str = ''
 
@@ -85,12 +84,10 @@ def build_graph(
     inputs: Iterable[str] = ('input',),
     outputs: Iterable[str] = ('output',),
     where: Callable[[str], str] = lambda key: '',
-    complete: Complete | None = None,
 ) -> Graph:
     """The graph of `model.layers` and `model.graph`, without the layers that no output needs.
 
     where: from a dotted key, 'model.layers.conv0.stride', to where it was set, 'models/x.yaml:41'.
-    complete: `complete(type, params, said)` checks the params of a placed layer and fills in defaults.
     Errors: UserError with every problem: cycles, unknown layers and names, unconnected outputs, wrong keys.
     """
     plan = Plan(where)
@@ -108,12 +105,12 @@ def build_graph(
         if ref in plan.placed and ref in needed:
             sources = tuple(names[source] for source in plan.sources[ref])
             with plan.problems.collecting():
-                nodes.append(_node(plan, ref, sources, root, complete))
+                nodes.append(_node(plan, ref, sources, root))
     plan.problems.raise_any()
     return Graph(tuple(nodes), root.inputs, tuple(names[ref] for ref in results))
 
 
-def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope, complete: Complete | None) -> Node:
+def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope) -> Node:
     placed = plan.placed[ref]
     if ref.name in root.inputs:
         raise UserError(f'{plan.say(placed.key)}: `{ref.name}` is the name of an input; call the layer something else.')
@@ -121,5 +118,5 @@ def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope, complete: 
     def said(key: str) -> str:
         return plan.say(f'{placed.key}.{key}' if key else placed.key)
 
-    params = complete(placed.type, placed.params, said) if complete else placed.params
-    return Node(ref.name, placed.type, params, inputs, plan.where(placed.key))
+    layer = read_layer(placed.type, placed.params, said)
+    return Node(ref.name, placed.type, layer, inputs, plan.where(placed.key))

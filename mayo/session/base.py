@@ -17,8 +17,8 @@ from mayo.checkpoint import bundle, names, slimmed
 from mayo.checkpoint.store import Store
 from mayo.checkpoint.warm_start import tied, warm_start
 from mayo.config import Config
-from mayo.estimate import Shape, shapes
-from mayo.estimate.gate import GateParams
+from mayo.estimate import shapes
+from mayo.layers import Shape
 from mayo.net import Graph, gates
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
@@ -179,7 +179,7 @@ class Session:
         if self.density is None:
             return self.config
         config = self.config.copy()
-        layers = gates.as_layers(gates.settings(self.graph))
+        layers = gates.as_layers(gates.gates_of(self.graph))
         config.merge_values(layers, f'density {self.density:g}')
         if config.get('_gate.density', None) is not None:
             config.merge_word(f'_gate.density={self.density}')  # for who reads it: the layers above decide
@@ -214,13 +214,8 @@ class Session:
 
     def _shifted_inside(self) -> list[str]:
         """The gated layers, by their names in a file, whose b is inside the scaling."""
-        inside = []
-        for node in self.graph.nodes:
-            if node.type == 'gated_convolution':
-                gate = GateParams.from_yaml(node.params['gate_params'], f'{node.where}: {node.name}.gate_params')
-                if gate.policy == 'squeeze' or gate.add_beta_first:
-                    inside.append(f'{self.model_name}/{node.name}')
-        return inside
+        inside = [node.name for node in self.graph.nodes if node.params.gate and node.params.gate.shift_is_scaled]
+        return [f'{self.model_name}/{name}' for name in inside]
 
 
 def make_strategy(kind: str) -> tf.distribute.Strategy:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from mayo.net.gates import widths_of
 from mayo.net.tf.loss import cross_entropy
 from mayo.session import data
 from mayo.session.base import Session
@@ -128,7 +129,8 @@ class _Classifier:
     def _on_replica(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Sums [loss, top-1, top-5, images] and active channels [N, gated layers] of a replica's part of the batch."""
         outputs, counts = self.run(images)
-        self.layers = {name: self.network.graph[name].params['num_outputs'] for name in counts}
+        widths = widths_of(self.network.graph)
+        self.layers = {name: widths[name] for name in counts}
         best = tf.math.top_k(outputs, min(5, outputs.shape[-1])).indices == labels[:, None]  # [N, 5], best first
         loss = cross_entropy(outputs, labels, self.network.is_probability)
         sums = [tf.reduce_sum(tf.cast(values, tf.float32)) for values in (loss, best[:, 0], best, tf.ones_like(labels))]

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from mayo.net.gates import gates_of
 from mayo.net.tf.compact import CompactNetwork, lower, native, unsupported
 from mayo.session.base import Session
 from mayo.util.errors import UserError
@@ -30,7 +31,7 @@ def execution_of(session: Session) -> str:
     Errors: UserError where system.execution is `compact` and a layer cannot be, with each layer and the reason.
     """
     wanted = session.config.get('system.execution')
-    if wanted == 'masked' or not any(node.type == 'gated_convolution' for node in session.graph.nodes):
+    if wanted == 'masked' or not gates_of(session.graph):
         return 'masked'
     reasons = unsupported(session.graph)
     if reasons and wanted == 'compact':

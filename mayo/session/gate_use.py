@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.config import Config
-from mayo.net.tf.gate import GateStats
+from mayo.net.tf.gate.base import GateStats
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.util.errors import UserError

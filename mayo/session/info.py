@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from mayo.config import Config
-from mayo.estimate import Cost, Shape, estimate
+from mayo.estimate import Cost, estimate
+from mayo.layers import Shape
 from mayo.session.spec import input_shape, model_graph
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import count, fit, percent, short, size, table

@@ -4,7 +4,8 @@ import re
 from typing import Any
 
 from mayo.config import Config
-from mayo.estimate import Shape, complete, shapes
+from mayo.estimate import shapes
+from mayo.layers import Shape
 from mayo.net import Graph, build_graph
 from mayo.util.errors import Problems, UserError
 
@@ -23,7 +24,7 @@ def model_graph(config: Config) -> Graph:
     graph = config.require('model.graph', by=NETWORK)
     inputs, outputs = (_names(config, f'model.{key}') for key in ('inputs', 'outputs'))
     try:
-        return build_graph(layers, graph, inputs=inputs, outputs=outputs, where=config.origin, complete=complete)
+        return build_graph(layers, graph, inputs=inputs, outputs=outputs, where=config.origin)
     except UserError as error:
         problems = Problems()
         with problems.collecting():

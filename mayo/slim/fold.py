@@ -9,15 +9,15 @@ which is exact but at borders padded with zeros. It changes the dense network's 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import assert_never
 
 import numpy as np
 
+from mayo.config.names import Spec
+from mayo.layers.base import Weighted
+from mayo.layers.travel import Apart, Joined, Mixed, Padded, Tied, Whole
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.objects import instantiate
-
-_APART = ('average_pool', 'max_pool', 'dropout', 'identity', 'squeeze', 'crop', 'reduce_mean')
-_REPEATED = ('flatten', 'space_to_depth')
 
 
 def folded(graph: Graph, keep: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -49,22 +49,24 @@ def _correct(node: Node, constants: np.ndarray, tensors: dict[str, np.ndarray]) 
 
 def _constants(node: Node, sources: list[np.ndarray], channels: int, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
     """What each channel [C] of the layer's output would be without its scale; 0 where that is no constant."""
+    layer, travel = node.params, node.params.travel
     beta = tensors.get(f'{node.name}/BatchNorm/beta')
-    if beta is not None:
-        return _activated(node.params.get('activation_fn'), beta)
-    if node.type in _APART:
-        return sources[0]
-    if node.type in _REPEATED:
-        return np.tile(sources[0], channels // len(sources[0]))
-    if node.type == 'activation':
-        return _activated(node.params['mode'], sources[0])
-    if node.type == 'pad':
-        return np.pad(sources[0], node.params['channels'])
-    if node.type == 'concat':
-        return np.concatenate(sources)
-    return np.sum(sources, 0) if node.type == 'add' else np.zeros(channels)
+    if beta is not None and isinstance(layer, Weighted):
+        return _activated(layer.activation_fn, beta)
+    match travel:
+        case Apart() if not travel.weighs:
+            return _activated(travel.function, np.tile(sources[0], channels // len(sources[0])))
+        case Joined():
+            return np.concatenate(sources)
+        case Padded():
+            return np.pad(sources[0], (travel.before, travel.after))
+        case Tied() if not travel.product:
+            return np.sum(sources, 0)
+        case Apart() | Mixed() | Whole() | Tied():
+            return np.zeros(channels)
+    assert_never(travel)
 
 
-def _activated(function: Any, values: np.ndarray) -> np.ndarray:
-    made = instantiate(function)
-    return values if made is None else np.asarray(made(np.asarray(values, np.float32)))
+def _activated(function: Spec | None, values: np.ndarray) -> np.ndarray:
+    activation = instantiate(function)
+    return values if activation is None else np.asarray(activation(np.asarray(values, np.float32)))

@@ -11,11 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mayo.estimate.gate import GateParams
-from mayo.net.gates import GATED
 from mayo.net.graph import Graph, Node
 from mayo.slim.channels import Channels
-from mayo.util.decimals import density_of
 
 
 def kept_of(channels: Channels, kept: np.ndarray) -> dict[str, np.ndarray]:
@@ -25,22 +22,11 @@ def kept_of(channels: Channels, kept: np.ndarray) -> dict[str, np.ndarray]:
 
 def smaller_graph(graph: Graph, keep: Mapping[str, np.ndarray]) -> Graph:
     """`graph` with as many channels as stay in each layer; keep: `kept_of`."""
-    return dataclasses.replace(graph, nodes=tuple(_smaller_node(node, keep) for node in graph.nodes))
 
+    def smaller(node: Node) -> Node:
+        return dataclasses.replace(node, params=node.params.narrowed(keep[node.name].tolist()))
 
-def _smaller_node(node: Node, keep: Mapping[str, np.ndarray]) -> Node:
-    params = dict(node.params)
-    if 'num_outputs' in params:
-        params['num_outputs'] = int(keep[node.name].sum())
-    if node.type == 'pad' and any(params['channels']):
-        before, after = params['channels']
-        stays = keep[node.name]
-        params['channels'] = (int(stays[:before].sum()), int(stays[len(stays) - after :].sum()))
-    if node.type == GATED:
-        before, after = len(keep[node.name]), params['num_outputs']
-        picked = GateParams.from_yaml(params['gate_params'], node.name).kept(before)
-        params['gate_params'] = {**(params['gate_params'] or {}), 'density': density_of(min(picked, after), after)}
-    return dataclasses.replace(node, params=params)
+    return dataclasses.replace(graph, nodes=tuple(map(smaller, graph.nodes)))
 
 
 def silenced(tensors: Mapping[str, np.ndarray], keep: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from mayo.estimate import Shape
-from mayo.net.gates import GATED
+from mayo.layers import Shape
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.network import Network
 from mayo.session.base import dtype_policy
@@ -54,7 +53,7 @@ def masked_outputs(network: Network, keep: Mapping[str, np.ndarray], images: tf.
 
     def visit(node: Node, sources: list[tf.Tensor]) -> tf.Tensor:
         outputs = network.node_layers[node.name](sources[0] if len(sources) == 1 else sources, training=False)
-        outputs = outputs[0] if node.type == GATED else outputs  # of a gate, without what it did
+        outputs = outputs[0] if node.params.gate else outputs  # of a gate, without what it did
         return outputs * tf.constant(keep[node.name], outputs.dtype)
 
     values = network.graph.walk(dict.fromkeys(network.graph.inputs, images), visit)

@@ -13,9 +13,11 @@ from typing import Any
 
 import yaml
 
-from mayo.estimate import Shape, declared_keys
-from mayo.estimate.density import keeps_zero
-from mayo.estimate.rules import named
+from mayo.layers import GateParams, Shape
+from mayo.layers.base import name_of
+from mayo.layers.convolution import Convolution, GatedConvolution
+from mayo.layers.functions import keeps_zero
+from mayo.layers.keys import as_yaml, keys_of
 from mayo.net import gates as gated
 from mayo.net.graph import Graph, Node
 
@@ -44,7 +46,7 @@ class Model:
 def model_text(model: Model) -> str:
     """The file. Numbers of classes, which are the dataset's, stay a reference to it."""
     heads = heads_of(model.graph)
-    params = {node.name: _said(node, model.num_classes if node.name in heads else None) for node in model.graph.nodes}
+    params = {node.name: _keys(node, model.num_classes if node.name in heads else None) for node in model.graph.nodes}
     lines = [
         *_comment(model.header),
         'dataset.task.preprocess:',
@@ -59,7 +61,7 @@ def model_text(model: Model) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def gate_text(model: Model, header: Sequence[str], gates: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+def gate_text(model: Model, header: Sequence[str], gates: Mapping[str, GateParams] | None = None) -> str:
     """The overlay of the file beside: a gate on every convolution of a map but those that give the outputs.
 
     gates: of a network that had gates before, the gate_params of each gated layer, which it keeps.
@@ -74,8 +76,8 @@ def gate_text(model: Model, header: Sequence[str], gates: Mapping[str, Mapping[s
         lines += [f'    {in_one_line(name)}: *gated' for name in gated_layers(model)]
     else:
         lines += ['model.layers:']
-        for name, params in gates.items():
-            lines += _entry(f'{in_one_line(name)}:', {'type': gated.GATED, 'gate_params': dict(params)}, 1)
+        for name, gate in gates.items():
+            lines += _entry(f'{in_one_line(name)}:', {'type': gated.GATED, 'gate_params': gated.gate_yaml(gate)}, 1)
     return '\n'.join(lines) + '\n'
 
 
@@ -86,10 +88,10 @@ def gated_layers(model: Model) -> list[str]:
     for node in model.graph.nodes:
         source = model.shapes[node.inputs[0]]
         if (
-            node.type == 'convolution'
+            isinstance(node.params, Convolution)
             and node.name not in heads
-            and source.height * source.width > 1
-            and keeps_zero(named('activation_fn', node.params['activation_fn']))
+            and source.positions > 1
+            and keeps_zero(node.params.activation_fn)
         ):
             found.append(node.name)
     return found
@@ -99,10 +101,11 @@ def ungated_graph(graph: Graph, switched_off: bool = False) -> Graph:
     """`graph` with convolutions in place of gated ones; switched_off: only of those with `enable: false`."""
 
     def plain(node: Node) -> Node:
-        if node.type != gated.GATED or (switched_off and (node.params['gate_params'] or {}).get('enable', True)):
+        layer = node.params
+        if not isinstance(layer, GatedConvolution) or (switched_off and layer.gate):
             return node
-        params = {key: value for key, value in node.params.items() if key != 'gate_params'}
-        return dataclasses.replace(node, type='convolution', params=params)
+        keys = {key: getattr(layer, key) for key in keys_of(Convolution)}
+        return dataclasses.replace(node, type=name_of(Convolution), params=Convolution(**keys))
 
     return dataclasses.replace(graph, nodes=tuple(map(plain, graph.nodes)))
 
@@ -110,13 +113,15 @@ def ungated_graph(graph: Graph, switched_off: bool = False) -> Graph:
 def gated_graph(model: Model, density: float) -> Graph:
     """What the overlay makes of the model, at a density."""
     layers = set(gated_layers(model))
-    nodes = (
-        dataclasses.replace(node, type=gated.GATED, params={**node.params, 'gate_params': {'density': density}})
-        if node.name in layers
-        else node
-        for node in model.graph.nodes
-    )
-    return dataclasses.replace(model.graph, nodes=tuple(nodes))
+
+    def with_gate(node: Node) -> Node:
+        if node.name not in layers:
+            return node
+        keys = {key: getattr(node.params, key) for key in keys_of(type(node.params))}
+        params = GatedConvolution(**keys, gate_params=GateParams(density=density))
+        return dataclasses.replace(node, type=gated.GATED, params=params)
+
+    return dataclasses.replace(model.graph, nodes=tuple(map(with_gate, model.graph.nodes)))
 
 
 def heads_of(graph: Graph) -> set[str]:
@@ -124,32 +129,19 @@ def heads_of(graph: Graph) -> set[str]:
     found, waiting = set(), list(graph.outputs)
     while waiting:
         name = waiting.pop()
-        if name in graph and 'num_outputs' in graph[name].params:
+        if name in graph and 'num_outputs' in keys_of(type(graph[name].params)):
             found.add(name)
         elif name in graph:
             waiting += graph[name].inputs
     return found
 
 
-def _said(node: Node, num_classes: int | None) -> dict[str, Any]:
+def _keys(node: Node, num_classes: int | None) -> dict[str, Any]:
     """`type` and the keys that are not as their defaults."""
-    said: dict[str, Any] = {'type': node.type}
-    defaults = declared_keys(node.type)
-    for key, value in node.params.items():
-        if value != defaults[key] and value != {}:
-            said[key] = CLASSES if key == 'num_outputs' and value == num_classes else _plain(value)
-    return said
-
-
-def _plain(value: Any) -> Any:
-    """As YAML is usually written: one number for a pair of the same."""
-    if isinstance(value, tuple):
-        parts = [_plain(one) for one in value]
-        is_pair = len(parts) == 2 and parts[0] == parts[1] and not isinstance(parts[0], list)
-        return parts[0] if is_pair else parts
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+    keys = {'type': node.type, **as_yaml(node.params)}
+    if num_classes is not None and keys.get('num_outputs') == num_classes:
+        keys['num_outputs'] = CLASSES
+    return keys
 
 
 def _layers(params: Mapping[str, dict[str, Any]]) -> Iterator[str]:

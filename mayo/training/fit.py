@@ -22,6 +22,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
+from mayo.layers import convolution as layers
+from mayo.layers.functions import keeps_scale
+from mayo.layers.linear import Linear, epsilon_of
+from mayo.layers.travel import Apart, Mixed
 from mayo.net import Graph, Node
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
@@ -31,9 +35,6 @@ _log = logging.getLogger(__name__)
 SPREAD, RIDGE, FLOOR = 0.03, 0.01, 0.05
 MOMENTUM = 0.8  # of averages taken anew, from a dozen batches or more
 MOST = 5.0  # scale a of a channel; those that would need more are the last to win
-KEEPS_SCALE = ('dropout', 'average_pool', 'max_pool', 'reduce_mean', 'identity', 'pad', 'crop')  # f(a x) = a f(x)
-READS = ('convolution', 'gated_convolution', 'fully_connected')
-HOMOGENEOUS = (None, 'relu', 'keras.activations.relu', 'tensorflow.nn.relu')
 
 
 def fit_gates(session: Session, images: int) -> None:
@@ -42,27 +43,29 @@ def fit_gates(session: Session, images: int) -> None:
     config.merge_word('dataset.task.preprocess.train=$(dataset.task.preprocess.validate)')
     size = config.get('system.batch_size')
     batches = data.epoch_of(config, 'train', batch_size=size).take(-(-images // size))
-    fit = fit_gates_to(session, [batch for batch, _ in batches])
-    _log.info('fitted to %d images: the gates of %s', images, ', '.join(fit) or 'no layer')
+    fitted = fit_gates_to(session, [batch for batch, _ in batches])
+    _log.info('fitted to %d images: the gates of %s', images, ', '.join(fitted) or 'no layer')
 
 
 def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> list[str]:
     """Fit the gates one after the other, each to what the gates before it let through; returns the names of their layers."""
     variables = session.network.named_variables()
-    channels = {name: variables[f'{name}/gate/biases'].shape[0] for name in _fresh_gates(session)}
-    readers_of = {
-        name: readers
-        for name in channels
-        if (readers := _readers(session.graph, name))
-        and all(variables[f'{reader}/weights'].shape[-2] == channels[name] for reader in readers)
-    }
+    readers_of: dict[str, dict[str, Linear]] = {}
+    for node in session.graph:
+        if not isinstance(node.params, layers.GatedConvolution) or not node.params.gate:
+            continue
+        try:
+            _require_fresh(node.name, node.params, variables)
+            readers_of[node.name] = _readers(session.graph, node, node.params.num_outputs, variables)
+        except _Unfit as reason:
+            _log.info('the gate of %s is not fitted: %s', node.name, reason)
     for name, readers in readers_of.items():
         summary, strength = _seen(session, name, batches)
-        norm = np.sqrt(sum(_norms(variables, reader) for reader in readers))
+        norm = np.sqrt(sum(_norms(reader, layer, variables) for reader, layer in readers.items()))
         phi, rho, scale = fit(summary, strength * norm, variables[f'{name}/gate/biases'].numpy())
         variables[f'{name}/gate/weights'].assign(phi)
         variables[f'{name}/gate/biases'].assign(rho)
-        if not _shift_is_scaled(session, name):
+        if not session.network.node_layers[name].gate.params.shift_is_scaled:
             variables[f'{name}/gate/shift'].assign(variables[f'{name}/gate/shift'].numpy() * scale)
         for reader in readers:
             variables[f'{reader}/weights'].assign(variables[f'{reader}/weights'].numpy() / scale[:, None])
@@ -119,49 +122,56 @@ def _suppresses(session: Session) -> bool:
     return any(layer.gate.keep < layer.gate.channels for _, layer in _gated_layers(session))
 
 
-def _fresh_gates(session: Session) -> Iterator[str]:
-    """The gated layers that start from a dense network and whose saliency is a scale, s phi + rho, of what relu makes."""
-    variables = session.network.named_variables()
-    for node, layer in _gated_layers(session):
-        phi, params = variables.get(f'{node.name}/gate/weights'), layer.gate.params
-        if (
-            phi is not None
-            and not phi.numpy().any()
-            and params.policy in ('parametric', 'squeeze')
-            and params.granularity == 'channel'
-            and params.pool != 'l2'
-            and not params.factor
-            and not params.parametric_beta
-            and node.params.get('activation_fn') in HOMOGENEOUS
-        ):
-            yield node.name
+class _Unfit(Exception):
+    """Why a gate starts as it is."""
 
 
-def _shift_is_scaled(session: Session, name: str) -> bool:
-    """Whether b is inside the scaling, so that it is for y as it was."""
-    params = session.network.node_layers[name].gate.params
-    return params.add_beta_first or params.policy == 'squeeze'
+def _require_fresh(name: str, gated: layers.GatedConvolution, variables: Mapping[str, tf.Variable]) -> None:
+    """_Unfit unless the layer's saliency is a scale, s phi + rho with phi = 0, of what its activation makes."""
+    params = gated.gate_params
+    reasons = {
+        'its policy adds no b': not params.rule.has_shift,
+        'gate_params.granularity is vector': params.granularity != 'channel',
+        'gate_params.pool is l2': params.pool == 'l2',
+        'gate_params.factor is set': params.factor > 0,
+        'gate_params.parametric_beta is set': params.parametric_beta,
+        'its activation does not keep scales, as relu does': not keeps_scale(gated.activation_fn),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise _Unfit(reason)
+    if variables[f'{name}/gate/weights'].numpy().any():
+        raise _Unfit('it has learned already')
 
 
-def _readers(graph: Graph, name: str) -> list[str]:
-    """The layers whose weights read the channels of a layer as they are; none if anything else does."""
-    found: list[str] = []
+def _readers(graph: Graph, source: Node, channels: int, variables: Mapping[str, tf.Variable]) -> dict[str, Linear]:
+    """The layers, by name, whose weights read the `channels` of a layer as they are, perhaps through others that keep scales.
+
+    _Unfit if anything else reads them, or nothing does: then nothing makes up for another scale.
+    """
+    if source.name in graph.outputs:
+        raise _Unfit(f'{source.name} is an output of the network')
+    readers: dict[str, Linear] = {}
     for node in graph.nodes:
-        if name in node.inputs:
-            if node.type in READS and node.params.get('num_groups', 1) in (None, 1):
-                found.append(node.name)
-            elif node.type in KEEPS_SCALE and node.name not in graph.outputs and (further := _readers(graph, node.name)):
-                found += further
-            else:
-                return []
-    return [] if name in graph.outputs else found
+        if source.name not in node.inputs:
+            continue
+        layer, travel = node.params, node.params.travel
+        mixes = isinstance(travel, Mixed) and not travel.needs_all
+        if isinstance(layer, Linear) and mixes and variables[f'{node.name}/weights'].shape[-2] == channels:
+            readers[node.name] = layer
+        elif isinstance(travel, Apart) and travel.scale_stays:
+            readers |= _readers(graph, node, channels, variables)
+        else:
+            raise _Unfit(f'{node.name} does not read its channels one by one')
+    return readers
 
 
-def _norms(variables: Mapping[str, tf.Variable], reader: str) -> np.ndarray:
-    """Sum of squares of the weights that read each channel [C]."""
+def _norms(reader: str, layer: Linear, variables: Mapping[str, tf.Variable]) -> np.ndarray:
+    """Sum of squares of the weights that read each channel [C], each filter in units of the deviation that its norm divides by."""
     weights, variance = variables[f'{reader}/weights'].numpy(), variables.get(f'{reader}/BatchNorm/moving_variance')
-    deviation = 1.0 if variance is None else np.sqrt(variance.numpy() + 1e-3)
-    return ((weights / deviation) ** 2).sum((*range(weights.ndim - 2), -1))
+    if variance is not None and layer.normalizer_fn is not None:
+        weights = weights / np.sqrt(variance.numpy() + epsilon_of(layer.normalizer_fn))
+    return (weights**2).sum((*range(weights.ndim - 2), -1))
 
 
 def _seen(session: Session, wanted: str, batches: Iterable[tf.Tensor]) -> tuple[np.ndarray, np.ndarray]:

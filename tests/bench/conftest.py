@@ -5,7 +5,7 @@ import pytest
 
 from mayo.bench import Subject
 from mayo.config import Config
-from mayo.estimate import Shape
+from mayo.layers import Shape
 from mayo.session.spec import model_graph
 
 LAYERS = """

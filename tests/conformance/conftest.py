@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mayo.config import Config
-from mayo.estimate import Shape
+from mayo.layers import Shape
 from mayo.net.graph import Graph
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
@@ -85,12 +85,12 @@ def narrow(graph: Graph) -> Graph:
         return max(-(-value // NARROWER), min(value, LEAST))
 
     def changed(node):
-        params = dict(node.params)
-        if 'num_outputs' in params and node.name != 'logits':
-            params['num_outputs'] = less(params['num_outputs'])
-        if 'channels' in params:
-            params['channels'] = tuple(side // NARROWER for side in params['channels'])
-        return dataclasses.replace(node, params=params)
+        layer = node.params
+        if hasattr(layer, 'num_outputs') and node.name != 'logits':
+            layer = dataclasses.replace(layer, num_outputs=less(layer.num_outputs))
+        if hasattr(layer, 'channels'):
+            layer = dataclasses.replace(layer, channels=tuple(side // NARROWER for side in layer.channels))
+        return dataclasses.replace(node, params=layer)
 
     return dataclasses.replace(graph, nodes=tuple(map(changed, graph.nodes)))
 

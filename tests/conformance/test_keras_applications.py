@@ -60,9 +60,9 @@ def ours(graph, costs):
     for node, cost in zip(graph, costs, strict=True):
         if not cost.dense:
             continue
-        side = node.params.get('kernel_size', (1, 1))
-        pair = (cost.source.channels, node.params.get('depth_multiplier', cost.shape.channels))
-        yield (*side, *pair), (cost.shape.height, cost.shape.width), node.params.get('stride', (1, 1))
+        side = getattr(node.params, 'kernel_size', (1, 1))
+        pair = (cost.source.channels, getattr(node.params, 'depth_multiplier', cost.shape.channels))
+        yield (*side, *pair), (cost.shape.height, cost.shape.width), getattr(node.params, 'stride', (1, 1))
 
 
 def keras_layers(model):

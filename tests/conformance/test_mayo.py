@@ -8,6 +8,7 @@ import pytest
 from mayo.actions.checks import problems
 from mayo.config import Config
 from mayo.config.arith import Deferred
+from mayo.layers import GateParams
 from mayo.net.tf.network import Network
 from mayo.session.info import info
 from mayo.session.spec import input_shape, model_graph, model_problems
@@ -93,7 +94,7 @@ def test_layers_of_modules_within_modules_are_called_by_their_path():
     graph = model_graph(configuration(OLD / 'models/resnet18.yaml', OLD / 'datasets/imagenet.yaml'))
     assert {'s1/b1/conv1', 's2/b1/conv_shortcut', 's2/b2/identity_shortcut'} <= {node.name for node in graph}
     assert 's1/b1/conv_shortcut' not in graph
-    assert (graph['s2/b1/conv1'].params['stride'], graph['s2/b2/conv1'].params['stride']) == ((2, 2), (1, 1))
+    assert (graph['s2/b1/conv1'].params.stride, graph['s2/b2/conv1'].params.stride) == ((2, 2), (1, 1))
 
 
 def test_the_old_trainer_gives_the_rate_that_it_computes():
@@ -177,7 +178,7 @@ model.layers.identity: {type: identity}
     )
     assert model_problems(config) == []
     graph = model_graph(config)
-    outputs = {node.name: node.params.get('num_outputs') for node in graph if node.type == 'convolution'}
+    outputs = {node.name: node.params.num_outputs for node in graph if node.type == 'convolution'}
     assert outputs == {
         'outer/a/wide_conv': 11,
         'outer/a/last': 21,
@@ -187,8 +188,8 @@ model.layers.identity: {type: identity}
         'outer/d': 10,
         'outer/e': 10,
     }
-    assert graph['outer/a/wide_conv'].params['kernel_size'] == (3, 3)
-    assert graph['outer/c'].params['biases_initializer'] is None
+    assert graph['outer/a/wide_conv'].params.kernel_size == (3, 3)
+    assert graph['outer/c'].params.biases_initializer is None
     assert [str(cost.shape) for cost in info(config).layers if cost.name == 'join'] == ['8x8x20']
 
 
@@ -258,12 +259,4 @@ def test_layers_take_the_keys_that_they_took(layer, shape):
 
 def test_old_gates_are_todays():
     graph = model_graph(configuration(OLD / 'models/gate/cifarnet.yaml', OLD / 'datasets/cifar10.yaml'))
-    assert graph['conv3'].params['gate_params'] == {
-        'policy': 'parametric',
-        'density': 0.5,
-        'granularity': 'channel',
-        'pool': 'avg',
-        'enable': True,
-        'threshold': 'online',
-        'regularizer': {'l1': 0},
-    }
+    assert graph['conv3'].params.gate == GateParams(density=0.5, regularizer={'l1': 0})

@@ -1,6 +1,7 @@
 """What an object of TensorFlow 1 computed, its name in YAML computes today: each name against a formula or tf.compat.v1."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,8 +11,8 @@ import tensorflow as tf
 from mayo.config.names import _SAME, Spec, object_spec
 from mayo.config.old_names import OLD_NAMES
 from mayo.data import augment
-from mayo.estimate import complete
-from mayo.net.tf.layer import Site, builders
+from mayo.layers import read_layer
+from mayo.net.tf.layer import Site, build
 from mayo.net.tf.objects import instantiate
 from mayo.training.optimizer import optimizer
 from mayo.training.schedule import learning_rate
@@ -19,6 +20,10 @@ from mayo.training.schedule import learning_rate
 V1 = tf.compat.v1
 FAN_IN, FAN_OUT = 200, 300  # of the weights that initializers draw
 CUT = 0.87962566103423978  # deviation of a unit normal cut at two
+
+
+def of_yaml(value: Any, seed: int | None = None) -> Any:
+    return instantiate(object_spec(value, 'a test'), seed)
 
 
 def relu(x):
@@ -64,7 +69,7 @@ NEW_ACTIVATIONS = {
 @pytest.mark.parametrize('name', ACTIVATIONS)
 def test_activations(name):
     x = np.array([[-8.0, -1.5, -0.1, 0.0, 0.3, 2.0, 7.0]], np.float32)
-    np.testing.assert_allclose(instantiate(name)(tf.constant(x)), ACTIVATIONS[name](x), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(of_yaml(name)(tf.constant(x)), ACTIVATIONS[name](x), rtol=1e-4, atol=1e-6)
 
 
 REGULARIZERS = {
@@ -79,7 +84,7 @@ REGULARIZERS = {
 def test_regularizers(package, name):
     arguments, formula = REGULARIZERS[name]
     w = np.linspace(-2, 3, 12, dtype=np.float32).reshape(3, 4)
-    found = instantiate({'type': f'tensorflow.{package}.{name}', **arguments})(w)
+    found = of_yaml({'type': f'tensorflow.{package}.{name}', **arguments})(w)
     assert float(found) == pytest.approx(formula(w), rel=1e-6)
 
 
@@ -129,7 +134,7 @@ ORTHOGONAL = ('orthogonal_initializer', 'initializers.orthogonal')
 
 
 def drawn(name, **arguments):
-    return np.asarray(instantiate({'type': f'tensorflow.{name}', **arguments}, seed=1)((FAN_IN, FAN_OUT)))
+    return np.asarray(of_yaml({'type': f'tensorflow.{name}', **arguments}, seed=1)((FAN_IN, FAN_OUT)))
 
 
 @pytest.mark.parametrize('name', INITIALIZERS)
@@ -150,7 +155,7 @@ def test_orthogonal_initializers(name):
 
 def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages():
     name = {'type': 'tensorflow.contrib.layers.batch_norm', 'decay': 0.7, 'scale': True, 'epsilon': 0.01}
-    layer = instantiate(name)
+    layer = of_yaml(name)
     images = np.random.default_rng(0).normal(2, 3, (4, 5, 5, 2)).astype(np.float32)
     axes, mean, variance = (0, 1, 2), np.zeros(2), np.ones(2)
     for _ in range(3):
@@ -162,8 +167,8 @@ def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages():
     np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-5)
     np.testing.assert_allclose(layer.moving_variance, variance, rtol=1e-5)
     np.testing.assert_allclose(layer(images, training=False), (images - mean) / np.sqrt(variance + 0.01), atol=1e-4)
-    assert instantiate('tensorflow.contrib.slim.batch_norm').momentum == 0.999
-    assert not instantiate('tensorflow.contrib.slim.batch_norm').scale
+    assert of_yaml('tensorflow.contrib.slim.batch_norm').momentum == 0.999
+    assert not of_yaml('tensorflow.contrib.slim.batch_norm').scale
 
 
 OPTIMIZERS = {
@@ -244,7 +249,7 @@ def test_every_old_name_is_compared_here():
 
 
 def layer_of(kind, dims, **keys):
-    layer = builders[kind](complete(kind, keys), [(None, *dims)], Site('x'))
+    layer = build(kind, read_layer(kind, keys), [(None, *dims)], Site('x'))
     layer.build((None, *dims))
     return layer
 

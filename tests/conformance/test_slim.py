@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from mayo.checkpoint.slimmed import smaller_tensors, whole_tensors
-from mayo.estimate import GateParams, Shape, shapes
+from mayo.estimate import shapes
+from mayo.layers import Shape
 from mayo.net import gates
 from mayo.net.tf.network import Network
 from mayo.slim import Limits, channels_of, choose_density, kept_of, silenced, smaller_graph
@@ -51,9 +52,9 @@ def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name,
     graph = graph_of(name, 0.5)
     tensors = {name: variable.numpy() for name, variable in drawn(graph).named_variables().items()}
     random, sizes = np.random.default_rng(2), shapes(graph, SHAPE)
-    settings = gates.settings(graph)
-    channels = channels_of(graph, sizes, tensors, {name: random.uniform(size=sizes[name].channels) for name in settings})
-    picked = {name: GateParams.from_yaml(params).kept(sizes[name].channels) + 1 for name, params in settings.items()}
+    gated = gates.gates_of(graph)
+    channels = channels_of(graph, sizes, tensors, {name: random.uniform(size=sizes[name].channels) for name in gated})
+    picked = {name: gate.kept(sizes[name].channels) + 1 for name, gate in gated.items()}
     keep = kept_of(channels, choose_density(channels, 0.7, Limits(of_layer=picked)).kept)
     smaller, weights = smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors)
     images = tf.constant(random.normal(0, 1, (3, *SHAPE.dims)), tf.float32)

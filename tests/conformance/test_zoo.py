@@ -13,7 +13,12 @@ import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
 from mayo.checkpoint.warm_start import warm_start
-from mayo.estimate import estimate, measure
+from mayo.estimate import estimate
+from mayo.estimate.cost import output_of
+from mayo.layers import GateParams
+from mayo.layers.functions import keeps_scale
+from mayo.layers.travel import active_after
+from mayo.net.gates import at_density as with_density
 from mayo.net.gates import without_gates
 from mayo.net.tf.compact import CompactNetwork, lower, lower_graph, program, unsupported
 from mayo.net.tf.compact.native import NativeNetwork, library
@@ -93,10 +98,10 @@ def test_no_layer_has_more_active_channels_than_costs_are_counted_for(small):
 
     def visit(node, sources):
         shapes = [shape for shape, _ in sources]
-        layer = measure(node.type, shapes, node.params)
+        shape = output_of(node, shapes)
         if node.name in stats:
-            return layer.shape, stats[node.name].mask.numpy().sum(1)
-        return layer.shape, layer.flow([active for _, active in sources], shapes, layer.shape)
+            return shape, stats[node.name].mask.numpy().sum(1)
+        return shape, active_after(node.params.travel, [active for _, active in sources], shapes, shape)
 
     allowed = small.graph.walk({'input': (small.shape, small.shape.channels)}, visit)
     for name, value in values.items():
@@ -155,12 +160,8 @@ def at_density(small, density):
         gate.keep = gate.params.kept(gate.channels)
     small.calibrate()
 
-    def changed(node):
-        gate_params = {**(node.params.get('gate_params') or {}), 'density': density}
-        return dataclasses.replace(node, params={**node.params, 'gate_params': gate_params}) if node.name in gates else node
-
     try:
-        yield dataclasses.replace(small.graph, nodes=tuple(map(changed, small.graph.nodes)))
+        yield with_density(small.graph, density)
     finally:
         for name, gate in gates.items():
             gate.params, gate.keep = before[name]
@@ -168,17 +169,14 @@ def at_density(small, density):
             variable.assign(small.weights[name])
 
 
-HOMOGENEOUS = {None, 'relu', 'keras.activations.relu', 'leaky_relu'}  # f(g x) = g f(x) for g >= 0, as `squeeze` needs it
-
-
 @gated
 def test_a_warm_start_gives_the_outputs_of_the_dense_network(small):
     """Some scales negative; the layers take turns with the forms of a gate: b outside, b inside, and squeeze."""
     draw, changed, inside = np.random.default_rng(2), [], []
     for index, node in enumerate(node for node in small.graph if node.name in small.outcome[1]):
-        squeezes = index % 3 == 2 and node.params['activation_fn'] in HOMOGENEOUS
+        squeezes = index % 3 == 2 and keeps_scale(node.params.activation_fn)  # as `squeeze` needs it
         form = {'policy': 'squeeze'} if squeezes else {'add_beta_first': index % 3 == 1}
-        changed.append(dataclasses.replace(node, params={**node.params, 'gate_params': {'density': 1.0, **form}}))
+        changed.append(dataclasses.replace(node, params=dataclasses.replace(node.params, gate_params=GateParams(**form))))
         inside += [node.name] if index % 3 == 1 or squeezes else []
     by_name = {node.name: node for node in changed}
     graph = dataclasses.replace(small.graph, nodes=tuple(by_name.get(node.name, node) for node in small.graph))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.estimate import Shape, complete, estimate, shapes
+from mayo.estimate import estimate, shapes
+from mayo.layers import Shape
 from mayo.net import build_graph
 from mayo.util.errors import UserError
 
@@ -25,7 +26,7 @@ def gated(outputs, density=0.5, **more):
 
 
 def chain(layers, **more):
-    return build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, complete=complete, **more)
+    return build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, **more)
 
 
 def costs(graph, shape=(8, 8, 4), counts=None):
@@ -83,8 +84,8 @@ def test_an_addition_ends_sparsity_and_a_concatenation_gathers_it():
         {'from': 'input', 'with': 'b', 'to': 'y'},
         {'from': ['x', 'y'], 'with': ['join', 'c'], 'to': 'output'},
     ]
-    added = costs(build_graph(layers, graph, complete=complete))
-    joined = costs(build_graph({**layers, 'join': {'type': 'concat'}}, graph, complete=complete))
+    added = costs(build_graph(layers, graph))
+    joined = costs(build_graph({**layers, 'join': {'type': 'concat'}}, graph))
     assert added['c'].executed == added['c'].dense
     assert joined['c'].executed == 64 * 9 * (4 + 2) * 6
 
@@ -96,9 +97,12 @@ def test_a_depthwise_layer_computes_only_the_channels_that_are_there():
     assert found['b'].executed == 64 * 9 * 4 * 6
 
 
-def test_groups_share_the_active_channels():
-    found = costs(chain({'a': gated(8), 'b': gated(8, num_groups=4)}))
-    assert found['b'].executed == 64 * 9 * 4 * 4 // 4 + 4 * 8 + 64 * 4
+def test_groups_compute_all_channels_and_choose_from_them():
+    found = costs(chain({'a': gated(8), 'b': gated(8, num_groups=4), 'c': conv(6), 'd': conv(6, num_groups=2)}))
+    assert found['b'].executed == found['b'].dense + 8 * 8 + 64 * 4  # saliency from all channels; the scaling of winners
+    assert found['b'].dense == 64 * 9 * 8 * 8 // 4
+    assert found['c'].executed == found['c'].dense // 2
+    assert found['d'].executed == found['d'].dense
 
 
 def test_a_gate_that_is_not_enabled_is_a_convolution():

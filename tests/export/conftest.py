@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.estimate import Shape, complete
 from mayo.export import Preprocessing, Subject
 from mayo.export.compare import Gated
 from mayo.export.function import preprocess
+from mayo.layers import Shape
 from mayo.net.graph import build_graph
 from mayo.net.tf.compact import lower
 from mayo.net.tf.network import Network
@@ -29,7 +29,7 @@ class Exported:
 
     def __init__(self, layers=LAYERS, bias=1.0) -> None:
         """bias: of the gates, but for hidden layers; those of other layers stay zero where it is not 1."""
-        graph = build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, complete=complete)
+        graph = build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'})
         self.network = Network(graph, Shape((8, 8, 3)), 'tiny')
         random = np.random.default_rng(0)
         for name, variable in self.network.named_variables().items():

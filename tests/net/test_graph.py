@@ -4,6 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mayo.config.names import Spec
+from mayo.layers.activation import Identity
+from mayo.layers.arrange import Pad
+from mayo.layers.convolution import Convolution
 from mayo.net import Graph, Node, build_graph
 from mayo.util.errors import UserError
 
@@ -30,12 +34,14 @@ def error_of(*args, **kwargs):
 
 def test_a_chain_connects_each_layer_to_the_one_before():
     graph = build_graph(layers('a', 'b'), chain('a', 'b'))
-    assert graph == Graph((Node('a', 'identity', {}, ('input',)), Node('b', 'identity', {}, ('a',))), ('input',), ('b',))
+    assert graph == Graph(
+        (Node('a', 'identity', Identity(), ('input',)), Node('b', 'identity', Identity(), ('a',))), ('input',), ('b',)
+    )
 
 
-def test_the_params_of_a_node_have_no_type_and_no_scratch_keys():
+def test_scratch_keys_of_a_layer_are_left_alone():
     graph = build_graph({'a': {'type': 'pad', 'sides': 1, '_note': 2}, '_base': 7}, chain('a'))
-    assert graph['a'].params == {'sides': 1}
+    assert graph['a'].params == Pad(sides=((1, 1), (1, 1)))
 
 
 def test_several_sources_join_in_their_order():
@@ -77,13 +83,7 @@ def test_the_placed_order_is_kept_among_layers_that_do_not_depend_on_each_other(
 
 
 def test_layers_that_no_output_needs_are_dropped_and_not_checked():
-    def complete(kind, params, said):
-        assert kind == 'identity'
-        return params
-
-    graph = build_graph(
-        {**layers('a', 'unplaced'), 'aux': {'type': 'no_such'}}, [chain('a'), chain('aux', to='ignored')], complete=complete
-    )
+    graph = build_graph({**layers('a', 'unplaced'), 'aux': {'type': 'no_such'}}, [chain('a'), chain('aux', to='ignored')])
     assert edges(graph) == {'a': ('input',)}
 
 
@@ -135,12 +135,12 @@ def test_every_node_comes_after_its_inputs_whatever_the_order_of_the_entries(dat
 
 FIRE = {
     'type': 'module',
-    'kwargs': {'n': None, 'kind': 'small'},
+    'kwargs': {'n': None, 'kind': 'lu'},
     'n': 8,
     'layers': {
-        'squeeze': {'type': 'convolution', 'num_outputs': '^(n)', 'note': 'of ^(n) ^( kind )'},
-        'small_end': dict(LAYER),
-        'big_end': dict(LAYER),
+        'squeeze': {'type': 'convolution', 'kernel_size': '^(n)', 'num_outputs': 8, 'activation_fn': 're^( kind )'},
+        'lu_end': dict(LAYER),
+        'lu6_end': dict(LAYER),
     },
     'graph': chain('squeeze', '^(kind)_end'),
 }
@@ -148,30 +148,32 @@ FIRE = {
 
 def test_the_layers_of_a_module_carry_its_name():
     graph = build_graph({'fire': FIRE, 'a': LAYER}, chain('fire', 'a'))
-    assert edges(graph) == {'fire/squeeze': ('input',), 'fire/small_end': ('fire/squeeze',), 'a': ('fire/small_end',)}
+    assert edges(graph) == {'fire/squeeze': ('input',), 'fire/lu_end': ('fire/squeeze',), 'a': ('fire/lu_end',)}
 
 
 def test_an_argument_alone_keeps_its_type_and_in_text_becomes_text():
     graph = build_graph({'fire': FIRE}, chain('fire'))
-    assert graph['fire/squeeze'].params == {'num_outputs': 8, 'note': 'of 8 small'}
+    squeeze = graph['fire/squeeze'].params
+    assert (squeeze.kernel_size, squeeze.activation_fn) == ((8, 8), Spec('keras.activations.relu'))
 
 
 def test_what_a_layer_gives_goes_before_the_default_of_the_module():
-    graph = build_graph({'fire': {**FIRE, 'kind': 'big', 'n': [1, 2]}}, chain('fire'))
-    assert graph['fire/squeeze'].params['num_outputs'] == [1, 2]
-    assert 'fire/big_end' in graph
+    graph = build_graph({'fire': {**FIRE, 'kind': 'lu6', 'n': [1, 2]}}, chain('fire'))
+    assert graph['fire/squeeze'].params.kernel_size == (1, 2)
+    assert 'fire/lu6_end' in graph
 
 
 def test_arguments_reach_inner_modules_unless_these_have_their_own():
     inner = {
         'type': 'module',
         'kwargs': {'n': 1},
-        'n': '^(n)0',
+        'n': '^(n)lu',
         'graph': chain('c'),
-        'layers': {'c': {'type': 'convolution', 'num_outputs': '^(n)', 'stride': '^(s)'}},
+        'layers': {'c': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': '^(s)', 'activation_fn': '^(n)'}},
     }
-    outer = {'type': 'module', 'kwargs': {'n': 4, 's': 2}, 'layers': {'in': inner}, 'graph': chain('in')}
-    assert build_graph({'out': outer}, chain('out'))['out/in/c'].params == {'num_outputs': '40', 'stride': 2}
+    outer = {'type': 'module', 'kwargs': {'n': 're', 's': 2}, 'layers': {'in': inner}, 'graph': chain('in')}
+    layer = build_graph({'out': outer}, chain('out'))['out/in/c'].params
+    assert layer == Convolution(kernel_size=(1, 1), num_outputs=2)
 
 
 def test_a_module_takes_and_gives_several_values():
@@ -196,7 +198,7 @@ def test_a_module_takes_and_gives_several_values():
 
 def test_the_same_description_can_be_placed_as_two_modules():
     graph = build_graph({'one': FIRE, 'two': {**FIRE, 'n': 3}}, chain('one', 'two'))
-    assert [node.name for node in graph] == ['one/squeeze', 'one/small_end', 'two/squeeze', 'two/small_end']
+    assert [node.name for node in graph] == ['one/squeeze', 'one/lu_end', 'two/squeeze', 'two/lu_end']
 
 
 def test_a_type_can_be_an_argument():
@@ -280,12 +282,11 @@ def test_all_problems_are_told_at_once_each_with_its_place():
 
 
 def test_problems_of_all_layers_are_told_at_once():
-    def complete(kind, params, said):
-        raise UserError(f'{said("stride")} is wrong')
-
-    module = {'type': 'module', 'layers': layers('b'), 'graph': chain('b')}
-    message = error_of({'a.1': LAYER, 'm': module}, chain('a.1', 'm'), where=lambda key: 'f:1', complete=complete)
-    assert message == 'f:1: model.layers.a\\.1.stride is wrong\nf:1: model.layers.m.layers.b.stride is wrong'
+    pool = {'type': 'max_pool', 'stride': 0}
+    module = {'type': 'module', 'layers': {'b': pool}, 'graph': chain('b')}
+    message = error_of({'a.1': pool, 'm': module}, chain('a.1', 'm'), where=lambda key: 'f:1')
+    expected = 'stride is 0, expected a whole number from 1 up, or [height, width].'
+    assert message == f'f:1: model.layers.a\\.1.{expected}\nf:1: model.layers.m.layers.b.{expected}'
 
 
 def test_a_layer_cannot_have_the_name_of_an_input():

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from mayo.config import Config
-from mayo.estimate import Shape
+from mayo.layers import Shape, layer_types
 from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.util.errors import UserError
 
@@ -35,8 +35,8 @@ def config(*texts):
 def test_the_graph_has_completed_params_and_knows_where_each_layer_is():
     graph = model_graph(config(MODEL, SHAPE))
     assert [node.name for node in graph] == ['conv', 'pool', 'flatten', 'logits']
-    assert graph['conv'].params['stride'] == (1, 1)
-    assert graph['logits'].params['num_outputs'] == 10
+    assert graph['conv'].params.stride == (1, 1)
+    assert graph['logits'].params.num_outputs == 10
     assert graph['conv'].where == 'm.yaml:4'
 
 
@@ -88,7 +88,7 @@ def test_problems_of_several_layers_are_told_together_with_their_lines():
         'm.yaml:4: model.layers.conv.kernel_sise: `convolution` takes no such key; did you mean kernel_size?',
         'm.yaml:4: model.layers.conv: `convolution` needs kernel_size.',
         'm.yaml:5: model.layers.pool.type: unknown layer type `averag_pool`; did you mean average_pool? Known: '
-        + ', '.join(__import__('mayo.estimate').estimate.layer_types)
+        + ', '.join(layer_types)
         + '.',
     ]
 
@@ -99,9 +99,9 @@ def test_one_mistake_in_many_layers_is_told_once_with_who_made_it():
     for word in ('dataset.task.num_classes=10', '_gate.density=1.5', '_gate.pol=l1', 'model.layers.conv3.stride=0'):
         made.merge_word(word)
     assert model_problems(made) == [
+        'command line: model.layers.conv0.gate_params.pol: `gate_params` takes no such key; did you mean pool? Likewise in 7 more layers.',
         'command line: model.layers.conv0.gate_params.density is 1.5, expected a number in (0, 1]. Likewise in 7 more layers.',
-        'command line: model.layers.conv0.gate_params: unknown key `pol`; did you mean pool? Likewise in 7 more layers.',
-        'command line: model.layers.conv3.stride is 0, expected a whole number, 1 or more, or [height, width].',
+        'command line: model.layers.conv3.stride is 0, expected a whole number from 1 up, or [height, width].',
     ]
 
 

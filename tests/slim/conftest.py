@@ -49,9 +49,7 @@ class Dense:
 
 
 def has_scale(node) -> bool:
-    if node.type == 'batch_normalization':
-        return node.params['scale']
-    return node.params.get('normalizer_fn') is not None and (node.params['normalizer_params'] or {}).get('scale', True)
+    return any(tensor.name == 'BatchNorm/gamma' for tensor in node.params.tensors(1))
 
 
 @pytest.fixture(scope='session')

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mayo.estimate import Shape, complete, layer_types, shapes
+from mayo.estimate import shapes
+from mayo.layers import Shape
 from mayo.net.graph import build_graph
 from mayo.slim import channels_of
-from mayo.slim.channels import rules
 from mayo.util.errors import UserError
 
 INF = np.inf
@@ -16,7 +16,7 @@ HEAD = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 2}
 
 
 def channels(layers, entries, size=4, **gammas):
-    graph = build_graph({'head': HEAD, **layers}, entries, complete=complete)
+    graph = build_graph({'head': HEAD, **layers}, entries)
     tensors = {f'{name}/BatchNorm/gamma': np.array(values) for name, values in gammas.items()}
     return channels_of(graph, shapes(graph, Shape((size, size, 2))), tensors)
 
@@ -29,10 +29,6 @@ def scale_of(found, layer):
     return found.scale[found.sets[layer]].tolist()
 
 
-def test_every_layer_type_says_what_becomes_of_channels():
-    assert set(rules) == set(layer_types)
-
-
 def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not():
     layers = {
         'head': HEAD,
@@ -40,7 +36,7 @@ def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not():
         'gated': {**CONV, 'type': 'gated_convolution'},
         'norm': {'type': 'batch_normalization'},
     }
-    graph = build_graph(layers, chain('plain', 'gated', 'norm'), complete=complete)
+    graph = build_graph(layers, chain('plain', 'gated', 'norm'))
     tensors = {f'{name}/BatchNorm/gamma': np.array([0.1, 0.2, 0.3]) for name in ('plain', 'norm')}
     found = channels_of(graph, shapes(graph, Shape((4, 4, 2))), tensors, {'gated': np.array([0, 0.7, 1])})
     assert scale_of(found, 'plain') == [INF, INF, INF]

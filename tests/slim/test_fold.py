@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.estimate import Shape, complete, shapes
+from mayo.estimate import shapes
+from mayo.layers import Shape
 from mayo.net.graph import build_graph
 from mayo.net.tf.network import Network
 from mayo.slim import Limits, channels_of, choose_density, kept_of
@@ -47,7 +48,7 @@ ENTRIES = [
 
 @pytest.mark.parametrize('fold', [True, False])
 def test_a_network_with_scales_of_zero_is_the_same_without_their_channels_if_folded(fold):
-    graph = build_graph(LAYERS, ENTRIES, complete=complete)
+    graph = build_graph(LAYERS, ENTRIES)
     random = np.random.default_rng(0)
     network = network_of(graph, fresh(graph, random), SHAPE)
     tensors = {name: variable.numpy() for name, variable in network.named_variables().items()}

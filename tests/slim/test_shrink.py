@@ -3,27 +3,27 @@
 import numpy as np
 
 from mayo.checkpoint.slimmed import origin, smaller_tensors, whole_tensors, widened
-from mayo.estimate import complete
 from mayo.net.graph import build_graph
 from mayo.slim import smaller_graph
 
+BN = 'keras.layers.BatchNormalization'
 LAYERS = {
-    'conv': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3},
+    'conv': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3, 'normalizer_fn': BN},
     'wide': {'type': 'pad', 'sides': 0, 'channels': [2, 3]},
     'depthwise': {'type': 'depthwise_convolution', 'kernel_size': 1},
     'grouped': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 8, 'num_groups': 8},
 }
-GRAPH = build_graph(LAYERS, {'from': 'input', 'with': list(LAYERS), 'to': 'output'}, complete=complete)
+GRAPH = build_graph(LAYERS, {'from': 'input', 'with': list(LAYERS), 'to': 'output'})
 WIDE = np.array([True, False, True, False, True, True, True, True])
 KEEP = {'input': np.ones(2, bool), 'conv': WIDE[2:5], 'wide': WIDE, 'depthwise': WIDE, 'grouped': np.ones(8, bool)}
 
 
 def test_layers_get_narrower_and_so_do_the_zeros_on_either_side():
     graph = smaller_graph(GRAPH, KEEP)
-    assert graph['conv'].params['num_outputs'] == 2
-    assert graph['wide'].params['channels'] == (1, 3)
-    assert graph['grouped'].params['num_outputs'] == 8
-    assert GRAPH['wide'].params['channels'] == (2, 3)
+    assert graph['conv'].params.num_outputs == 2
+    assert graph['wide'].params.channels == (1, 3)
+    assert graph['grouped'].params.num_outputs == 8
+    assert GRAPH['wide'].params.channels == (2, 3)
 
 
 def test_weights_lose_what_is_read_and_what_is_made():
@@ -31,7 +31,7 @@ def test_weights_lose_what_is_read_and_what_is_made():
     tensors = {
         'conv/weights': random.normal(size=(1, 1, 2, 3)),
         'conv/BatchNorm/moving_mean': random.normal(size=3),
-        'conv/biases': random.normal(size=3),
+        'conv/BatchNorm/beta': random.normal(size=3),
         'depthwise/depthwise_weights': random.normal(size=(1, 1, 8, 1)),
         'grouped/weights': random.normal(size=(1, 1, 1, 8)),
     }
@@ -39,7 +39,7 @@ def test_weights_lose_what_is_read_and_what_is_made():
     found = smaller_tensors(GRAPH, {**keep, 'depthwise': np.ones(8, bool)}, tensors)
     np.testing.assert_array_equal(found['conv/weights'], tensors['conv/weights'][..., [0, 2]])
     np.testing.assert_array_equal(found['conv/BatchNorm/moving_mean'], tensors['conv/BatchNorm/moving_mean'][[0, 2]])
-    np.testing.assert_array_equal(found['conv/biases'], tensors['conv/biases'][[0, 2]])
+    np.testing.assert_array_equal(found['conv/BatchNorm/beta'], tensors['conv/BatchNorm/beta'][[0, 2]])
     np.testing.assert_array_equal(
         found['depthwise/depthwise_weights'], tensors['depthwise/depthwise_weights'][:, :, [0, 2, 4, 5, 6, 7]]
     )
@@ -47,10 +47,16 @@ def test_weights_lose_what_is_read_and_what_is_made():
 
 
 GATED = {
-    'conv': {'type': 'gated_convolution', 'kernel_size': 1, 'num_outputs': 4, 'gate_params': {'density': 0.5}},
+    'conv': {
+        'type': 'gated_convolution',
+        'kernel_size': 1,
+        'num_outputs': 4,
+        'normalizer_fn': BN,
+        'gate_params': {'density': 0.5, 'threshold': 'local'},
+    },
     'head': {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 2},
 }
-GATED_GRAPH = build_graph(GATED, {'from': 'input', 'with': list(GATED), 'to': 'output'}, complete=complete)
+GATED_GRAPH = build_graph(GATED, {'from': 'input', 'with': list(GATED), 'to': 'output'})
 GATED_KEEP = {'input': np.ones(3, bool), 'conv': np.array([True, False, True, True]), 'head': np.ones(2, bool)}
 GATED_TENSORS = {
     'conv/weights': (1, 1, 3, 4),
@@ -64,7 +70,7 @@ GATED_TENSORS = {
 
 
 def test_a_gate_goes_on_picking_as_many():
-    assert smaller_graph(GATED_GRAPH, GATED_KEEP)['conv'].params['gate_params'] == {'density': 0.6666}
+    assert smaller_graph(GATED_GRAPH, GATED_KEEP)['conv'].params.gate.density == 0.6666
 
 
 def test_weights_come_back_where_they_were_with_zeros_beside_and_variances_of_one():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mayo.checkpoint.slimmed import smaller_tensors
-from mayo.estimate import Shape, complete
+from mayo.layers import Shape
 from mayo.net.graph import Graph, build_graph
 from mayo.net.tf.network import Network
 from mayo.slim import silenced, smaller_graph
@@ -17,7 +17,7 @@ SHAPE = Shape((8, 8, 3))
 GATED = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 8, 'gate_params': {'density': 0.25}}
 LOGITS = {'type': 'fully_connected', 'num_outputs': 3, 'activation_fn': None}
 LAYERS = {'conv0': GATED, 'conv1': GATED, 'pool': {'type': 'reduce_mean'}, 'logits': LOGITS}
-GRAPH = build_graph(LAYERS, {'from': 'input', 'with': list(LAYERS), 'to': 'output'}, complete=complete)
+GRAPH = build_graph(LAYERS, {'from': 'input', 'with': list(LAYERS), 'to': 'output'})
 KEPT = np.arange(8) < 5
 KEEP = {'input': np.ones(3, bool), 'conv0': KEPT, 'conv1': KEPT, 'pool': KEPT, 'logits': np.ones(3, bool)}
 SAME = 'all images chose the same channels: the comparison cannot tell whether the smaller network chooses at all'

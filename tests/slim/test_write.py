@@ -18,7 +18,7 @@ def read(folder, file):
 
 
 def said(graph):
-    return [(node.name, node.type, dict(node.params), node.inputs) for node in graph.nodes]
+    return [(node.name, node.type, node.params, node.inputs) for node in graph.nodes]
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -101,7 +101,7 @@ def test_each_stage_goes_on_from_the_one_before_at_a_lower_density(start, monkey
     assert not any(name.startswith('mayo/training') for name in tensors)
     for name, value in weights(session, 'gate50').items():
         np.testing.assert_array_equal(last.named()[name].numpy(), value)
-    assert last.network.graph['conv0'].params['gate_params']['density'] == 0.5
+    assert last.network.graph['conv0'].params.gate.density == 0.5
     before, gates, after = weights(session, 'gate100'), saved['gate50-gates'], weights(session, 'gate50')
     moved = {name for name in before if 'moving' not in name and not np.array_equal(gates[name], before[name])}
     assert moved == {name for name in before if '/gate/' in name}  # at first the gates alone

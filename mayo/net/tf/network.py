@@ -11,15 +11,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mayo.estimate.gate import GateParams
-from mayo.estimate.shape import Shape
+from mayo.layers import Shape
+from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node
-from mayo.net.tf.gate import GateStats, Threshold, best_loser_of_all
-from mayo.net.tf.layer import Dims, Site, builders
+from mayo.net.tf.gate.base import GateStats
+from mayo.net.tf.gate.threshold import Threshold, best_loser_of_all
+from mayo.net.tf.layer import Dims, Site, build
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.net.tf.variables import named_variables
-
-WEIGHTED = ('convolution', 'gated_convolution', 'depthwise_convolution', 'fully_connected')
 
 
 class Network(keras.Model):
@@ -40,9 +39,9 @@ class Network(keras.Model):
         def visit(node: Node, sources: list[Dims]) -> Dims:
             dtype = 'float32' if node.name in precise else self.dtype_policy
             source = sources[0] if len(sources) == 1 else sources
-            layer = builders[node.type](dict(node.params), sources, Site(node.name, node.where, dtype, seed, self.threshold))
+            layer = build(node.type, node.params, sources, Site(node.name, dtype, seed, self.threshold))
             layer.build(source)
-            layer.trainable = node.params.get('trainable', True)
+            layer.trainable = node.params.trains
             layers[node.name] = layer
             return layer.compute_output_shape(source)
 
@@ -123,7 +122,7 @@ def _float32_nodes(graph: Graph) -> set[str]:
     precise: set[str] = set()
     for node in reversed(graph.nodes):
         after = consumers.get(node.name, [])
-        if all(other.name in precise and other.type not in WEIGHTED for other in after):
+        if all(other.name in precise and not isinstance(other.params, Linear) for other in after):
             precise.add(node.name)
     return precise
 
@@ -131,8 +130,6 @@ def _float32_nodes(graph: Graph) -> set[str]:
 def _network_threshold(graph: Graph) -> Threshold | None:
     """The threshold that gates with `threshold: global` share, if there are any."""
     for node in graph.nodes:
-        if node.type == 'gated_convolution':
-            gate = GateParams.from_yaml(node.params['gate_params'], f'{node}.gate_params')
-            if gate.enable and gate.threshold == 'global':
-                return Threshold(gate.decay)
+        if node.params.gate and node.params.gate.threshold == 'global':
+            return Threshold(node.params.gate.decay)
     return None

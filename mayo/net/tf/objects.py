@@ -1,31 +1,29 @@
-"""Objects from YAML: `{type: keras.initializers.TruncatedNormal, stddev: 0.05}` to the thing itself.
+"""Objects that YAML names: from Spec('keras.initializers.TruncatedNormal', {'stddev': 0.05}) to the thing itself.
 
-What may be named, under today's name or an old one, is in mayo/config/names.py; nothing else is ever imported.
+What may be named is in mayo/config/names.py, which makes the Spec; nothing else is ever imported.
 """
 
 import functools
 import importlib
 import inspect
 import zlib
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from mayo.config.names import object_spec
+from mayo.config.names import Spec
 from mayo.net.tf.batch_norm import BatchNormalization
 
 _OURS = {'keras.layers.BatchNormalization': BatchNormalization}  # same arithmetic, less time
 
 
-def instantiate(value: str | Mapping[str, Any] | None, where: str = '', seed: int | None = None, **more: Any) -> Any:
-    """The object that `value` names; None for None. Functions come with their arguments bound.
+def instantiate(spec: Spec | None, seed: int | None = None, **more: Any) -> Any:
+    """The object that a specification describes; None for None. Functions come with their arguments bound.
 
-    seed: given to a random initializer that names none itself. more: further arguments.
+    seed: given to a random initializer that names none itself. more: further arguments, in place of its own.
     """
-    if value is None:
+    if spec is None:
         return None
-    spec = object_spec(value, where)
     thing = _find(spec.name)
     arguments = {**spec.kwargs, **more}
     if not isinstance(thing, type):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.estimate import Shape, complete
+from mayo.layers import Shape
 from mayo.net import build_graph
 from mayo.net.tf.network import Network
 
@@ -18,7 +18,7 @@ HEAD = {'pool': {'type': 'average_pool'}, 'logits': LOGITS, 'flat': {'type': 'fl
 
 def network(layers, seed=0):
     """Layers one after the other, then global pool, logits and flatten, on maps [6, 6, 3]."""
-    graph = build_graph(layers | HEAD, {'from': 'input', 'with': [*layers, *HEAD], 'to': 'output'}, complete=complete)
+    graph = build_graph(layers | HEAD, {'from': 'input', 'with': [*layers, *HEAD], 'to': 'output'})
     return Network(graph, Shape((6, 6, 3)), 'model', seed)
 
 
@@ -153,11 +153,7 @@ def test_under_mixed_precision_the_last_weights_and_what_follows_compute_in_floa
 
 
 def test_a_last_softmax_makes_probabilities(images):
-    graph = build_graph(
-        HEAD | {'softmax': {'type': 'softmax'}},
-        {'from': 'input', 'with': [*HEAD, 'softmax'], 'to': 'output'},
-        complete=complete,
-    )
+    graph = build_graph(HEAD | {'softmax': {'type': 'softmax'}}, {'from': 'input', 'with': [*HEAD, 'softmax'], 'to': 'output'})
     net = Network(graph, Shape((6, 6, 3)), 'model')
     assert net.is_probability
     np.testing.assert_allclose(tf.reduce_sum(net(images)[0], 1), np.ones(5), rtol=1e-5)
@@ -191,7 +187,7 @@ def test_a_graph_with_joins_and_several_outputs(images):
         {'from': ['x', 'y'], 'with': 'sum', 'to': 'one'},
         {'from': ['x', 'y'], 'with': 'cat', 'to': 'two'},
     ]
-    graph = build_graph(layers, entries, outputs=['one', 'two'], complete=complete)
+    graph = build_graph(layers, entries, outputs=['one', 'two'])
     (total, both), stats = Network(graph, Shape((6, 6, 3)), 'model')(images)
     assert (total.shape, both.shape, stats) == ((5, 6, 6, 4), (5, 6, 6, 8), {})
     np.testing.assert_allclose(total, both[..., :4] + both[..., 4:], rtol=1e-6)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from mayo.config.names import Spec
+from mayo.layers import functions
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.backend import Backend
 from mayo.net.tf.compact.program import Program
@@ -59,7 +61,7 @@ def function(values: tf.Tensor, name: ops.Function | None) -> tf.Tensor:
         return values
     if name.name == 'relu' and not name.arguments:
         return tf.nn.relu(values)
-    return instantiate({'type': f'keras.activations.{name.name}', **name.arguments})(values)
+    return instantiate(Spec(f'{functions.PACKAGE}{name.name}', dict(name.arguments)))(values)
 
 
 def chosen(array: np.ndarray, index: tf.Tensor | None, axis: int = 0) -> tf.Tensor:

@@ -1,8 +1,8 @@
 """From a network to the operations that compute it compactly: batch norm folded, gates read, channel slices followed.
 
 One walk over the graph. What a layer passes on is the name of a value of the program; a gated convolution starts a slice, and
-the rule of each layer type says whether a slice passes it, as mayo.estimate.density does for costs. Where channels are mixed or
-their positions matter, the slice is expanded to all channels first.
+how channels travel through a layer (mayo.layers.travel) says whether it passes on, as it does for costs. Where all channels are
+needed, the slice is expanded first.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from mayo.estimate import Shape
+from mayo.layers import Shape
+from mayo.layers.convolution import GatedConvolution
+from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node
-from mayo.net.tf.compact.lower_weighted import BATCH_NORM, BOOSTS, gate_params_of, normalizer_of
 from mayo.net.tf.compact.lowering import Lowering, rules
 from mayo.net.tf.compact.program import Program
+
+BATCH_NORM = 'keras.layers.BatchNormalization'
 
 
 def lower(network: Any, input_shape: Shape) -> Program:
@@ -43,21 +46,21 @@ def unsupported(graph: Graph) -> list[str]:
 
 
 def _reasons(node: Node) -> list[str]:
-    reasons = []
+    layer, reasons = node.params, []
     if node.type not in rules:
         reasons.append(f'compact execution knows no layer of type `{node.type}`.')
-    if node.params.get('normalizer_fn') and not normalizer_of(node).name.endswith(BATCH_NORM):
-        reasons.append(f'compact execution folds batch norm only, not {normalizer_of(node).name}.')
-    gate = gate_params_of(node)
-    if gate is None:
+    if isinstance(layer, Linear) and layer.normalizer_fn and layer.normalizer_fn.name != BATCH_NORM:
+        reasons.append(f'compact execution folds batch norm only, not {layer.normalizer_fn.name}.')
+    if not isinstance(layer, GatedConvolution) or not layer.gate:
         return reasons
-    if gate.policy not in BOOSTS:
+    gate = layer.gate
+    if gate.rule.boost is None:
         reasons.append(f'compact execution has no formula for gate_params.policy `{gate.policy}`.')
     if gate.granularity == 'vector':
         reasons.append(
             'compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses for each row.'
         )
-    if gate.threshold != 'online' and gate.kept(node.params['num_outputs']) < node.params['num_outputs']:
+    if gate.threshold != 'online' and gate.kept(layer.num_outputs) < layer.num_outputs:
         reasons.append(
             f'compact execution computes a fixed number of channels; with gate_params.threshold `{gate.threshold}` it varies.'
         )

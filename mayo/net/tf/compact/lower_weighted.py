@@ -1,81 +1,78 @@
 """Layers with weights: batch norm folded into them, gates read, slices made and read."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from mayo.config.names import object_spec
-from mayo.estimate.gate import GateParams
-from mayo.net.graph import Node
+from mayo.layers.convolution import Convolution, DepthwiseConvolution, GatedConvolution
+from mayo.layers.dense import FullyConnected
+from mayo.layers.gate import GateParams
+from mayo.layers.linear import Linear, epsilon_of
+from mayo.layers.norm import BatchNormalization
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.lowering import Lowering, function_of, pads_of, rules
 from mayo.net.tf.compact.program import Function
 
-EPSILON = 0.001  # of batch norm where YAML names none; Keras's default
-BATCH_NORM = 'BatchNormalization'
-BOOSTS = {'parametric': 'before', 'squeeze': 'after', 'naive': 'never'}  # what a program's gate calls each policy
-
 
 @rules.register('convolution')
 @rules.register('gated_convolution')
-def convolution(lowering: Lowering, node: Node, source: str) -> str:
-    """Reads the active channels of its source; with a gate, its output is a slice."""
-    groups = node.params['num_groups']
-    source = lowering.full(source) if groups > 1 else lowering.plain(source)
-    weights = np.transpose(lowering.weights[f'{node.name}/weights'], (3, 2, 0, 1))
-    scale, bias = _norm(lowering, node, weights.shape[0])
+def convolution(lowering: Lowering, name: str, layer: Convolution | GatedConvolution, source: str) -> str:
+    """Reads the active channels of its source, all if it is in groups; with a gate, its output is a slice."""
+    source = lowering.plain(source)
+    weights = np.transpose(lowering.weights[f'{name}/weights'], (3, 2, 0, 1))
+    scale, bias = _norm(lowering, name, layer, weights.shape[0])
     gate, standardize, keep = None, None, weights.shape[0]
-    if params := gate_params_of(node):
-        gate, bias = _gate(lowering, node, params, bias)
+    if layer.gate:
+        gate, bias = _gate(lowering, name, layer.gate, bias)
         keep = gate.keep
-        if params.norm == 'channel' and node.params['normalizer_fn'] is not None:
-            standardize = params.epsilon
+        if layer.gate.norm == 'channel' and layer.normalizer_fn is not None:
+            standardize = layer.gate.epsilon
     if standardize is None:
         weights, scale = _scaled(weights, scale), np.ones(1)
     return lowering.add(
         ops.Conv(
-            output=node.name,
+            output=name,
             source=source,
             weights=_float32(weights),
             bias=_float32(bias),
-            stride=node.params['stride'],
-            pads=pads_of(lowering, node, source),
-            groups=groups,
-            function=function_of(node.params['activation_fn']),
+            stride=layer.stride,
+            pads=pads_of(lowering, source, layer.padding, layer.kernel_size, layer.stride),
+            groups=layer.num_groups,
+            function=function_of(layer.activation_fn),
             gate=gate,
             standardize=standardize,
             scale=_float32(scale) if np.any(scale != 1) else None,
         ),
         lowering.shape.dims,
-        f'{node.name}/index' if keep < weights.shape[0] else None,
+        f'{name}/index' if keep < weights.shape[0] else None,
         keep,
     )
 
 
 @rules.register('depthwise_convolution')
-def depthwise_convolution(lowering: Lowering, node: Node, source: str) -> str:
+def depthwise_convolution(lowering: Lowering, name: str, layer: DepthwiseConvolution, source: str) -> str:
     """A slice passes; its other channels become what bias and activation make of zero."""
     source = lowering.plain(source)
     value = lowering.values[source]
-    weights = np.transpose(lowering.weights[f'{node.name}/depthwise_weights'], (2, 3, 0, 1))
+    weights = np.transpose(lowering.weights[f'{name}/depthwise_weights'], (2, 3, 0, 1))
     channels, times = weights.shape[:2]
-    scale, bias = _norm(lowering, node, channels * times)
+    scale, bias = _norm(lowering, name, layer, channels * times)
     weights = _scaled(weights.reshape(channels * times, 1, *weights.shape[2:]), scale).reshape(weights.shape)
-    function = function_of(node.params['activation_fn'])
+    function = function_of(layer.activation_fn)
     index, count = value.index, value.channels * times
     if index and times > 1:
-        index, count = lowering.reindex(f'{node.name}/index', ((index, value.channels, (0,)),), times)
-    fill = _of_constant(function, bias) if index else None
-    late = index is not None and fill is None
+        index, count = lowering.reindex(f'{name}/index', ((index, value.channels, (0,)),), times)
+    moved = index is not None and not layer.travel.zero_stays
+    fill = _of_constant(function, bias) if moved else None
+    late = moved and fill is None
     output = lowering.add(
         ops.Depthwise(
-            output=f'{node.name}/features' if late else node.name,
+            output=f'{name}/features' if late else name,
             source=source,
             weights=_float32(weights),
             bias=_float32(bias),
-            stride=node.params['stride'],
-            pads=pads_of(lowering, node, source),
+            stride=layer.stride,
+            pads=pads_of(lowering, source, layer.padding, layer.kernel_size, layer.stride),
             function=None if late else function,
         ),
         lowering.shape.dims,
@@ -83,38 +80,38 @@ def depthwise_convolution(lowering: Lowering, node: Node, source: str) -> str:
         count,
         bias if late else fill,
     )
-    return lowering.apply(node.name, output, function) if late else output
+    return lowering.apply(name, output, layer.activation_fn) if late else output
 
 
 @rules.register('fully_connected')
-def fully_connected(lowering: Lowering, node: Node, source: str) -> str:
+def fully_connected(lowering: Lowering, name: str, layer: FullyConnected, source: str) -> str:
     """Reads the weights of the active channels of its source."""
-    weights = lowering.weights[f'{node.name}/weights']
-    scale, bias = _norm(lowering, node, weights.shape[1])
+    weights = lowering.weights[f'{name}/weights']
+    scale, bias = _norm(lowering, name, layer, weights.shape[1])
     return lowering.add(
         ops.Dense(
-            output=node.name,
+            output=name,
             source=lowering.plain(source),
             weights=_float32(_scaled(weights.T, scale).T),
             bias=_float32(bias),
-            function=function_of(node.params['activation_fn']),
+            function=function_of(layer.activation_fn),
         ),
         lowering.shape.dims,
     )
 
 
 @rules.register('batch_normalization')
-def batch_normalization(lowering: Lowering, node: Node, source: str) -> str:
+def batch_normalization(lowering: Lowering, name: str, layer: BatchNormalization, source: str) -> str:
     """A slice passes; its other channels become what the shift, and the activation, make of them."""
     value = lowering.values[source]
-    scale, shift = _folded(lowering.weights, node.name, node.params['epsilon'], value.width)
-    function = function_of(node.params.get('activation_fn'))
+    scale, shift = _folded(lowering.weights, name, layer.epsilon, value.width)
+    function = function_of(layer.activation_fn)
     before = lowering.fills.get(source, np.zeros(value.width))
     fill = _of_constant(function, before * scale + shift) if value.index else None
     if value.index and fill is None:
         source, value = lowering.full(source), lowering.values[lowering.full(source)]
     return lowering.add(
-        ops.Scale(output=node.name, source=source, scale=_float32(scale), shift=_float32(shift), function=function),
+        ops.Scale(output=name, source=source, scale=_float32(scale), shift=_float32(shift), function=function),
         lowering.shape.dims,
         value.index,
         value.channels,
@@ -122,44 +119,30 @@ def batch_normalization(lowering: Lowering, node: Node, source: str) -> str:
     )
 
 
-def _gate(lowering: Lowering, node: Node, params: GateParams, bias: np.ndarray) -> tuple[ops.Gate, np.ndarray]:
-    """The gate of a node and the convolution's bias, which takes up a constant b that is added before boosting."""
+def _gate(lowering: Lowering, layer: str, params: GateParams, bias: np.ndarray) -> tuple[ops.Gate, np.ndarray]:
+    """The gate of a layer and the convolution's bias, which takes up a constant b that is added before boosting."""
 
     def affine(name: str) -> ops.Affine:
         return ops.Affine(weights[f'{name}/weights'], weights[f'{name}/biases'])
 
-    weights, name = lowering.weights, f'{node.name}/gate'
+    weights, name = lowering.weights, f'{layer}/gate'
     layers = (*([affine(f'{name}/factor')] if params.factor else []), affine(name))
-    boost = BOOSTS[params.policy]
+    boost = params.rule.boost
+    assert boost is not None  # of others `unsupported` tells
     shift: np.ndarray | ops.Affine | None = None
-    if boost != 'never':
+    if params.rule.has_shift:
         shift = affine(f'{name}/beta') if params.parametric_beta else weights[f'{name}/shift']
-    first = boost == 'after' or params.add_beta_first
+    first = params.shift_is_scaled
     if first and isinstance(shift, np.ndarray):
         bias, shift = bias + shift, None
     return ops.Gate(params.kept(bias.size), params.pool, layers, boost, shift, first), bias
 
 
-def gate_params_of(node: Node) -> GateParams | None:
-    """Of a convolution whose gate is enabled."""
-    if node.type != 'gated_convolution':
-        return None
-    params = GateParams.from_yaml(node.params['gate_params'], f'{node}.gate_params')
-    return params if params.enable else None
-
-
-def normalizer_of(node: Node) -> Any:
-    """The specification of `normalizer_fn` with `normalizer_params`."""
-    normalizer = node.params['normalizer_fn']
-    named = {'type': normalizer} if isinstance(normalizer, str) else normalizer
-    return object_spec({**named, **(node.params['normalizer_params'] or {})}, f'{node}.normalizer_fn')
-
-
-def _norm(lowering: Lowering, node: Node, channels: int) -> tuple[np.ndarray, np.ndarray]:
+def _norm(lowering: Lowering, name: str, layer: Linear, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """(scale, shift) after the weights: of the batch norm, or (1, biases)."""
-    if node.params['normalizer_fn'] is not None:
-        return _folded(lowering.weights, node.name, normalizer_of(node).kwargs.get('epsilon', EPSILON), channels)
-    return np.ones(channels), lowering.weights.get(f'{node.name}/biases', np.zeros(channels))
+    if layer.normalizer_fn is not None:
+        return _folded(lowering.weights, name, epsilon_of(layer.normalizer_fn), channels)
+    return np.ones(channels), lowering.weights.get(f'{name}/biases', np.zeros(channels))
 
 
 def _folded(weights: Mapping[str, np.ndarray], name: str, epsilon: float, channels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """A program in the making: the values so far, which of them are slices, and what the rules of layer types add to it.
 
 A shift (a depthwise convolution's bias, a batch norm) moves suppressed channels away from zero, all positions alike: the slice
-passes and its `fill` [C] is remembered until somebody needs the other channels.
+passes and its `fill` [C] is remembered until somebody needs the other channels. Whether a layer needs them follows from how
+channels travel through it (mayo.layers.travel), from which mayo.estimate counts what execution costs.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from mayo.config.names import object_spec
-from mayo.estimate import Shape, measure
-from mayo.estimate.density import KEEP_ZERO
+from mayo.config.names import Spec
+from mayo.layers import Shape, functions
+from mayo.layers.shape import Padding, Pair
+from mayo.layers.travel import Whole, reads_all
 from mayo.net.graph import Node
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.program import Function, Value
 from mayo.util.registry import Registry
 
-Rule = Callable[..., str]  # rule(lowering, node, names of the values it reads) -> name of its value
+Rule = Callable[..., str]  # rule(lowering, name of the node, its layer, names of the values it reads) -> name of its value
 rules: Registry[Rule] = Registry('layer type in compact execution')
 Parts = tuple[tuple[str | None, int, tuple[int, ...]], ...]
 
@@ -39,8 +41,15 @@ class Lowering:
 
     def visit(self, node: Node, sources: list[str]) -> str:
         shapes = [Shape((*value.dims[:-1], value.width)) for value in map(self.values.__getitem__, sources)]
-        self.shape = measure(node.type, shapes, node.params).shape
-        return rules[node.type](self, node, *sources)
+        self.shape = node.params.output(shapes)
+        travel = node.params.travel
+        if not reads_all(travel):
+            return rules[node.type](self, node.name, node.params, *sources)
+        output = rules[node.type](self, node.name, node.params, *map(self.full, sources))
+        like = self.values[sources[0]]
+        if isinstance(travel, Whole) and travel.zero_stays and like.index and sources[0] not in self.fills:
+            return self.take(f'{node.name}/active', output, like)
+        return output
 
     def add(
         self,
@@ -53,7 +62,7 @@ class Lowering:
         """Append `operation`, whose value has all `dims`, or `count` channels of them at `index`."""
         stored = (*dims[:-1], count) if index else dims
         self.values[operation.output] = Value(stored, dims[-1], index)
-        if index and fill is not None and fill.any():
+        if index and fill is not None:
             self.fills[operation.output] = fill
         self.operations.append(operation)
         return operation.output
@@ -78,17 +87,24 @@ class Lowering:
         """The value if it is full or a slice whose other channels are zero; else with all channels."""
         return self.full(name) if name in self.fills else name
 
+    def take(self, output: str, source: str, like: Value) -> str:
+        """Of a value with all channels, those that the slice `like` holds."""
+        assert like.index is not None
+        return self.add(
+            ops.Take(output=output, source=source, index=like.index), self.values[source].dims, like.index, like.channels
+        )
+
     def reindex(self, output: str, parts: Parts, times: int = 1) -> tuple[str, int]:
         """A new index and its length; see ops.Index."""
         self.operations.append(ops.Index(output=output, parts=parts, times=times))
         return output, times * sum(count * len(offsets) for _, count, offsets in parts)
 
-    def padded(self, node: Node, source: str) -> str:
+    def padded(self, name: str, source: str, padding: Padding) -> str:
         """`source` with the zeros that a number under `padding` puts around it."""
-        if isinstance(node.params['padding'], str):
+        if isinstance(padding, str):
             return source
-        height, width = node.params['padding']
-        return self.pad(f'{node.name}/padded', source, ((height, height), (width, width), (0, 0)))
+        height, width = padding
+        return self.pad(f'{name}/padded', source, ((height, height), (width, width), (0, 0)))
 
     def pad(self, output: str, source: str, sides: ops.Pads) -> str:
         source = self.plain(source)
@@ -96,42 +112,33 @@ class Lowering:
         dims = tuple(dim + sum(side) for dim, side in zip((*value.dims[:-1], value.width), sides, strict=True))
         return self.add_like(ops.Pad(output=output, source=source, sides=sides), dims)
 
-    def apply(self, name: str, source: str, function: Function | None) -> str:
-        """function(source)."""
+    def apply(self, name: str, source: str, activation: Spec | None) -> str:
+        """activation(source)."""
+        function = function_of(activation)
         if function is None:
             return source
-        if function.name not in KEEP_ZERO or source in self.fills:
+        if not functions.keeps_zero(activation) or source in self.fills:
             source = self.full(source)
         value = self.values[source]
         return self.add_like(ops.Activation(output=name, source=source, function=function), (*value.dims[:-1], value.width))
 
 
-def function_of(spec: Any) -> Function | None:
-    """Of `activation_fn` or `mode`; None for the identity."""
-    if spec is None:
+def function_of(activation: Spec | None) -> Function | None:
+    """What a program calls an activation; None for the identity."""
+    if activation is None:
         return None
-    found = object_spec(spec, 'activation_fn')
-    name = found.name.rpartition('.')[2]
-    return None if name == 'linear' else Function(name, found.kwargs)
+    name = functions.short_name(activation)
+    return None if name == 'linear' else Function(name, activation.kwargs)
 
 
-def pads_of(lowering: Lowering, node: Node, source: str, kernel: tuple[int, int] | None = None) -> ops.Pads:
-    """The zeros around height and width of what `node` slides over. kernel: if it is not the one in YAML."""
-    padding = node.params['padding']
+def pads_of(lowering: Lowering, source: str, padding: Padding, kernel: Pair, stride: Pair) -> ops.Pads:
+    """The zeros around height and width of `source` that a window slides over."""
     if not isinstance(padding, str):
         return tuple((side, side) for side in padding)
     if padding == 'valid':
         return (0, 0), (0, 0)
-    return tuple(
-        _same(*sizes)
-        for sizes in zip(
-            lowering.values[source].dims[:2],
-            lowering.shape.dims[:2],
-            kernel or node.params['kernel_size'],
-            node.params['stride'],
-            strict=True,
-        )
-    )
+    sides = lowering.values[source].dims[:2], lowering.shape.dims[:2]
+    return tuple(_same(*sizes) for sizes in zip(*sides, kernel, stride, strict=True))
 
 
 def _same(size: int, target: int, kernel: int, stride: int) -> tuple[int, int]:

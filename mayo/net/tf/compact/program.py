@@ -12,6 +12,7 @@ A backend runs the operations in order. It needs one function for each class.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -284,3 +285,35 @@ class Program:
     def gated(self) -> dict[str, Conv]:
         """The convolutions with a gate, by the name of the layer."""
         return {one.output: one for one in self.operations if isinstance(one, Conv) and one.gate}
+
+    @property
+    def macs(self) -> dict[str, int]:
+        """Multiply-accumulates of each operation that has any, for one image, by the value that it computes."""
+        return {one.output: number for one in self.operations if (number := _macs(one, self.values))}
+
+
+def _macs(operation: Operation, values: Mapping[str, Value]) -> int:
+    match operation:
+        case Conv():
+            return _macs_of_conv(operation, values[operation.source], values[operation.output])
+        case Depthwise():
+            return math.prod(values[operation.output].dims) * math.prod(operation.kernel)
+        case Dense():
+            return values[operation.source].channels * values[operation.output].channels
+    return 0
+
+
+def _macs_of_conv(conv: Conv, source: Value, target: Value) -> int:
+    """Of the channels that are active on both sides; in groups, of all. The gate's are of its layers, b, and the scaling."""
+    positions = math.prod(target.dims[:-1])
+    outputs = target.width if conv.groups > 1 else target.channels
+    macs = positions * math.prod(conv.kernel) * source.channels // conv.groups * outputs
+    if conv.gate is None:
+        return macs
+    inputs = source.channels
+    for layer in conv.gate.layers:
+        macs += inputs * layer.bias.size
+        inputs = layer.bias.size
+    if isinstance(conv.gate.shift, Affine):
+        macs += source.channels * target.width
+    return macs + (0 if conv.gate.boost == 'never' else positions * target.channels)

@@ -6,6 +6,8 @@
 
 Shapes: N images, H W space, C' input channels, C output channels. s is [N, C'], g and mask are [N, C]; with granularity
 `vector` each row of the output has its own: s is [N, H, C'], pooled over the rows that the convolution reads for it.
+A policy that has b makes of it one number a channel, or with parametric_beta s psi + c, predicted from the same summary s as
+the saliency; psi is [C', C], c and b are [C].
 https://openreview.net/forum?id=BJxh2j0qYm
 """
 
@@ -15,14 +17,16 @@ from typing import NamedTuple, TypeAlias
 import keras
 import tensorflow as tf
 
-from mayo.estimate.gate import GateParams
-from mayo.net.tf.gate.kernel import with_mean
+from mayo.layers.gate import GateParams
+from mayo.layers.policy import Policy
+from mayo.net.tf.gate.kernel import per_channel, with_mean
 from mayo.net.tf.gate.regularizer import regularizers
 from mayo.net.tf.gate.threshold import Threshold, best_loser, best_loser_of_any
 from mayo.net.tf.variables import Composite
 
 STDDEV = 0.05  # of phi when training starts afresh
 RHO = 1.0
+BETA = 0.1  # b
 
 Activation = Callable[[tf.Tensor], tf.Tensor]
 Norm: TypeAlias = 'keras.layers.Layer | None'
@@ -45,7 +49,7 @@ class Window(NamedTuple):
 
 
 class Gate(Composite):
-    """Abstract: predicts the saliency and picks the winners; a policy says in `apply` what becomes of the features.
+    """Predicts the saliency and picks the winners; its policy says what becomes of the features.
 
     All on [N, C] is float32. Its convolution calls `observe` and `gated`, which Keras need not see.
     """
@@ -70,14 +74,30 @@ class Gate(Composite):
         self.threshold = shared if params.threshold == 'global' else None
         if params.threshold == 'local' and self.keep < channels:
             self.threshold = Threshold(params.decay)
+        self.beta = self.shift = None
+        if self.policy.has_shift and params.parametric_beta:
+            self.beta = predictor(channels, None, 'zeros', BETA)
+        elif self.policy.has_shift:
+            self.shift = self.add_weight(
+                shape=(channels,), initializer=keras.initializers.Constant(BETA), autocast=False, name='shift'
+            )
+
+        if (generator := self.policy.seed_generator(seed)) is not None:
+            self.seed_generator = generator  # by this name its state is saved with the training
+
+    @property
+    def policy(self) -> Policy:
+        return self.params.rule
 
     def parts(self) -> list[tuple[str, keras.layers.Layer]]:
-        own = [('', self.predictor), ('factor', self.factor)]
+        own = [('', self.predictor), ('factor', self.factor), ('beta', self.beta)]
         own.append(('', self.threshold if self.params.threshold == 'local' else None))
         return [(name, layer) for name, layer in own if layer is not None]
 
     def build(self, source_shape: tuple[int | None, ...]) -> None:
         inputs = source_shape[-1]
+        if self.beta is not None:
+            self.beta.build((None, inputs))
         if self.factor is not None:
             self.factor.build((None, inputs))
             inputs = self.factor.units
@@ -85,6 +105,10 @@ class Gate(Composite):
         self.built = True
 
     def observe(self, source: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """(x, s) as the policy wants them."""
+        return self.policy.observe(self, source, training)
+
+    def watch(self, source: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """(x, s): the source [N, H', W', C'] for the convolution to read, and the summary of its channels in float32."""
         if training and self.params.pool == 'avg' and self.params.granularity == 'channel':
             return with_mean(source)
@@ -123,17 +147,29 @@ class Gate(Composite):
     ) -> tuple[tf.Tensor, GateStats]:
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
         saliency = self.predict(summary)
-        mask = self.winners(saliency, training, keep)
-        outputs, loss = self.apply(convolved, norm, summary, saliency, mask, training)
+        mask = self.winners(self.policy.ranking(self, saliency, training), training, keep)
+        outputs, loss = self.policy.apply(self, convolved, norm, summary, saliency, mask, training)
         for name, weight in self.params.regularizer.items():
             loss += weight * regularizers[name](saliency, self.params.epsilon)
         return outputs, GateStats(saliency, mask, tf.convert_to_tensor(loss))
 
-    def apply(
-        self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor, training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor | float]:
-        """(y, the policy's own term of the loss). Where the mask is 0, so is y."""
-        raise NotImplementedError
+    def shift_of(self, summary: tf.Tensor, saliency: tf.Tensor) -> tf.Tensor:
+        """b for each image, in the shape of the saliency."""
+        return tf.broadcast_to(self.shift, tf.shape(saliency)) if self.beta is None else self.beta(summary)
+
+    def strength(self, outputs: tf.Tensor) -> tf.Tensor:
+        """The summary of a value [N, H, W, C] in the shape of the saliency."""
+        return pool(outputs, self.params.pool, (1, 2) if self.params.granularity == 'channel' else (2,))
+
+    @staticmethod
+    def normalized(convolved: tf.Tensor, norm: Norm, training: bool) -> tf.Tensor:
+        """norm(conv(x))."""
+        return convolved if norm is None else norm(convolved, training=training)
+
+    @staticmethod
+    def per_channel(values: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        """Values in the shape of the saliency, over the positions and in the type of the features [N, H, W, C]."""
+        return per_channel(values, features.dtype)
 
 
 def predictor(units: int, activation: str | None, weights: keras.Initializer | str, bias: float) -> keras.layers.Dense:
@@ -151,8 +187,3 @@ def pool(x: tf.Tensor, kind: str, axes: tuple[int, ...]) -> tf.Tensor:
     x = tf.cast(x, tf.float32)
     values = {'avg': tf.identity, 'l1': tf.abs, 'l2': tf.square}[kind](x)
     return tf.reduce_mean(values, axes)
-
-
-def normalized(convolved: tf.Tensor, norm: Norm, training: bool) -> tf.Tensor:
-    """norm(conv(x))."""
-    return convolved if norm is None else norm(convolved, training=training)

@@ -4,23 +4,40 @@ The saliency learns to tell, before the convolution, how strong each channel wil
 the mean over N, C of (g - pool(relu(norm(conv(x)))))^2. It moves the gate only, not the network. Shapes as in base.py.
 """
 
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from mayo.net.tf.gate.base import Gate, Norm, normalized, pool
-from mayo.net.tf.gate.kernel import per_channel
+from mayo.layers.policy import Policy, policy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from mayo.net.tf.gate.base import Gate, Norm
 
 
-class NaiveGate(Gate):
+@policy('naive')
+class Naive(Policy):
     """Predicts how strong each channel will be and skips the weak ones."""
 
-    def observe(self, source: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    has_shift, boost = False, 'never'
+
+    def observe(self, gate: 'Gate', source: 'tf.Tensor', training: bool) -> tuple['tf.Tensor', 'tf.Tensor']:
         """(x, s), where no gradient flows from s to x."""
-        return source, tf.stop_gradient(self.summarize(source))
+        import tensorflow as tf
+
+        return source, tf.stop_gradient(gate.summarize(source))
 
     def apply(
-        self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor, training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        outputs = self.activation(normalized(convolved, norm, training))
-        space = (1, 2) if self.params.granularity == 'channel' else (2,)
-        strength = tf.stop_gradient(pool(outputs, self.params.pool, space))
-        return outputs * per_channel(mask, outputs.dtype), tf.reduce_mean(tf.square(saliency - strength))
+        self,
+        gate: 'Gate',
+        convolved: 'tf.Tensor',
+        norm: 'Norm',
+        summary: 'tf.Tensor',
+        saliency: 'tf.Tensor',
+        mask: 'tf.Tensor',
+        training: bool,
+    ) -> tuple['tf.Tensor', 'tf.Tensor']:
+        import tensorflow as tf
+
+        outputs = gate.activation(gate.normalized(convolved, norm, training))
+        strength = tf.stop_gradient(gate.strength(outputs))
+        return outputs * gate.per_channel(mask, outputs), tf.reduce_mean(tf.square(saliency - strength))

@@ -1,21 +1,34 @@
 """Squeeze and excite with suppression: y = mask g relu(norm(conv(x)) + b), boosting after the activation.
 
-https://arxiv.org/abs/1709.01507 with the winners of Feature Boosting and Suppression. Shapes and b as in parametric.py.
+https://arxiv.org/abs/1709.01507 with the winners of Feature Boosting and Suppression. Shapes and b as in base.py.
 """
 
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from mayo.net.tf.gate.base import Norm, normalized
-from mayo.net.tf.gate.kernel import per_channel
-from mayo.net.tf.gate.parametric import BoostingGate
+from mayo.layers.policy import Policy, policy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from mayo.net.tf.gate.base import Gate, Norm
 
 
-class SqueezeGate(BoostingGate):
+@policy('squeeze')
+class Squeeze(Policy):
     """Scales what the activation lets through."""
 
+    has_shift, boost = True, 'after'
+
     def apply(
-        self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, saliency: tf.Tensor, mask: tf.Tensor, training: bool
-    ) -> tuple[tf.Tensor, float]:
-        features = normalized(convolved, norm, training)
-        shifted = features + per_channel(self.shift_of(summary, saliency), features.dtype)
-        return self.activation(shifted) * per_channel(mask * saliency, features.dtype), 0.0
+        self,
+        gate: 'Gate',
+        convolved: 'tf.Tensor',
+        norm: 'Norm',
+        summary: 'tf.Tensor',
+        saliency: 'tf.Tensor',
+        mask: 'tf.Tensor',
+        training: bool,
+    ) -> tuple['tf.Tensor', float]:
+        features = gate.normalized(convolved, norm, training)
+        shifted = features + gate.per_channel(gate.shift_of(summary, saliency), features)
+        return gate.activation(shifted) * gate.per_channel(mask * saliency, features), 0.0

@@ -1,6 +1,6 @@
-"""Keras layers from YAML: a builder for each `type`."""
+"""Keras layers of a network: a builder for each layer type that does not compute itself (mayo.layers)."""
 
-from mayo.net.tf.layer import activation, conv, join, norm, pool, shape
-from mayo.net.tf.layer.base import Builder, Dims, Params, Site, builders
+from mayo.net.tf.layer import activation, arrange, conv, join, norm, pool
+from mayo.net.tf.layer.base import Builder, Dims, Site, build, builders
 
-__all__ = ['Builder', 'Dims', 'Params', 'Site', 'activation', 'builders', 'conv', 'join', 'norm', 'pool', 'shape']
+__all__ = ['Builder', 'Dims', 'Site', 'activation', 'arrange', 'build', 'builders', 'conv', 'join', 'norm', 'pool']

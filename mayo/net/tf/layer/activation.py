@@ -2,29 +2,26 @@
 
 import keras
 
-from mayo.net.tf.layer.base import Dims, Params, Site, builders
+from mayo.layers.activation import Activation, Dropout, Identity, Softmax
+from mayo.net.tf.layer.base import Dims, Site, builders
 
 
 @builders.register('activation')
-def activation(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """The function `mode`: relu, relu6, elu, sigmoid, tanh, leaky_relu, swish, hard_swish."""
-    return keras.layers.Activation(site.object(params, 'mode'), **site.keras)
+def activation(layer: Activation, sources: list[Dims], site: Site) -> keras.layers.Layer:
+    return keras.layers.Activation(site.object(layer.mode, 'mode'), **site.keras)
 
 
 @builders.register('softmax')
-def softmax(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """Probabilities over the channels."""
+def softmax(layer: Softmax, sources: list[Dims], site: Site) -> keras.layers.Layer:
     return keras.layers.Softmax(**site.keras)
 
 
 @builders.register('dropout')
-def dropout(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """In training, keeps each value, or with `whole` each image, with probability `keep_prob`, scaled by its inverse."""
-    same = (None, *[1] * (len(sources[0]) - 1)) if params['whole'] else None
-    return keras.layers.Dropout(1 - params['keep_prob'], same, seed=site.seed_for('dropout'), **site.keras)
+def dropout(layer: Dropout, sources: list[Dims], site: Site) -> keras.layers.Layer:
+    same = (None, *[1] * (len(sources[0]) - 1)) if layer.whole else None
+    return keras.layers.Dropout(1 - layer.keep_prob, same, seed=site.seed_for('dropout'), **site.keras)
 
 
 @builders.register('identity')
-def identity(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """The value itself."""
+def identity(layer: Identity, sources: list[Dims], site: Site) -> keras.layers.Layer:
     return keras.layers.Identity(**site.keras)

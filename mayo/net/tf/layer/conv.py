@@ -5,10 +5,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mayo.estimate.gate import GateParams
-from mayo.net.tf.gate import Gate, GateStats, Window, policies
-from mayo.net.tf.gate.base import Activation
-from mayo.net.tf.layer.base import Dims, Params, Site, builders
+from mayo.layers import convolution as layers
+from mayo.layers import linear
+from mayo.layers.dense import FullyConnected
+from mayo.layers.gate import GateParams
+from mayo.layers.shape import Padding
+from mayo.net.tf.gate.base import Activation, Gate, GateStats, Window
+from mayo.net.tf.layer.base import Dims, Site, builders
 from mayo.net.tf.objects import instantiate
 from mayo.net.tf.variables import Composite
 
@@ -82,117 +85,113 @@ class GatedConvolution(Chain):
 
 
 @builders.register('convolution')
-def convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
+def convolution(layer: layers.Convolution, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """[N, H', W', C'] to [N, H, W, C]; `num_groups` splits the channels, numeric padding goes on both sides."""
-    return Linear(
-        _convolution(params, site),
-        _normalizer(params, site),
-        site.object(params, 'activation_fn'),
-        zeros_around(params),
-        **site.keras,
-    )
+    return _plain(layer, site)
 
 
 @builders.register('gated_convolution')
-def gated_convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
+def gated_convolution(layer: layers.GatedConvolution, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """A convolution with a gate; the plain one if `gate_params.enable` is false."""
-    gate_params = GateParams.from_yaml(params['gate_params'], f'{site.label}.gate_params')
-    if not gate_params.enable:
-        return convolution(params, sources, site)
-    activation = site.object(params, 'activation_fn') or keras.activations.linear
-    padding = params['padding'] if isinstance(params['padding'], str) else params['padding'][0]
-    window = Window(params['kernel_size'][0], params['stride'][0], padding)
-    gate = policies[gate_params.policy](
-        gate_params, params['num_outputs'], window, activation, seed=site.seed_for('gate'), shared=site.threshold
-    )
-    has_bias = gate_params.norm_has_scale  # elsewhere the gate's b takes its place
+    params = layer.gate
+    if params is None:
+        return _plain(layer, site)
+    activation = site.object(layer.activation_fn, 'activation_fn') or keras.activations.linear
+    padding = layer.padding if isinstance(layer.padding, str) else layer.padding[0]
+    window = Window(layer.kernel_size[0], layer.stride[0], padding)
+    gate = Gate(params, layer.num_outputs, window, activation, seed=site.seed_for('gate'), shared=site.threshold)
     return GatedConvolution(
-        _convolution(params, site, has_bias),
-        _gated_normalizer(params, site, gate_params),
+        _convolution(layer, site, use_bias=params.norm_has_scale),  # elsewhere the gate's b takes its place
+        _gated_normalizer(layer, site, params),
         activation,
-        zeros_around(params),
+        zeros_around(layer.padding),
         gate=gate,
         **site.keras,
     )
 
 
 @builders.register('depthwise_convolution')
-def depthwise_convolution(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
+def depthwise_convolution(layer: layers.DepthwiseConvolution, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """Each channel by itself: [N, H', W', C'] to [N, H, W, C' depth_multiplier]."""
-    layer = keras.layers.DepthwiseConv2D(
-        params['kernel_size'],
-        params['stride'],
-        keras_padding(params),
-        params['depth_multiplier'],
-        **_weights(params, site, 'depthwise'),
-        **_biases(params, site),
+    convolving = keras.layers.DepthwiseConv2D(
+        layer.kernel_size,
+        layer.stride,
+        keras_padding(layer.padding),
+        layer.depth_multiplier,
+        **_weights(layer, site, 'depthwise'),
+        **_biases(layer, site),
         dtype=site.dtype,
     )
-    return Linear(layer, _normalizer(params, site), site.object(params, 'activation_fn'), zeros_around(params), **site.keras)
+    activation = site.object(layer.activation_fn, 'activation_fn')
+    return Linear(convolving, _normalizer(layer, site), activation, zeros_around(layer.padding), **site.keras)
 
 
 @builders.register('fully_connected')
-def fully_connected(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
+def fully_connected(layer: FullyConnected, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """[N, C'] to [N, C]."""
-    layer = keras.layers.Dense(
-        params['num_outputs'], **_weights(params, site, 'kernel'), **_biases(params, site), dtype=site.dtype
-    )
-    return Linear(layer, _normalizer(params, site), site.object(params, 'activation_fn'), **site.keras)
+    dense = keras.layers.Dense(layer.num_outputs, **_weights(layer, site, 'kernel'), **_biases(layer, site), dtype=site.dtype)
+    return Linear(dense, _normalizer(layer, site), site.object(layer.activation_fn, 'activation_fn'), **site.keras)
 
 
-def zeros_around(params: Params) -> keras.layers.Layer | None:
+def zeros_around(padding: Padding) -> keras.layers.Layer | None:
     """Zeros on both sides of height and width if `padding` is numbers."""
-    return None if isinstance(params['padding'], str) else keras.layers.ZeroPadding2D(params['padding'])
+    return None if isinstance(padding, str) else keras.layers.ZeroPadding2D(padding)
 
 
-def keras_padding(params: Params) -> str:
+def keras_padding(padding: Padding) -> str:
     """TensorFlow's `same` or `valid`; after zeros around, `valid`."""
-    return params['padding'] if isinstance(params['padding'], str) else 'valid'
+    return padding if isinstance(padding, str) else 'valid'
 
 
-def _convolution(params: Params, site: Site, use_bias: bool = True) -> keras.layers.Layer:
+def _plain(layer: layers.Convolution | layers.GatedConvolution, site: Site) -> keras.layers.Layer:
+    return Linear(
+        _convolution(layer, site),
+        _normalizer(layer, site),
+        site.object(layer.activation_fn, 'activation_fn'),
+        zeros_around(layer.padding),
+        **site.keras,
+    )
+
+
+def _convolution(layer: layers.Convolution | layers.GatedConvolution, site: Site, use_bias: bool = True) -> keras.layers.Layer:
     return keras.layers.Conv2D(
-        params['num_outputs'],
-        params['kernel_size'],
-        params['stride'],
-        keras_padding(params),
-        groups=params['num_groups'],
-        **_weights(params, site, 'kernel'),
-        **_biases(params, site, use_bias),
+        layer.num_outputs,
+        layer.kernel_size,
+        layer.stride,
+        keras_padding(layer.padding),
+        groups=layer.num_groups,
+        **_weights(layer, site, 'kernel'),
+        **_biases(layer, site, use_bias),
         dtype=site.dtype,
     )
 
 
-def _weights(params: Params, site: Site, called: str) -> Params:
+def _weights(layer: linear.Linear, site: Site, called: str) -> dict[str, Any]:
     """Keras's arguments for the weights, which it calls `called`; without an initializer, slim's default: Xavier's."""
     return {
-        f'{called}_initializer': site.object(params, 'weights_initializer')
+        f'{called}_initializer': site.object(layer.weights_initializer, 'weights_initializer')
         or keras.initializers.GlorotUniform(site.seed_for('weights_initializer')),
-        f'{called}_regularizer': site.object(params, 'weights_regularizer'),
+        f'{called}_regularizer': site.object(layer.weights_regularizer, 'weights_regularizer'),
     }
 
 
-def _biases(params: Params, site: Site, use_bias: bool = True) -> Params:
+def _biases(layer: linear.Linear, site: Site, use_bias: bool = True) -> dict[str, Any]:
     """Keras's arguments for the biases, which a layer with normalization has none of."""
     return {
-        'use_bias': use_bias and params['normalizer_fn'] is None and params['biases_initializer'] is not None,
-        'bias_initializer': site.object(params, 'biases_initializer'),
-        'bias_regularizer': site.object(params, 'biases_regularizer'),
+        'use_bias': use_bias and layer.normalizer_fn is None and layer.biases_initializer is not None,
+        'bias_initializer': site.object(layer.biases_initializer, 'biases_initializer'),
+        'bias_regularizer': site.object(layer.biases_regularizer, 'biases_regularizer'),
     }
 
 
-def _normalizer(params: Params, site: Site, **override: Any) -> keras.layers.Layer | None:
-    """The layer of `normalizer_fn` with `normalizer_params`; None if there is none."""
-    if params['normalizer_fn'] is None:
-        return None
-    named = params['normalizer_fn']
-    named = {'type': named} if isinstance(named, str) else named
-    return instantiate(named | (params['normalizer_params'] or {}) | override, f'{site.label}.normalizer_fn', dtype=site.dtype)
+def _normalizer(layer: linear.Linear, site: Site, **override: Any) -> keras.layers.Layer | None:
+    """The layer's normalizer; None if there is none."""
+    return instantiate(layer.normalizer_fn, dtype=site.dtype, **override)
 
 
-def _gated_normalizer(params: Params, site: Site, gate: GateParams) -> keras.layers.Layer | None:
+def _gated_normalizer(layer: layers.GatedConvolution, site: Site, gate: GateParams) -> keras.layers.Layer | None:
     """The same under a gate: with neither scale nor centre, which the gate has, and per image if its `norm` is `channel`."""
     override = {} if gate.norm_has_scale else {'scale': False, 'center': False}
-    if gate.norm == 'channel' and params['normalizer_fn'] is not None:
+    if gate.norm == 'channel' and layer.normalizer_fn is not None:
         return keras.layers.GroupNormalization(groups=-1, epsilon=gate.epsilon, dtype=site.dtype, **override)
-    return _normalizer(params, site, **override)
+    return _normalizer(layer, site, **override)

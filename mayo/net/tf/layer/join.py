@@ -2,22 +2,20 @@
 
 import keras
 
-from mayo.net.tf.layer.base import Dims, Params, Site, builders
+from mayo.layers.join import Add, Concat, Mul
+from mayo.net.tf.layer.base import Dims, Site, builders
 
 
 @builders.register('concat')
-def concat(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """The channels of every input, one after the other."""
+def concat(layer: Concat, sources: list[Dims], site: Site) -> keras.layers.Layer:
     return keras.layers.Concatenate(**site.keras)
 
 
 @builders.register('add')
-def add(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """The sum of the inputs."""
+def add(layer: Add, sources: list[Dims], site: Site) -> keras.layers.Layer:
     return keras.layers.Add(**site.keras)
 
 
 @builders.register('mul')
-def mul(params: Params, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """The product of the inputs."""
+def mul(layer: Mul, sources: list[Dims], site: Site) -> keras.layers.Layer:
     return keras.layers.Multiply(**site.keras)

@@ -1,14 +1,13 @@
 """Networks with random weights, batch norm statistics and gates, so that every image of a batch has winners of its own."""
 
-import dataclasses
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
 
-from mayo.estimate import Shape, complete
+from mayo.layers import Shape
+from mayo.net.gates import at_density, gates_of
 from mayo.net.graph import Graph, build_graph
 from mayo.net.tf.compact import CompactNetwork, lower_graph
 from mayo.net.tf.compact.native import NativeNetwork, instruction_sets
@@ -37,17 +36,10 @@ class Pair:
 
     def set_density(self, density: float) -> None:
         """Every gate keeps another fraction of its channels; nothing else changes."""
-
-        def changed(node):
-            if node.type != 'gated_convolution':
-                return node
-            gate = self.network.node_layers[node.name].gate
-            gate.params = dataclasses.replace(gate.params, density=density)
-            gate.keep = gate.params.kept(gate.channels)
-            params = {**node.params['gate_params'], 'density': density}
-            return dataclasses.replace(node, params={**node.params, 'gate_params': params})
-
-        self.graph = dataclasses.replace(self.graph, nodes=tuple(map(changed, self.graph.nodes)))
+        self.graph = at_density(self.graph, density)
+        for name, params in gates_of(self.graph).items():
+            gate = self.network.node_layers[name].gate
+            gate.params, gate.keep = params, params.kept(gate.channels)
 
     def program(self):
         variables = self.network.named_variables()
@@ -109,7 +101,7 @@ def pair():
     def build(layers, graph, shape=(8, 8, 3), seed=0, **ends) -> Pair:
         if isinstance(graph[0], str):
             graph = {'from': 'input', 'with': graph, 'to': 'output'}
-        networks = Pair(build_graph(layers, graph, complete=complete, **ends), Shape(shape), seed)
+        networks = Pair(build_graph(layers, graph, **ends), Shape(shape), seed)
         networks.onnx = True
         return networks
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mayo.estimate import Shape, complete
+from mayo.layers import Shape
 from mayo.net.graph import build_graph
 from mayo.net.tf.compact import lower_graph, unsupported
 from mayo.net.tf.compact import program as ops
@@ -14,10 +14,7 @@ FC = {'type': 'fully_connected', 'num_outputs': 2}
 
 def chain(**layers):
     return build_graph(
-        layers,
-        {'from': 'input', 'with': list(layers), 'to': 'output'},
-        complete=complete,
-        where=lambda key: f'net.yaml:{len(key)}',
+        layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, where=lambda key: f'net.yaml:{len(key)}'
     )
 
 

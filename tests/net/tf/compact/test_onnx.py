@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 
-from mayo.config.names import KNOWN
+from mayo.config.names import KNOWN, Spec
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact import static
 from mayo.net.tf.compact.onnx import onnx_model
@@ -42,7 +42,7 @@ def test_a_function_is_that_of_keras(name, arguments):
     one = ops.Activation(output='out', source='in', function=ops.Function(name, arguments))
     x = np.random.default_rng(0).normal(0, 2, (1, 2, 3, 5)).astype(np.float32)
     (found,) = run(onnx_model(ops.Program((one,), {'in': value, 'out': value}, ('in',), ('out',))), x)
-    expected = instantiate({'type': f'keras.activations.{name}', **arguments})(tf.constant(x))
+    expected = instantiate(Spec(f'keras.activations.{name}', arguments))(tf.constant(x))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from mayo.estimate import complete
+from mayo.layers import read_layer
 from mayo.net.tf.layer import Site, builders
 from mayo.net.tf.variables import named_variables
 
@@ -18,10 +18,10 @@ NORM = {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params':
 def gated():
     """Makes a gated convolution 3x3 of 4 channels on maps [5, 4, 3] whose every weight is random."""
 
-    def make(source=(5, 4, 3), threshold=None, where='', dtype=None, seed=3, **params):
+    def make(source=(5, 4, 3), threshold=None, dtype=None, seed=3, **params):
         given = {'kernel_size': 3, 'num_outputs': 4, **NORM} | params
         layer = builders['gated_convolution'](
-            complete('gated_convolution', given), [(None, *source)], Site('conv0', where, dtype, 0, threshold)
+            read_layer('gated_convolution', given), [(None, *source)], Site('conv0', dtype, 0, threshold)
         )
         layer.build((None, *source))
         randomize(layer, seed)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.estimate import complete
+from mayo.layers import read_layer
 from mayo.net.tf.layer import Site, builders
 from mayo.net.tf.variables import named_variables
 
@@ -118,7 +118,7 @@ def test_variables_have_their_names_in_checkpoints(gated, gate, names):
 
 
 def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi():
-    params = complete('gated_convolution', {'kernel_size': 1, 'num_outputs': 512})
+    params = read_layer('gated_convolution', {'kernel_size': 1, 'num_outputs': 512})
     layer = builders['gated_convolution'](params, [(None, 2, 2, 8)], Site('conv0'))
     layer.build((None, 2, 2, 8))
     variables = {name: variable.numpy() for name, variable in named_variables(layer)}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.estimate.gate import REGULARIZERS
-from mayo.net.tf.gate import regularizers
+from mayo.layers.gate import REGULARIZERS
+from mayo.net.tf.gate.regularizer import regularizers
 
 EXPECTED = {
     'l1': lambda g, e: np.abs(g).sum(-1).mean(),

@@ -8,8 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayo.net.tf.gate import Threshold, best_loser_of_all
-from mayo.net.tf.gate.threshold import best_loser
+from mayo.net.tf.gate.threshold import Threshold, best_loser, best_loser_of_all
 from mayo.net.tf.variables import named_variables
 
 

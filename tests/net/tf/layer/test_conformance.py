@@ -1,12 +1,13 @@
-"""One list of layers, many questions: every type builds, has the shape and the parameters that estimate says, and runs."""
+"""One list of layers, many questions: every type builds, has the shape and the tensors that it says, and runs."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mayo.estimate import Shape, complete, layer_types, measure
-from mayo.net.tf.layer import Site, builders
+from mayo.layers import Shape, layer_types, parameters, read_layer
+from mayo.net.tf.layer import Site, build
+from mayo.net.tf.variables import named_variables
 
 NORM = {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params': {'center': False}}
 MAP, VECTOR = (9, 8, 4), (6,)
@@ -81,11 +82,11 @@ LAYERS = [
 def case(request):
     """(type, completed params, source shapes, the layer as built)."""
     kind, params, *sources = request.param
-    params = complete(kind, params)
+    params = read_layer(kind, params)
     dims = [(None, *source) for source in sources]
-    layer = builders[kind](params, dims, Site('some/layer', dtype='float32'))
+    layer = build(kind, params, dims, Site('some/layer', dtype='float32'))
     layer.build(dims[0] if len(dims) == 1 else dims)
-    layer.trainable = params.get('trainable', True)
+    layer.trainable = params.trains
     return kind, params, sources, layer
 
 
@@ -97,9 +98,9 @@ def run(layer, sources, training=False):
 
 
 @pytest.mark.parametrize('training', [False, True])
-def test_a_layer_has_the_shape_that_estimate_says_and_declares(case, training):
-    kind, params, sources, layer = case
-    expected = measure(kind, [Shape(source) for source in sources], params).shape.dims
+def test_a_layer_has_the_shape_that_it_says(case, training):
+    _, params, sources, layer = case
+    expected = params.output([Shape(source) for source in sources]).dims
     outputs = run(layer, sources, training)
     assert outputs.shape == (2, *expected)
     assert np.isfinite(outputs).all()
@@ -107,21 +108,25 @@ def test_a_layer_has_the_shape_that_estimate_says_and_declares(case, training):
     assert tuple(layer.compute_output_shape(dims[0] if len(dims) == 1 else dims)) == (None, *expected)
 
 
-def test_a_layer_has_the_parameters_that_estimate_says(case):
-    kind, params, sources, layer = case
-    expected = measure(kind, [Shape(source) for source in sources], params)
-    assert sum(np.prod(variable.shape, dtype=int) for variable in layer.trainable_weights) == expected.trainable
-    assert sum(np.prod(variable.shape, dtype=int) for variable in layer.non_trainable_weights) == expected.state
+def test_a_layer_stores_the_tensors_that_it_says(case):
+    _, params, sources, layer = case
+    channels = sources[0][-1]
+    assert {name: tuple(variable.shape) for name, variable in named_variables(layer)} == {
+        tensor.name: tensor.dims for tensor in params.tensors(channels)
+    }
+    trainable, state = parameters(params, channels)
+    assert sum(np.prod(variable.shape, dtype=int) for variable in layer.trainable_weights) == trainable
+    assert sum(np.prod(variable.shape, dtype=int) for variable in layer.non_trainable_weights) == state
 
 
 def test_every_layer_type_has_a_builder_and_an_example_here():
-    assert set(builders) == set(layer_types) == {kind for kind, *_ in LAYERS}
+    assert set(layer_types) == {kind for kind, *_ in LAYERS}
 
 
 def test_a_layer_works_in_sixteen_bits(case):
     kind, params, sources, _ = case
     dims = [(None, *source) for source in sources]
-    layer = builders[kind](params, dims, Site('some/layer', dtype='mixed_bfloat16'))
+    layer = build(kind, params, dims, Site('some/layer', dtype='mixed_bfloat16'))
     layer.build(dims[0] if len(dims) == 1 else dims)
     outputs = run(layer, sources, training=True)
     assert outputs.dtype == tf.bfloat16
@@ -134,7 +139,7 @@ def test_gradients_reach_every_trainable_variable(case):
         loss = tf.reduce_sum(tf.square(run(layer, sources, training=True)))
     slopes = tape.gradient(loss, [variable.value for variable in layer.trainable_weights])
     missing = [variable.path for variable, slope in zip(layer.trainable_weights, slopes, strict=True) if slope is None]
-    naive = 'policy' in case[1].get('gate_params', {}) and case[1]['gate_params']['policy'] == 'naive'
+    naive = case[1].gate is not None and case[1].gate.policy == 'naive'
     assert len(missing) == (2 if naive else 0), missing  # its loss reaches them: test_formulas
 
 
@@ -151,21 +156,21 @@ def test_every_activation_is_itself(mode):
         'swish': x / (1 + np.exp(-x)),
         'hard_swish': x * np.clip(x + 3, 0, 6) / 6,
     }[mode]
-    layer = builders['activation'](complete('activation', {'mode': mode}), [(None, 33)], Site('act'))
+    layer = build('activation', read_layer('activation', {'mode': mode}), [(None, 33)], Site('act'))
     np.testing.assert_allclose(layer(x[None])[0], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_local_response_normalization_computes_its_formula():
     x = np.random.default_rng(1).normal(size=(2, 3, 3, 5)).astype('float32')
-    params = complete('local_response_normalization', {'depth_radius': 1, 'bias': 2.0, 'alpha': 0.5, 'beta': 0.75})
-    layer = builders['local_response_normalization'](params, [(None, 3, 3, 5)], Site('lrn'))
+    params = read_layer('local_response_normalization', {'depth_radius': 1, 'bias': 2.0, 'alpha': 0.5, 'beta': 0.75})
+    layer = build('local_response_normalization', params, [(None, 3, 3, 5)], Site('lrn'))
     squares = np.pad(x**2, [(0, 0), (0, 0), (0, 0), (1, 1)])
     near = sum(squares[..., shift : shift + 5] for shift in range(3))
     np.testing.assert_allclose(layer(x), x / (2 + 0.5 * near) ** 0.75, rtol=1e-4)
 
 
 def test_dropout_keeps_what_keep_prob_says_and_scales_it():
-    layer = builders['dropout'](complete('dropout', {'keep_prob': 0.8}), [(None, 10000)], Site('drop', seed=1))
+    layer = build('dropout', read_layer('dropout', {'keep_prob': 0.8}), [(None, 10000)], Site('drop', seed=1))
     values = layer(tf.ones((1, 10000)), training=True).numpy()
     assert 0.78 < (values > 0).mean() < 0.82
     assert set(np.unique(values)) == {0.0, np.float32(1.25)}
@@ -173,7 +178,7 @@ def test_dropout_keeps_what_keep_prob_says_and_scales_it():
 
 
 def test_dropout_of_the_whole_gives_all_values_of_an_image_one_fate():
-    layer = builders['dropout'](complete('dropout', {'keep_prob': 0.8, 'whole': True}), [(None, 2, 3, 4)], Site('drop', seed=1))
+    layer = build('dropout', read_layer('dropout', {'keep_prob': 0.8, 'whole': True}), [(None, 2, 3, 4)], Site('drop', seed=1))
     values = layer(tf.ones((1000, 2, 3, 4)), training=True).numpy().reshape(1000, -1)
     assert (values == values[:, :1]).all()
     assert set(np.unique(values)) == {0.0, np.float32(1.25)}
@@ -182,15 +187,18 @@ def test_dropout_of_the_whole_gives_all_values_of_an_image_one_fate():
 
 def test_padding_puts_zeros_around_the_map_and_before_and_after_its_channels():
     x = np.arange(1, 9, dtype='float32').reshape(1, 2, 2, 2)
-    params = complete('pad', {'sides': [[1, 0], [0, 1]], 'channels': [1, 0]})
-    values = builders['pad'](params, [(None, 2, 2, 2)], Site('pad'))(x)
+    params = read_layer('pad', {'sides': [[1, 0], [0, 1]], 'channels': [1, 0]})
+    values = build('pad', params, [(None, 2, 2, 2)], Site('pad'))(x)
     np.testing.assert_array_equal(values, np.pad(x, [(0, 0), (1, 0), (0, 1), (1, 0)]))
 
 
 def test_weights_depend_on_the_seed_and_the_name_of_the_layer_alone():
     def weights(name, seed):
-        layer = builders['convolution'](
-            complete('convolution', {'kernel_size': 1, 'num_outputs': 2}), [(None, 3, 3, 2)], Site(name, seed=seed)
+        layer = build(
+            'convolution',
+            read_layer('convolution', {'kernel_size': 1, 'num_outputs': 2}),
+            [(None, 3, 3, 2)],
+            Site(name, seed=seed),
         )
         layer.build((None, 3, 3, 2))
         return layer.weights[0].numpy().tolist()
@@ -201,7 +209,7 @@ def test_weights_depend_on_the_seed_and_the_name_of_the_layer_alone():
 
 
 def test_regularizers_and_initializers_are_what_the_yaml_names():
-    params = complete(
+    params = read_layer(
         'convolution',
         {
             'kernel_size': 1,
@@ -211,7 +219,7 @@ def test_regularizers_and_initializers_are_what_the_yaml_names():
             'biases_regularizer': {'type': 'keras.regularizers.L1', 'l1': 0.1},
         },
     )
-    layer = builders['convolution'](params, [(None, 1, 1, 4)], Site('conv'))
+    layer = build('convolution', params, [(None, 1, 1, 4)], Site('conv'))
     layer.build((None, 1, 1, 4))
     kernel, bias = layer.weights
     assert (kernel.numpy() == 3).all()
@@ -228,7 +236,7 @@ def test_batch_norm_honours_its_params_and_its_old_names():
         },
     ):
         for kind in ('convolution', 'gated_convolution'):
-            given = complete(kind, {'kernel_size': 1, 'num_outputs': 2, **params})
-            norm = builders[kind](given, [(None, 1, 1, 4)], Site('conv')).norm
+            given = read_layer(kind, {'kernel_size': 1, 'num_outputs': 2, **params})
+            norm = build(kind, given, [(None, 1, 1, 4)], Site('conv')).norm
             gated = kind == 'gated_convolution'
             assert (norm.momentum, norm.epsilon, norm.scale, norm.center) == (0.7, 0.2, not gated, not gated)

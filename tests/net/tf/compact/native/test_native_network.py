@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mayo.config.names import KNOWN
+from mayo.config.names import KNOWN, Spec
 from mayo.estimate import estimate
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.native import NativeNetwork, instruction_sets, network
@@ -55,7 +55,7 @@ def test_a_function_is_that_of_keras(name, arguments, most):
     x[0, 0, 0] = [-90, 90, 0, -1e-6, 14.9, 15.1]
     one = ops.Activation(output='y', source='x', function=Function(name, arguments))
     found, _ = NativeNetwork(alone(one, x.shape[1:], x.shape[1:]), instructions=most).run(x)
-    expected = instantiate({'type': f'keras.activations.{name}', **arguments})(tf.constant(x))
+    expected = instantiate(Spec(f'keras.activations.{name}', arguments))(tf.constant(x))
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
 
 

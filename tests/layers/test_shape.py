@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.estimate.shape import Shape, clip, need_map, slide
+from mayo.layers.shape import Shape, clip, need_map, slide
 from mayo.util.errors import UserError
 
 SIDE = st.integers(1, 40)

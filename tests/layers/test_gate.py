@@ -7,16 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.estimate import Shape, complete, measure
-from mayo.estimate.gate import GateParams
+from mayo.layers import Shape, read_layer
+from mayo.layers.gate import GateParams
+from mayo.layers.keys import read
 from mayo.util.errors import UserError
 
 WHERE = 'models/x.yaml:7: conv0.gate_params'
 
 
+def gate_of(params, where=WHERE):
+    return read(GateParams, params, lambda key: f'{where}.{key}' if key else where, '`gate_params`')
+
+
 def test_nothing_given_is_the_gate_of_the_paper_at_full_density():
-    gate = GateParams.from_yaml(None)
-    assert gate == GateParams.from_yaml({}) == GateParams()
+    gate = gate_of(None)
+    assert gate == gate_of({}) == GateParams()
     assert (gate.enable, gate.policy, gate.density, gate.pool, gate.granularity, gate.threshold) == (
         True,
         'parametric',
@@ -28,7 +33,7 @@ def test_nothing_given_is_the_gate_of_the_paper_at_full_density():
 
 
 def test_scratch_keys_are_left_alone():
-    assert GateParams.from_yaml({'_note': 1, 'density': 0.5}) == GateParams(density=0.5)
+    assert gate_of({'_note': 1, 'density': 0.5}) == GateParams(density=0.5)
 
 
 @pytest.mark.parametrize(
@@ -67,34 +72,34 @@ def test_some_channel_is_kept_and_never_more_than_there_are(density, channels):
         ({'density': 0}, 'density is 0, expected a number in (0, 1].'),
         ({'density': 1.5}, 'density is 1.5, expected a number in (0, 1].'),
         ({'density': -0.5}, 'density is -0.5, expected a number in (0, 1].'),
-        ({'density': float('nan')}, 'density is nan, expected a number in (0, 1].'),
+        ({'density': float('nan')}, 'density is .nan, expected a number in (0, 1].'),
         ({'density': 'half'}, 'density is half, expected a number in (0, 1].'),
         ({'density': True}, 'density is true, expected a number in (0, 1].'),
         ({'density': None}, 'density is null, expected a number in (0, 1].'),
         ({'density': [0.5]}, 'density is [0.5], expected a number in (0, 1].'),
         (
             {'policy': 'parametrik'},
-            'policy is parametrik, expected one of parametric, squeeze, naive; did you mean parametric?',
+            'policy is parametrik, expected one of naive, parametric, squeeze; did you mean parametric?',
         ),
-        ({'policy': ['naive']}, "policy is ['naive'], expected one of parametric, squeeze, naive."),
+        ({'policy': ['naive']}, 'policy is [naive], expected one of naive, parametric, squeeze.'),
         ({'pool': 'mean'}, 'pool is mean, expected one of avg, l1, l2, max.'),
         ({'granularity': 'row'}, 'granularity is row, expected one of channel, vector.'),
         ({'threshold': 0.5}, 'threshold is 0.5, expected one of online, local, global.'),
         ({'decay': 1}, 'decay is 1, expected a number in [0, 1).'),
         ({'norm': 'layer'}, 'norm is layer, expected one of batch, channel.'),
-        ({'factor': -1}, 'factor is -1, expected a number, 0 or more.'),
+        ({'factor': -1}, 'factor is -1, expected a number from 0 up.'),
         ({'epsilon': 0}, 'epsilon is 0, expected a number above 0.'),
         ({'enable': 'yes please'}, 'enable is yes please, expected true or false.'),
         ({'trainable': 1}, 'trainable is 1, expected true or false.'),
         ({'parametric_beta': None}, 'parametric_beta is null, expected true or false.'),
         ({'add_beta_first': 'no'}, 'add_beta_first is no, expected true or false.'),
         ({'regularizer': 'l1'}, 'regularizer is l1, expected a mapping such as {l1: 1.0e-8}.'),
-        ({'regularizer': {'l1': -1}}, 'regularizer.l1 is -1, expected a number, 0 or more.'),
+        ({'regularizer': {'l1': -1}}, 'regularizer.l1 is -1, expected a number from 0 up.'),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_what_was_expected(params, message):
     with pytest.raises(UserError) as error:
-        GateParams.from_yaml(params, WHERE)
+        gate_of(params, WHERE)
     assert str(error.value) == f'{WHERE}.{message}'
     with pytest.raises(UserError) as error:
         GateParams(**params)
@@ -103,26 +108,26 @@ def test_a_value_out_of_range_is_refused_with_what_was_expected(params, message)
 
 def test_unknown_keys_and_names_are_told_with_the_nearest():
     with pytest.raises(UserError) as error:
-        GateParams.from_yaml({'densty': 0.5, 'pool': 'avr', 'regularizer': {'mo': 1}, 'quite_another': 1}, WHERE)
+        gate_of({'densty': 0.5, 'pool': 'avr', 'regularizer': {'mo': 1}, 'quite_another': 1}, WHERE)
     assert str(error.value).split('\n') == [
-        f'{WHERE}: unknown key `densty`; did you mean density?',
-        f'{WHERE}: unknown key `quite_another`; known: add_beta_first, decay, density, enable, epsilon, factor, granularity, '
-        'norm, parametric_beta, policy, pool, regularizer, threshold, trainable.',
+        f'{WHERE}.densty: `gate_params` takes no such key; did you mean density?',
+        f'{WHERE}.quite_another: `gate_params` takes no such key; known: enable, policy, density, pool, granularity, threshold, '
+        'decay, regularizer, factor, parametric_beta, add_beta_first, norm, trainable, epsilon.',
         f'{WHERE}.pool is avr, expected one of avg, l1, l2, max; did you mean avg?',
         f'{WHERE}.regularizer: unknown name `mo`; did you mean moi? Known: l1, l2, moe, moi.',
     ]
 
 
 def test_what_is_no_mapping_is_refused():
-    with pytest.raises(UserError, match=r'gate_params is 0\.5, expected a mapping such as \{density: 0\.5\}\.'):
-        GateParams.from_yaml(0.5, WHERE)
+    with pytest.raises(UserError, match=r'gate_params is 0\.5, expected a mapping\.'):
+        gate_of(0.5, WHERE)
     with pytest.raises(UserError, match=r'gate_params is \[\], expected a mapping'):
-        GateParams.from_yaml([], WHERE)
+        gate_of([], WHERE)
 
 
 def test_an_empty_regularizer_is_none():
-    assert GateParams.from_yaml({'regularizer': None}) == GateParams()
-    assert GateParams.from_yaml({'regularizer': {'l1': 1e-8, 'moe': 0}}).regularizer == {'l1': 1e-8, 'moe': 0}
+    assert gate_of({'regularizer': None}) == GateParams()
+    assert gate_of({'regularizer': {'l1': 1e-8, 'moe': 0}}).regularizer == {'l1': 1e-8, 'moe': 0}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ def test_an_empty_regularizer_is_none():
 def test_a_gate_costs_its_predictors(params, macs, weights):
     gate = GateParams(**params)
     assert gate.gate_macs(3, 8, rows=5) == macs
-    assert gate.gate_weights(3, 8) == weights
+    assert sum(tensor.size for tensor in gate.tensors(3, 8)) == weights
 
 
 def test_only_a_naive_gate_leaves_the_norm_its_scale():
@@ -150,11 +155,10 @@ def test_only_a_naive_gate_leaves_the_norm_its_scale():
 
 
 def test_an_activation_that_would_undo_suppression_is_refused_unless_the_gate_is_off():
-    def measured(**params):
+    def shape_of(**params):
         given = {'kernel_size': 1, 'num_outputs': 2, 'activation_fn': 'sigmoid', **params}
-        return measure('gated_convolution', [Shape((4, 4, 3))], complete('gated_convolution', given))
+        return read_layer('gated_convolution', given).output([Shape((4, 4, 3))])
 
     with pytest.raises(UserError, match='needs an activation_fn that is 0 at 0, such as relu; another would undo'):
-        measured()
-    assert measured(activation_fn='tanh').gate == GateParams()
-    assert measured(gate_params={'enable': False}).gate is None
+        shape_of()
+    assert shape_of(activation_fn='tanh') == shape_of(gate_params={'enable': False}) == Shape((4, 4, 2))

@@ -7,6 +7,7 @@ from mayo.util.errors import UserError
 
 Pair = tuple[int, int]
 Padding = str | Pair  # 'same' and 'valid' are TensorFlow's; numbers pad both sides of height and width
+SPACE = (1, 2)  # height and width of [N, H, W, C]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Shape:
     @property
     def width(self) -> int:
         return self.dims[1] if self.is_map else 1
+
+    @property
+    def positions(self) -> int:
+        return self.height * self.width
 
     @property
     def channels(self) -> int:
@@ -78,6 +83,22 @@ def need_map(source: Shape) -> None:
     """UserError unless `source` has height, width and channels."""
     if not source.is_map:
         raise UserError(f'needs a map of height, width and channels, gets a vector of {source.channels}.')
+
+
+def positions_of(axis: tuple[int, ...], source: Shape) -> set[int]:
+    """Axes of [N, H, W, C] as positions in (H, W, C). Errors: UserError for those that it has not."""
+    rank = len(source.dims)
+    positions = {rank + number if number < 0 else number - 1 for number in axis}
+    if not positions <= set(range(rank)):
+        raise UserError(f'axis {list(axis)} is not among those of {source}: 1 to {rank}, or -1 for the channels.')
+    return positions
+
+
+def vector_or_map(dims: tuple[int, ...]) -> Shape:
+    """The shape of (H, W, C) or (C,). Errors: UserError for others."""
+    if len(dims) not in (1, 3):
+        raise UserError('height and width stay or go together; name both axes, [1, 2].')
+    return Shape(dims)
 
 
 def _shown(padding: Padding) -> str:

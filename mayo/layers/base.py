@@ -1,0 +1,198 @@
+"""What a layer type says of itself. Adding one is adding a file here, with a class under its name in YAML:
+
+    @layer_type('square')
+    @dataclass(frozen=True, kw_only=True)
+    class Square(Weightless):
+        \"\"\"x^2.\"\"\"
+
+        travel = Apart()
+
+        def shape(self, source: Shape) -> Shape:
+            return source
+
+        def compute(self, tf: Any, values: Any) -> Any:
+            return tf.square(values)
+
+Its keys in YAML are the fields of the class (keys.py). Whatever it leaves out is an error when it is registered.
+"""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from mayo.layers import keys, old_keys
+from mayo.layers.keys import Activation, Flag, Said
+from mayo.layers.shape import Shape
+from mayo.layers.travel import Travel
+from mayo.util.errors import UserError
+from mayo.util.registry import Registry
+
+if TYPE_CHECKING:
+    from mayo.layers.gate import GateParams
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a layer stores: LAYER/name in checkpoints, of so many `dims`.
+
+    reads, makes: the axes along which the channels of the layer's input and of its output lie, if any.
+    trained: whether training changes it; otherwise it is a statistic.
+    """
+
+    name: str
+    dims: tuple[int, ...]
+    reads: int | None = None
+    makes: int | None = None
+    trained: bool = True
+
+    @property
+    def size(self) -> int:
+        """Numbers in it."""
+        return math.prod(self.dims)
+
+
+class Layer(abc.ABC):
+    """Abstract: one layer of a network with its keys, `node.params`."""
+
+    @property
+    @abc.abstractmethod
+    def travel(self) -> Travel:
+        """How channels travel through it."""
+
+    @abc.abstractmethod
+    def output(self, sources: Sequence[Shape]) -> Shape:
+        """The shape of its output. Errors: UserError for inputs that do not fit."""
+
+    @abc.abstractmethod
+    def tensors(self, channels: int) -> tuple[Tensor, ...]:
+        """What it stores, having an input of so many channels."""
+
+    @abc.abstractmethod
+    def macs(self, sources: Sequence[Shape]) -> int:
+        """Its multiply-accumulates when nothing is skipped, without those of a gate."""
+
+    def narrowed(self, stays: Sequence[bool]) -> Self:
+        """The layer with those of its output channels that stay, [C], where its keys say how many there are."""
+        return self
+
+    @property
+    def gate(self) -> 'GateParams | None':
+        """The gate that chooses among its output channels, unless there is none."""
+        return None
+
+    @property
+    def trains(self) -> bool:
+        """Whether training changes its weights."""
+        return True
+
+
+class Single(Layer):
+    """Abstract: a layer of one input."""
+
+    @abc.abstractmethod
+    def shape(self, source: Shape) -> Shape:
+        """The shape of its output. Errors: UserError for an input that does not fit."""
+
+    def output(self, sources: Sequence[Shape]) -> Shape:
+        if len(sources) != 1:
+            raise UserError(f'`{name_of(type(self))}` takes one input and gets {len(sources)}; join them before it.')
+        return self.shape(sources[0])
+
+
+class Weightless(Single):
+    """Abstract: one input, and nothing that training changes or that costs a multiply-accumulate."""
+
+    def tensors(self, channels: int) -> tuple[Tensor, ...]:
+        return ()
+
+    def macs(self, sources: Sequence[Shape]) -> int:
+        return 0
+
+
+class Join(Layer):
+    """Abstract: two inputs or more, and no weights."""
+
+    @abc.abstractmethod
+    def joined(self, sources: Sequence[Shape]) -> Shape:
+        """The shape of its output. Errors: UserError for inputs that do not fit together."""
+
+    def output(self, sources: Sequence[Shape]) -> Shape:
+        if len(sources) < 2:
+            raise UserError(f'`{name_of(type(self))}` joins two inputs or more and gets {len(sources)}.')
+        return self.joined(sources)
+
+    def tensors(self, channels: int) -> tuple[Tensor, ...]:
+        return ()
+
+    def macs(self, sources: Sequence[Shape]) -> int:
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighted(Single):
+    """Abstract: one input, and weights of its own, after which an activation may come."""
+
+    activation_fn: Activation = None
+    trainable: Flag = True
+
+    @property
+    def trains(self) -> bool:
+        return self.trainable
+
+
+layer_types: Registry[type[Layer]] = Registry('layer type')
+Type = TypeVar('Type', bound=type[Layer])
+
+
+def layer_type(name: str) -> Callable[[Type], Type]:
+    """Decorator that enters a class under its name in YAML. Errors: TypeError for one that does not say everything."""
+
+    def enter(layer: Type) -> Type:
+        missing = sorted(getattr(layer, '__abstractmethods__', ()))
+        if missing:
+            raise TypeError(f'layer type `{name}` does not say its {", ".join(missing)}')
+        if not layer.__doc__ or layer.__doc__.startswith(f'{layer.__name__}('):  # which dataclass makes where there is none
+            raise TypeError(f'layer type `{name}` does not say what it is, in a docstring')
+        keys.keys_of(layer)
+        layer_types.register(name)(layer)
+        return layer
+
+    return enter
+
+
+def name_of(layer: type[Layer]) -> str:
+    """Its name in YAML."""
+    return next(name for name in layer_types if layer_types[name] is layer)
+
+
+def read_layer(kind: str, params: Mapping[str, Any], said: Said = lambda key: key) -> Layer:
+    """The layer of a type with the keys that YAML gives it, each checked, old spellings translated.
+
+    said: from a key, or '' for the layer, to the start of a message. Errors: UserError, all problems, a line each.
+    """
+    try:
+        layer = layer_types[kind]
+    except UserError as error:
+        raise UserError(f'{said("type")}: {error}') from None
+    return keys.read(layer, old_keys.today(kind, params), said, f'`{kind}`')
+
+
+def declared_keys(kind: str) -> dict[str, Any]:
+    """The YAML keys of a layer type with their defaults; keys.REQUIRED for those that must be given."""
+    layer = layer_types[kind]
+    return dict.fromkeys(keys.known_keys(layer)) | {name: key.default for name, key in keys.keys_of(layer).items()}
+
+
+def parameters(layer: Layer, channels: int) -> tuple[int, int]:
+    """(numbers that training changes, others) of a layer with an input of so many channels."""
+    tensors = layer.tensors(channels)
+    trained = sum(tensor.size for tensor in tensors if tensor.trained and layer.trains)
+    return trained, sum(tensor.size for tensor in tensors) - trained
+
+
+def untrained(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The same, which training leaves as they are."""
+    return tuple(dataclasses.replace(tensor, trained=False) for tensor in tensors)

@@ -1,0 +1,37 @@
+"""The fully connected layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from mayo.layers.base import Tensor, layer_type
+from mayo.layers.keys import Count
+from mayo.layers.linear import Linear
+from mayo.layers.shape import Shape
+from mayo.layers.travel import Mixed
+from mayo.util.errors import UserError
+
+
+@layer_type('fully_connected')
+@dataclass(frozen=True, kw_only=True)
+class FullyConnected(Linear):
+    """C' C multiply-accumulates, on a vector."""
+
+    num_outputs: Count
+
+    travel = Mixed()
+
+    def shape(self, source: Shape) -> Shape:
+        if source.is_map:
+            raise UserError(f'`fully_connected` reads a vector and gets a map of {source}; put `flatten` before it.')
+        return Shape((self.num_outputs,))
+
+    def weights(self, channels: int) -> Tensor:
+        """[C', C]"""
+        return Tensor('weights', (channels, self.num_outputs), reads=0, makes=1)
+
+    def outputs(self, channels: int) -> int:
+        return self.num_outputs
+
+    def narrowed(self, stays: Sequence[bool]) -> Self:
+        return replace(self, num_outputs=sum(stays))
