@@ -1,11 +1,13 @@
 """The wheel holds the command, the code, and on its shelf what ships: no more and no less."""
 
 import itertools
+import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from typing import Any
@@ -16,6 +18,7 @@ from packaging.requirements import Requirement
 import mayo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+COMPILER = (os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc').split()[0]
 CHECKPOINTS = [
     f'checkpoints/cifarnet/{dataset}/{name}.index'
     for dataset, names in (
@@ -75,7 +78,7 @@ def test_every_module_and_the_defaults_are_in_the_wheel(wheel: Any) -> None:
     assert sources | {'mayo/config/system.yaml'} <= set(wheel.namelist())
 
 
-@pytest.mark.skipif(shutil.which('cc') is None and shutil.which('gcc') is None, reason='needs a C compiler')
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason='needs a C compiler')
 def test_the_compiled_engine_is_in_the_wheel(wheel: Any) -> None:
     assert any(re.fullmatch(r'mayo/net/tf/compact/native/engine\..+\.(so|pyd)', name) for name in wheel.namelist())
 
