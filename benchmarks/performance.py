@@ -144,6 +144,7 @@ def goals(runs: Sequence[Run], figures: Mapping[str, Any]) -> str:
 
 
 def verdict(speedup: float, goal: Goal) -> str:
+    """Which of a goal's two numbers the speedup reaches: `aim`, at least the lower one (`yes`), or none (`no`)."""
     return 'aim' if speedup >= goal.aim else 'yes' if speedup >= goal.least else 'no'
 
 
@@ -183,6 +184,7 @@ def section(run: Run, figures: Any) -> Iterator[str]:
 
 
 def group_of(figures: Any, density: float) -> Any:
+    """What was measured at one density."""
     return next(group for group in figures['groups'] if group['density'] == density)
 
 
@@ -192,11 +194,13 @@ def best(group: Any, network: str, engine: str | None = None) -> Any:
     return min(found, key=median)
 
 
-def median(one: Any) -> float:
-    return float(one['seconds']['median'])
+def median(measurement: Any) -> float:
+    """The median of its times in seconds."""
+    return float(measurement['seconds']['median'])
 
 
 def name_of(run: Run, figures: Mapping[str, Any]) -> tuple[str, int]:
+    """The first two cells of a row: the network and the batch."""
     return figures[run.name]['model'], run.batch_size
 
 
@@ -211,6 +215,7 @@ def number(value: float) -> str:
 
 
 def ratio(value: float | None, unit: str = 'x') -> str:
+    """With two decimals and its unit; a dash if there is none."""
     return '-' if value is None else f'{value:.2f}{unit}'
 
 
@@ -225,6 +230,7 @@ def prose_of(text: str) -> str:
 
 
 def main() -> None:
+    """Measure the networks that --only names, and write the page from all that was measured."""
     parser = argparse.ArgumentParser(description='Measure compact execution and write docs/performance.md.')
     parser.add_argument(
         '--only',

@@ -33,6 +33,7 @@ def delivered(config: Config, images: int) -> float:
 
 
 def main() -> None:
+    """Print images/s of the input pipeline alone and of training, and their ratio."""
     parser = argparse.ArgumentParser(description='Input pipeline against training.')
     parser.add_argument('--images', type=int, default=20000)
     parser.add_argument('--rounds', type=int, default=5)

@@ -159,8 +159,9 @@ def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float
 
 
 def add_times(records: dict[str, dict[str, Any]], found: Mapping[str, Mapping[str, float]]) -> None:
-    """Milliseconds by label and engine into the records, and as a fraction of the dense network's in this run, which keeps
-    the labels of all that were timed beside it.
+    """Put milliseconds by label and engine into the records, and as a fraction of the dense network's in this run.
+
+    The record of the dense network keeps the labels of all that were timed beside it.
     """
     for label, milliseconds in found.items():
         records[label] |= {

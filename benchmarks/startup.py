@@ -21,6 +21,7 @@ COMMANDS = (
 
 
 def main() -> None:
+    """Print the median time of each command that answers without TensorFlow."""
     parser = argparse.ArgumentParser(description='Start-up times.')
     parser.add_argument('--rounds', type=int, default=7)
     rounds = parser.parse_args().rounds

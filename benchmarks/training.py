@@ -88,6 +88,7 @@ def seconds(step: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    """Print images/s of each network at each precision, and their ratios."""
     parser = argparse.ArgumentParser(description='Training throughput.')
     parser.add_argument('--precision', nargs='+', default=['float32', 'mixed_bfloat16'])
     parser.add_argument('--batch', type=int, default=128)

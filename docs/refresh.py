@@ -22,10 +22,10 @@ def pages() -> list[pathlib.Path]:
 
 
 def commands(block: str) -> Iterator[tuple[str, str]]:
-    """(command, its output as shown) of one console block; a command may go on behind a backslash.
+    r"""(command, its output as shown) of one console block; a command may go on behind a backslash.
 
-    >>> list(commands('$ ./my ls\\nmodels\\n$ ./my --version\\n0.1\\n'))
-    [('./my ls', 'models\\n'), ('./my --version', '0.1\\n')]
+    >>> list(commands('$ ./my ls\nmodels\n$ ./my --version\n0.1\n'))
+    [('./my ls', 'models\n'), ('./my --version', '0.1\n')]
     """
     for part in re.split(r'^\$ ', block, flags=re.MULTILINE)[1:]:
         lines = part.splitlines(keepends=True)

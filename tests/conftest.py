@@ -1,5 +1,7 @@
-"""What every test shares: TensorFlow is quiet, no test fails because the machine is busy, and a tiny gated network on
-pictures that brightness tells apart, which learns in a second."""
+"""What every test shares: a tiny gated network on pictures that brightness tells apart, which learns in a second.
+
+TensorFlow is quiet, and no test fails because the machine is busy.
+"""
 
 import os
 import pathlib

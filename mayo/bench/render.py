@@ -89,7 +89,8 @@ def _wrapped(text: str, width: int | None, indent: str = '') -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """
+    """A time in milliseconds, three digits of it.
+
     >>> milliseconds(0.0525), milliseconds(0.000123)
     ('52.5', '0.123')
     """
@@ -109,7 +110,8 @@ def digits(number: float) -> str:
 
 
 def times(ratio: float | None, unit: str = 'x') -> str:
-    """
+    """How many times as fast, with its unit; a dash if that is not known.
+
     >>> times(2.654), times(None)
     ('2.65x', '-')
     """

@@ -1,10 +1,10 @@
-"""Which of our layers a layer of another framework's file is: the mapping files in `models/import/`, and what they do.
+r"""Which of our layers a layer of another framework's file is: the mapping files in `models/import/`, and what they do.
 
     layers:
-        block(\\d)_conv(\\d): conv{1}_{2}         regular expression of their whole name: our name, {1} its first group
-        fc(\\d): fc{1+5}                         the first group as a number, plus five
+        block(\d)_conv(\d): conv{1}_{2}         regular expression of their whole name: our name, {1} its first group
+        fc(\d): fc{1+5}                         the first group as a number, plus five
         normalization: null                     no layer of ours; the first expression that matches holds
-        conv2d(_\\d+)?:                         in the order of their numbers, whatever the first is:
+        conv2d(_\d+)?:                          in the order of their numbers, whatever the first is:
             - stem
             - b{1,2}/{x,y}                      b1/x, b1/y, b2/x, b2/y
     reverse_input_channels: [conv1_1]           our layers that get their kernel for BGR images, and see RGB ones
@@ -81,9 +81,9 @@ def _numbered(name: str) -> tuple[str, int]:
 
 
 def _filled(template: str, match: re.Match[str]) -> str:
-    """The template with the groups of the match in it.
+    r"""The template with the groups of the match in it.
 
-    >>> _filled('b{1+1}/{2}', re.fullmatch(r'block_(\\d+)_(.*)', 'block_15_expand'))
+    >>> _filled('b{1+1}/{2}', re.fullmatch(r'block_(\d+)_(.*)', 'block_15_expand'))
     'b16/expand'
     """
 

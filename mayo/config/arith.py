@@ -107,12 +107,12 @@ class Deferred(str):
 
 
 def literal(value: Value) -> str:
-    """An expression whose value is `value`.
+    r"""An expression whose value is `value`.
 
     >>> literal(['a', 1.5, None])
     "['a', 1.5, null]"
     >>> print(literal('$(a)'))
-    '\\x24(a)'
+    '\x24(a)'
     """
     if isinstance(value, list):
         return f'[{", ".join(map(literal, value))}]'

@@ -237,8 +237,10 @@ def _listed(arguments: Arguments) -> str:
 
 
 def kind_of(key: str, default: Any) -> Kind:
-    """What an argument takes. default: a number; true or false; a tuple of names, the first of which is the default;
-    text; a mapping; None for a number or null; REQUIRED for a number.
+    """What an argument takes.
+
+    default: a number; true or false; a tuple of names, the first of which is the default; text; a mapping; None for a
+    number or null; REQUIRED for a number.
     """
     if key in _OF_THIS_NAME:
         return _OF_THIS_NAME[key]

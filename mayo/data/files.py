@@ -18,8 +18,9 @@ FRAME = 16  # bytes of a record besides the example: its length and two checksum
 
 
 def find_files(patterns: str | Sequence[str], where: str = 'dataset.path') -> list[str]:
-    """The files that `patterns` match, sorted within each pattern: local ones from the current folder, else from
-    where data are kept, else shipped; those with `://` by tf.io.gfile.
+    """The files that `patterns` match, sorted within each pattern.
+
+    Local ones are those of the current folder, else of where data are kept, else those that ship; tf.io.gfile finds those with `://`.
 
     Errors, `where` first, all together: a pattern that matches nothing (with what the folder holds), a file that is
     empty or a Git-LFS pointer.
@@ -82,6 +83,7 @@ def _similar(path: str) -> str:
 
 
 def is_local(path: str) -> bool:
+    """Whether it is no URL."""
     return '://' not in path
 
 

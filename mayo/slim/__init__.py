@@ -1,5 +1,6 @@
-"""Floor 5: Network Slimming, which removes channels with a small batch-norm scale, or that gates hardly pick,
-for real: a smaller model and its weights.
+"""Floor 5: Network Slimming, which removes channels for good and leaves a smaller model and its weights.
+
+It removes channels with a small scale in batch norm, or those that gates hardly pick.
 
 Z. Liu et al., Learning Efficient Convolutional Networks through Network Slimming, ICCV 2017, https://arxiv.org/abs/1708.06519
 """

@@ -43,8 +43,10 @@ def write(subject: Subject, path: pathlib.Path) -> None:
 
 
 def biased(program: 'Program') -> 'Program':
-    """The program with a bias wherever it was zero: the converter of TensorFlow 2.21 removes such a bias, and with it the relu
-    after a product with weights that were gathered."""
+    """The program with a tiny bias wherever it was zero.
+
+    The converter of TensorFlow 2.21 removes a bias of zero, and with it the relu after a product with weights that were gathered.
+    """
     import numpy as np
 
     from mayo.net.tf.compact import program as ops

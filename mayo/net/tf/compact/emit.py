@@ -1,5 +1,6 @@
-"""The operations of a program in TensorFlow, for one image: what their functions share. Each class of operation has a
-function among `emitters`.
+"""The operations of a program in TensorFlow, for one image: what their functions share.
+
+Each class of operation has a function among `emitters`.
 
 Values are [1, H, W, k] or [1, k], indices int32 [k]; without gates, a batch of N passes just as well.
 """

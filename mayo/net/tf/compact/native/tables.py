@@ -48,14 +48,20 @@ FLOATS, INTEGERS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_int32
 
 
 class CValue(ctypes.Structure):
+    """`Value` of engine.h: where a value lies, and its shape."""
+
     _fields_ = [('place', ctypes.c_int64), *((name, ctypes.c_int32) for name in ('height', 'width', 'channels', 'index'))]
 
 
 class CAffine(ctypes.Structure):
+    """`Affine`: weights and a bias."""
+
     _fields_ = [('weights', FLOATS), ('bias', FLOATS), ('outputs', ctypes.c_int32), ('unused', ctypes.c_int32)]
 
 
 class CGate(ctypes.Structure):
+    """`Gate`: the layers of its predictor, and how it chooses."""
+
     _fields_ = [
         ('layers', CAffine * 2),
         ('shift', CAffine),
@@ -64,6 +70,8 @@ class CGate(ctypes.Structure):
 
 
 class COp(ctypes.Structure):
+    """`Op`: one operation, of whatever kind."""
+
     _fields_ = [
         *((name, ctypes.c_int32) for name in ('kind', 'function', 'output', 'source_count')),
         ('sources', INTEGERS),
@@ -81,6 +89,8 @@ class COp(ctypes.Structure):
 
 
 class CPlan(ctypes.Structure):
+    """`Plan`: all of it, as the engine reads it."""
+
     _fields_ = [
         ('values', ctypes.POINTER(CValue)),
         ('ops', ctypes.POINTER(COp)),
