@@ -11,8 +11,9 @@ output H x W, kernel K x K:
 The second term is the saliency (GateParams.gate_macs for other gates than the plain one), the third the scaling by it,
 which `executed` leaves out for a policy that scales nothing (naive): execution has no use for multiplying by a mask.
 
-Where compact execution gives a layer all channels (mayo.layers.travel.reads_all: a convolution in groups), k' = C' in all
-terms of `executed` and k = C in its first. Its lowering asks the same function.
+Where compact execution gives a layer all channels of its input (mayo.layers.travel.reads_all: a convolution in groups),
+k' = C' in the first term of `executed`. Its lowering asks the same function. An engine may compute more: TensorFlow and ONNX Runtime have no way
+to leave out output channels of a convolution in groups.
 """
 
 from collections.abc import Mapping, Sequence
@@ -104,11 +105,10 @@ def _gated(node: Node, read: _Value, shape: Shape, gate: GateParams, active: Act
         + gate.gate_macs(read.published // 1, shape.channels, shape.height)
         + shape.positions * shape.channels
     )
-    whole = reads_all(node.params.travel)
-    inputs, outputs = (source.channels, shape.channels) if whole else (read.active, active)
+    inputs = source.channels if reads_all(node.params.travel) else read.active
     scaling = shape.positions * active if gate.scales else 0
-    gate_macs = gate.gate_macs(inputs, shape.channels, shape.height) + scaling
-    executed = dense * inputs * outputs // (source.channels * shape.channels) + gate_macs
+    gate_macs = gate.gate_macs(read.active, shape.channels, shape.height) + scaling
+    executed = dense * inputs * active // (source.channels * shape.channels) + gate_macs
     return _Value(shape, active, active, _cost(node, source, shape, dense, macs, executed, gate_macs, density))
 
 

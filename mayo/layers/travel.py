@@ -90,10 +90,7 @@ Travel = Apart | Mixed | Whole | Joined | Tied | Padded
 
 
 def reads_all(travel: Travel) -> bool:
-    """Whether compact execution gives a layer all channels of its inputs; otherwise only those that may be non-zero.
-
-    Where it does, nothing of the layer's own work is skipped.
-    """
+    """Whether compact execution gives a layer all channels of its inputs; otherwise only those that may be non-zero."""
     match travel:
         case Mixed():
             return travel.needs_all

@@ -289,13 +289,18 @@ class Program:
     @property
     def macs(self) -> dict[str, int]:
         """Multiply-accumulates of each operation that has any, for one image, by the value that it computes."""
-        return {one.output: number for one in self.operations if (number := _macs(one, self.values))}
+        slices = {one.output: one.source for one in self.operations if isinstance(one, Expand) and one.fill is None}
+        macs = {one.output: _macs(one, self.values, slices) for one in self.operations}
+        return {name: number for name, number in macs.items() if number}
 
 
-def _macs(operation: Operation, values: Mapping[str, Value]) -> int:
+def _macs(operation: Operation, values: Mapping[str, Value], slices: Mapping[str, str]) -> int:
+    """slices: of each value that is a slice with zeros for the other channels, that slice."""
     match operation:
         case Conv():
-            return _macs_of_conv(operation, values[operation.source], values[operation.output])
+            source, target = values[operation.source], values[operation.output]
+            active = values[slices.get(operation.source, operation.source)].channels
+            return _macs_of_conv(operation, source, target, active)
         case Depthwise():
             return math.prod(values[operation.output].dims) * math.prod(operation.kernel)
         case Dense():
@@ -303,17 +308,19 @@ def _macs(operation: Operation, values: Mapping[str, Value]) -> int:
     return 0
 
 
-def _macs_of_conv(conv: Conv, source: Value, target: Value) -> int:
-    """Of the channels that are active on both sides; in groups, of all. The gate's are of its layers, b, and the scaling."""
+def _macs_of_conv(conv: Conv, source: Value, target: Value, active: int) -> int:
+    """Of the channels that it holds on both sides, and of the gate's layers, of b, and of the scaling.
+
+    active: the channels of the source that may be non-zero; what a gate sums up of others is zero, and takes no part.
+    """
     positions = math.prod(target.dims[:-1])
-    outputs = target.width if conv.groups > 1 else target.channels
-    macs = positions * math.prod(conv.kernel) * source.channels // conv.groups * outputs
+    macs = positions * math.prod(conv.kernel) * source.channels // conv.groups * target.channels
     if conv.gate is None:
         return macs
-    inputs = source.channels
+    inputs = active
     for layer in conv.gate.layers:
         macs += inputs * layer.bias.size
         inputs = layer.bias.size
     if isinstance(conv.gate.shift, Affine):
-        macs += source.channels * target.width
+        macs += active * target.width
     return macs + (0 if conv.gate.boost == 'never' else positions * target.channels)

@@ -96,7 +96,7 @@ class NativeNetwork:
 
         P positions, k of the output's channels active, k' of the source's, T taps of a kernel, G groups:
 
-            convolution           P k k' T / G, and with a gate P k for its scale and what its products take
+            convolution           P k k' T / G, and with a gate P k for its scale, if it scales, and what its products take
             depthwise             P k T
             fully connected, gate (number of entries of the source that are not zero) times C: all that meets a zero is left out
             any other operation   none

@@ -559,8 +559,10 @@ FUNCTION void NAME(conv)(const Frame *frame, const Op *op)
         NAME(rows)(frame, &job, row, end);
         row = end;
     }
-    if (!frame->thread)
-        *frame->macs += pixels_of(out) * rows * (job.channels * op->kernel[0] * op->kernel[1] + (op->gate != NULL));
+    if (!frame->thread) {
+        int scales = op->gate && op->gate->boost != NEVER;
+        *frame->macs += pixels_of(out) * rows * (job.channels * op->kernel[0] * op->kernel[1] + scales);
+    }
     if (op->standardized)
         NAME(standardize)(frame, op, out, &effect, rows);
 }
