@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import pathlib
-import pickle
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,14 +22,13 @@ from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-from mayo.bench.engines import Job, engines
 from mayo.bench.latency import cores, take_turns
 from mayo.bench.worker import Worker
 from mayo.cli.bench import subject
 from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.net.tf.compact import Program, lower_graph
-from mayo.net.tf.compact.onnx import onnx_model
+from mayo.net.tf.engines import Job, engines
 from mayo.report.curve import PUBLISHED, Point
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
@@ -143,9 +141,10 @@ def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float
         for network in networks:
             program, dims = program_of(network)
             for engine in ('native', *(PEERS if network.label == DENSE else ())):
-                if not missing(engines[engine].packages + engines[engine].to_make):
+                file = engines[engine].network_file
+                if file is not None and not missing(engines[engine].packages + file.packages):
                     path = pathlib.Path(name) / f'{len(running)}'
-                    write(program, path, as_onnx='onnx' in engines[engine].to_make)
+                    file.write(program, path, 1)
                     worker = Worker(Job(engine, str(path), dims, 1, IMAGES, cores()), path.with_suffix('.log'))
                     stack.callback(worker.kill)
                     worker.ready()
@@ -170,11 +169,6 @@ def add_times(records: dict[str, dict[str, Any]], found: Mapping[str, Mapping[st
             'latency': milliseconds['native'] / min(found[DENSE].values()),
         }
     records[DENSE]['beside'] = list(found)
-
-
-def write(program: Program, path: pathlib.Path, as_onnx: bool) -> None:
-    """For the process that runs it."""
-    path.write_bytes(onnx_model(program, batch=1).SerializeToString() if as_onnx else pickle.dumps(program))
 
 
 HEAD = """\

@@ -29,7 +29,7 @@ FLOORS = {
     'cli': 7,
 }
 DESCRIPTION = ('layers', 'net', 'estimate')  # on floor 2: what layers are, their graph, what it costs
-NETWORK = ('net.tf.objects', 'net.tf.gate', 'net.tf.layer', 'net.tf.network', 'net.tf.compact')
+NETWORK = ('net.tf.objects', 'net.tf.gate', 'net.tf.layer', 'net.tf.network', 'net.tf.compact', 'net.tf.engines')
 HEAVY = {'tensorflow', 'keras'}
 CONFIG_READERS = {'config', 'session', 'training', 'actions', 'cli'}
 
@@ -134,6 +134,8 @@ def light_modules() -> list[str]:
         'mayo.session.spec',
         'mayo.data',
         'mayo.data.augment',
+        'mayo.net.tf.engines',
+        'mayo.export',
     ]
 
 

@@ -8,22 +8,21 @@ import functools
 import logging
 import os
 import pathlib
-import pickle
 import random
 import tempfile
 import time
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from mayo.bench.engines import Job, Masked, engines
-from mayo.bench.modes import ENGINES, NETWORKS, Mode, Subject, densities_of, macs_of, modes_of
+from mayo.bench.modes import NETWORKS, Mode, Subject, densities_of, engines_of_networks, macs_of, modes_of
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.bench.worker import Ready, Worker
 from mayo.net import Graph
 from mayo.net.gates import at_density, without_gates
+from mayo.net.tf.engines import Job, Masked, engines
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
 from mayo.util.format import percent
@@ -46,7 +45,7 @@ class Plan:
     batch_sizes: Sequence[int] = (1,)
     densities: Sequence[float] = ()
     networks: Sequence[str] = NETWORKS
-    engines: Sequence[str] = ENGINES
+    engines: Sequence[str] = field(default_factory=engines_of_networks)
     artifacts: Sequence[str] = ()
     rounds: int = 20
     images: int = 16
@@ -76,9 +75,9 @@ def _possible(subject: Subject, plan: Plan, notes: list[str]) -> list[Mode]:
     modes = modes_of(plan.networks, plan.engines, plan.artifacts)
     for name in dict.fromkeys(mode.engine for mode in modes):
         is_made = any(mode.engine == name and not mode.path for mode in modes)
-        lacking = missing(engines[name].packages + (engines[name].to_make if is_made else ()))
+        lacking = missing(engines[name].packages + (engines[name].to_make() if is_made else ()))
         if lacking:
-            command = remedy('export' if name == 'litert' else 'bench')
+            command = remedy(engines[name].extra)
             notes.append(f'{name} is left out: not installed: {", ".join(lacking)}; install with:  {command}')
             modes = [mode for mode in modes if mode.engine != name]
     if not densities_of(subject.graph):
@@ -198,25 +197,17 @@ class _Files:
 
     def of(self, mode: Mode) -> pathlib.Path:
         """The file of a mode. Errors: ValueError where compact execution cannot serve the network."""
-        as_onnx = 'onnx' in engines[mode.engine].to_make
-        path = self.folder / f'{mode.network}.{"onnx" if as_onnx else "pickle"}'
+        file = engines[mode.engine].network_file
+        assert file is not None, f'{mode.engine} runs exported files only'
+        path = self.folder / f'{mode.network}{file.suffix}'
         if not path.exists():
-            (self._write_onnx if as_onnx else self._write_pickle)(path, mode.network)
+            file.write(self._network(mode.network), path, self.batch_size)
         return path
 
-    def _write_pickle(self, path: pathlib.Path, network: str) -> None:
-        content: Any = Masked(self.graph, self.dims, dict(self.subject.weights))
-        if network != 'masked':
-            content = self.program(network)
-        with path.open('wb') as file:
-            pickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
-
-    def _write_onnx(self, path: pathlib.Path, network: str) -> None:
-        from mayo.net.tf.compact.onnx import onnx_model
-
-        program = self.program(network)
-        model = onnx_model(program, batch=1 if program.gated else self.batch_size)
-        path.write_bytes(model.SerializeToString())
+    def _network(self, network: str) -> 'Program | Masked':
+        if network == 'masked':
+            return Masked(self.graph, self.dims, dict(self.subject.weights))
+        return self.program(network)
 
     def program(self, network: str) -> 'Program':
         """The operations of dense, compact or static."""

@@ -18,9 +18,9 @@ from mayo.estimate import estimate
 from mayo.layers import Shape
 from mayo.net import Graph
 from mayo.net.gates import at_density, gates_of
+from mayo.net.tf.engines import engines, of_file
 
 NETWORKS = ('dense', 'masked', 'compact', 'static')
-ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino', 'native')
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,16 @@ class Mode:
         return f'{pathlib.Path(self.path).name or self.network} {self.engine}'
 
 
-def modes_of(networks: Sequence[str], engines: Sequence[str], artifacts: Sequence[str]) -> list[Mode]:
-    """Every network in every engine that runs it, and the artifacts; masked is TensorFlow's, for that is where training is."""
-    pairs = itertools.product(networks, engines)
-    found = [Mode(network, engine) for network, engine in pairs if network != 'masked' or engine == 'tensorflow']
-    return found + [Mode('artifact', artifact_engine(path), path) for path in artifacts]
+def engines_of_networks() -> tuple[str, ...]:
+    """The engines that run networks, not exported files only."""
+    return tuple(name for name in engines if engines[name].network_file is not None)
 
 
-def artifact_engine(path: str) -> str:
-    """What runs an exported file.
-
-    >>> artifact_engine('net.tflite'), artifact_engine('net.onnx'), artifact_engine('saved_model')
-    ('litert', 'onnxruntime', 'tensorflow')
-    """
-    return {'.tflite': 'litert', '.onnx': 'onnxruntime'}.get(pathlib.Path(path).suffix, 'tensorflow')
+def modes_of(networks: Sequence[str], names: Sequence[str], artifacts: Sequence[str]) -> list[Mode]:
+    """Every network in every engine of `names` that runs it, and the artifacts, each in the engine that runs such files."""
+    pairs = itertools.product(networks, names)
+    modes = [Mode(network, name) for network, name in pairs if network != 'masked' or engines[name].masked]
+    return modes + [Mode('artifact', of_file(path), path) for path in artifacts]
 
 
 def densities_of(graph: Graph) -> set[float]:

@@ -7,12 +7,12 @@ from typing import Any
 from mayo.bench.modes import densities_of
 from mayo.bench.record import Bench, Group, crossover
 from mayo.net import Graph
+from mayo.net.tf.engines import engines
 from mayo.util import picture
 from mayo.util.errors import RunError
 
-# network: grey of the line, its dashes; engine: its marker
+# network: grey of the line, its dashes; the marker is that of the engine
 LINES = {'dense': ('0.0', '--'), 'masked': ('0.6', '-.'), 'compact': ('0.0', '-'), 'static': ('0.55', ':')}
-MARKERS = {'tensorflow': 'o', 'xla': 's', 'onnxruntime': '^', 'openvino': 'D', 'native': 'P'}
 PANEL, LEGEND = (5.0, 4.2), 2.2  # inches: width and height; width
 
 
@@ -41,8 +41,8 @@ def _panel(axes: Any, groups: Sequence[Group]) -> None:
     dense = _curve(groups, 'dense', None)
     _draw(axes, dense, 'dense', 'dense, best engine', 'x')
     for network in ('masked', 'compact'):
-        for engine, marker in MARKERS.items():
-            _draw(axes, _curve(groups, network, engine), network, f'{network} {engine}', marker)
+        for name in engines:
+            _draw(axes, _curve(groups, network, name), network, f'{network} {name}', engines[name].marker)
     _draw(axes, _curve(groups, 'static', None), 'static', 'static, best engine', '+')
     compact = _curve(groups, 'compact', None)
     both = sorted(dense.keys() & compact.keys())

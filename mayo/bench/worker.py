@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from mayo.bench.engines import Job, Loaded, engines
+from mayo.net.tf.engines import Job, Loaded, engines
 from mayo.util.errors import RunError
 from mayo.util.trial_images import random_images
 

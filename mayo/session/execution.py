@@ -17,7 +17,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mayo.net.gates import gates_of
-from mayo.net.tf.compact import CompactNetwork, lower, native, unsupported
+from mayo.net.tf.compact import lower, unsupported
+from mayo.net.tf.engines import engines
 from mayo.session.base import Session
 from mayo.util.errors import UserError
 
@@ -58,19 +59,21 @@ def runner(session: Session, execution: str) -> Run:
 
 
 def _compact(session: Session) -> Run:
-    """The compact network in the engine that system.engine says; auto: the native one, where it can and there is no GPU.
+    """The compact network in the engine that system.engine says; auto: the one of largest preference that can.
 
-    Errors: UserError where the native engine is asked for but was not built, or cannot run the network.
+    Errors: UserError where an engine is asked for that was not built, or cannot run the network.
     """
     wanted, program = session.config.get('system.engine'), lower(session.network, session.input_shape)
-    reasons = native.unsupported(program)
-    if native.library() is None:
-        reasons = [f'it was not built; that takes a C compiler and `{native.BUILD}`.']
-    if wanted == 'native' and reasons:
-        raise UserError('\n'.join([f'{session.config.origin("system.engine")}: system.engine is native, but', *reasons]))
-    if wanted == 'native' or (wanted == 'auto' and not reasons and not tf.config.list_physical_devices('GPU')):
-        return native.NativeNetwork(program)
-    return CompactNetwork(program)
+    able = {name: compact for name in engines if (compact := engines[name].compact) is not None}
+    if wanted != 'auto':
+        if reasons := able[wanted].reasons(program):
+            raise UserError('\n'.join([f'{session.config.origin("system.engine")}: system.engine is {wanted}, but', *reasons]))
+        return able[wanted].run(program)
+    has_gpu = bool(tf.config.list_physical_devices('GPU'))
+    preferred = sorted(able.values(), key=lambda compact: compact.preference, reverse=True)
+    return next(
+        compact.run(program) for compact in preferred if (compact.on_gpu or not has_gpu) and not compact.reasons(program)
+    )
 
 
 def active_channels(mask: tf.Tensor) -> tf.Tensor:

@@ -158,7 +158,7 @@ SETTINGS: Mapping[str, Kind] = {
     'bench.batch_sizes': each(whole(1)),
     'bench.densities': each(FRACTION),
     'bench.networks': each(choice('dense', 'masked', 'compact', 'static')),
-    'bench.engines': each(choice('tensorflow', 'xla', 'onnxruntime', 'openvino', 'native')),
+    'bench.engines': each(choice('native', 'onnxruntime', 'openvino', 'tensorflow', 'xla')),
     'bench.artifact': PATHS,
     'bench.rounds': whole(1),
     'bench.images': whole(1),

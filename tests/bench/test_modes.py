@@ -2,31 +2,33 @@
 
 import pytest
 
-from mayo.bench.engines import engines
-from mayo.bench.modes import ENGINES, NETWORKS, Mode, artifact_engine, densities_of, macs_of, modes_of
+from mayo.bench.modes import NETWORKS, Mode, densities_of, engines_of_networks, macs_of, modes_of
+from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.net.gates import at_density, without_gates
+from mayo.net.tf.engines import engines, of_file
 from mayo.session.settings import SETTINGS
 
 
 def test_the_settings_allow_the_networks_and_engines_that_there_are():
-    for key, names in (('bench.networks', NETWORKS), ('bench.engines', ENGINES)):
-        assert SETTINGS[key].fits(list(names))
-        assert all(name in SETTINGS[key].expected for name in names)
-    assert set(ENGINES) <= set(engines)
+    running = [name for name in engines if engines[name].compact]
+    assert SETTINGS['bench.networks'].expected.endswith(f'one of {", ".join(NETWORKS)}')
+    assert SETTINGS['bench.engines'].expected.endswith(f'one of {", ".join(engines_of_networks())}')
+    assert SETTINGS['system.engine'].expected == f'one of {", ".join(["auto", *running])}'
+    assert set(Config.default().get('bench.engines')) <= set(engines_of_networks())
 
 
 def test_every_network_runs_in_every_engine_but_masked_in_that_of_training():
-    modes = modes_of(NETWORKS, ENGINES, [])
+    modes = modes_of(NETWORKS, engines_of_networks(), [])
     assert len(modes) == 16
     assert [mode for mode in modes if mode.network == 'masked'] == [Mode('masked', 'tensorflow')]
 
 
 @pytest.mark.parametrize('path, engine', [('a/b.onnx', 'onnxruntime'), ('b.tflite', 'litert'), ('a/saved', 'tensorflow')])
 def test_an_artifact_runs_where_its_format_does(path, engine):
-    assert artifact_engine(path) == engine
+    assert of_file(path) == engine
     assert engine in engines
-    (mode,) = modes_of([], ENGINES, [path])
+    (mode,) = modes_of([], engines_of_networks(), [path])
     assert mode.label == f'{path.rpartition("/")[2]} {engine}'
 
 

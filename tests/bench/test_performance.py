@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mayo.actions.checks import problems
-from mayo.bench.modes import ENGINES, NETWORKS, modes_of
+from mayo.bench.modes import NETWORKS, engines_of_networks, modes_of
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.config import Config
 
@@ -28,7 +28,8 @@ def script():
 
 def figures(run):
     samples = [
-        Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1)) for mode in modes_of(NETWORKS, ENGINES, [])
+        Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1))
+        for mode in modes_of(NETWORKS, engines_of_networks(), [])
     ]
     groups = tuple(Group(run.batch_size, density, 1000, compare(samples, MACS, run.batch_size)) for density in run.densities)
     found = Bench(run.name.partition('-')[0], (32, 32, 3), 'random weights', 2, groups, ('a note',))
@@ -47,8 +48,8 @@ def test_every_command_is_one_that_runs(script):
 
 def test_the_page_has_each_goal_with_what_is_reached_and_keeps_the_prose(script):
     text = script.page({run.name: figures(run) for run in script.RUNS}, 2, 'Tried this.\n\nTried that.')
-    assert '| cifarnet | 1 | 0.5 | tensorflow, 4.00 | tensorflow, 2.00 | 2.00x | 1.20x | 2.50x | yes | 0.50x |' in text
-    assert '| vgg16_bn | 1 | 0.25 | tensorflow, 4.00 | tensorflow, 2.00 | 2.00x | 4.50x | 8.00x | no | 0.50x |' in text
+    assert '| cifarnet | 1 | 0.5 | native, 4.00 | native, 2.00 | 2.00x | 1.20x | 2.50x | yes | 0.50x |' in text
+    assert '| vgg16_bn | 1 | 0.25 | native, 4.00 | native, 2.00 | 2.00x | 4.50x | 8.00x | no | 0.50x |' in text
     assert '| cifarnet | 64 | tensorflow, 8.00 | native, 2.00 | 0.25x |' in text
     assert text.count('\na note\n') == len(script.RUNS)
     assert script.prose_of(text) == 'Tried this.\n\nTried that.'

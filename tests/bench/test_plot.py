@@ -7,6 +7,7 @@ from mayo.bench import plot
 from mayo.bench.modes import Mode
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.net.gates import without_gates
+from mayo.net.tf.engines import engines
 from mayo.util import picture
 from mayo.util.errors import RunError
 
@@ -44,4 +45,4 @@ def group(size, density):
 
 def test_lines_are_told_apart_without_colours():
     assert len({dashes for _, dashes in plot.LINES.values()}) == len(plot.LINES)
-    assert len(set(plot.MARKERS.values())) == len(plot.MARKERS)
+    assert len({engines[name].marker for name in engines}) == len(engines)

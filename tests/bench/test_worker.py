@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from mayo.bench import worker
-from mayo.bench.engines import Job, Loaded, changed, images_as, in_parallel
 from mayo.bench.worker import Timer, Worker, peak_memory
+from mayo.net.tf.engines import Job, Loaded
+from mayo.net.tf.engines.base import images_as, in_parallel
+from mayo.net.tf.engines.tensorflow import changed
 from mayo.util.errors import RunError
 from mayo.util.trial_images import random_images
 
