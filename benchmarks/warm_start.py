@@ -20,7 +20,8 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -191,7 +192,7 @@ def varying(session: Session, images: Sequence[tf.Tensor]) -> dict[str, float]:
     return {name: float(((share > 0.02) & (share < 0.98)).mean()) for name, share in often.items()}
 
 
-def page(records: dict) -> str:
+def page(records: Mapping[str, Mapping[str, Any]]) -> str:
     """The page: a table for each dataset."""
     parts = [TEXT]
     for dataset, record in records.items():

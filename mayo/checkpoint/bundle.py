@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,8 @@ def is_first_format(path: pathlib.Path) -> bool:
         return stream.read() == _TABLE
 
 
-def _open(prefix: Prefix):
+def _open(prefix: Prefix) -> Any:
+    """TensorFlow's reader of the bundle."""
     if not is_first_format(pathlib.Path(prefix)):
         check(prefix)
     try:

@@ -4,6 +4,7 @@ import logging
 import shutil
 import typing
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mayo.cli.process import start_tensorflow
 from mayo.util.registry import Registry
@@ -71,7 +72,7 @@ def run(words: Sequence[str]) -> None:
         _log.warning('after the last action, so without effect: %s', ' '.join(line.trailing))
 
 
-def _substance(config: 'Config') -> dict:
+def _substance(config: 'Config') -> dict[str, Any]:
     """The resolved configuration without what only says how or where to put results."""
     whole = config.to_dict(scratch=False)
     for section in _SHOWING:

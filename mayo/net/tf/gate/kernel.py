@@ -9,6 +9,9 @@ longer than the relu(norm(x)) of a dense layer (benchmarks/training.py). Evaluat
 Shapes: N images, H W space, C channels; scale and shift are [N, C] in float32.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 _fused = tf.function(jit_compile=True, autograph=False)
@@ -29,13 +32,13 @@ def boost(maps: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, epsilon: float) -
     """
 
     @tf.custom_gradient
-    def apply(maps, scale, shift):
+    def apply(maps: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., Any]]:
         zeros, ones = tf.zeros(maps.shape[-1]), tf.ones(maps.shape[-1])
         normal, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=maps, scale=ones, offset=zeros, mean=[], variance=[], epsilon=epsilon, is_training=True
         )
 
-        def gradient(upstream, *_):
+        def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             return _boost_gradient(normal, scale, shift, upstream, variance, epsilon)
 
         return (_scale_and_shift(normal, scale, shift), mean, variance), gradient
@@ -106,12 +109,12 @@ def _inside(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.
 
 
 @tf.custom_gradient
-def with_mean(maps: tf.Tensor):
+def with_mean(maps: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..., Any]]:
     """(x, its mean over space [N, C] in float32), x: [N, H, W, C]."""
     _, height, width, _ = maps.shape
     mean = tf.cast(tf.nn.avg_pool2d(maps, (height, width), 1, 'VALID')[:, 0, 0], tf.float32)
 
-    def gradient(to_maps, to_mean):
+    def gradient(to_maps: tf.Tensor, to_mean: tf.Tensor) -> tf.Tensor:
         return _add_per_channel(to_maps, to_mean / (height * width))
 
     return (tf.identity(maps), mean), gradient
