@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mayo.data.class_name import is_text
 from mayo.data.files import images_in, is_local
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.files import find, shown
@@ -31,8 +32,8 @@ def folder_of(path: object) -> pathlib.Path | None:
     """The local folder that a value of dataset.path names; None if it names records, or nothing that exists."""
     if not isinstance(path, str) or not is_local(path):
         return None
-    found = find(path)
-    return found if found is not None and found.is_dir() else None
+    folder = find(path)
+    return folder if folder is not None and folder.is_dir() else None
 
 
 @functools.lru_cache(maxsize=16)
@@ -41,9 +42,11 @@ def tree_of(folder: pathlib.Path) -> Tree:
     classes = {}
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.name.startswith('.'):
-            found = images_in(entry)
-            if found:
-                classes[entry.name] = found
+            images = images_in(entry)
+            if images and not is_text(entry.name):
+                raise UserError(f'{shown(folder)}: the name of the folder {entry.name!r} is no UTF-8 text; rename it.')
+            if images:
+                classes[entry.name] = images
     if not classes:
         raise UserError(f'{shown(folder)} holds no image as CLASS/image.jpg.')
     return Tree(folder, classes)
@@ -54,15 +57,15 @@ def splits_of(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
     A validation folder without one for training is the only split.
     """
-    found: dict[str, pathlib.Path] = {}
+    folders: dict[str, pathlib.Path] = {}
     for split, names in SPLITS.items():
-        here = next((folder / name for name in names if _holds_classes(folder / name)), None)
-        if here is not None:
-            found[split] = here
-    if not found:
+        own = next((folder / name for name in names if _holds_classes(folder / name)), None)
+        if own is not None:
+            folders[split] = own
+    if not folders:
         return dict.fromkeys(SPLITS, folder)
-    return {split: found[split] for split in SPLITS if split in found} | (
-        {'validate': found['train']} if 'validate' not in found else {}
+    return {split: folders[split] for split in SPLITS if split in folders} | (
+        {'validate': folders['train']} if 'validate' not in folders else {}
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from mayo.config import Config
 from mayo.data import faults, pipeline
 from mayo.data.augment import check_steps
+from mayo.data.class_name import lines_of
 from mayo.data.dataset import Data
 from mayo.data.examples import ImageFiles, Records
 from mayo.data.files import find_files, is_local
@@ -105,19 +106,19 @@ def class_names(config: Config) -> list[str]:
     path = find(file) if file else None
     background = config.get('dataset.task.background_class')
     if path is not None:
-        said = shown(path)
-        names = path.read_text(encoding='utf-8').splitlines()[int(background['has']) :]
+        source = shown(path)
+        names = lines_of(path)[int(background['has']) :]
     else:
         classes = known_classes(config)
         if classes is None:
             config.require(key, 'naming classes')
             raise UserError(f'{config.origin(key)}: {key}: {file} does not exist; `prepare` writes it.')
-        key, said, names = 'dataset.prepare.classes', 'it', [name.text for name in classes]
+        key, source, names = 'dataset.prepare.classes', 'it', [name.text for name in classes]
     names = ['background'] * background['use'] + names
     expected = config.require('dataset.task.num_classes', 'naming classes')
     if len(names) != expected:
         raise UserError(
-            f'{config.origin(key)}: {key}: {said} names {len(names)} classes of the model, but '
+            f'{config.origin(key)}: {key}: {source} names {len(names)} classes of the model, but '
             f'dataset.task.num_classes is {expected}.'
         )
     return names

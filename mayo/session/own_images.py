@@ -11,7 +11,7 @@ from typing import Any
 
 from mayo.config import Config
 from mayo.data.augment import takes_any_size
-from mayo.data.class_name import ClassName
+from mayo.data.class_name import CLASSES, ClassName, is_text, lines_of
 from mayo.data.tree import Tree, folder_of, held_out, labelled, splits_of, tree_of, without
 from mayo.util.errors import UserError
 from mayo.util.files import find, shown
@@ -37,6 +37,8 @@ def completed(config: Config) -> Config:
                 else ('does not exist')
             )
             raise UserError(f'{config.origin("dataset.path")}: dataset.path: {path} {what}.')
+        if not is_text(str(folder.resolve())):
+            raise UserError(f'{config.origin("dataset.path")}: dataset.path: {path!r} is no UTF-8 text; rename the folder.')
         splits = splits_of(folder)
         if not config.get('dataset.holdout') and splits.get('train') == splits.get('validate'):
             del splits['validate']
@@ -60,26 +62,26 @@ def _counted(config: Config) -> Config:
             f'{shown(first.folder)} holds {len(classes)} classes, but dataset.task.num_classes is {outputs} '
             f'({config.origin("dataset.task.num_classes")}).'
         )
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         'num_examples_per_epoch': {mode: sum(map(len, tree.images.values())) for mode, tree in trees.items()},
         'task': {'num_classes': len(classes) + background, 'preprocess': _fitting(config)},
     }
     if config.get('dataset.prepare.classes') is None:
-        found['prepare'] = {'classes': classes}
-    return _merged(config, first.folder, found)
+        values['prepare'] = {'classes': classes}
+    return _merged(config, first.folder, values)
 
 
 def _fitting(config: Config) -> dict[str, list[Any]]:
     """Steps that first make images of any size fit, for a model whose own steps are for images that do."""
-    found = {}
+    fitting = {}
     preprocess: Any = config.get('dataset.task.preprocess', None)
     shape = preprocess.get('shape') if isinstance(preprocess, dict) else None
     sides: list[Any] = [shape.get('height'), shape.get('width')] if isinstance(shape, dict) else [None]
     for mode in MODES if all(type(side) is int for side in sides) else ():
         steps = preprocess.get(mode)
         if isinstance(steps, list) and all(isinstance(step, dict) for step in steps) and not takes_any_size(steps):
-            found[mode] = [{'type': 'resize', 'shorter_side': max(sides), 'antialias': True}, {'type': 'crop_or_pad'}, *steps]
-    return found
+            fitting[mode] = [{'type': 'resize', 'shorter_side': max(sides), 'antialias': True}, {'type': 'crop_or_pad'}, *steps]
+    return fitting
 
 
 def _merged(config: Config, folder: pathlib.Path, values: dict[str, Any]) -> Config:
@@ -109,13 +111,13 @@ def images_of(config: Config, mode: str) -> Tree | None:
 def known_classes(config: Config) -> list[ClassName] | None:
     """What dataset.prepare.classes says: a list of names, or a file with a class a line, its folder and then its name."""
     key = 'dataset.prepare.classes'
-    classes = config.get(key)
-    if classes is None:
+    if config.get(key) is None:
         return None
+    classes = CLASSES.checked(config.get(key), f'{config.origin(key)}: {key}')
     if isinstance(classes, list):
-        return [ClassName(str(name), str(name)) for name in classes]
+        return [ClassName(name, name) for name in classes]
     path = find(classes)
     if path is None:
         raise UserError(f'{config.origin(key)}: {key}: {classes} does not exist.')
-    lines = [line.split(maxsplit=1) for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
+    lines = [line.split(maxsplit=1) for line in lines_of(path) if line.strip()]
     return [ClassName(words[0], words[-1].strip()) for words in lines]

@@ -3,16 +3,24 @@
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from mayo.config import Config
 from mayo.data import prepare as raw_data
+from mayo.data.class_name import checked_name
 from mayo.data.files import count_records, is_local
 from mayo.session.own_images import MODES, known_classes
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import home, shown, whole_file
+from mayo.util.kinds import ANYTHING, TEXT, Kind, each, mapping_of, values_of
+from mayo.util.kinds import shown as shown_value
 from mayo.util.progress import Progress
+
+KINDS = {
+    'dataset.prepare.known': Kind('a list of paths', each(TEXT, least=0).read),
+    'dataset.prepare.urls': Kind('{FILE: {url: , sha256: }}', values_of(mapping_of(url=TEXT, sha256=TEXT)).read),
+    'dataset.prepare.splits': mapping_of(train=ANYTHING, validate=ANYTHING),
+}
 
 
 def prepare(config: Config) -> None:
@@ -20,14 +28,18 @@ def prepare(config: Config) -> None:
 
     A split whose files are there with the right number of records stays as it is; one that was interrupted is finished.
     """
-    todo = {
-        split: target
-        for split, target in _targets(config).items()
-        if not _is_done(target, config.get(f'dataset.num_examples_per_epoch.{split}'))
-    }
+    todo = {}
+    for split, target in _targets(config).items():
+        num_examples = config.get(f'dataset.num_examples_per_epoch.{split}')
+        if _is_done(target, num_examples):
+            print(f'{shown(target)}: {num_examples} images are there already')
+        else:
+            todo[split] = target
     if not todo:
         return
-    settings = _settings(config)
+    config.require('dataset.prepare.type', '`prepare`')
+    Problems(_faults(config, todo)).raise_any()
+    settings = config.get('dataset.prepare')
     folder = home() / 'datasets' / config.require('dataset.name', '`prepare`')
     scratch = folder / '.unpacked'
     source = raw_data.locate(settings['source'], settings['known'] or [], settings['urls'] or {}, folder / 'downloads')
@@ -39,11 +51,18 @@ def prepare(config: Config) -> None:
 
 
 def problems(config: Config) -> Iterator[str]:
-    """What keeps `prepare` from writing where dataset.path says, a line each."""
-    found = Problems()
-    with found.collecting():
-        _targets(config)
-    yield from found
+    """What keeps `prepare` from reading what dataset.prepare says and writing where dataset.path says, a line each."""
+    try:
+        targets = _targets(config)
+    except UserError as error:
+        yield str(error)
+        return
+    if config.get('dataset.prepare.type') is None:
+        return
+    problems = list(_faults(config, targets))
+    splits = {split: config.get(f'dataset.num_examples_per_epoch.{split}') for split in targets} if problems else {}
+    if not all(_is_done(targets[split], num_examples) for split, num_examples in splits.items()):
+        yield from problems
 
 
 def _targets(config: Config) -> dict[str, pathlib.Path]:
@@ -54,64 +73,81 @@ def _targets(config: Config) -> dict[str, pathlib.Path]:
             f'{config.origin("dataset.prepare.instead")}: this dataset selects among the records of {other}; '
             'name that file in its place to `prepare` them.'
         )
-    found = {}
+    targets = {}
     problems = Problems()
     for split in MODES:
         key = f'dataset.path.{split}'
         pattern = config.get(key)
         if pattern is not None:
             with problems.collecting():
-                found[split] = _target(pattern, f'{config.origin(key)}: {key}')
+                targets[split] = _target(pattern, f'{config.origin(key)}: {key}')
     problems.raise_any()
-    return found
+    return targets
 
 
 def _target(pattern: object, where: str) -> pathlib.Path:
     fits = isinstance(pattern, str) and is_local(pattern) and pattern.count('*') <= 1 and '*' not in os.path.dirname(pattern)
     if not fits or set('[]?') & set(str(pattern)):
-        raise UserError(f'{where} is {pattern!r}, but `prepare` writes to one local path, with at most one * in its name.')
+        raise UserError(
+            f'{where} is {shown_value(pattern)}, but `prepare` writes to one local path, with at most one * in its name.'
+        )
     target = home() / os.path.expanduser(str(pattern))
     if target.is_dir():
         raise UserError(f'{where}: {pattern} is a folder; its images are read as they are, there is nothing to prepare.')
     return target
 
 
-def _settings(config: Config) -> Mapping[str, Any]:
+def _faults(config: Config, splits: Iterable[str]) -> Iterator[str]:
+    """What is wrong with dataset.prepare, as far as that shows before the source is read."""
     problems = Problems()
-    config.require('dataset.prepare.type', '`prepare`')
-    for key, kinds, expected in (
-        ('known', list, 'a list of paths'),
-        ('classes', (list, str), 'a list of names or a file'),
-        ('urls', Mapping, '{FILE: {url: , sha256: }}'),
-        ('splits', Mapping, '{train: , validate: }'),
-    ):
-        path = f'dataset.prepare.{key}'
-        value = config.get(path)
-        if value is not None and not isinstance(value, kinds):
-            problems.append(f'{config.origin(path)}: {path} is {value!r}, expected {expected}.')
-    problems.raise_any()
-    settings: Mapping[str, Any] = config.get('dataset.prepare')
-    return settings
+    for key, kind in KINDS.items():
+        with problems.collecting():
+            value = config.get(key)
+            if value is not None:
+                kind.checked(value, f'{config.origin(key)}: {key}')
+    with problems.collecting():
+        reader = raw_data.readers[config.get('dataset.prepare.type')]
+        for split in splits if not problems else ():
+            problems += _place_faults(config, split, reader)
+    for check in (known_classes, _source) if not problems else ():
+        with problems.collecting():
+            check(config)
+    yield from problems
+
+
+def _place_faults(config: Config, split: str, reader: raw_data.Reader) -> Iterator[str]:
+    """What is wrong with what dataset.prepare.splits says of a split, for the reader or one that knows its sources."""
+    key = f'dataset.prepare.splits.{split}'
+    place, where = config.get(key, None), f'{config.origin(key)}: {key}'
+    others = [raw_data.readers[name] for name in raw_data.readers]
+    fitting = [other for other in (reader, *others) if other.splits.fits(place)]
+    if not fitting:
+        reader.splits.checked(place, where)
+    yield from (f'{where}: {fault}' for fault in fitting[0].check(place))
+
+
+def _source(config: Config) -> pathlib.Path | None:
+    source, known, urls = (config.get(f'dataset.prepare.{key}') for key in ('source', 'known', 'urls'))
+    return raw_data.on_disk(source, known or [], bool(urls))
 
 
 def _is_done(target: pathlib.Path, num_examples: int | None) -> bool:
     files = sorted(target.parent.glob(target.name))
     try:
-        done = bool(files) and sum(map(count_records, files)) == num_examples
+        return bool(files) and sum(map(count_records, files)) == num_examples
     except UserError:
         return False  # cut off or a pointer: to be made anew
-    if done:
-        print(f'{shown(target)}: {num_examples} images are there already')
-    return done
 
 
-def _prepare_split(config: Config, split: str, source: pathlib.Path, target: pathlib.Path, said: str) -> None:
-    """said: how to name the source to the user."""
+def _prepare_split(config: Config, split: str, source: pathlib.Path, target: pathlib.Path, name: str) -> None:
+    """name: of the source, for the user."""
     settings = config.get('dataset.prepare')
-    kind = raw_data.kind_of(source, settings['type'])
-    raw = raw_data.readers[kind](source, split, (settings['splits'] or {}).get(split), known_classes(config))
+    reader = raw_data.reader_of(source, settings['type'])
+    key = f'dataset.prepare.splits.{split}'
+    place = reader.splits.checked(config.get(key, None), f'{config.origin(key)}: {key}')
+    raw = reader.read(source, split, place, known_classes(config))
     background = config.get('dataset.task.background_class')
-    classes = _classes(raw.classes, config, said)
+    classes = _classes(raw.classes, config, name)
     writing = raw_data.Writing(
         raw,
         target,
@@ -127,23 +163,23 @@ def _prepare_split(config: Config, split: str, source: pathlib.Path, target: pat
         f'prepare {split}', writing.total, writing.kept, every_seconds=config.get('system.log.every_seconds')
     ) as progress:
         writing.write(lambda done: progress.show(done) if progress.due() else None)
-    print(f'{shown(target)}: {writing.total} images of {len(classes)} classes from {said}')
+    print(f'{shown(target)}: {writing.total} images of {len(classes)} classes from {name}')
     if config.get('dataset.labels') is not None:
         _write_labels(home() / config.get('dataset.labels'), ['background'] * background['has'] + classes)
 
 
-def _classes(found: Sequence[str] | None, config: Config, source: str) -> list[str]:
+def _classes(names: Sequence[str] | None, config: Config, source: str) -> list[str]:
     """The names of the classes of the records, without a background class; numbers where nobody knows names."""
     outputs = config.require('dataset.task.num_classes', '`prepare`')
     expected = outputs - config.get('dataset.task.background_class.use')
-    if found is None:
+    if names is None:
         return [str(number) for number in range(expected)]
-    if len(found) != expected:
+    if len(names) != expected:
         raise UserError(
-            f'{source} holds {len(found)} classes, but dataset.task.num_classes is {outputs}'
+            f'{source} holds {len(names)} classes, but dataset.task.num_classes is {outputs}'
             f'{" with a background class" if outputs != expected else ""}.'
         )
-    return list(found)
+    return [checked_name(name) for name in names]
 
 
 def _write_labels(path: pathlib.Path, names: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from mayo.config import Config
+from mayo.data.prepare import readers
 from mayo.util.errors import Problems
 from mayo.util.format import amount, share
 
@@ -119,7 +120,7 @@ SETTINGS: Mapping[str, Kind] = {
     'dataset.num_examples_per_epoch.validate': whole(1),
     'dataset.holdout': BELOW_ONE,
     'dataset.labels': TEXT,
-    'dataset.prepare.type': choice('idx', 'cifar', 'folder'),
+    'dataset.prepare.type': choice(*readers),
     'dataset.prepare.source': TEXT,
     'dataset.prepare.instead': TEXT,
     'dataset.prepare.shards.train': whole(1),

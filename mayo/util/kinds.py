@@ -136,6 +136,41 @@ def pair_of(kind: Kind, expected: str) -> Kind:
     return Kind(expected, read, kind.names)
 
 
+def mapping_of(**kinds: Kind) -> Kind:
+    """A mapping with these keys and no other; one whose kind takes null may lack, and is read as null."""
+
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not value.keys() <= kinds.keys():
+            raise ValueError
+        return {key: kind.read(value.get(key)) for key, kind in kinds.items()}
+
+    return Kind(f'{{{", ".join(f"{key}: " for key in kinds)}}}', read)
+
+
+def values_of(kind: Kind) -> Kind:
+    """A mapping of any names to values of a kind; it may be empty."""
+
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValueError
+        return {key: kind.read(inner) for key, inner in value.items()}
+
+    return Kind(f'a mapping of names to {kind.expected}', read, kind.names)
+
+
+def either(*kinds: Kind) -> Kind:
+    """What the first of the kinds reads that takes it."""
+
+    def read(value: Any) -> Any:
+        for kind in kinds:
+            if kind.fits(value):
+                return kind.read(value)
+        raise ValueError
+
+    return Kind(' or '.join(kind.expected for kind in kinds), read, tuple(name for kind in kinds for name in kind.names))
+
+
+ANYTHING = when('anything', lambda value: True)
 FLAG = when('true or false', lambda value: isinstance(value, bool))
 TEXT = when('text', lambda value: isinstance(value, str))
 MAPPING = when('a mapping', lambda value: isinstance(value, Mapping))

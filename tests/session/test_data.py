@@ -107,7 +107,7 @@ def test_images_are_recognised_whatever_format_the_dataset_comes_in(here, capsys
 
 
 def test_an_interrupted_run_is_told_and_finished(here, capsys):
-    first = raw_data.readers['idx'](here / 'raw', 'train', None, None)
+    first = raw_data.readers['idx'].read(here / 'raw', 'train', None, None)
     last = raw_data.shards.dealt(30, 3, mixed=True)[2]
 
     def read(number):
@@ -195,30 +195,48 @@ def test_class_names_may_be_listed_or_in_a_file(here):
         (['dataset.prepare.classes=absent'], 'command line: dataset.prepare.classes: absent does not exist.'),
         (
             ['dataset.prepare.classes=3', 'dataset.prepare.known=x'],
-            "command line: dataset.prepare.known is 'x', expected a list of paths.\n"
-            'command line: dataset.prepare.classes is 3, expected a list of names or a file.',
+            'command line: dataset.prepare.known is x, expected a list of paths.',
         ),
+        (
+            ['dataset.prepare.classes=[08, null]'],
+            'command line: dataset.prepare.classes is [8, null], expected a file, or a list of names; in quotes where YAML takes ',
+        ),
+        (
+            ['dataset.prepare.urls={a: {url: x}}'],
+            'command line: dataset.prepare.urls is {a: {url: x}}, expected {FILE: {url: , sha256: }}.',
+        ),
+        (
+            ['dataset.prepare.splits.train=x', 'dataset.prepare.splits.validate=3'],
+            'command line: dataset.prepare.splits.validate is 3, expected {images: , labels: }, or null.',
+        ),
+        (
+            ['dataset.prepare.splits.validate={folder: x, labels: y}'],
+            'command line: dataset.prepare.splits.validate: the label file y does not exist.',
+        ),
+        (['dataset.prepare.type=idy'], 'unknown dataset.prepare.type `idy`; did you mean idx? Known: cifar, folder, idx.'),
         (['dataset.prepare.source=absent'], 'dataset.prepare.source: absent does not exist.'),
         (['dataset.prepare.type=null'], '`prepare` needs dataset.prepare.type, which nothing so far sets; name a dataset'),
         (
             ['dataset.path.train=[a, b]'],
-            "command line: dataset.path.train is ['a', 'b'], but `prepare` writes to one local path, with at most one * in its name.",
+            'command line: dataset.path.train is [a, b], but `prepare` writes to one local path, with at most one * in its name.',
         ),
-        (['dataset.path.train=a/x-[0-8].x'], "command line: dataset.path.train is 'a/x-[0-8].x', but `prepare` writes to one"),
+        (['dataset.path.train=a/x-[0-8].x'], 'command line: dataset.path.train is a/x-[0-8].x, but `prepare` writes to one'),
         (
             ['dataset.path.train=raw'],
             'command line: dataset.path.train: raw is a folder; its images are read as they are, there is nothing to prepare.',
         ),
-        (
-            ['dataset.path.train=a/*/*.x'],
-            "command line: dataset.path.train is 'a/*/*.x', but `prepare` writes to one local path",
-        ),
+        (['dataset.path.train=a/*/*.x'], 'command line: dataset.path.train is a/*/*.x, but `prepare` writes to one local path'),
     ],
 )
 def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here, words, message):
     with pytest.raises(UserError) as error:
         prepare.prepare(configuration(*words))
     assert str(error.value).startswith(message)
+    told = list(prepare.problems(configuration(*words)))
+    is_told_later = words[0].startswith(
+        ('dataset.num', 'dataset.task', 'dataset.prepare.classes=[a', 'dataset.prepare.type=null')
+    )
+    assert (told == []) if is_told_later else '\n'.join(told).startswith(message)
     assert not list(here.glob('tiny/*'))
 
 

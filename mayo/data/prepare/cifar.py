@@ -16,9 +16,10 @@ import numpy as np
 
 from mayo.data.class_name import ClassName
 from mayo.data.prepare.archive import Member, members
-from mayo.data.prepare.raw import Raw, of_pixels, readers, texts
+from mayo.data.prepare.raw import Raw, of_pixels, reader, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown
+from mayo.util.kinds import TEXT, Kind, each
 
 STANDARD = {'train': [*(f'data_batch_{n}' for n in range(1, 6)), 'train'], 'validate': ['test_batch', 'test']}
 NAMES = {'batches.meta': b'label_names', 'meta': b'fine_label_names'}
@@ -33,10 +34,10 @@ ARRAYS = {
 }
 
 
-@readers.register('cifar')
+@reader('cifar', splits=Kind('a list of names of batches', each(TEXT).read))
 def cifar(source: pathlib.Path, split: str, batches: Any, classes: Sequence[ClassName] | None) -> Raw:
-    """The batches that the list `batches` names (without `.bin`; CIFAR's own names if null), in the order of their names."""
-    wanted = batches or STANDARD.get(split, [])
+    """Batches named without `.bin`, CIFAR's own if none are given, in the order of their names."""
+    wanted = batches or STANDARD[split]
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     own = None
     for member in members(source):

@@ -8,7 +8,7 @@ counts as the folder of that class; its validation archive is of the second kind
 """
 
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from mayo.data.class_name import ClassName
 from mayo.data.files import IMAGES
 from mayo.data.prepare.archive import Member, members, stem_of
 from mayo.data.prepare.labels import Text, classes_of, shipped_labels
-from mayo.data.prepare.raw import Raw, png, readers, texts
+from mayo.data.prepare.raw import Raw, png, reader, texts
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.files import find, shown
+from mayo.util.kinds import TEXT, Kind, either, mapping_of, or_null
 from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
@@ -30,24 +31,34 @@ STANDARD = {
     'validate': ('validation', 'validate', 'valid', 'val', 'ILSVRC2012_img_val', 'test'),
 }
 
+PLACE = Kind('a folder or {folder: , labels: }', either(TEXT, mapping_of(folder=TEXT, labels=TEXT, ids=or_null(TEXT))).read)
 ClassOf = Callable[[Member], str]  # the class of an image of the split
 
 
-@readers.register('folder')
+def _absent(place: Any) -> Iterator[str]:
+    """The files that a place names and that are not there."""
+    for key in ('labels', 'ids') if isinstance(place, Mapping) else ():
+        if place.get(key) is not None and find(place[key]) is None:
+            yield f'the label file {place[key]} does not exist.'
+
+
+def _holds_images(files: Iterable[Member]) -> bool:
+    return any(file.name.lower().endswith(IMAGES) for file in files)
+
+
+@reader('folder', splits=PLACE, check=_absent, knows=_holds_images)
 def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[ClassName] | None) -> Raw:
-    """The images of one split.
+    """Image files in a folder for each class, or with a file that says their classes.
 
     place: the folder above the class folders; `.` if they lie outermost; null for the first of the usual names of `split`
     that holds images, the source's own name included; or {folder: NAME, labels: FILE} for images without class folders.
     classes: what the folders mean; the source may lack some. None: the folders of this split are the classes.
     """
     images = [member for member in members(source) if member.name.lower().endswith(IMAGES)]
-    if isinstance(place, Mapping) and {'folder', 'labels'} <= set(place) <= {'folder', 'labels', 'ids'}:
+    if isinstance(place, Mapping):
         found, class_of = _labelled(source, images, **place)
-    elif place is None or isinstance(place, str):
-        found, class_of = _in_folders(source, images, split, place)
     else:
-        raise UserError(f'dataset.prepare.splits.{split} is {place!r}, expected a folder or {{folder: , labels: }}.')
+        found, class_of = _in_folders(source, images, split, place)
     if not found:
         raise UserError(
             f'{shown(source)} holds no image as {_shown(place, split)}; dataset.prepare.splits.{split} names '
@@ -67,12 +78,12 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
 def _in_folders(source: pathlib.Path, images: Sequence[Member], split: str, place: str | None) -> tuple[list[Member], ClassOf]:
     """Images in class folders; or, without a place of the user's, images beside which lies a known file of labels."""
     own = stem_of(source)
-    places = STANDARD.get(split, (split,)) if place is None else (place,)
-    for one in places:
-        found = [image for image in images if len(image.parts) > 1 and _lies_in(own, image.parts[:-2], one)]
+    places = STANDARD[split] if place is None else (place,)
+    for candidate in places:
+        found = [image for image in images if len(image.parts) > 1 and _lies_in(own, image.parts[:-2], candidate)]
         if found:
             return found, lambda member: member.parts[-2]
-        direct = [image for image in images if place is None and _lies_in(own, image.parts[:-1], one)]
+        direct = [image for image in images if place is None and _lies_in(own, image.parts[:-1], candidate)]
         known = shipped_labels(source) if direct else None
         if known is not None:
             return direct, classes_of(direct, known)
@@ -84,9 +95,7 @@ def _labelled(
 ) -> tuple[list[Member], ClassOf]:
     """Images directly in `folder`, whose classes the file `labels` says."""
     path, table = find(labels), find(ids) if ids else None
-    if path is None or (ids and table is None):
-        absent = labels if path is None else ids
-        raise UserError(f'dataset.prepare.splits: the label file {absent} does not exist.')
+    assert path is not None, 'checked before'
     found = [image for image in images if _lies_in(stem_of(source), image.parts[:-1], folder)]
     return found, classes_of(found, Text(path), table)
 
@@ -113,7 +122,7 @@ def _numbers(source: pathlib.Path, images: Sequence[Member], keys: Sequence[str]
 def _shown(place: Any, split: str) -> str:
     if isinstance(place, Mapping):
         return f'{place["folder"]}/image.jpg'
-    return f'{place or " or ".join(STANDARD.get(split, (split,)))}/CLASS/image.jpg'
+    return f'{place or " or ".join(STANDARD[split])}/CLASS/image.jpg'
 
 
 def checked(member: Member, source: pathlib.Path) -> bytes:

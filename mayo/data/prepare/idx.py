@@ -8,16 +8,17 @@ import math
 import pathlib
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mayo.data.class_name import ClassName
 from mayo.data.prepare.archive import Member, members
-from mayo.data.prepare.raw import Raw, of_pixels, readers, texts
+from mayo.data.prepare.raw import Raw, of_pixels, reader, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown
+from mayo.util.kinds import TEXT, mapping_of
 
 STANDARD = {
     'train': {'images': 'train-images-idx3-ubyte', 'labels': 'train-labels-idx1-ubyte'},
@@ -25,12 +26,10 @@ STANDARD = {
 }
 
 
-@readers.register('idx')
+@reader('idx', splits=mapping_of(images=TEXT, labels=TEXT))
 def idx(source: pathlib.Path, split: str, files: Any, classes: Sequence[ClassName] | None) -> Raw:
-    """The pair of files that `files` names ({images: NAME, labels: NAME}; the MNIST names if null), with .gz or without."""
-    files = files or STANDARD.get(split)
-    if not isinstance(files, Mapping) or set(files) != {'images', 'labels'}:
-        raise UserError(f'dataset.prepare.splits.{split} is {files!r}, expected {{images: FILE, labels: FILE}}.')
+    """A file of images and a file of their labels, of the names that MNIST has if none are given; with .gz or without."""
+    files = files or STANDARD[split]
     images, labels = (_find(source, name) for name in (files['images'], files['labels']))
     if images.ndim not in (3, 4) or labels.shape != images.shape[:1]:
         raise UserError(

@@ -1,16 +1,28 @@
-"""What a reader of a raw data set gives for one split: the names of the classes and labelled images."""
+"""What a reader of raw data sets says of itself, and what it gives for one split.
+
+    @reader('idx', splits=mapping_of(images=TEXT, labels=TEXT))
+    def idx(source: pathlib.Path, split: str, place: Any, classes: Sequence[ClassName] | None) -> Raw:
+        \"\"\"What it reads, in a line.\"\"\"
+
+source is a folder or an archive; split, `train` or `validate`; place, what dataset.prepare.splits says of the split;
+classes, what dataset.prepare.classes says. A file in this folder is found by itself: adding a reader is adding a file.
+"""
 
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mayo.data.class_name import ClassName
+from mayo.util.kinds import Kind, or_null
 from mayo.util.lazy import lazy
 from mayo.util.registry import Registry
+
+if TYPE_CHECKING:
+    from mayo.data.prepare.archive import Member
 
 tf = lazy('tensorflow')
 
@@ -30,9 +42,46 @@ class Raw:
     classes: Sequence[str] | None = None
 
 
-# reader(source folder or archive, name of the split, what `dataset.prepare.splits` says of it, classes if they are known)
-Reader = Callable[[pathlib.Path, str, Any, Sequence[ClassName] | None], Raw]
+Read = Callable[[pathlib.Path, str, Any, Sequence[ClassName] | None], Raw]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """A form in which data sets are distributed, the name of which dataset.prepare.type holds.
+
+    line: what it reads. splits: what dataset.prepare.splits.SPLIT may hold; null is always the usual place.
+    check: faults of such a value that can be told before the source is looked at, a line each.
+    knows: whether a source with these files is of this form whatever dataset.prepare.type says.
+    """
+
+    name: str
+    line: str
+    read: Read
+    splits: Kind
+    check: Callable[[Any], Iterable[str]]
+    knows: Callable[[Iterable['Member']], bool]
+
+
 readers: Registry[Reader] = Registry('dataset.prepare.type')
+
+
+def reader(
+    name: str,
+    *,
+    splits: Kind,
+    check: Callable[[Any], Iterable[str]] = lambda place: (),
+    knows: Callable[[Iterable['Member']], bool] = lambda members: False,
+) -> Callable[[Read], Read]:
+    """Decorator that enters a function as the reader `name`; its docstring says what it reads."""
+
+    def enter(read: Read) -> Read:
+        line = (read.__doc__ or '').strip().partition('\n')[0]
+        if not line:
+            raise ValueError(f'the reader {name} has no docstring, which says what it reads')
+        readers.register(name)(Reader(name, line, read, or_null(splits), check, knows))
+        return read
+
+    return enter
 
 
 def of_pixels(pixels: Sequence[np.ndarray] | np.ndarray, labels: np.ndarray, classes: Sequence[str] | None) -> Raw:

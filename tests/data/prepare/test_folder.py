@@ -1,6 +1,7 @@
 """Photographs in class folders, and ImageNet's ways to lay them out."""
 
 import io
+import pathlib
 import struct
 import tarfile
 
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mayo.data.class_name import ClassName
-from mayo.data.prepare import folder
+from mayo.data.prepare import folder, readers
 from mayo.util.errors import UserError
 
 
@@ -127,11 +128,7 @@ def test_images_without_class_folders_take_their_class_from_a_file(here, text):
 
 @pytest.mark.parametrize(
     ('text', 'message'),
-    [
-        ('a.jpg n1\n', 'labels does not say the class of val/b.jpg.'),
-        ('n1\n', 'labels names the classes of 1 images, '),
-        (None, 'the label file labels does not exist.'),
-    ],
+    [('a.jpg n1\n', 'labels does not say the class of val/b.jpg.'), ('n1\n', 'labels names the classes of 1 images, ')],
 )
 def test_a_label_file_that_does_not_fit_is_told(here, text, message):
     write(here, 'val/a.jpg', 'val/b.jpg')
@@ -186,6 +183,24 @@ def test_a_source_without_images_is_told(here, place, shown, classes):
     )
 
 
-def test_a_split_of_another_kind_is_told(here):
-    with pytest.raises(UserError, match=r'dataset.prepare.splits.train is 3, expected a folder or \{folder: , labels: \}\.'):
-        folder.folder(here, 'train', 3, None)
+@pytest.mark.parametrize(
+    ('place', 'fits'),
+    [
+        (None, True),
+        ('photos/test', True),
+        ({'folder': 'val', 'labels': 'x'}, True),
+        ({'folder': 'val', 'labels': 'x', 'ids': 'y'}, True),
+        (3, False),
+        ({'folder': 'val'}, False),
+        ({'folder': 'val', 'labels': 'x', 'classes': 'y'}, False),
+    ],
+)
+def test_a_place_is_a_folder_or_a_folder_and_a_file_of_labels(place: object, fits: bool) -> None:
+    assert readers['folder'].splits.fits(place) == fits
+
+
+def test_the_label_files_of_a_place_that_are_not_there_are_told(here: pathlib.Path) -> None:
+    (here / 'labels').touch()
+    place = {'folder': 'val', 'labels': 'labels', 'ids': 'meta.mat'}
+    assert list(readers['folder'].check(place)) == ['the label file meta.mat does not exist.']
+    assert list(readers['folder'].check('val')) == []

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayo.data.class_name import ClassName
-from mayo.data.prepare import idx
+from mayo.data.prepare import idx, readers
 from mayo.util.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
@@ -94,6 +94,7 @@ def test_as_many_labels_as_images_are_expected(here):
         idx.idx(here, 'train', None, None)
 
 
-def test_a_wrong_pair_of_files_is_told(here):
-    with pytest.raises(UserError, match=r"dataset.prepare.splits.train is 'x', expected \{images: FILE, labels: FILE\}"):
-        idx.idx(here, 'train', 'x', None)
+@pytest.mark.parametrize('place', ['x', {'images': 'x'}, {'images': 'x', 'labels': 3}, {'images': 'x', 'labels': 'y', 'z': 1}])
+def test_a_wrong_pair_of_files_does_not_fit(place: object) -> None:
+    assert readers['idx'].splits.fits({'images': 'x', 'labels': 'y'})
+    assert not readers['idx'].splits.fits(place)

@@ -50,11 +50,6 @@ def test_one_url_is_the_source_and_several_are_a_folder(here):
     assert (here / 'd/b.gz').read_bytes() == CONTENT
 
 
-def test_a_url_without_its_sum_is_refused(here):
-    with pytest.raises(UserError, match=r"^dataset.prepare.urls.a is \{'url': 'x'\}, expected \{url: , sha256: \}\.$"):
-        locate(None, [], {'a': {'url': 'x'}}, here / 'd')
-
-
 def test_a_file_that_is_there_is_not_fetched_again(here):
     (here / 'file').write_bytes(CONTENT)
     download('file:///no/where', SUM, here / 'file')
