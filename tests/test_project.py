@@ -11,6 +11,8 @@ import yaml
 
 import mayo
 
+from .test_structure import FLOORS
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TARGETS = set(re.findall(r'^([\w.-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
 WORKFLOWS = sorted((ROOT / '.github/workflows').glob('*.yml'))
@@ -76,3 +78,26 @@ def test_the_changelog_has_a_date_at_each_version_and_the_newest_first() -> None
     versions = [tuple(map(int, heading.partition(',')[0].split('.'))) for heading in released]
     assert versions == sorted(versions, reverse=True)
     assert 'Unreleased' not in headings[1:]
+
+
+def layout() -> list[tuple[str, list[str]]]:
+    """(folder, the names on a line in it) of README's layout, top to bottom."""
+    block = re.search(r'^## Layout\n\n((?: {4}.*\n)+)', (ROOT / 'README.md').read_text(encoding='utf-8'), re.MULTILINE)
+    assert block
+    lines = [line[4:].rstrip('\n') for line in block[1].splitlines()]
+    return [('mayo/' if line.startswith(' ') else '', line[:31].split()) for line in lines]
+
+
+def test_every_line_of_the_layout_in_the_readme_exists() -> None:
+    named = [folder + name for folder, names in layout() for name in names]
+    assert [name for name in named if not (ROOT / name).exists() or name.endswith('/') != (ROOT / name).is_dir()] == []
+
+
+def test_every_package_of_mayo_is_in_the_layout_of_the_readme() -> None:
+    named = {name.partition('/')[0] for folder, names in layout() if folder for name in names}
+    assert named == {path.parent.name for path in (ROOT / 'mayo').glob('*/__init__.py')}
+
+
+def test_the_layout_of_the_readme_goes_down_floor_by_floor() -> None:
+    floors = [FLOORS[name.rstrip('/').replace('/', '.')] for folder, names in layout() if folder for name in names]
+    assert floors == sorted(floors, reverse=True)
