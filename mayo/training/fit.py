@@ -61,7 +61,7 @@ def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> list[str]:
             _log.info('the gate of %s is not fitted: %s', node.name, reason)
     for name, readers in readers_of.items():
         summary, strength = _seen(session, name, batches)
-        norm = np.sqrt(sum(_norms(reader, layer, variables) for reader, layer in readers.items()))
+        norm = np.sqrt(sum(norms_of(reader, layer, variables) for reader, layer in readers.items()))
         phi, rho, scale = fit(summary, strength * norm, variables[f'{name}/gate/biases'].numpy())
         variables[f'{name}/gate/weights'].assign(phi)
         variables[f'{name}/gate/biases'].assign(rho)
@@ -166,7 +166,7 @@ def _readers(graph: Graph, source: Node, channels: int, variables: Mapping[str, 
     return readers
 
 
-def _norms(reader: str, layer: Linear, variables: Mapping[str, tf.Variable]) -> np.ndarray:
+def norms_of(reader: str, layer: Linear, variables: Mapping[str, tf.Variable]) -> np.ndarray:
     """Sum of squares of the weights that read each channel [C], each filter in units of the deviation that its norm divides by."""
     weights, variance = variables[f'{reader}/weights'].numpy(), variables.get(f'{reader}/BatchNorm/moving_variance')
     if variance is not None and layer.normalizer_fn is not None:

@@ -1,11 +1,17 @@
 """Fitted gates: nearly the dense network at density 1.0, with a choice of channels that depends on the image."""
 
+import logging
+from typing import Any
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mayo.layers import read_layer
+from mayo.layers.linear import Linear
 from mayo.session.base import Session
 from mayo.training import fit as fitting
-from mayo.training.fit import fit, fit_gates
+from mayo.training.fit import fit, fit_gates, norms_of
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (6, 8, 8, 1)).astype(np.float32)
 
@@ -46,6 +52,51 @@ def test_at_density_one_the_network_is_the_dense_one_but_for_the_spread(session_
     changed = {name for name, variable in session.network.named_variables().items() if (variable.numpy() != before[name]).any()}
     assert {'conv0/gate/weights', 'conv1/gate/weights', 'conv1/weights', 'logits/weights'} <= changed
     np.testing.assert_allclose(session.network(IMAGES)[0], session_of.dense.network(IMAGES)[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    'spelling',
+    ['relu', 'tf.nn.relu', 'tensorflow.nn.relu', 'keras.activations.relu', '{type: relu}', '{type: leaky_relu}', 'null'],
+)
+def test_however_an_activation_is_spelled_that_keeps_scales_its_gate_is_fitted(
+    session_of: Any, spelling: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    fit_gates(session_of(f'model.layers.conv0.activation_fn={spelling}'), 32)
+    assert caplog.messages[-1] == 'fitted to 32 images: the gates of conv0, conv1'
+
+
+@pytest.mark.parametrize(
+    'word, gate, reason',
+    [
+        ('conv1.activation_fn=relu6', 'conv1', 'its activation does not keep scales, as relu does'),
+        ('conv1.activation_fn={type: relu, max_value: 6}', 'conv1', 'its activation does not keep scales, as relu does'),
+        ('conv1.gate_params.policy=naive', 'conv1', 'its policy adds no b'),
+        ('conv1.gate_params.pool=l2', 'conv1', 'gate_params.pool is l2'),
+        ('conv1.num_groups=2', 'conv0', 'conv1 does not read its channels one by one'),
+    ],
+)
+def test_a_gate_that_cannot_be_fitted_says_why(
+    session_of: Any, word: str, gate: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    session = session_of(f'model.layers.{word}', 'system.checkpoint.load=null')
+    phi = session.network.named_variables()[f'{gate}/gate/weights']
+    phi.assign(np.zeros(phi.shape))
+    fit_gates(session, 32)
+    assert f'the gate of {gate} is not fitted: {reason}' in caplog.messages
+    assert not phi.numpy().any()
+
+
+@pytest.mark.parametrize('epsilon', [0.001, 3.0])
+def test_weights_count_in_units_of_what_the_norm_of_their_layer_divides_by(epsilon: float) -> None:
+    keys = {'kernel_size': 1, 'num_outputs': 2, 'normalizer_fn': 'keras.layers.BatchNormalization'}
+    layer = read_layer('convolution', {**keys, 'normalizer_params': {'epsilon': epsilon}})
+    assert isinstance(layer, Linear)
+    weights, variance = np.arange(6.0).reshape(1, 1, 3, 2), np.array([1.0, 0.25])
+    variables = {'r/weights': tf.Variable(weights), 'r/BatchNorm/moving_variance': tf.Variable(variance)}
+    expected = (weights[0, 0] ** 2 / (variance + epsilon)).sum(1)
+    np.testing.assert_allclose(norms_of('r', layer, variables), expected)
 
 
 def test_gates_that_have_learned_and_what_reads_them_are_left_alone(session_of):
