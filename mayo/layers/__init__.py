@@ -10,7 +10,13 @@ from mayo.layers.base import Layer, Tensor, declared_keys, layer_types, paramete
 from mayo.layers.gate import GateParams
 from mayo.layers.shape import Shape
 
-__all__ = ['GateParams', 'Layer', 'Shape', 'Tensor', 'declared_keys', 'layer_types', 'parameters', 'read_layer']
+__all__ = ['GateParams', 'Layer', 'Shape', 'Tensor', 'declared_keys', 'discover', 'layer_types', 'parameters', 'read_layer']
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f'{__name__}.{_module.name}')
+
+def discover() -> None:
+    """Import every file of this folder, which enters its layer types."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f'{__name__}.{module.name}')
+
+
+discover()

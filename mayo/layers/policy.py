@@ -14,6 +14,7 @@ The file is imported wherever a gate's parameters are checked, so it imports Ten
 """
 
 import abc
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -83,6 +84,7 @@ def policy(name: str) -> Callable[[type[Policy]], type[Policy]]:
     return enter
 
 
+@functools.cache
 def discover() -> None:
     """Enter the policies of every file in mayo/net/tf/gate.
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mayo.layers import Shape, layer_types, parameters, read_layer
-from mayo.net.tf.layer import Site, build
+from mayo.net.tf.layer import Site, build, builders
 from mayo.net.tf.variables import named_variables
 
 NORM = {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params': {'center': False}}
@@ -119,7 +119,8 @@ def test_a_layer_stores_the_tensors_that_it_says(case):
     assert sum(np.prod(variable.shape, dtype=int) for variable in layer.non_trainable_weights) == state
 
 
-def test_every_layer_type_has_a_builder_and_an_example_here():
+def test_every_layer_type_is_built_or_computes_itself_and_has_an_example_here():
+    assert [kind for kind in layer_types if (kind in builders) == hasattr(layer_types[kind], 'compute')] == []
     assert set(layer_types) == {kind for kind, *_ in LAYERS}
 
 
