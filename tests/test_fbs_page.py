@@ -1,6 +1,6 @@
-"""docs/fbs.md: every command runs, every file it shows works, every edit applies, and its table is what the code takes.
+"""docs/fbs.md: every command runs, every file it shows works, and its table is what the code takes.
 
-A copy of the checkout gets the files and the edits of the page, and a few small images in place of the datasets. There one
+A copy of the checkout gets the files of the page, and a few small images in place of the datasets. There one
 process, `drive` below, obeys the commands in their order, each with words that make it short. The commands of console blocks
 only print, and tests/test_docs.py runs those.
 """
@@ -90,18 +90,8 @@ def shortened(words: list[str]) -> list[str]:
     return [*words[:first], *more, *words[first:]]
 
 
-def edited(text: str, hunks: str) -> str:
-    """`text` with the hunks of a diff applied, each of which must fit in one place."""
-    for hunk in hunks.split('@@\n'):
-        lines = hunk.splitlines(keepends=True)
-        before, after = (''.join(line[1:] for line in lines if line[0] in signs) for signs in (' -', ' +'))
-        assert text.count(before) == 1, f'the page edits what is not there:\n{before}'
-        text = text.replace(before, after)
-    return text
-
-
 def copy_checkout(root: pathlib.Path) -> None:
-    """What the commands need, with the files of the page and its edits; a diff edits the last file named before it."""
+    """What the commands need, with the files of the page."""
     made = shutil.ignore_patterns('__pycache__', '*.tfrecord')
     for name in ('mayo', 'models', 'trainers', 'tests/net/tf/gate', 'datasets/imagenet'):
         shutil.copytree(ROOT / name, root / name, ignore=made)
@@ -110,10 +100,6 @@ def copy_checkout(root: pathlib.Path) -> None:
     for name, text in FILE.findall(PAGE):
         assert not (root / name).exists()
         (root / name).write_text(text, encoding='utf-8')
-    for block in FENCE.finditer(PAGE):
-        if block[1] == 'diff':
-            path = root / re.findall(r'`(mayo/[\w/.]+)`', PAGE[: block.start()])[-1]
-            path.write_text(edited(path.read_text(encoding='utf-8'), block[2]), encoding='utf-8')
 
 
 def make_images(root: pathlib.Path) -> None:
@@ -147,14 +133,14 @@ def make_images(root: pathlib.Path) -> None:
 def drive() -> None:
     """In the copy: obey the lists of words that standard input gives, and print [status, what it printed] of each.
 
-    After them come two evaluations with the policy of the page, with its last edit and as it was before that.
+    After them come two evaluations with the policy of the page: as it is, and as if no formula of compact execution were its.
     """
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
     os.environ.setdefault('KERAS_BACKEND', 'tensorflow')
     import tensorflow as tf
 
     from mayo.cli.main import main
-    from mayo.net.tf.compact.lower_weighted import BOOSTS
+    from mayo.layers.policy import policies
 
     tf.config.run_functions_eagerly(True)  # a few steps: tracing and compiling would take longer
 
@@ -168,7 +154,7 @@ def drive() -> None:
     done = [obey(words) for words in commands]
     evaluate = [*commands[-1][:-1], '_gate.density=0.5', 'system.checkpoint.load=noisy50', 'eval']
     done.append(obey(evaluate))
-    del BOOSTS['noisy']
+    type(policies['noisy']).boost = None
     done.append(obey(evaluate))
     print(json.dumps(done))
 
@@ -205,11 +191,11 @@ def test_a_command_of_the_page_runs(done: Any, copy: pathlib.Path, number: Any) 
 
 def test_no_command_of_the_page_is_overlooked() -> None:
     assert len(re.findall(r'\./my |python -', TEXT)) == len(COMMANDS)
-    assert {block[1] for block in FENCE.finditer(PAGE)} == {'console', 'yaml', 'python', 'diff'}
+    assert {block[1] for block in FENCE.finditer(PAGE)} == {'console', 'yaml', 'python'}
     assert len(FILE.findall(PAGE)) == sum(block[1] in ('yaml', 'python') for block in FENCE.finditer(PAGE))
 
 
-def test_a_new_policy_runs_masked_and_says_so_until_the_last_edit(done: Any) -> None:
+def test_a_new_policy_runs_compact_or_masked_and_says_so_as_its_boost_tells(done: Any) -> None:
     (compact_status, compact), (masked_status, masked) = done[-2:]
     assert (compact_status, masked_status) == (0, 0)
     assert re.search(r'^    (masked execution: .*)$', PAGE, re.MULTILINE)[1] in masked.splitlines()
@@ -225,10 +211,11 @@ def test_the_table_of_gate_parameters_is_that_of_the_code() -> None:
     for key, default, values in rows:
         assert (yaml.safe_load(default.strip('`')) if default != 'none' else {}) == defaults[key]
         with pytest.raises(UserError) as error:
-            GateParams.from_yaml({key: {'nonsense': 1} if key == 'regularizer' else 'nonsense'})
+            GateParams(**{key: {'nonsense': 1} if key == 'regularizer' else 'nonsense'})
         names = re.findall(r'\w+(?=[`,:])', values) if '`' in values else []
+        names = sorted(names) if key == 'policy' else names
         listed = (f'one of {", ".join(names)}', ' or '.join(names), f'unknown name `nonsense`. Known: {", ".join(names)}')
-        numbers = (f'a number in {values}', f'a number, {values}', f'a number {values}')
+        numbers = (f'a number in {values}', f'a number {values}')
         assert str(error.value).removesuffix('.').endswith(listed if names else numbers)
 
 

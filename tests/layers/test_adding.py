@@ -2,6 +2,7 @@
 
 import importlib
 import pathlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,33 +21,8 @@ from mayo.net.tf.compact import CompactNetwork, lower, unsupported
 from mayo.net.tf.network import Network
 from mayo.util.errors import UserError
 
-SQUARE = '''
-"""A toy layer."""
-
-from dataclasses import dataclass
-from typing import Any
-
-from mayo.layers.base import Weightless, layer_type
-from mayo.layers.keys import Number
-from mayo.layers.shape import Shape
-from mayo.layers.travel import Apart
-
-
-@layer_type('square')
-@dataclass(frozen=True, kw_only=True)
-class Square(Weightless):
-    """times x^2"""
-
-    times: Number = 1.0
-
-    travel = Apart()
-
-    def shape(self, source: Shape) -> Shape:
-        return source
-
-    def compute(self, tf: Any, values: Any) -> Any:
-        return self.times * tf.square(values)
-'''
+PAGE = pathlib.Path(__file__).resolve().parents[2] / 'docs/layers.md'
+SQUARE = re.findall(r'```python\n(.*?)```', PAGE.read_text(encoding='utf-8'), re.DOTALL)[0]
 SCALED = '''
 """y = mask g f(norm(conv(x))), without b."""
 
@@ -70,7 +46,7 @@ GATED = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 4, 'activ
 
 @pytest.fixture
 def square(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The toy layer type, in a file that lies among those of mayo/layers."""
+    """The toy layer type, which docs/layers.md shows, in a file that lies among those of mayo/layers."""
     (tmp_path / 'square.py').write_text(SQUARE)
     monkeypatch.setattr(mayo.layers, '__path__', [*mayo.layers.__path__, str(tmp_path)])
     monkeypatch.setattr(layer_types, '_items', dict(layer_types._items))
