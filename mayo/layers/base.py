@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mayo.layers import keys, old_keys
-from mayo.layers.keys import Activation, Flag, Said
+from mayo.layers.keys import Activation, Flag, PlaceOf
 from mayo.layers.shape import Shape
 from mayo.layers.travel import Travel
 from mayo.util.errors import UserError
@@ -168,16 +168,16 @@ def name_of(layer: type[Layer]) -> str:
     return next(name for name in layer_types if layer_types[name] is layer)
 
 
-def read_layer(kind: str, params: Mapping[str, Any], said: Said = lambda key: key) -> Layer:
+def read_layer(kind: str, params: Mapping[str, Any], place_of: PlaceOf = lambda key: key) -> Layer:
     """The layer of a type with the keys that YAML gives it, each checked, old spellings translated.
 
-    said: from a key, or '' for the layer, to the start of a message. Errors: UserError, all problems, a line each.
+    place_of: from a key, or '' for the layer, to the start of a message. Errors: UserError, all problems, a line each.
     """
     try:
         layer = layer_types[kind]
     except UserError as error:
-        raise UserError(f'{said("type")}: {error}') from None
-    return keys.read(layer, old_keys.today(kind, params), said, f'`{kind}`')
+        raise UserError(f'{place_of("type")}: {error}') from None
+    return keys.read(layer, old_keys.today(kind, params), place_of, f'`{kind}`')
 
 
 def declared_keys(kind: str) -> dict[str, Any]:

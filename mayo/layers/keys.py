@@ -5,7 +5,7 @@
         kernel_size: Window = None              # Annotated[tuple[int, int] | None, a Kind]
         stride: Pair = (2, 2)
 
-    read(Pool, {'stride': 1}, said, '`max_pool`')       Pool(kernel_size=None, stride=(1, 1))
+    read(Pool, {'stride': 1}, place_of, '`max_pool`')       Pool(kernel_size=None, stride=(1, 1))
     as_yaml(Pool(stride=(1, 1)))                        {'stride': 1}
 
 A field that is itself such a dataclass, `gate_params: GateParams`, is read from a mapping.
@@ -24,7 +24,7 @@ from mayo.util import kinds
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.kinds import Kind
 
-Said = Callable[[str], str]  # from a key, or '' for the thing itself, to the start of a message
+PlaceOf = Callable[[str], str]  # from a key, or '' for the thing itself, to the start of a message
 Thing = TypeVar('Thing')
 REQUIRED: Any = dataclasses.MISSING
 
@@ -52,7 +52,7 @@ class Named:
             return None
         spec = object_spec(value, where)
         if not spec.name.startswith(self.package):
-            raise UserError(f'{where}: {spec.name} is none of {self.package}, of which one is expected.')
+            raise UserError(f'{where}: {spec.name} is none of those in {self.package.removesuffix(".")}.')
         return spec
 
 
@@ -129,27 +129,27 @@ def known_keys(thing: type[Any]) -> list[str]:
     return [*keys, *(key.kind.more for key in keys.values() if isinstance(key.kind, Named) and key.kind.more)]
 
 
-def read(thing: type[Thing], given: Any, said: Said, called: str) -> Thing:
+def read(thing: type[Thing], given: Any, place_of: PlaceOf, called: str) -> Thing:
     """The dataclass `thing` with the values of YAML, each checked and in one form, and its defaults.
 
     called: the thing, in messages. Keys that start with `_` are left alone. Errors: UserError, every problem on a line.
     """
     if given is not None and not isinstance(given, Mapping):
-        raise UserError(f'{said("")} is {kinds.shown(given)}, expected a mapping.')
+        raise UserError(f'{place_of("")} is {kinds.shown(given)}, expected a mapping.')
     given = {str(key): value for key, value in (given or {}).items() if not str(key).startswith('_')}
     known = known_keys(thing)
     problems = Problems()
     for name in given:
         if name not in known and not is_layer_key(name):
             hint = did_you_mean(name, known) or f'; known: {", ".join(known) or "none"}.'
-            problems.append(f'{said(name)}: {called} takes no such key{hint}')
+            problems.append(f'{place_of(name)}: {called} takes no such key{hint}')
     values = {}
     for name, key in keys_of(thing).items():
         if key.default is REQUIRED and given.get(name) is None:
-            problems.append(f'{said("")}: {called} needs {name}.')
+            problems.append(f'{place_of("")}: {called} needs {name}.')
         elif name in given or (isinstance(key.kind, Named) and key.kind.more in given):
             with problems.collecting():
-                values[name] = _read(key, name, given, said)
+                values[name] = _read(key, name, given, place_of)
     problems.raise_any()
     return thing(**values)
 
@@ -183,14 +183,14 @@ def _default(field: 'dataclasses.Field[Any]') -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
-def _read(key: Key, name: str, given: Mapping[str, Any], said: Said) -> Any:
+def _read(key: Key, name: str, given: Mapping[str, Any], place_of: PlaceOf) -> Any:
     value = given.get(name, key.default)
     if isinstance(key.kind, type):
-        return read(key.kind, value, lambda inner: said(f'{name}.{inner}' if inner else name), f'`{name}`')
+        return read(key.kind, value, lambda inner: place_of(f'{name}.{inner}' if inner else name), f'`{name}`')
     if isinstance(key.kind, Named) and key.kind.more:
-        more = kinds.or_null(kinds.MAPPING).checked(given.get(key.kind.more), said(key.kind.more))
+        more = kinds.or_null(kinds.MAPPING).checked(given.get(key.kind.more), place_of(key.kind.more))
         value = _with_arguments(value, more or {})
-    return key.kind.checked(value, said(name))
+    return key.kind.checked(value, place_of(name))
 
 
 def _with_arguments(value: Any, more: Mapping[str, Any]) -> Any:

@@ -29,15 +29,15 @@ _PLAIN: Mapping[str, Mapping[str, Any]] = {'convolution': {'rate': 1}, 'depthwis
 def today(node_type: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """`params` of a layer in today's spelling; what only TensorFlow 1's machinery had use for is left out."""
     names = LAYER_KEYS.get(node_type, {})
-    found = {names.get(key, key): value for key, value in params.items() if key not in MACHINERY}
+    renamed = {names.get(key, key): value for key, value in params.items() if key not in MACHINERY}
     if node_type == 'batch_normalization' and 'decay' in params:
-        found.setdefault('scale', False)  # slim's default, in a layer that is spelled in slim's way
+        renamed.setdefault('scale', False)  # slim's default, in a layer that is spelled in slim's way
     for kind, plain in _PLAIN.items():
         if node_type.endswith(kind):
-            found = {key: value for key, value in found.items() if key not in plain or value != plain[key]}
-    if isinstance(found.get('gate_params'), Mapping):
-        found['gate_params'] = gate_params(found['gate_params'])
-    return found
+            renamed = {key: value for key, value in renamed.items() if key not in plain or value != plain[key]}
+    if isinstance(renamed.get('gate_params'), Mapping):
+        renamed['gate_params'] = gate_params(renamed['gate_params'])
+    return renamed
 
 
 def gate_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,12 +46,12 @@ def gate_params(params: Mapping[str, Any]) -> dict[str, Any]:
     >>> gate_params({'policy': 'parametric_gamma', 'should_gate': True, 'weight': 1e-8})
     {'policy': 'parametric', 'enable': True, 'regularizer': {'l1': 1e-08}}
     """
-    found: dict[str, Any] = {}
+    renamed: dict[str, Any] = {}
     for key, value in params.items():
         name = GATE_KEYS.get(key, key)
         if key == 'weight':
             value = params.get('regularizer', {'l1': value})
         if name in GATE_VALUES and isinstance(value, str | bool):
             value = GATE_VALUES[name].get(value, value)
-        found[name] = value
-    return found
+        renamed[name] = value
+    return renamed

@@ -115,8 +115,8 @@ def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope) -> Node:
     if ref.name in root.inputs:
         raise UserError(f'{plan.say(placed.key)}: `{ref.name}` is the name of an input; call the layer something else.')
 
-    def said(key: str) -> str:
+    def place_of(key: str) -> str:
         return plan.say(f'{placed.key}.{key}' if key else placed.key)
 
-    layer = read_layer(placed.type, placed.params, said)
+    layer = read_layer(placed.type, placed.params, place_of)
     return Node(ref.name, placed.type, layer, inputs, plan.where(placed.key))

@@ -35,24 +35,24 @@ class Plan:
 
     def place(self, scope: Scope) -> None:
         """Enter what the entries of the scope's graph place and name."""
-        said = self.say(f'{scope.key}.graph')
+        where = self.say(f'{scope.key}.graph')
         if not isinstance(scope.layers, Mapping):
             key = f'{scope.key}.layers'
             self.problems.append(f'{self.say(key)} is {brief(scope.layers)}, expected a mapping of layers.')
             return
         entries = self._entries(scope)
-        made = [name for entry in entries for name in entry.to]
-        for name in dict.fromkeys(made):
-            if made.count(name) > 1 or name in scope.inputs:
-                self.problems.append(f'{said}: `to: {name}` names a value that exists already.')
+        named = [name for entry in entries for name in entry.to]
+        for name in dict.fromkeys(named):
+            if named.count(name) > 1 or name in scope.inputs:
+                self.problems.append(f'{where}: `to: {name}` names a value that exists already.')
         layers = {name for entry in entries for name in entry.through}
         for entry in entries:
             with self.problems.collecting():
-                self._place_entry(scope, entry, {*scope.inputs, *made}, layers)
+                self._place_entry(scope, entry, {*scope.inputs, *named}, layers)
         for name in scope.outputs:
-            if scope.value(name) not in self.sources and name not in made:
-                hint = did_you_mean(name, made) or f'; add `to: {name}` to the entry that gives it.'
-                self.problems.append(f'{said}: nothing gives the output `{name}`{hint}')
+            if scope.value(name) not in self.sources and name not in named:
+                hint = did_you_mean(name, named) or f'; add `to: {name}` to the entry that gives it.'
+                self.problems.append(f'{where}: nothing gives the output `{name}`{hint}')
 
     def _entries(self, scope: Scope) -> list[Entry]:
         """The graph's entries, checked and with `^(name)` replaced."""
@@ -63,41 +63,43 @@ class Plan:
                 f'{self.say(key)} is {brief(graph)}, expected {{from: input, with: [...], to: output}} or a list of those.'
             )
             return []
-        found = []
+        checked = []
         for position, entry in enumerate(entries):
             with self.problems.collecting():
-                said = self.say(key if entry is graph else f'{key}.{position}')
-                found.append(Entry.read(substitute(entry, scope.arguments, said), said))
-        return found
+                where = self.say(key if entry is graph else f'{key}.{position}')
+                checked.append(Entry.read(substitute(entry, scope.arguments, where), where))
+        return checked
 
     def _place_entry(self, scope: Scope, entry: Entry, values: set[str], layers: set[str]) -> None:
         """Send the values that the entry starts from through its layers, and name what comes out."""
         for name in entry.source:
             if name not in values and name not in layers:
                 hint = did_you_mean(name, values | layers) or f'; values: {", ".join(sorted(values))}.'
-                raise UserError(f'{entry.said}: `from: {name}` is not a value of this graph{hint}')
+                raise UserError(f'{entry.where}: `from: {name}` is not a value of this graph{hint}')
         refs = [scope.value(name) if name in values else scope.layer(name) for name in entry.source]
         for name in entry.through:
-            refs = self._send(scope, name, refs, entry.said)
+            refs = self._send(scope, name, refs, entry.where)
         if len(refs) == 1:
             refs = refs * len(entry.to)
         if len(refs) != len(entry.to):
             raise UserError(
-                f'{entry.said}: {len(refs)} values, but {len(entry.to)} names in `to`; '
+                f'{entry.where}: {len(refs)} values, but {len(entry.to)} names in `to`; '
                 'name each, or join them with a layer such as concat or add.'
             )
         for name, ref in zip(entry.to, refs, strict=True):
             self.sources.setdefault(scope.value(name), (ref,))
 
-    def _send(self, scope: Scope, name: str, refs: list[Ref], said: str) -> list[Ref]:
+    def _send(self, scope: Scope, name: str, refs: list[Ref], where: str) -> list[Ref]:
         """Place the layer `name` after `refs`; what comes out of it."""
         layers = scope.params
         if name not in layers:
             hint = did_you_mean(name, layers) or f'; layers: {", ".join(layers) or "none"}.'
-            raise UserError(f'{said}: `with` places `{name}`, which is no layer{hint}')
+            raise UserError(f'{where}: `with` places `{name}`, which is no layer{hint}')
         ref = scope.layer(name)
         if ref in self.sources:
-            raise UserError(f'{said}: the layer `{name}` is placed twice; a layer has one place, give the second another name.')
+            raise UserError(
+                f'{where}: the layer `{name}` is placed twice; a layer has one place, give the second another name.'
+            )
         key = f'{scope.key}.layers.' + name.replace('.', '\\.')
         params = layers[name]
         if not isinstance(params, Mapping) or not isinstance(params.get('type'), str):
@@ -113,11 +115,11 @@ class Plan:
 
     def _send_module(self, outer: Scope, ref: Ref, key: str, params: Mapping[str, Any]) -> list[Ref]:
         """Place what is inside a module, each name behind the module's own; its outputs."""
-        said = self.say(key)
-        scope = module_scope(outer, ref.name, key, params, said)
+        where = self.say(key)
+        scope = module_scope(outer, ref.name, key, params, where)
         refs = self.sources[ref]
         if len(refs) != len(scope.inputs):
-            raise UserError(f'{said}: a module of {len(scope.inputs)} inputs ({", ".join(scope.inputs)}) gets {len(refs)}.')
+            raise UserError(f'{where}: a module of {len(scope.inputs)} inputs ({", ".join(scope.inputs)}) gets {len(refs)}.')
         for name, source in zip(scope.inputs, refs, strict=True):
             self.sources[scope.value(name)] = (source,)
         self.place(scope)
@@ -144,11 +146,11 @@ class Plan:
 
     def needed(self, outputs: list[Ref]) -> set[Ref]:
         """Every vertex that an output comes from."""
-        found: set[Ref] = set()
+        reached: set[Ref] = set()
         waiting = list(outputs)
         while waiting:
             ref = waiting.pop()
-            if ref not in found:
-                found.add(ref)
+            if ref not in reached:
+                reached.add(ref)
                 waiting += self.sources.get(ref, ())
-        return found
+        return reached

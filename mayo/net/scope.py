@@ -49,45 +49,47 @@ class Scope:
 
 @dataclass(frozen=True)
 class Entry:
-    """One `{from, with, to}` of a graph. said: the start of a message about it."""
+    """One `{from, with, to}` of a graph. where: the start of a message about it."""
 
     source: tuple[str, ...]
     through: tuple[str, ...]
     to: tuple[str, ...]
-    said: str
+    where: str
 
     @classmethod
-    def read(cls, entry: Any, said: str) -> 'Entry':
+    def read(cls, entry: Any, where: str) -> 'Entry':
         """Checked. Errors: UserError."""
         if not isinstance(entry, Mapping):
-            raise UserError(f'{said} is {brief(entry)}, expected {{from: input, with: [...], to: output}}.')
+            raise UserError(f'{where} is {brief(entry)}, expected {{from: input, with: [...], to: output}}.')
         for key in without_scratch(entry):
             if key not in ENTRY_KEYS:
                 hint = did_you_mean(key, ENTRY_KEYS) or '; known: from, with, to.'
-                raise UserError(f'{said}: unknown key `{key}`{hint}')
-        names = {key: _names(entry.get(key), f'{said}.{key}') for key in ENTRY_KEYS}
+                raise UserError(f'{where}: unknown key `{key}`{hint}')
+        names = {key: _names(entry.get(key), f'{where}.{key}') for key in ENTRY_KEYS}
         for key in ('from', 'to'):
             if not names[key]:
-                raise UserError(f'{said}: `{key}` is missing; an entry is {{from: input, with: [...], to: output}}.')
-        return cls(names['from'], names['with'], names['to'], said)
+                raise UserError(f'{where}: `{key}` is missing; an entry is {{from: input, with: [...], to: output}}.')
+        return cls(names['from'], names['with'], names['to'], where)
 
 
-def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], said: str) -> Scope:
+def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], where: str) -> Scope:
     """The scope inside a module: its `kwargs`, each with its default or what the layer gives instead."""
     kwargs = params.get('kwargs') or {}
     if not isinstance(kwargs, Mapping):
-        raise UserError(f'{said}.kwargs is {brief(kwargs)}, expected a mapping of names and defaults.')
+        raise UserError(f'{where}.kwargs is {brief(kwargs)}, expected a mapping of names and defaults.')
     known = [*MODULE_KEYS, *kwargs]
     for name in without_scratch(params):
         if name not in known and not is_layer_key(name):
             hint = did_you_mean(name, known) or f'; known: {", ".join(known)}.'
-            raise UserError(f'{said}: unknown key `{name}`{hint}')
+            raise UserError(f'{where}: unknown key `{name}`{hint}')
     for name in ('layers', 'graph'):
         if name not in params:
-            raise UserError(f'{said}: a module needs `{name}`.')
-    given = {name: substitute(params.get(name, default), outer.arguments, f'{said}.{name}') for name, default in kwargs.items()}
+            raise UserError(f'{where}: a module needs `{name}`.')
+    given = {
+        name: substitute(params.get(name, default), outer.arguments, f'{where}.{name}') for name, default in kwargs.items()
+    }
     ends = {
-        name: _names(substitute(params.get(name), outer.arguments, said), f'{said}.{name}') for name in ('inputs', 'outputs')
+        name: _names(substitute(params.get(name), outer.arguments, where), f'{where}.{name}') for name in ('inputs', 'outputs')
     }
     return Scope(
         key,
@@ -100,12 +102,12 @@ def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], s
     )
 
 
-def substitute(value: Any, arguments: Mapping[str, Any], said: str) -> Any:
+def substitute(value: Any, arguments: Mapping[str, Any], where: str) -> Any:
     """`value` with each `^(name)` replaced by the argument of the module; alone it keeps the argument's type.
 
     An expression of `!arith` in which one stands is computed now.
 
-    Errors: UserError, which starts with `said`, for a name that is no argument.
+    Errors: UserError, which starts with `where`, for a name that is no argument.
 
     >>> substitute({'stride': '^(stride)', 'with': ['^(kind)_shortcut']}, {'stride': 2, 'kind': 'conv'}, 'b1')
     {'stride': 2, 'with': ['conv_shortcut']}
@@ -115,20 +117,20 @@ def substitute(value: Any, arguments: Mapping[str, Any], said: str) -> Any:
         if name in arguments:
             return arguments[name]
         hint = did_you_mean(name, arguments) if arguments else '; it has a meaning only inside a module.'
-        raise UserError(f'{said}: ^({name}) is not among the kwargs of a module around it{hint or "."}')
+        raise UserError(f'{where}: ^({name}) is not among the kwargs of a module around it{hint or "."}')
 
     if isinstance(value, Deferred):
         try:
             return value.compute(argument)
         except ValueError as error:
-            raise UserError(f'{said}: !arith {value}: {error}.') from None
+            raise UserError(f'{where}: !arith {value}: {error}.') from None
     if isinstance(value, str):
         whole = ARGUMENT.fullmatch(value.strip())
         return argument(whole[1]) if whole else ARGUMENT.sub(lambda match: str(argument(match[1])), value)
     if isinstance(value, Mapping):
-        return {key: substitute(item, arguments, said) for key, item in value.items()}
+        return {key: substitute(item, arguments, where) for key, item in value.items()}
     if isinstance(value, list):
-        return [substitute(item, arguments, said) for item in value]
+        return [substitute(item, arguments, where) for item in value]
     return value
 
 
@@ -143,10 +145,10 @@ def brief(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + '...'
 
 
-def _names(value: Any, said: str) -> tuple[str, ...]:
+def _names(value: Any, where: str) -> tuple[str, ...]:
     """A name or a list of names, as YAML gives it."""
     values = [] if value is None else value if isinstance(value, list | tuple) else [value]
     for name in values:
         if isinstance(name, bool) or not isinstance(name, str | int):
-            raise UserError(f'{said} has {brief(name)}, expected a name or a list of names.')
+            raise UserError(f'{where} has {brief(name)}, expected a name or a list of names.')
     return tuple(str(name) for name in values)

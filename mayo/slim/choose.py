@@ -92,7 +92,7 @@ def choose_widths(channels: Channels, widths: Mapping[str, int], limits: Limits)
         where = f'slim.channels.{layer} is {width}'
         if layer not in channels.layers:
             problems.append(f'slim.channels: no layer `{layer}` has weights{did_you_mean(layer, channels.layers) or "."}')
-        elif not all(channels.can_go[one] and len(members[one]) == 1 for one in sets):
+        elif not all(channels.can_go[number] and len(members[number]) == 1 for number in sets):
             problems.append(
                 f'{where}, but the channels of {layer} are tied to those of other layers, or to the outputs; '
                 'choose with slim.density.'
@@ -110,12 +110,12 @@ def _order(channels: Channels, limits: Limits) -> np.ndarray:
     members = _members(channels)
     left = {layer: len(channels.sets[layer]) for layer in channels.layers}
     order = []
-    for one in np.argsort(channels.scale, kind='stable').tolist():
-        if not math.isfinite(channels.scale[one]):
+    for number in np.argsort(channels.scale, kind='stable').tolist():
+        if not math.isfinite(channels.scale[number]):
             break
-        if all(left[layer] - times >= limits.least(layer) for layer, times in members[one].items()):
-            order.append(one)
-            for layer, times in members[one].items():
+        if all(left[layer] - times >= limits.least(layer) for layer, times in members[number].items()):
+            order.append(number)
+            for layer, times in members[number].items():
                 left[layer] -= times
     return np.array(order, int)
 
@@ -124,8 +124,8 @@ def _members(channels: Channels) -> list[dict[str, int]]:
     """For each set, the layers with weights that have it, and how many of their channels it holds."""
     members: list[dict[str, int]] = [{} for _ in channels.scale]
     for layer in channels.layers:
-        for one, times in zip(*np.unique(channels.sets[layer], return_counts=True), strict=True):
-            members[one][layer] = int(times)
+        for number, times in zip(*np.unique(channels.sets[layer], return_counts=True), strict=True):
+            members[number][layer] = int(times)
     return members
 
 

@@ -33,8 +33,8 @@ def compare(
     expected = masked_outputs(network_of(*whole, shape), keep, batch)
     outputs, stats = network_of(*smaller, shape)(batch)
     pairs = list(zip(tf.nest.flatten(expected), tf.nest.flatten(outputs), strict=True))
-    largest = max(float(tf.reduce_max(tf.abs(one))) for one, _ in pairs)
-    difference = max(float(tf.reduce_max(tf.abs(one - other))) for one, other in pairs) / max(largest, 1e-12)
+    largest = max(float(tf.reduce_max(tf.abs(wanted))) for wanted, _ in pairs)
+    difference = max(float(tf.reduce_max(tf.abs(wanted - got))) for wanted, got in pairs) / max(largest, 1e-12)
     if not difference <= TOLERANCE:
         raise RunError(
             f'slim: the smaller network differs from the masked one by {difference:.2g} of the largest output; '

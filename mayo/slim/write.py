@@ -84,7 +84,7 @@ def gate_text(model: Model, header: Sequence[str], gates: Mapping[str, GateParam
 def gated_layers(model: Model) -> list[str]:
     """The layers that the overlay gates. For one position a gate would cost what the convolution does."""
     heads = heads_of(model.graph)
-    found = []
+    gated_names = []
     for node in model.graph.nodes:
         source = model.shapes[node.inputs[0]]
         if (
@@ -93,8 +93,8 @@ def gated_layers(model: Model) -> list[str]:
             and source.positions > 1
             and keeps_zero(node.params.activation_fn)
         ):
-            found.append(node.name)
-    return found
+            gated_names.append(node.name)
+    return gated_names
 
 
 def ungated_graph(graph: Graph, switched_off: bool = False) -> Graph:
@@ -126,14 +126,14 @@ def gated_graph(model: Model, density: float) -> Graph:
 
 def heads_of(graph: Graph) -> set[str]:
     """The layers with weights that the outputs come from with none between."""
-    found, waiting = set(), list(graph.outputs)
+    heads, waiting = set(), list(graph.outputs)
     while waiting:
         name = waiting.pop()
         if name in graph and 'num_outputs' in keys_of(type(graph[name].params)):
-            found.add(name)
+            heads.add(name)
         elif name in graph:
             waiting += graph[name].inputs
-    return found
+    return heads
 
 
 def _keys(node: Node, num_classes: int | None) -> dict[str, Any]:
@@ -146,18 +146,18 @@ def _keys(node: Node, num_classes: int | None) -> dict[str, Any]:
 
 def _layers(params: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     """Each layer; what several have in common, all but their widths, stands once, before the first of them, as `_like_NAME`."""
-    shared = {name: in_one_line(_without_width(one)) for name, one in params.items()}
+    shared = {name: in_one_line(_without_width(keys)) for name, keys in params.items()}
     times = collections.Counter(shared.values())
     anchors: dict[str, str] = {}
-    for name, one in params.items():
+    for name, keys in params.items():
         text = shared[name]
-        if times[text] == 1 or len(one) < 3:
-            yield from _entry(f'{in_one_line(name)}:', one, 2)
+        if times[text] == 1 or len(keys) < 3:
+            yield from _entry(f'{in_one_line(name)}:', keys, 2)
             continue
         if text not in anchors:
             anchors[text] = 'like_' + re.sub(r'\W', '_', name)
-            yield from _entry(f'_{anchors[text]}: &{anchors[text]}', _without_width(one), 2)
-        width = f', num_outputs: {one["num_outputs"]}' if 'num_outputs' in one else ''
+            yield from _entry(f'_{anchors[text]}: &{anchors[text]}', _without_width(keys), 2)
+        width = f', num_outputs: {keys["num_outputs"]}' if 'num_outputs' in keys else ''
         yield f'{" " * _INDENT * 2}{in_one_line(name)}: {{<<: *{anchors[text]}{width}}}'
 
 
@@ -185,7 +185,7 @@ def _entries(graph: Graph, outputs: Sequence[str]) -> Iterator[dict[str, Any]]:
         if not goes_on:
             yield {
                 'from': _one_or_list(chain[0].inputs),
-                'with': _one_or_list([one.name for one in chain]),
+                'with': _one_or_list([node.name for node in chain]),
                 'to': _one_or_list(results.get(node.name, [node.name])),
             }
             chain = []

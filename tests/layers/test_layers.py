@@ -321,12 +321,12 @@ def said(key):
         (
             'convolution',
             {**CONV, 'activation_fn': 'keras.initializers.Zeros'},
-            'm.yaml:1: a.activation_fn: keras.initializers.Zeros is none of keras.activations., of which one is expected.',
+            'm.yaml:1: a.activation_fn: keras.initializers.Zeros is none of those in keras.activations.',
         ),
         (
             'convolution',
             {**CONV, 'normalizer_fn': 'relu'},
-            'm.yaml:1: a.normalizer_fn: keras.activations.relu is none of keras.layers., of which one is expected.',
+            'm.yaml:1: a.normalizer_fn: keras.activations.relu is none of those in keras.layers.',
         ),
         ('convolution', {**CONV, 'normalizer_fn': BN, 'normalizer_params': {'momentun': 1}}, 'm.yaml:1: a.normalizer_fn'),
         ('gated_convolution', {**CONV, 'gate_params': {'density': 1.5}}, 'm.yaml:1: a.gate_params.density is 1.5, expected'),
