@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import mayo.actions  # noqa: F401, whose settings the tests' configurations have
 from mayo.config import Config
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')

@@ -15,8 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mayo.actions import checks
-from mayo.cli.actions import actions
+from mayo.actions import actions, checks
 from mayo.cli.words import Step, plan
 from mayo.config import Config
 from mayo.session.own_images import completed

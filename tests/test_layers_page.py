@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from mayo.actions.info import info
 from mayo.config import Config
 from mayo.layers import declared_keys, layer_types, read_layer
 from mayo.layers.keys import REQUIRED
-from mayo.session.info import info
 
 PAGE = (pathlib.Path(__file__).parents[1] / 'docs/layers.md').read_text(encoding='utf-8')
 ROWS = dict(re.findall(r'^\| (`\w+`|\.\.\. all four) \| (.*?) ?\|', PAGE, re.MULTILINE))

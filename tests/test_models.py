@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from mayo.actions.info import info
 from mayo.config import Config
 from mayo.estimate import shapes
-from mayo.session.info import info
 from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.util.format import count
 

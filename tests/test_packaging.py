@@ -75,7 +75,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_every_module_and_the_defaults_are_in_the_wheel(wheel: Any) -> None:
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / 'mayo').rglob('*.py')}
-    assert sources | {'mayo/config/system.yaml'} <= set(wheel.namelist())
+    assert sources <= set(wheel.namelist())
 
 
 @pytest.mark.skipif(shutil.which(COMPILER) is None, reason='needs a C compiler')

@@ -130,7 +130,6 @@ def light_modules() -> list[str]:
     light = [name for name in MODULES if FLOORS.get(part(name) or '', 7) <= 2 or part(name) in ('actions', 'cli')]
     return [name for name in light if name != 'mayo.cli.__main__'] + [
         'mayo.session',
-        'mayo.session.info',
         'mayo.session.spec',
         'mayo.data',
         'mayo.data.augment',

@@ -1,7 +1,6 @@
 """`--help`: one screen that says what this is, the words, every action, and what to paste first."""
 
-from collections.abc import Callable
-
+from mayo.actions import Action
 from mayo.util import files
 from mayo.util.registry import Registry
 
@@ -35,12 +34,7 @@ def program() -> str:
     return './my' if files.IS_CHECKOUT else 'my'
 
 
-def screen(actions: Registry[Callable[..., None]]) -> str:
+def screen(actions: Registry[Action]) -> str:
     """The text of `--help`: at most 40 lines of 80 columns."""
-    lines = (f'  {name:<17}{summary(actions[name])}' for name in actions)
+    lines = (f'  {name:<17}{actions[name].line}' for name in actions)
     return _SCREEN.format(my=program(), actions='\n'.join(lines))
-
-
-def summary(action: Callable[..., object]) -> str:
-    """The first line of the action's docstring, without its full stop."""
-    return (action.__doc__ or '').strip().partition('\n')[0].rstrip('.')

@@ -1,5 +1,6 @@
 """`main`: words in, exit status out."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -9,17 +10,18 @@ from mayo.cli import process
 from mayo.util import files
 from mayo.util.errors import MayoError
 
+_log = logging.getLogger(__name__)
 DONE, FAILED, INTERRUPTED = 0, 1, 130  # and 2 for a mistake of the user: UserError.exit_status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the words say; 0 done, 1 the run failed, 2 a mistake of the user, 130 interrupted."""
     process.configure()
-    with process.Interrupts() as interrupts:
+    with process.interrupts() as interrupts:
         try:
             return _told(list(sys.argv[1:] if argv is None else argv))
         except BaseException as error:
-            if interrupts.seen or isinstance(error, KeyboardInterrupt):
+            if interrupts.noted or isinstance(error, KeyboardInterrupt):
                 process.forget_interrupt()
                 return _complain('interrupted', INTERRUPTED)
             raise
@@ -46,14 +48,33 @@ def _told(words: list[str]) -> int:
 
 
 def _obey(words: list[str]) -> None:
-    from mayo.cli import actions, help
+    from mayo.actions import actions
+    from mayo.cli import help
 
     if not words or {'-h', '--help'} & set(words):
-        print(help.screen(actions.actions))
+        print(help.screen(actions))
     elif '--version' in words:
         print(f'mayo {__version__}')
     else:
-        actions.run(words)
+        run(words)
+
+
+def run(words: Sequence[str]) -> None:
+    """Check the whole line, then carry out its actions in order."""
+    from mayo.actions import Run, actions, checks
+    from mayo.cli.words import plan
+    from mayo.config.dialect import warning
+    from mayo.session.own_images import completed
+
+    line = plan(words, list(actions), checks.problems, completed)
+    ignored = [key for step in line.steps for key in step.config.ignored()]
+    if ignored:
+        _log.warning('%s', warning(ignored))
+    state = Run(line.steps[0].config, process.start_tensorflow)
+    for step in line.steps:
+        actions[step.action].run(state.at(step.config))
+    if line.trailing:
+        _log.warning('after the last action, so without effect: %s', ' '.join(line.trailing))
 
 
 def _complain(message: str, status: int) -> int:

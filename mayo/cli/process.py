@@ -6,10 +6,9 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
-from types import FrameType, TracebackType
-from typing import Any, Self
+
+from mayo.util.interrupt import Interrupts
 
 _ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}  # 2: errors alone
 
@@ -23,30 +22,13 @@ def configure() -> None:
     log.setLevel(logging.INFO)
 
 
-class Interrupts:
+def interrupts() -> Interrupts:
     """Notes a Ctrl-C beside raising KeyboardInterrupt: code in C++ may turn that into any other error.
 
-    Only the main thread of a process may listen to signals; in another, or where they are ignored, as in a
-    script's background jobs, nothing is ever seen.
+    Where Ctrl-C is ignored, as in a script's background jobs, it stays so.
     """
-
-    def __init__(self) -> None:
-        self.seen = False
-        self._before: Any = None
-
-    def __enter__(self) -> Self:
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.seen = True
-        raise KeyboardInterrupt
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return Interrupts(patience=0, signals=() if is_ignored else (signal.SIGINT,))
 
 
 def forget_interrupt() -> None:

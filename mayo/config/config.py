@@ -2,7 +2,6 @@
 
 import functools
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,21 +10,16 @@ from mayo.config.dialect import Ignored
 from mayo.config.dump import dump
 from mayo.config.imports import trees_of_file, trees_of_text
 from mayo.config.interpolate import Missing, Resolver
-from mayo.config.load import load
 from mayo.config.merge import merge
 from mayo.config.node import List, Map, Node, Origin, Path, join_key, limited, node_of, plain, split_key
 from mayo.config.override import tree_of_word
-from mayo.util.errors import UserError, nearest
+from mayo.config.settings import ORDER, ordered
+from mayo.util import settings
+from mayo.util.errors import Problems, UserError, nearest
+from mayo.util.settings import Section
 
 REQUIRED: Any = object()
 _DEFAULTS = Origin('defaults')
-_SYSTEM = pathlib.Path(__file__).with_name('system.yaml')
-_HINTS = {
-    'dataset': 'name a dataset before it, e.g. datasets/cifar10.yaml',
-    'model': 'name a model before it, e.g. models/cifarnet.yaml',
-    'train.anneal': 'name a trainer before it, e.g. trainers/anneal.yaml',
-    'train': 'name a trainer before it, e.g. trainers/exponential.yaml',
-}
 
 
 class Unknown(NamedTuple):
@@ -63,8 +57,8 @@ class Config:
 
     @classmethod
     def default(cls) -> 'Config':
-        """The defaults of every key that the framework reads: system.yaml."""
-        return cls(_defaults())
+        """The defaults of every setting that is declared: here, and by each module that declares some and is imported."""
+        return cls(defaults())
 
     def copy(self) -> 'Config':
         """Another configuration that starts with the same values."""
@@ -122,20 +116,17 @@ class Config:
     def get(self, key: str, default: Any = REQUIRED) -> Any:
         """The resolved value of a dotted key. UserError: it is wrong, or not there and without a default."""
         try:
-            return plain(self._resolver.resolve(split_key(key)))
+            return settings.read(key, plain(self._resolver.resolve(split_key(key))))
         except Missing as error:
             if default is not REQUIRED:
                 return default
-            raise UserError(f'{key} is not in the configuration{error.hint}') from None
+            raise UserError(f'{key} is not in the configuration{_undeclared(key) or error.hint}') from None
 
     def require(self, key: str, by: str) -> Any:
         """The value of a key that `by` cannot do without: UserError if it is missing or null."""
         value = self.get(key, None)
         if value is None:
-            hint = next(
-                (said for start, said in _HINTS.items() if f'{key}.'.startswith(f'{start}.')), f'set it, e.g. {key}=VALUE'
-            )
-            raise UserError(f'{by} needs {key}, which nothing so far sets; {hint}.')
+            raise UserError(f'{by} needs {key}, which nothing so far sets; {settings.remedy(key)}.')
         return value
 
     def __contains__(self, key: str) -> bool:
@@ -160,11 +151,21 @@ class Config:
         return dump(self._resolver.resolve(()), origin)
 
     def unknown(self) -> list[Unknown]:
-        """The keys that nothing reads: those beside the keys of system.yaml, where it lists keys at all.
+        """The keys that nothing reads: those beside the keys that are declared.
 
-        What system.yaml leaves open (null, a list, an empty mapping) its owner checks; _ marks scratch.
+        What stands below a setting its owner checks; _ marks scratch.
         """
         return [key for key in self._strange() if isinstance(key, Unknown)]
+
+    def misfits(self) -> list[str]:
+        """Every setting that holds what it may not, a line each: who set it, and what was expected."""
+        problems = Problems()
+        for key, setting in settings.settings().items():
+            with problems.collecting():
+                value = plain(self._resolver.resolve(split_key(key))) if key in self else None
+                if setting.kind is not None and not setting.fits(value):
+                    setting.kind.checked(value, f'{self.origin(key)}: {key}')
+        return problems
 
     def ignored(self) -> list[Ignored]:
         """The keys of the original Mayo that have a place in its files and do nothing here."""
@@ -174,7 +175,7 @@ class Config:
 
     def _strange(self) -> list[Unknown | Ignored]:
         found: list[Unknown | Ignored] = []
-        self._collect_unknown(_defaults(), (), found)
+        self._collect_unknown(defaults(), (), found)
         return found
 
     def _collect_unknown(self, known: Map, path: Path, found: list[Unknown | Ignored]) -> None:
@@ -201,7 +202,7 @@ def _nearest_key(path: Path, key: str, known: Map) -> str | None:
     beside = nearest(key, [*known.items, *dialect.old_keys_in(path)])
     if beside:
         return join_key((*path, beside))
-    return next((join_key(other) for other in _paths(_defaults()) if other[-1] == key), None)
+    return next((join_key(other) for other in _paths(defaults()) if other[-1] == key), None)
 
 
 def _paths(tree: Map, above: Path = ()) -> list[Path]:
@@ -213,21 +214,23 @@ def _paths(tree: Map, above: Path = ()) -> list[Path]:
     return paths
 
 
+def defaults() -> Map:
+    """The default of every setting that is declared by now."""
+    return _defaults_of(settings.sections())
+
+
 @functools.cache
-def _defaults() -> Map:
-    tree = _of_defaults(load(_SYSTEM.read_text(encoding='utf-8'), 'mayo/config/system.yaml'))
+def _defaults_of(sections: tuple[Section, ...]) -> Map:
+    tree = node_of(ordered(settings.defaults()), _DEFAULTS)
     assert isinstance(tree, Map)
     return tree
 
 
-def _of_defaults(node: Node) -> Node:
-    """The same tree, set by the defaults."""
-    node = node.at(_DEFAULTS)
-    if isinstance(node, Map):
-        return Map(node.origin, {key: _of_defaults(child) for key, child in node.items.items()})
-    if isinstance(node, List):
-        return List(node.origin, tuple(map(_of_defaults, node.items)))
-    return node
+def _undeclared(key: str) -> str:
+    """Why a setting of an action is not there, for who uses this package without the command line."""
+    section = key.partition('.')[0]
+    is_declared = any(other.name == section for other in settings.sections())
+    return '' if is_declared or section not in ORDER else f'; import mayo.actions, which declare the settings of {section}.'
 
 
 def _without_scratch(node: Node) -> Node:

@@ -113,7 +113,7 @@ def _name(figure: Any, axes: Any, points: Sequence[Point]) -> None:
 
 
 def training(run: str, lines: Sequence[Mapping[str, float]]) -> Picture:
-    """Top-1, loss and learning rate over epochs. lines: of a record, by mayo.training.history."""
+    """Top-1, loss and learning rate over epochs. lines: of a record, by mayo.checkpoint.history."""
     figure = picture.figure(7.5, 7)
     panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1])
     _draw(panels[0], lines, {'validation_top1': 'validation', 'top1': 'training'}, 100)

@@ -22,10 +22,12 @@ from mayo.layers import Shape
 from mayo.net import Graph, gates
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
+from mayo.session.stored import stored_config
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 
 _log = logging.getLogger(__name__)
+_DATA = ('dataset.path', 'dataset.num_examples_per_epoch', 'system', 'eval')  # of a session, for the network of a checkpoint
 
 
 class Session:
@@ -47,6 +49,20 @@ class Session:
         other = Session(config, density)
         other.__dict__['strategy'] = self.strategy
         return other
+
+    def of_checkpoint(self, name: str, key: str) -> 'Session':
+        """A sibling with the network that the configuration in a checkpoint describes, and with the data of this session.
+
+        key: the setting that names it, for messages. UserError: it does not exist, or holds no configuration.
+        """
+        prefix = self.store.resolve(name, key=key)
+        config = stored_config(prefix)
+        if config is None:
+            raise UserError(f'{name}: the checkpoint does not hold its configuration, so its network is not known.')
+        for data in _DATA:
+            config.merge_values(_nested(data, self.config.get(data)), name)
+        config.merge_values({'system': {'checkpoint': {'load': str(prefix)}}}, name)
+        return self.sibling(config)
 
     @functools.cached_property
     def strategy(self) -> tf.distribute.Strategy:
@@ -216,6 +232,12 @@ class Session:
         """The gated layers, by their names in a file, whose b is inside the scaling."""
         inside = [node.name for node in self.graph.nodes if node.params.gate and node.params.gate.shift_is_scaled]
         return [f'{self.model_name}/{name}' for name in inside]
+
+
+def _nested(key: str, value: Any) -> Any:
+    for part in reversed(key.split('.')):
+        value = {part: value}
+    return value
 
 
 def make_strategy(kind: str) -> tf.distribute.Strategy:

@@ -1,4 +1,4 @@
-"""The configuration that a checkpoint was made with, which is in it; and the checkpoints that teach. Needs no TensorFlow."""
+"""Where the checkpoints of a configuration are, and the configuration that a checkpoint was made with. Needs no TensorFlow."""
 
 import pathlib
 
@@ -7,7 +7,10 @@ from mayo.checkpoint.store import Store
 from mayo.config import Config
 from mayo.util.files import shown
 
-TEACHERS = 'train.distill.checkpoint'
+
+def store_of(config: Config) -> Store:
+    """The folder of the checkpoints of the model and dataset."""
+    return Store(*map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name')))
 
 
 def stored_config(prefix: pathlib.Path) -> Config | None:
@@ -18,9 +21,3 @@ def stored_config(prefix: pathlib.Path) -> Config | None:
     config = Config.default()
     config.merge_text(bytes(text).decode(), f'configuration in {shown(prefix)}')
     return config
-
-
-def teachers(config: Config, store: Store) -> list[pathlib.Path]:
-    """The bundles that train.distill.checkpoint names; none if it is null. UserError: all that do not exist."""
-    said = config.get(TEACHERS)
-    return store.resolve_all(said if isinstance(said, list) else [said] * (said is not None), key=TEACHERS)

@@ -26,8 +26,9 @@ from mayo.net.gates import without_gates
 from mayo.net.tf.network import Network
 from mayo.session.base import Session, dtype_policy
 from mayo.session.spec import input_shape, model_graph
-from mayo.session.stored import TEACHERS, stored_config, teachers
+from mayo.session.stored import stored_config
 from mayo.training.step import Distillation
+from mayo.training.teachers import TEACHERS, teachers
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 

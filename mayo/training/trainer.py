@@ -20,17 +20,17 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
+from mayo.checkpoint.history import History, path_of
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
 from mayo.training.distill import distillation
-from mayo.training.history import History, path_of
-from mayo.training.interrupt import Interrupts
 from mayo.training.optimizer import optimizer
 from mayo.training.schedule import Rate, learning_rate
 from mayo.training.step import SCALE, Rules, Step
 from mayo.util.errors import RunError, UserError
 from mayo.util.files import require_room, shown
+from mayo.util.interrupt import Interrupts
 from mayo.util.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Trainer:
             quiet=not self.session.is_chief,
         )
         claim = self.session.store.training(self.session.run) if self.session.is_chief else contextlib.nullcontext()
-        with claim, Interrupts() as interrupts, progress, self.data.reading():
+        with claim, Interrupts(patience=1) as interrupts, progress, self.data.reading():
             while self.steps < self.total_steps:
                 self._run_epoch(progress, interrupts)
         self._use_averages()
@@ -112,7 +112,7 @@ class Trainer:
             self._heed(interrupts)
         self._check_finite()
         self._end_epoch(progress)
-        if self._agreed(_STOP if interrupts.requested else _GO_ON, now=True) == _STOP:
+        if self._agreed(_STOP if interrupts.noted else _GO_ON, now=True) == _STOP:
             self._save()
             raise KeyboardInterrupt
 
@@ -133,7 +133,7 @@ class Trainer:
     def _heed(self, interrupts: Interrupts) -> None:
         """Between two steps: save if it is time to; stop if somebody asks."""
         late = time.monotonic() - self.saved_time >= 60 * self.config.get('system.checkpoint.every_minutes')
-        request = self._agreed(_STOP if interrupts.requested else _SAVE if late else _GO_ON)
+        request = self._agreed(_STOP if interrupts.noted else _SAVE if late else _GO_ON)
         if request:
             self._save()
         if request == _STOP:

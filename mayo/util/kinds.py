@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayo.util.errors import UserError, did_you_mean
+from mayo.util.format import amount
 
 
 @dataclass(frozen=True)
@@ -179,3 +180,21 @@ AMOUNT = number('a number from 0 up', lambda value: value >= 0)
 ABOVE_ZERO = number('a number above 0', lambda value: value > 0)
 FRACTION = number('a number in (0, 1]', lambda value: 0 < value <= 1)
 BELOW_ONE = number('a number in [0, 1)', lambda value: 0 <= value < 1)
+NAME = when('a name: some text without /', lambda value: isinstance(value, str) and value != '' and '/' not in value)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and value != ''
+
+
+PATHS = when(
+    'a path, a glob or a URL, or a list of them',
+    lambda value: bool(value) and all(map(_is_path, value)) if isinstance(value, list) else _is_path(value),
+)
+YAML_FILE = when(
+    'a path that ends in .yaml', lambda value: _is_path(value) and value.endswith('.yaml') and not value.endswith('/.yaml')
+)
+AMOUNT_OF_MACS = when(
+    'a number from 1 up, such as 30000000 or 30M',
+    lambda value: (is_number(value) or isinstance(value, str)) and amount(value) >= 1,
+)

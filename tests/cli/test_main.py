@@ -12,9 +12,9 @@ import sys
 
 import pytest
 
-from mayo.actions import checks
-from mayo.cli import actions
-from mayo.cli.help import screen, summary
+from mayo.actions import action as declared
+from mayo.actions import actions, checks
+from mayo.cli.help import screen
 from mayo.cli.main import main
 from mayo.cli.words import plan
 from mayo.util.errors import RunError
@@ -28,8 +28,12 @@ def action(monkeypatch):
     """Enters an action `do` for the time of a test."""
 
     def enter(function):
-        monkeypatch.setitem(actions.actions._items, 'do', function)
-        monkeypatch.setitem(checks.NEEDS, 'do', ())
+        def do(run):
+            """What the test says."""
+            function(run)
+
+        monkeypatch.setattr(actions, '_items', dict(actions._items))
+        declared('do', needs=(), reads=(), loads=False, makes=())(do)
 
     return enter
 
@@ -47,16 +51,16 @@ def test_help_fits_a_screen(words, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
-    assert all(any(line.startswith(f'  {name} ') for line in lines) for name in actions.actions)
+    assert all(any(line.startswith(f'  {name} ') for line in lines) for name in actions)
 
 
 def test_every_action_has_its_line(capsys):
-    lengths = {name: len(summary(actions.actions[name])) for name in actions.actions}
+    lengths = {name: len(actions[name].line) for name in actions}
     assert {name: length for name, length in lengths.items() if not 10 <= length <= 61} == {}
 
 
 def examples():
-    text = screen(actions.actions).partition('Examples:')[2].partition('\n\n')[0].replace('\\\n', ' ')
+    text = screen(actions).partition('Examples:')[2].partition('\n\n')[0].replace('\\\n', ' ')
     return [shlex.split(line)[1:] for line in re.findall(r'^  \./my .*', text, re.MULTILINE)]
 
 
@@ -71,7 +75,7 @@ def test_every_example_can_be_pasted(words):
         config.merge_word('system.checkpoint.load=null')  # what is there depends on what was trained
         return checks.problems(config, action, earlier)
 
-    plan(words, list(actions.actions), found)
+    plan(words, list(actions), found)
 
 
 def test_the_version_is_told(capsys):

@@ -74,7 +74,7 @@ def test_a_missing_key_names_the_nearest_one_at_its_level(gated, message):
 @pytest.mark.parametrize(
     ('key', 'remedy'),
     [
-        ('dataset.path.train', 'name a dataset before it, e.g. datasets/cifar10.yaml.'),
+        ('dataset.path.train', 'name a dataset before it, e.g. datasets/fashion_mnist.yaml.'),
         ('model.graph', 'name a model before it, e.g. models/cifarnet.yaml.'),
         ('train.optimizer', 'name a trainer before it, e.g. trainers/exponential.yaml.'),
         ('train.anneal.epochs', 'name a trainer before it, e.g. trainers/anneal.yaml.'),

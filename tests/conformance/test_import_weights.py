@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.actions.import_weights import import_weights
 from mayo.config import Config
 from mayo.data import augment
 from mayo.session.base import Session
-from mayo.session.imported import import_weights
 
 ROOT = pathlib.Path(__file__).parents[2]
 PHOTOGRAPHS = os.environ.get('MAYO_PHOTOGRAPHS')

@@ -6,11 +6,11 @@ import pathlib
 import pytest
 
 from mayo.actions.checks import problems
+from mayo.actions.info import info
 from mayo.config import Config
 from mayo.config.arith import Deferred
 from mayo.layers import GateParams
 from mayo.net.tf.network import Network
-from mayo.session.info import info
 from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.training.schedule import learning_rate
 

@@ -9,8 +9,8 @@ import pathlib
 
 import pytest
 
+from mayo.actions.info import info
 from mayo.config import Config
-from mayo.session.info import info
 
 ROOT = pathlib.Path(__file__).parents[2]
 IMAGENET, CIFAR = 'datasets/imagenet.yaml', 'datasets/cifar10.yaml'

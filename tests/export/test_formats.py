@@ -5,17 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mayo.actions.export import EXPORT
 from mayo.config import Config
 from mayo.export import compare, formats
 from mayo.net.tf.compact import program as ops
-from mayo.session import settings
 from mayo.util.errors import RunError
 
 every = pytest.mark.parametrize('name', list(formats))
 
 
 def test_the_formats_are_those_that_the_settings_name():
-    assert settings.SETTINGS['export.formats'].expected.endswith(f'one of {", ".join(formats)}')
+    assert EXPORT.settings['export.formats'].kind.expected.endswith(f'one of {", ".join(formats)}')
     assert set(Config.default().get('export.formats')) <= set(formats)
 
 

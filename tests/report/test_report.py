@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mayo.checkpoint.history import read
 from mayo.report.histogram import _shown_bins
-from mayo.training.history import read
 from mayo.util import picture
 from mayo.util.errors import RunError
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.actions.import_weights import import_weights
 from mayo.config import Config
 from mayo.session.base import Session
-from mayo.session.imported import import_weights
 from mayo.util.errors import UserError
 
 v1 = tf.compat.v1

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from mayo.cli import actions
+from mayo.actions import Run, actions
 from mayo.config import Config
 from mayo.session.base import Session
 from mayo.session.predict import Guess, Predictions, image_of, predict, render
@@ -193,7 +193,7 @@ def test_labels_and_probabilities_are_those_of_the_network_whatever_the_batch(co
 def test_the_action_prints_what_it_can_read_and_fails_for_the_rest(config_of, pictures_of_all, monkeypatch, capsys):
     config = config_of(f"predict.files=[{pictures_of_all}/30.png, '{pictures_of_all}/b*.png']", 'predict.format=csv')
     with pytest.raises(RunError, match=r'broken.png is not a readable image: '):
-        actions.actions['predict'](actions.Run(config))
+        actions['predict'].run(Run(config))
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert (row['file'], row['rank'], row['label']) == (f'{pictures_of_all}/30.png', '1', row['number'])
 

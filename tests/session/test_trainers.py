@@ -5,7 +5,6 @@ import pathlib
 import pytest
 
 from mayo.config import Config
-from mayo.session.settings import problems
 from mayo.training.optimizer import optimizer
 from mayo.training.schedule import learning_rate
 from mayo.util.files import SHIPPED
@@ -22,7 +21,7 @@ def test_a_trainer_is_complete(path: pathlib.Path):
     config = Config.default()
     config.merge_file(path)
     assert config.unknown() == []
-    assert problems(config) == []
+    assert config.misfits() == []
     epochs = config.require('train.max_epochs', 'the test')
     rate = learning_rate(config.require('train.learning_rate', 'the test'), str(path), epochs)
     assert 0 < rate(0) <= 0.1

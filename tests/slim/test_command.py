@@ -6,10 +6,10 @@ import pathlib
 import numpy as np
 import pytest
 
+from mayo.actions.info import info
 from mayo.checkpoint import bundle
 from mayo.cli.main import main
 from mayo.config import Config
-from mayo.session.info import info
 
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = str(ROOT / 'datasets/mnist.yaml')

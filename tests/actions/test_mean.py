@@ -6,13 +6,14 @@ import re
 import numpy as np
 import pytest
 
+from mayo.actions import Run, actions
 from mayo.actions.checks import problems
+from mayo.actions.mean import load_mean
 from mayo.checkpoint import bundle
-from mayo.cli import actions
+from mayo.checkpoint.mean import mean_of
 from mayo.cli.main import main
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate_all
-from mayo.session.mean import load_mean, mean_of
 from mayo.util.errors import UserError
 
 WEIGHTS = 'tiny/conv1/weights'
@@ -62,7 +63,7 @@ def test_two_names_of_one_checkpoint_count_twice(saved, config_of):
 
 def test_what_training_left_beside_the_weights_is_not_taken(saved):
     one, other = saved('one', 1), saved('other', 2)
-    both = mean_of({'one': one | {'mayo/training/optimizer/0': np.float32(1)}, 'other': other}, [1, 1])
+    both = mean_of({'one': one | {'mayo/training/optimizer/0': np.float32(1)}, 'other': other}, [1, 1], 'mean.checkpoints')
     assert both.keys() == one.keys()
     assert both['imgs_seen'] == 96
 
@@ -81,20 +82,20 @@ def test_checkpoints_of_other_networks_are_refused_together(saved, config_of):
 def test_slimmed_networks_with_other_channels_left_are_refused():
     one = {'tiny/w': np.ones(2, np.float32), 'mayo/kept/conv0': np.array([1, 1, 0], np.uint8)}
     other = one | {'mayo/kept/conv0': np.array([1, 0, 1], np.uint8)}
-    assert mean_of({'one': one, 'same': one}, [1, 1]).keys() == one.keys()
+    assert mean_of({'one': one, 'same': one}, [1, 1], 'mean.checkpoints').keys() == one.keys()
     with pytest.raises(UserError, match='other is of another network than one: mayo/kept/conv0 differ'):
-        mean_of({'one': one, 'other': other}, [1, 1])
+        mean_of({'one': one, 'other': other}, [1, 1], 'mean.checkpoints')
 
 
 def test_the_actions_after_it_work_with_the_mean(saved, config_of, capsys):
     saved('one', 1)
     saved('other', 2)
-    run = actions.Run(config_of('mean.checkpoints=[one, other]', 'system.checkpoint.save=both'))
+    run = Run(config_of('mean.checkpoints=[one, other]', 'system.checkpoint.save=both'))
     for action in ('mean', 'eval', 'save'):
-        actions.actions[action](run)
+        actions[action].run(run)
     said = capsys.readouterr().out
     assert 'top-1' in said
-    actions.actions['eval'](actions.Run(config_of('system.checkpoint.load=both')))
+    actions['eval'].run(Run(config_of('system.checkpoint.load=both')))
     first, second = (text.split(', of ')[0] for text in (said, capsys.readouterr().out))
     assert first == second
 

@@ -1,45 +1,61 @@
-"""What `search` looks for, read from a session and its configuration; what it found, as an overlay."""
+"""What `search` does with a session: it looks for densities, and writes what it found as an overlay."""
 
 import logging
 import pathlib
 import typing
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.net.gates import gates_of, widths_of
-from mayo.search import Found, Goal, Sensitivity, Space, Trial, measure, overlay, search
-from mayo.search.study import Plan
+from mayo.search.overlay import overlay
+from mayo.search.sensitivity import Sensitivity, measure
+from mayo.search.space import Space
+from mayo.search.study import Found, Goal, Plan, Trial, search
 from mayo.session.spec import model_graph
 from mayo.util.decimals import density_of
 from mayo.util.errors import RunError, UserError
 from mayo.util.extras import missing, remedy
 from mayo.util.files import require_room, shown, whole_file
-from mayo.util.format import amount, count, percent, share, short, table
+from mayo.util.format import count, percent, short, table
 
 if typing.TYPE_CHECKING:
+    from mayo.search.candidates import Candidates
     from mayo.session.base import Session
-    from mayo.session.candidates import Candidates
 
 _log = logging.getLogger(__name__)
 MARK = 'Densities that `search` found'  # in the first line of its files
 
 
-def searched(session: 'Session') -> str:
+@dataclass(frozen=True)
+class Wanted:
+    """What is searched for, and how long.
+
+    images: the first so many of those for validation; None: all. densities: at which each layer's sensitivity is measured.
+    storage: URL by which a search goes on where it was; None: none. path: of the overlay.
+    """
+
+    goal: Goal
+    images: int | None
+    densities: Sequence[float]
+    trials: int
+    storage: str | None
+    path: pathlib.Path
+
+
+def searched(session: 'Session', wanted: Wanted) -> str:
     """The table of what was found, after its overlay is written. KeyboardInterrupt, after that too, if interrupted."""
     if missing(['optuna']):
         raise RunError(f'`search` needs optuna, which is not installed; {remedy("search")}')
-    from mayo.session.candidates import Candidates
+    from mayo.search.candidates import Candidates
 
-    config = session.config
-    _require_ours(_path(config))
-    settings = config.get('search')
-    candidates = Candidates(session, settings['images'])
+    require_ours(wanted.path)
+    candidates = Candidates(session, wanted.images)
     space = _space(session, candidates)
-    plan = _plan(session, candidates)
+    plan = _plan(session, wanted, candidates)
     _log.info(
         'search on %s images of dataset.path.validate, as configured %s executed MACs',
         count(candidates.images),
@@ -47,13 +63,13 @@ def searched(session: 'Session') -> str:
     )
 
     def sensitivities() -> Sensitivity:
-        return measure(space, settings['densities'], candidates.evaluate, lambda line: _log.info('sensitivity: %s', line))
+        return measure(space, wanted.densities, candidates.evaluate, lambda line: _log.info('sensitivity: %s', line))
 
-    found = search(space, plan, candidates.evaluate, sensitivities, lambda *news: _tell(plan, *news))
-    if found.interrupted and plan.storage:
-        _log.warning('interrupted: the %d finished trials are kept; the same words go on', len(found.trials))
-    text = _concluded(session, space, found, candidates.images)
-    if found.interrupted:
+    result = search(space, plan, candidates.evaluate, sensitivities, lambda *news: _tell(plan, *news))
+    if result.interrupted and plan.storage:
+        _log.warning('interrupted: the %d finished trials are kept; the same words go on', len(result.trials))
+    text = _concluded(session, wanted.path, space, result, candidates.images)
+    if result.interrupted:
         print(text)
         raise KeyboardInterrupt
     return text
@@ -66,11 +82,9 @@ def _space(session: 'Session', candidates: 'Candidates') -> Space:
     return Space(candidates.channels, candidates.configured, macs)
 
 
-def _plan(session: 'Session', candidates: 'Candidates') -> Plan:
+def _plan(session: 'Session', wanted: Wanted, candidates: 'Candidates') -> Plan:
     """The study's name says all that its trials depend on, so that no other search takes them for its own."""
-    settings = session.config.get('search')
-    target, drop = settings['target_macs'], settings['max_drop']
-    goal = Goal(None if target is None else amount(target), None if drop is None else share(drop))
+    goal = wanted.goal
     weights = 0
     for name, variable in sorted(session.network.named_variables().items()):
         weights = zlib.crc32(np.asarray(variable, np.float32).tobytes(), zlib.crc32(name.encode(), weights))
@@ -80,7 +94,7 @@ def _plan(session: 'Session', candidates: 'Candidates') -> Plan:
         f'{session.model_name} {session.config.get("dataset.name")} {goal} images={candidates.images} '
         f'weights={weights:08x} densities={configured:08x} data={data:08x}'
     )
-    return Plan(goal, settings['trials'], name, settings['storage'], session.config.get('system.seed'))
+    return Plan(goal, wanted.trials, name, wanted.storage, session.config.get('system.seed'))
 
 
 def _tell(plan: Plan, number: int, trial: Trial, found: Found) -> None:
@@ -93,7 +107,7 @@ def _said(trial: Trial) -> str:
     return f'top-1 {percent(trial.top1)} at {short(trial.macs)}'
 
 
-def _concluded(session: 'Session', space: Space, found: Found, images: int) -> str:
+def _concluded(session: 'Session', path: pathlib.Path, space: Space, found: Found, images: int) -> str:
     """Write the overlay of the best trial; the table for people."""
     best, start = found.best, found.sensitivity.top1
     if best is None:
@@ -102,7 +116,6 @@ def _concluded(session: 'Session', space: Space, found: Found, images: int) -> s
             'search.trials, may help.'
         )
     densities = {name: density_of(best.keeps[name], channels) for name, channels in space.channels.items()}
-    path = _path(session.config)
     _write(session, path, densities, best, found, images)
     rows = [
         [name, str(channels), f'{space.configured[name] / channels:.4g}', f'{densities[name]:.4g}', f'{best.keeps[name]}']
@@ -133,13 +146,7 @@ def _density(space: Space, trial: Trial) -> float:
     return sum(trial.keeps.values()) / sum(space.channels.values())
 
 
-def _path(config: Config) -> pathlib.Path:
-    """search.path, or MODEL-DATASET-densities.yaml here."""
-    given = config.get('search.path') or f'{config.get("model.name")}-{config.get("dataset.name")}-densities.yaml'
-    return pathlib.Path(given).expanduser()
-
-
-def _require_ours(path: pathlib.Path) -> None:
+def require_ours(path: pathlib.Path) -> None:
     """UserError if the overlay cannot be written, or would replace what `search` did not write."""
     require_room(path.parent, 'search.path')
     if path.exists() and not (path.is_file() and MARK in path.read_text(encoding='utf-8', errors='replace')):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from mayo.actions.info import info
 from mayo.config import Config
-from mayo.session.info import FORMATS, SUMMED, info, render
+from mayo.estimate.table import FORMATS, SUMMED, render
 from mayo.util.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -137,7 +138,7 @@ def test_an_unknown_format_is_told_with_the_known_ones(gated):
 
 def test_info_imports_no_tensorflow_and_no_numpy():
     code = (
-        'import sys; from mayo.config import Config; from mayo.session.info import info, render; '
+        'import sys; from mayo.config import Config; from mayo.actions.info import info; from mayo.estimate.table import render; '
         'config = Config.default(); config.merge_file("models/gate/vgg16.yaml"); '
         'config.merge_word("dataset.task.num_classes=1000"); render(info(config)); '
         'print(sorted({"tensorflow", "keras", "numpy"} & set(sys.modules)))'

@@ -4,9 +4,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from mayo.checkpoint import store
-from mayo.config import Config
-from mayo.session.info import info
+from mayo.actions.base import Run, action, width
 from mayo.util import files
 from mayo.util.errors import MayoError
 from mayo.util.format import short, size
@@ -16,11 +14,19 @@ _COMMENT = re.compile(r'#\s?(.*)')
 _SENTENCE_END = re.compile(r'[.;](\s|$)')
 
 
+@action('ls', needs=(), reads=(), loads=False, makes=(), any_configuration=True)
+def act(run: Run) -> None:
+    """List models, gates, datasets, trainers and checkpoints."""
+    print(listing(run.config.get('system.checkpoint.path'), width()))
+
+
 def listing(checkpoints: str, width: int | None) -> str:
     """Models, gates, datasets, trainers and checkpoints as a user would name them, under their shelves.
 
     checkpoints: the folder of MODEL/DATASET/NAME; width: of the screen in columns, None for any.
     """
+    from mayo.checkpoint import store
+
     sections = [(shelf, [_described(path) for path in _yaml(shelf)]) for shelf in _SHELVES]
     sections.append((checkpoints, [(path, _bundle_size(path), '') for path in store.all_names(checkpoints)]))
     lines = []
@@ -72,6 +78,9 @@ def _macs(path: pathlib.Path) -> str:
     """Dense MACs of a model with the files of the example command in its header; '' without one."""
     examples = ([word for word in line.split() if word.endswith('.yaml')] for line in _header(path))
     names = next((names for names in examples if any(name.endswith(path.name) for name in names)), [])
+    from mayo.actions.info import info
+    from mayo.config import Config
+
     config = Config.default()
     try:
         for name in names:

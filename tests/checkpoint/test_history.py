@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mayo.training.history import History, path_of, read, runs
+from mayo.checkpoint.history import History, path_of, read, runs
 
 
 class Totals:

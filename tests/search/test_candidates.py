@@ -2,8 +2,8 @@
 
 import pytest
 
+from mayo.search.candidates import Candidates
 from mayo.session.base import Session
-from mayo.session.candidates import Candidates
 from mayo.session.evaluate import evaluate
 from mayo.util.errors import UserError
 

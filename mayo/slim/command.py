@@ -1,14 +1,15 @@
-"""What `slim` writes, read from a session and its configuration."""
+"""What `slim` does with a session."""
 
 import pathlib
 import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mayo.checkpoint import bundle, names, slimmed
 from mayo.checkpoint.store import Store
-from mayo.config import Config
 from mayo.estimate import Cost, estimate, shapes
 from mayo.net import gates
 from mayo.net.graph import Graph
@@ -44,37 +45,60 @@ WAYS = ('channels', 'target_macs', 'density')
 DENSITY = 0.5  # at which the overlay's header says what it costs
 
 
-def slim(session: 'Session') -> Slimmed:
+@dataclass(frozen=True)
+class Wanted:
+    """What the smaller network is to be: the settings of `slim`. The first that is set of WAYS decides what stays.
+
+    density: fraction of the channels. target_macs: what the network may cost, 30000000 or '30M'. channels: so many of each layer
+    named. min_channels: that each layer keeps. fold: whether constants of dropped channels go into the layers that read them.
+    round_to: what counts of channels are multiples of. model: file that is written; None: models/NAME_slimDD.yaml.
+    """
+
+    density: float
+    target_macs: float | str | None = None
+    channels: Mapping[str, int] | None = None
+    min_channels: int = 4
+    fold: bool = False
+    round_to: int = 1
+    model: str | None = None
+
+    @property
+    def way(self) -> str:
+        """The setting that decides how many channels stay."""
+        return next(key for key in WAYS if getattr(self, key) is not None)
+
+
+def slim(session: 'Session', wanted: Wanted) -> Slimmed:
     """The smaller model, its overlay and its weights, written after they were compared with the masked network."""
     from mayo.slim.fold import folded
     from mayo.slim.verify import compare
 
     config = session.config
     graph, shape = ungated_graph(session.graph, switched_off=True), session.input_shape
-    _require_direct_gates(graph)
+    require_direct_gates(graph)
     session.load()
     tensors = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
     uses = _uses(session, graph)
     channels = channels_of(graph, shapes(graph, shape), tensors, uses)
-    choice = _chosen(session, graph, channels)
-    path = _path(config, choice)
-    _require_ours(path, _overlay_of(path))
+    choice = _chosen(session, wanted, graph, channels)
+    path = path_of(session.model_name, wanted, choice.density)
+    require_ours(path, overlay_of(path))
     prefix = Store(config.get('system.checkpoint.path'), path.stem, config.get('dataset.name')).folder / _checkpoint(session)
     require_room(prefix.parent, 'system.checkpoint.path')
     keep = kept_of(channels, choice.kept)
-    if config.get('slim.fold'):
+    if wanted.fold:
         tensors = folded(graph, keep, tensors)
     smaller = smaller_graph(graph, keep), slimmed.smaller_tensors(graph, keep, tensors)
     difference = compare((graph, silenced(tensors, keep)), smaller, keep, shape)
     costs = estimate(graph, shape), estimate(smaller[0], shape)
-    model = _model(session, path, choice, smaller[0], costs)
-    files = {path: model_text(model), _overlay_of(path): _overlay_text(session, path, model, smaller[0])}
+    model = _model(session, wanted, path, choice, smaller[0], costs)
+    files = {path: model_text(model), overlay_of(path): _overlay_text(session, wanted, path, model, smaller[0])}
     stored = names.prefixed(model.name, smaller[1]) | slimmed.origin(session.model_name, keep)
     written = _write(session, smaller[0], files, prefix, stored)
     return Slimmed(path.stem, *costs, keep, choice, difference, written, 'uses' if uses else 'scales')
 
 
-def _require_direct_gates(graph: Graph) -> None:
+def require_direct_gates(graph: Graph) -> None:
     """UserError for gates with a hidden layer: as wide as ceil(C / factor), it would get narrower with C."""
     hidden = [name for name, gate in gates.gates_of(graph).items() if gate.factor]
     if hidden:
@@ -103,41 +127,33 @@ def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
     }
 
 
-def _way(config: Config) -> str:
-    """The setting that decides how many channels stay: the first of these that is set."""
-    return next(key for key in WAYS if config.get(f'slim.{key}') is not None)
-
-
-def _chosen(session: 'Session', graph: Graph, channels: Channels) -> Choice:
-    settings, way = session.config.get('slim'), _way(session.config)
+def _chosen(session: 'Session', wanted: Wanted, graph: Graph, channels: Channels) -> Choice:
     picked = {name: gate.kept(len(channels.sets[name])) for name, gate in gates.gates_of(graph).items()}
-    if way == 'channels':
-        return choose_widths(channels, settings['channels'], Limits(settings['min_channels'], of_layer=picked))
+    if wanted.channels is not None:
+        return choose_widths(channels, wanted.channels, Limits(wanted.min_channels, of_layer=picked))
     # With one channel more a gate goes on choosing: if it picks all, it also does those of saliency 0, which never won.
-    limits = Limits(settings['min_channels'], settings['round_to'], {name: count + 1 for name, count in picked.items()})
-    if way == 'density':
-        return choose_density(channels, settings['density'], limits)
+    limits = Limits(wanted.min_channels, wanted.round_to, {name: count + 1 for name, count in picked.items()})
+    if wanted.target_macs is None:
+        return choose_density(channels, wanted.density, limits)
 
     def macs(kept: np.ndarray) -> int:
         return _macs(estimate(smaller_graph(graph, kept_of(channels, kept)), session.input_shape))
 
-    return choose_macs(channels, amount(settings['target_macs']), limits, macs)
+    return choose_macs(channels, amount(wanted.target_macs), limits, macs)
 
 
 def _macs(costs: list[Cost]) -> int:
     return sum(cost.dense for cost in costs)
 
 
-def _path(config: Config, choice: Choice) -> pathlib.Path:
-    """slim.model, or models/NAME_slimDD.yaml, where DD is the density in percent: as asked for, else as it came out."""
-    given = config.get('slim.model')
-    if given is not None:
-        return pathlib.Path(given).expanduser()
-    density = config.get('slim.density') if _way(config) == 'density' else choice.density
-    return home() / 'models' / f'{config.get("model.name")}_slim{round(100 * density)}.yaml'
+def path_of(model: str, wanted: Wanted, density: float) -> pathlib.Path:
+    """The file that is asked for, or models/NAME_slimDD.yaml: DD is the density in percent, as asked for or as it came out."""
+    if wanted.model is not None:
+        return pathlib.Path(wanted.model).expanduser()
+    return home() / 'models' / f'{model}_slim{round(100 * (wanted.density if wanted.way == "density" else density))}.yaml'
 
 
-def _require_ours(*paths: pathlib.Path) -> None:
+def require_ours(*paths: pathlib.Path) -> None:
     """UserError for each file that exists and that `slim` did not write, or that cannot be written."""
     for path in paths:
         require_room(path.parent, 'slim.model')
@@ -151,7 +167,9 @@ def _require_ours(*paths: pathlib.Path) -> None:
         )
 
 
-def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph, costs: tuple[list[Cost], list[Cost]]) -> Model:
+def _model(
+    session: 'Session', wanted: Wanted, path: pathlib.Path, choice: Choice, graph: Graph, costs: tuple[list[Cost], list[Cost]]
+) -> Model:
     config = session.config
     whole = config.get('model.description') or session.model_name
     by_use, plain = bool(gates.gates_of(graph)), ungated_graph(graph)
@@ -162,7 +180,7 @@ def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph,
         f'On {config.get("dataset.name")} {count(after)} MACs, {percent(after / before, 1)} of those before, and '
         f'{count(sum(cost.trainable for cost in estimate(plain, session.input_shape)))} trainable parameters.',
         _command(session, path, loads=not by_use),
-        _mark(session),
+        _mark(session, wanted),
     ]
     outputs = config.get('model.outputs')
     return Model(
@@ -177,7 +195,7 @@ def _model(session: 'Session', path: pathlib.Path, choice: Choice, graph: Graph,
     )
 
 
-def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: Graph) -> str:
+def _overlay_text(session: 'Session', wanted: Wanted, path: pathlib.Path, model: Model, graph: Graph) -> str:
     """The overlay, with what the gated network costs in its header: as its gates are, at DENSITY if they are new."""
     own = gates.gates_of(graph)
     costs = estimate(graph if own else gated_graph(model, DENSITY), session.input_shape)
@@ -188,17 +206,16 @@ def _overlay_text(session: 'Session', path: pathlib.Path, model: Model, graph: G
         [
             f'{model.description}, with Feature Boosting and Suppression.',
             f'On {session.config.get("dataset.name")}{at}: {published} MACs as published, {executed} executed.',
-            _command(session, _overlay_of(path), word),
-            _mark(session),
+            _command(session, overlay_of(path), word),
+            _mark(session, wanted),
         ],
         own or None,
     )
 
 
-def _mark(session: 'Session') -> str:
+def _mark(session: 'Session', wanted: Wanted) -> str:
     """The header's line by which `slim` knows its own files, with what they came from."""
-    config = session.config
-    settings = {key: value for key, value in config.get('slim').items() if key == _way(config) or key not in (*WAYS, 'model')}
+    settings = {key: value for key, value in vars(wanted).items() if key == wanted.way or key not in (*WAYS, 'model')}
     words = ' '.join(f'slim.{key}={in_one_line(value)}' for key, value in settings.items())
     return f'{MARK.removeprefix("# ")} from {session.model_name}, {session.weights or "without a checkpoint"}: {words}'
 
@@ -213,7 +230,7 @@ def _checkpoint(session: 'Session') -> str:
     return session.run or CHECKPOINT
 
 
-def _overlay_of(path: pathlib.Path) -> pathlib.Path:
+def overlay_of(path: pathlib.Path) -> pathlib.Path:
     return path.parent / 'gate' / path.name
 
 
@@ -228,7 +245,7 @@ def _write(
     config.merge_text(text, shown(path))
     for name, gate in gates.gates_of(graph).items():
         layer = {name: {'type': gates.GATED, 'gate_params': gates.gate_yaml(gate)}}
-        config.merge_values({'model': {'layers': layer}}, shown(_overlay_of(path)))
+        config.merge_values({'model': {'layers': layer}}, shown(overlay_of(path)))
     stored |= {names.IMAGES_SEEN: np.int64(0), names.CONFIG: config.to_yaml()}
     for file, content in files.items():
         with whole_file(file) as temporary:

@@ -1,7 +1,4 @@
-"""`info`: what each layer of the network costs, as a table for people and as data for machines.
-
-It needs no weights, no data and no TensorFlow.
-"""
+"""What each layer of a network costs, as a table for people and as data for machines."""
 
 import csv
 import dataclasses
@@ -13,10 +10,8 @@ from typing import Any
 
 import yaml
 
-from mayo.config import Config
-from mayo.estimate import Cost, estimate
+from mayo.estimate.cost import Cost
 from mayo.layers import Shape
-from mayo.session.spec import input_shape, model_graph
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import count, fit, percent, short, size, table
 
@@ -43,14 +38,6 @@ class Info:
     def is_gated(self) -> bool:
         """Whether any layer has a gate."""
         return any(cost.density is not None for cost in self.layers)
-
-
-def info(config: Config, counts: Mapping[str, Any] | None = None) -> Info:
-    """The costs of the model. counts: {gated layer: active channels of each image [images]}, measured by `eval`."""
-    shape = input_shape(config)
-    costs = estimate(model_graph(config), shape, counts)
-    images = max((len(values) for values in (counts or {}).values()), default=0)
-    return Info(str(config.get('model.name') or 'model'), shape, tuple(costs), images)
 
 
 def render(record: Info, format: str = 'table', width: int | None = None) -> str:

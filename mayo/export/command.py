@@ -1,4 +1,4 @@
-"""What `export` writes, read from a session and its configuration."""
+"""What `export` does with a session."""
 
 import logging
 import pathlib
@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.config import Config
-from mayo.export import Preprocessing, Subject
+from mayo.export.artifact import Preprocessing, Size, Subject
 from mayo.export.compare import Gated, Reference
 from mayo.export.write import Export, export
 from mayo.net.gates import gates_of
@@ -23,23 +22,25 @@ _log = logging.getLogger(__name__)
 BATCH = 8  # images at once through masked execution
 
 
-def exported(session: 'Session') -> Export:
-    """The artifacts, written and compared."""
-    config = session.config
-    settings = config.get('export')
+def exported(
+    session: 'Session',
+    names: Sequence[str],
+    folder: pathlib.Path,
+    images: int,
+    preprocesses: bool = False,
+    image_size: Size | None = None,
+) -> Export:
+    """The artifacts, written into the folder and compared.
+
+    names: of the formats. images: on so many the files are compared. preprocesses: whether the files do the steps of
+    evaluation themselves, for images of `image_size` or, if that is None, of any size.
+    """
     network = _network(session)
-    network_out = subject(session, network)
-    reference = _reference(network, network_out.preprocessing)
-    written = export(network_out, reference, settings['formats'], folder(config), settings['images'])
+    exporting = subject(session, network, preprocesses, image_size)
+    written = export(exporting, _reference(network, exporting.preprocessing), names, folder, images)
     if written.gated and written.masks == 1:
         _log.warning('all images chose the same channels: the comparison cannot tell whether the files choose at all')
     return written
-
-
-def folder(config: Config) -> pathlib.Path:
-    """export.path, or exports/MODEL/DATASET."""
-    path = config.get('export.path') or pathlib.Path('exports', config.get('model.name'), config.get('dataset.name'))
-    return pathlib.Path(path).expanduser()
 
 
 def _network(session: 'Session') -> 'Network':
@@ -62,35 +63,34 @@ def _network(session: 'Session') -> 'Network':
     return network
 
 
-def subject(session: 'Session', network: 'Network') -> Subject:
+def subject(session: 'Session', network: 'Network', preprocesses: bool, image_size: Size | None) -> Subject:
     """The compact network, with the preprocessing of evaluation inside or left out."""
     from mayo.net.tf.compact import lower
 
     config = session.config
     steps = (*config.get('dataset.task.preprocess.validate'), *config.get('dataset.task.preprocess.final'))
     inside = None
-    if config.get('export.preprocess'):
-        size = config.get('export.image_size')
+    if preprocesses:
         height, width, channels = session.input_shape.dims
-        inside = Preprocessing(steps, (height, width, channels), None if size is None else (size[0], size[1]))
+        inside = Preprocessing(steps, (height, width, channels), image_size)
     return Subject(
         session.model_name,
         lower(network, session.input_shape),
         network.is_probability,
-        _labels(config),
+        _labels(session),
         inside,
         () if inside else steps,
         _origin(session),
     )
 
 
-def _labels(config: Config) -> Sequence[str] | None:
+def _labels(session: 'Session') -> Sequence[str] | None:
     from mayo.session.data import class_names
 
-    if config.get('dataset.labels') is None:
+    if session.config.get('dataset.labels') is None:
         return None
     try:
-        return class_names(config)
+        return class_names(session.config)
     except UserError as error:
         _log.warning('no labels.txt: %s', error)
         return None

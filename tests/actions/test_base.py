@@ -2,7 +2,7 @@
 
 import pytest
 
-from mayo.cli.actions import Run
+from mayo.actions import Run
 from mayo.config import Config
 
 

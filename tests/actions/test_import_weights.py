@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
+from mayo.actions import Run, actions
 from mayo.actions.checks import problems
-from mayo.cli import actions
+from mayo.actions.import_weights import import_weights, mapping, source
 from mayo.cli.main import main
 from mayo.session.base import Session
-from mayo.session.imported import import_weights, mapping, source
 from mayo.util.errors import UserError
 
 MAP = 'layers: {"c(\\\\d)(_bn)?": "conv{1}", top: logits, extra: null}\n'
@@ -155,9 +155,9 @@ def test_a_bundle_needs_no_mapping(config_of, importing):
 
 def test_the_command_imports_and_goes_on_with_the_weights(importing, monkeypatch, capsys):
     session = importing(layers(np.random.default_rng(0)))
-    run = actions.Run(session.config)
-    actions.actions['import-weights'](run)
-    actions.actions['eval'](run)
+    run = Run(session.config)
+    actions['import-weights'].run(run)
+    actions['eval'].run(run)
     assert 'top-1' in capsys.readouterr().out
 
 

@@ -1,0 +1,43 @@
+"""`check`: whether each action could run, and what would stop those whose settings are complete."""
+
+import typing
+from collections.abc import Collection, Iterable, Iterator
+
+from mayo.actions.base import Action, Made, Run, action, actions
+
+if typing.TYPE_CHECKING:
+    from mayo.config import Config
+
+# In which it lists what actions need; those that are not named here come last.
+ORDER = (
+    *('info', 'prepare', 'eval', 'eval-all', 'train', 'anneal', 'plot', 'predict', 'bench', 'export'),
+    *('reset-num-epochs', 'save', 'mean', 'import-weights'),
+)
+
+
+def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
+    """What would stop the other actions whose settings are complete."""
+    from mayo.actions.checks import lacks, stops
+
+    for other in ordered():
+        if other.unasked == 'ready' and other.name != 'check' and not lacks(config, other):
+            yield from stops(config, other, made)
+
+
+@action('check', needs=(), reads=(), loads=False, makes=(), check=check)
+def act(run: Run) -> None:
+    """Validate everything that an action would need, run nothing."""
+    for name, missing in readiness(run.config).items():
+        print(f'{name:<18}{"needs " + ", ".join(missing) if missing else "ready"}')
+
+
+def readiness(config: 'Config') -> dict[str, list[str]]:
+    """For each action that needs settings, those that nothing has set."""
+    from mayo.actions.checks import lacks
+
+    return {other.name: lacks(config, other) for other in ordered() if other.needs and other.unasked != 'nothing'}
+
+
+def ordered() -> Iterable[Action]:
+    """All actions, in ORDER."""
+    return sorted((actions[name] for name in actions), key=lambda other: (*ORDER, other.name).index(other.name))

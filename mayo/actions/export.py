@@ -1,0 +1,45 @@
+"""`export`: the compact network as files for other programs, each loaded back and compared.
+
+./my MODEL.yaml DATASET.yaml system.checkpoint.load=NAME export
+"""
+
+from mayo.actions.base import ARTIFACTS, NETWORK, Run, action, folder_of_results
+from mayo.export import formats
+from mayo.util.kinds import FLAG, TEXT, Kind, choice, each, whole
+from mayo.util.settings import Section, Setting
+
+
+def _size(value: object) -> tuple[int, int]:
+    height, width = each(whole(1)).read(value)
+    return height, width
+
+
+EXPORT = Section(
+    'export',
+    'files for other programs',
+    Setting('formats', each(choice(*formats)), ['saved_model', 'tflite', 'onnx'], 'those that are written'),
+    Setting('path', TEXT, None, 'folder that is written; null: exports/MODEL/DATASET'),
+    Setting(
+        'preprocess', FLAG, False, 'true: the files take images as decoded, bytes, and do the steps of evaluation themselves'
+    ),
+    Setting(
+        'image_size',
+        Kind('[height, width], each a whole number from 1 up', _size),
+        None,
+        'with preprocess: [height, width] of the images; null: any, which only saved_model takes',
+    ),
+    Setting('images', whole(16), 16, 'each file is compared with masked execution on so many'),
+)
+
+
+@action('export', needs=NETWORK, reads=('steps',), loads=True, makes=(ARTIFACTS,), settings=(EXPORT,))
+def act(run: Run) -> None:
+    """Compact network as SavedModel, TFLite and ONNX files."""
+    session = run.session
+    from mayo.export.command import exported
+
+    names, images, preprocesses, size = (
+        run.config.get(f'export.{key}') for key in ('formats', 'images', 'preprocess', 'image_size')
+    )
+    folder = folder_of_results(run.config, 'export.path', 'exports')
+    print(exported(session, names, folder, images, preprocesses, size).render())

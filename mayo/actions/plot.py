@@ -1,0 +1,64 @@
+"""`plot`: pictures of what the gates do, what the layers cost, how checkpoints compare, how trainings went, and a page of them.
+
+./my MODEL.yaml DATASET.yaml system.checkpoint.load=NAME plot
+"""
+
+import typing
+from collections.abc import Collection, Iterable
+
+from mayo.actions.base import CHECKPOINTS, VALIDATION, Made, Run, action, folder_of_results
+from mayo.util.kinds import FLAG, TEXT, choice, each, whole
+from mayo.util.settings import Section, Setting
+
+if typing.TYPE_CHECKING:
+    from mayo.config import Config
+
+NAMES = 'plot.checkpoints'
+PLOT = Section(
+    'plot',
+    'pictures of results',
+    Setting(
+        'pictures',
+        each(choice('channels', 'saliency', 'macs', 'tradeoff', 'training')),
+        ['channels', 'saliency', 'macs', 'tradeoff', 'training'],
+        'channels: which serve which classes; tradeoff: accuracy over MACs',
+    ),
+    Setting('examples', FLAG, False, 'true: also the images that used each layer least and most'),
+    Setting(
+        'checkpoints',
+        each(TEXT),
+        None,
+        'of `tradeoff`: names; null: all of the model and dataset but epochs and bests of training',
+    ),
+    Setting('images', whole(1), None, 'the gates see so many validation images; null: all'),
+    Setting('path', TEXT, None, 'folder that is written; null: plots/MODEL/DATASET'),
+)
+
+
+def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+    """A checkpoint that is to be drawn does not exist."""
+    from mayo.session.stored import store_of
+
+    if CHECKPOINTS not in made:
+        store_of(config).resolve_all(config.get(NAMES) or [], key=NAMES)
+    return ()
+
+
+@action('plot', needs=VALIDATION, reads=('validate',), loads=True, makes=(), settings=(PLOT,), check=check)
+def act(run: Run) -> None:
+    """Pictures of gates, costs, accuracy and training, on a page."""
+    session = run.session
+    from mayo.report.command import plotted
+    from mayo.util.files import shown
+
+    settings = run.config.get('plot')
+    page = plotted(
+        session,
+        settings['pictures'],
+        folder_of_results(run.config, 'plot.path', 'plots'),
+        examples=settings['examples'],
+        checkpoints=settings['checkpoints'],
+        images=settings['images'],
+        evaluation=run.evaluation,
+    )
+    print(shown(page))
