@@ -36,7 +36,8 @@ declare(
         Setting('bn', FLAG, None, 'true: with batch norm, in models that can do without, such as vgg16'),
         remedy=_NAME_A_MODEL,
         changes_session=True,
-    )
+    ),
+    shared=True,
 )
 declare(
     Section(
@@ -93,7 +94,8 @@ declare(
         Setting('prepare.shards.validate', whole(1), 1, 'files of records'),
         remedy=_NAME_A_DATASET,
         changes_session=True,
-    )
+    ),
+    shared=True,
 )
 declare(
     Section(
@@ -137,14 +139,16 @@ declare(
         Setting('distill.temperature', ABOVE_ZERO, 2.0, 'T'),
         remedy=_NAME_A_TRAINER,
         changes_session=True,
-    )
+    ),
+    shared=True,
 )
 declare(
     Section(
         'eval',
         'passes over images that do not train',
         Setting('batch_size', whole(1), None, 'images at once; null: system.batch_size'),
-    )
+    ),
+    shared=True,
 )
 declare(
     Section(
@@ -203,7 +207,8 @@ declare(
             changes_session=False,
         ),
         changes_session=True,
-    )
+    ),
+    shared=True,
 )
 
 # In which `config` prints the sections. Those that are not named here come before the last one.

@@ -61,12 +61,16 @@ class Section:
         return self.changes_session if own is None else own
 
 
-_sections: list[Section] = []
+_shared: list[Section] = []
+_others: list[Section] = []
 
 
-def declare(section: Section) -> Section:
-    """Let the configuration have the settings of a section. ValueError: a key twice, no meaning, or an unfit default."""
-    known = {key for other in _sections for key in other.settings}
+def declare(section: Section, shared: bool = False) -> Section:
+    """Let the configuration have the settings of a section. ValueError: a key twice, no meaning, or an unfit default.
+
+    shared: several read them. They stand before those that one action alone reads, whatever is imported first.
+    """
+    known = settings()
     for key, setting in section.settings.items():
         if key in known:
             raise ValueError(f'the setting {key} is declared twice')
@@ -74,18 +78,18 @@ def declare(section: Section) -> Section:
             raise ValueError(f'the setting {key} does not say what it means')
         if not setting.fits(setting.default):
             raise ValueError(f'the default of {key} is {setting.default!r}, expected {setting.kind and setting.kind.expected}')
-    _sections.append(section)
+    (_shared if shared else _others).append(section)
     return section
 
 
 def sections() -> tuple[Section, ...]:
-    """All that are declared, in the order in which they were."""
-    return tuple(_sections)
+    """All that are declared: the shared ones first, each kind in the order in which they were."""
+    return (*_shared, *_others)
 
 
 def settings() -> dict[str, Setting]:
     """Every setting by its whole key."""
-    return {key: setting for section in _sections for key, setting in section.settings.items()}
+    return {key: setting for section in sections() for key, setting in section.settings.items()}
 
 
 def defaults() -> dict[str, Any]:
@@ -123,14 +127,14 @@ def remedy(key: str) -> str:
     setting = settings().get(key)
     if setting is not None and setting.remedy:
         return setting.remedy
-    above = [section for section in _sections if section.remedy and key.startswith(f'{section.name}.')]
+    above = [section for section in sections() if section.remedy and key.startswith(f'{section.name}.')]
     return max(above, key=lambda section: len(section.name)).remedy if above else f'set it, e.g. {key}=VALUE'
 
 
 def of_session(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a whole configuration without the settings of which another value makes no other session."""
     kept = copy.deepcopy(dict(values))
-    for section in _sections:
+    for section in sections():
         for key in section.settings:
             if not section.changes(key):
                 _drop(kept, key.split('.'))
