@@ -6,6 +6,7 @@
 import contextlib
 import typing
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from mayo.actions.base import NETWORK, Made, Reads, Run, action, width
 from mayo.util.errors import UserError
@@ -61,7 +62,7 @@ def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
     from mayo.slim.command import Wanted, overlay_of, path_of, require_direct_gates, require_ours
 
     require_direct_gates(ungated_graph(model_graph(config), switched_off=True))
-    wanted = Wanted(**config.get('slim'))
+    wanted = Wanted(**values(config))
     if wanted.model is not None or wanted.way == 'density':
         path = path_of(config.get('model.name'), wanted, wanted.density)
         require_ours(path, overlay_of(path))
@@ -74,4 +75,9 @@ def act(run: Run) -> None:
     session = run.session
     from mayo.slim.command import Wanted, slim
 
-    print(slim(session, Wanted(**run.config.get('slim'))).render(width()))
+    print(slim(session, Wanted(**values(run.config))).render(width()))
+
+
+def values(config: 'Config') -> dict[str, Any]:
+    """What each setting of `slim` is; keys that nobody reads are left out."""
+    return {setting.key: config.get(key) for key, setting in SLIM.settings.items()}

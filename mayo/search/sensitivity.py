@@ -16,7 +16,7 @@ STEPS = 32  # densities that a layer may take on the way down
 
 
 class Score(Protocol):
-    """mayo.session.candidates.Score."""
+    """mayo.search.candidates.Score."""
 
     @property
     def top1(self) -> float:

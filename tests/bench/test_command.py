@@ -56,11 +56,11 @@ def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsy
         ('bench.batch_sizes=4', 'command line: bench.batch_sizes is 4, expected a list, each of it a whole number from 1 up.'),
         (
             'bench.engines=[tpu]',
-            "command line: bench.engines is ['tpu'], expected a list, each of it one of native, onnxruntime, "
+            'command line: bench.engines is [tpu], expected a list, each of it one of native, onnxruntime, '
             'openvino, tensorflow, xla.',
         ),
         ('bench.artifact=no/net.onnx', 'command line: bench.artifact: no/net.onnx does not exist.'),
-        ('bench.plot=a.gif', "command line: bench.plot is 'a.gif', expected a path that ends in .png, .svg or .pdf."),
+        ('bench.plot=a.gif', 'command line: bench.plot is a.gif, expected a path that ends in .png, .svg or .pdf.'),
     ],
 )
 def test_a_wrong_setting_is_told_before_anything_runs(tiny_yaml, word, message, capsys):

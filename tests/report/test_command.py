@@ -67,7 +67,7 @@ def test_a_checkpoint_that_is_not_there_is_told(words, capsys):
 def test_an_unknown_picture_is_told(words, capsys):
     assert main([*words, 'plot.pictures=[chanels]', 'plot']) == 2
     assert capsys.readouterr().err.strip() == (
-        "command line: plot.pictures is ['chanels'], expected a list, each of it one of channels, saliency, macs, tradeoff, "
+        'command line: plot.pictures is [chanels], expected a list, each of it one of channels, saliency, macs, tradeoff, '
         'training.'
     )
 

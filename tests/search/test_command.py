@@ -57,12 +57,9 @@ def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, caps
         ),
         (
             ['search.target_macs=lots'],
-            "command line: search.target_macs is 'lots', expected a number from 1 up, such as 30000000 or 30M.",
+            'command line: search.target_macs is lots, expected a number from 1 up, such as 30000000 or 30M.',
         ),
-        (
-            ['search.max_drop=150%'],
-            "command line: search.max_drop is '150%', expected a share in [0, 1), such as 0.005 or 0.5%.",
-        ),
+        (['search.max_drop=150%'], 'command line: search.max_drop is 150%, expected a share in [0, 1), such as 0.005 or 0.5%.'),
     ],
 )
 def test_a_goal_that_is_none_is_told_before_anything_runs(tiny_yaml, words, message, capsys):

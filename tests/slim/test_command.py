@@ -119,16 +119,16 @@ def test_its_own_files_are_replaced_and_no_others(slim):
         ('slim.density=0', 'command line: slim.density is 0, expected a number in (0, 1].'),
         (
             'slim.target_macs=30X',
-            "command line: slim.target_macs is '30X', expected a number from 1 up, such as 30000000 or 30M.",
+            'command line: slim.target_macs is 30X, expected a number from 1 up, such as 30000000 or 30M.',
         ),
         ('slim.min_channels=0', 'command line: slim.min_channels is 0, expected a whole number from 1 up.'),
-        ('slim.model=out', "command line: slim.model is 'out', expected a path that ends in .yaml."),
+        ('slim.model=out', 'command line: slim.model is out, expected a path that ends in .yaml.'),
         ('slim.densty=0.5', 'nothing reads the key slim.densty; did you mean slim.density?'),
         (
             'slim.target_macs=10',
             'MACs are left even if every channel goes that may, with slim.min_channels=2 and slim.round_to=1.',
         ),
-        ('slim.channels.conv0=0', "slim.channels is {'conv0': 0}, expected whole numbers from 1 up by layer, such as "),
+        ('slim.channels.conv0=0', 'slim.channels is {conv0: 0}, expected whole numbers from 1 up by layer, such as '),
         ('slim.channels={conv0: 9, conv3: 2}', 'slim.channels: no layer `conv3` has weights; did you mean conv1?'),
     ],
 )
