@@ -6,7 +6,22 @@
 import re
 from typing import Any
 
-from mayo.util.kinds import ABOVE_ZERO, AMOUNT, BELOW_ONE, FLAG, FRACTION, NAME, PATHS, TEXT, Kind, choice, each, when, whole
+from mayo.util.kinds import (
+    ABOVE_ZERO,
+    AMOUNT,
+    BELOW_ONE,
+    FLAG,
+    FRACTION,
+    MAPPING,
+    NAME,
+    PATHS,
+    TEXT,
+    Kind,
+    choice,
+    each,
+    when,
+    whole,
+)
 from mayo.util.settings import Section, Setting, declare
 
 
@@ -78,10 +93,11 @@ declare(
         Setting('num_examples_per_epoch.train', whole(1), None, 'images; folders say theirs'),
         Setting('num_examples_per_epoch.validate', whole(1), None, 'images; folders say theirs'),
         Setting('labels', TEXT, None, 'text file, one class name a line, in label order'),
-        Setting('prepare.type', choice('idx', 'cifar', 'folder'), None, 'what `prepare` makes records of'),
+        Setting('prepare.type', TEXT, None, 'what `prepare` makes records of: the reader in mayo/data/prepare'),
         Setting('prepare.source', TEXT, None, "a path of the user's, before every known one"),
         Setting('prepare.instead', TEXT, None, 'the dataset file to prepare where this one selects among its records'),
-        Setting('prepare.known', None, [], 'where packages put it'),
+        Setting(
+                    Setting('prepare.known', None, [], 'where packages put it'),
         Setting(
             'prepare.classes',
             None,

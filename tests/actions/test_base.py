@@ -1,9 +1,38 @@
-"""One session serves the actions of a line until a word changes what it is made of."""
+"""What an action has to say of itself; and one session serves the actions of a line until a word changes what it is made of."""
+
+from typing import Any
 
 import pytest
 
-from mayo.actions import Run
+from mayo.actions import ORDER, Run, action, actions
 from mayo.config import Config
+from mayo.util import settings
+
+COMPLETE: dict[str, Any] = {'needs': (), 'reads': (), 'loads': False, 'makes': ()}
+OWN = [section for section in settings.sections() if not section.changes_session]
+
+
+@pytest.mark.parametrize('aspect', COMPLETE)
+def test_an_aspect_that_is_forgotten_is_an_error_that_names_it(aspect: str) -> None:
+    with pytest.raises(TypeError, match=f"missing 1 required keyword-only argument: '{aspect}'"):
+        action('do', **{name: value for name, value in COMPLETE.items() if name != aspect})
+
+
+def test_an_action_without_its_line_in_help_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r'the action do has no docstring, which is its line in --help'):
+        action('do', **COMPLETE)(lambda run: None)
+
+
+def test_a_name_serves_one_action() -> None:
+    def again(run: Run) -> None:
+        """Do it."""
+
+    with pytest.raises(ValueError, match="action 'eval' is registered twice"):
+        action('eval', **COMPLETE)(again)
+
+
+def test_help_lists_the_actions_in_the_order_that_is_told_by_hand() -> None:
+    assert list(actions) == list(ORDER)
 
 
 def after(*words, start=None):
@@ -59,3 +88,25 @@ def test_a_different_batch_size_of_evaluation_keeps_the_weights(run):
     session = run._session
     run.at(after('eval.batch_size=7', start=run.config))
     assert run._session is session
+
+
+@pytest.mark.parametrize('key', [key for section in OWN for key in section.settings])
+def test_a_setting_of_an_action_alone_changes_no_session(run, key: str) -> None:
+    session, config = run._session, run.config.copy()
+    config.merge_word(f'{key}=another')
+    run.at(config)
+    assert run._session is session
+
+
+@pytest.mark.parametrize('name', ['model', 'dataset', 'train', 'system'])
+def test_every_other_setting_does_unless_it_says_so(run, name: str) -> None:
+    [section] = [section for section in settings.sections() if section.name == name]
+    kept = []
+    for key in section.settings:
+        config = run.config.copy()
+        config.merge_word(f'{key}=another')
+        other = Run(run.config)
+        other._session = session = object()
+        other.at(config)
+        kept += [key] * (other._session is session)
+    assert kept == [key for key in ('system.checkpoint.save', 'system.log.every_seconds') if key in section.settings]

@@ -1,5 +1,10 @@
 """What is wrong with a configuration is told before anything runs."""
 
+import json
+import pathlib
+import subprocess
+import sys
+
 import pytest
 
 from mayo.actions import actions
@@ -7,6 +12,8 @@ from mayo.actions.check import readiness
 from mayo.actions.checks import problems
 from mayo.config import Config
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+Told = dict[str, tuple[int, bool, list[str]]]
 MODEL, DATA = 'models/cifarnet.yaml', 'datasets/fashion_mnist.yaml'
 TRAINER = '{train: {max_epochs: 1, learning_rate: 0.1, optimizer: {type: keras.optimizers.SGD}}}'
 
@@ -171,3 +178,59 @@ def test_stages_that_cannot_be_and_a_teacher_that_is_not_there_are_told_together
     assert len(found) == 2
     assert any(line.startswith('train.distill.checkpoint=pretraind: no such checkpoint in ') for line in found)
     assert 'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.' in found
+
+
+# Every action could run, were its checkpoint and images there.
+EVERYTHING = (
+    *('models/gate/cifarnet.yaml', DATA, 'trainers/anneal.yaml', 'train.max_epochs=1'),
+    *('predict.files=README.md', 'mean.checkpoints=[nope, neither]', 'import.path=nope.h5', 'search.target_macs=30M'),
+    *('system.checkpoint.load=nope', 'system.checkpoint.save=new', 'plot.checkpoints=[nope]'),
+    *('dataset.path.train=nothing-*', 'dataset.path.validate=nothing-*', 'dataset.prepare.source=nope'),
+)
+ASK = """
+import json, sys
+from mayo.actions import actions
+from mayo.cli.main import main
+for name in actions:
+    status = main([*json.loads(sys.argv[1]), name])
+    print(json.dumps([name, status, 'tensorflow' in sys.modules]), file=sys.stderr)
+"""
+ALWAYS = {'ls', 'config', 'info'}  # they answer, whatever is missing
+READS = {'train': ['train', 'validate'], 'slim': ['validate'], 'check': ['train', 'validate']}  # more than their needs say
+WITHOUT_CHECKPOINT = {'ls', 'config', 'prepare', 'info', 'eval-all'}  # eval-all takes those that are there
+
+
+@pytest.fixture(scope='module')
+def told() -> Told:
+    """Of every action, as a word of the command line: the status, whether TensorFlow was imported, and what is told."""
+    words = json.dumps([*EVERYTHING])
+    done = subprocess.run([sys.executable, '-c', ASK, words], cwd=ROOT, capture_output=True, text=True, check=True)
+    answers, lines = {}, []
+    for line in done.stderr.splitlines():
+        if line.startswith('["'):
+            name, status, imported = json.loads(line)
+            answers[name], lines = (status, imported, lines), []
+        else:
+            lines.append(line)
+    return answers
+
+
+@pytest.mark.parametrize('name', actions)
+def test_a_checkpoint_that_is_not_there_is_told_before_tensorflow_starts(name: str, told: Told) -> None:
+    status, imported, lines = told[name]
+    missing = [line for line in lines if '=nope: no such checkpoint in ' in line]
+    assert (status, imported, bool(missing)) == (
+        (0, False, False) if name in ALWAYS else (2, False, name not in WITHOUT_CHECKPOINT)
+    )
+
+
+@pytest.mark.parametrize('name', actions)
+def test_images_that_are_not_there_are_told_before_tensorflow_starts(name: str, told: Told) -> None:
+    modes = [
+        mode
+        for mode in ('train', 'validate')
+        if any(f'dataset.path.{mode}: nothing-* matches' in line for line in told[name][2])
+    ]
+    needs = [mode for mode in ('train', 'validate') if f'dataset.path.{mode}' in actions[name].needs]
+    assert set(needs) <= set(modes)
+    assert sorted(modes) == sorted(READS.get(name, needs))
