@@ -231,6 +231,7 @@ def _checkpoint(session: 'Session') -> str:
 
 
 def overlay_of(path: pathlib.Path) -> pathlib.Path:
+    """The file of the overlay with gates beside a model's file."""
     return path.parent / 'gate' / path.name
 
 
