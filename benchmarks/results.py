@@ -22,11 +22,7 @@ from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-<<<<<<< HEAD
-=======
 from mayo.bench.command import subject
-from mayo.bench.engines import Job, engines
->>>>>>> 25b71c8 (mayo/actions: one file a verb, which declares all that others ask about it; settings are declared by those who read them)
 from mayo.bench.latency import cores, take_turns
 from mayo.bench.worker import Worker
 from mayo.config import Config

@@ -6,22 +6,7 @@
 import re
 from typing import Any
 
-from mayo.util.kinds import (
-    ABOVE_ZERO,
-    AMOUNT,
-    BELOW_ONE,
-    FLAG,
-    FRACTION,
-    MAPPING,
-    NAME,
-    PATHS,
-    TEXT,
-    Kind,
-    choice,
-    each,
-    when,
-    whole,
-)
+from mayo.util.kinds import ABOVE_ZERO, AMOUNT, BELOW_ONE, FLAG, FRACTION, NAME, PATHS, TEXT, Kind, choice, each, when, whole
 from mayo.util.settings import Section, Setting, declare
 
 
@@ -96,8 +81,7 @@ declare(
         Setting('prepare.type', TEXT, None, 'what `prepare` makes records of: the reader in mayo/data/prepare'),
         Setting('prepare.source', TEXT, None, "a path of the user's, before every known one"),
         Setting('prepare.instead', TEXT, None, 'the dataset file to prepare where this one selects among its records'),
-        Setting(
-                    Setting('prepare.known', None, [], 'where packages put it'),
+        Setting('prepare.known', None, [], 'where packages put it'),
         Setting(
             'prepare.classes',
             None,
