@@ -15,7 +15,7 @@ import shutil
 import typing
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from mayo.util.registry import Registry
 from mayo.util.settings import Section, declare, of_session
@@ -31,7 +31,10 @@ NETWORK = (*MODEL, 'model.name', 'dataset.name', 'dataset.task.num_classes')
 VALIDATION = (*NETWORK, 'dataset.path.validate')
 TRAINING_DATA = (*NETWORK, 'dataset.path.train', 'dataset.num_examples_per_epoch.train')
 
-CHECKPOINTS, RECORDS, ARTIFACTS = 'checkpoints', 'records', 'artifacts'  # what actions make and others read
+# What actions make and others read.
+CHECKPOINTS: Final = 'checkpoints'
+RECORDS: Final = 'records'
+ARTIFACTS: Final = 'artifacts'
 Made = Literal['checkpoints', 'records', 'artifacts']
 Reads = Literal['train', 'validate', 'steps']
 

@@ -9,7 +9,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from mayo.actions.base import CHECKPOINTS, RECORDS, Action, Made, actions
+from mayo.actions.base import CHECKPOINTS, RECORDS, Action, Check, Made, actions
 from mayo.config import Config
 from mayo.config.names import object_spec
 from mayo.data.augment import check_steps
@@ -52,7 +52,7 @@ def stops(config: Config, action: Action, made: Collection[Made], incomplete_alo
     """
     missing = lacks(config, action)
     if missing and action.check_first and action.check is not None:
-        checks: Iterable[Callable[[Config], Iterable[str]]] = [functools.partial(action.check, made=made)]
+        checks: Iterable[Callable[[Config], Iterable[str]]] = [_own(action.check, made)]
     else:
         checks = [] if missing or incomplete_alone else _checks(config, action, made)
     lines = Problems()
@@ -105,9 +105,13 @@ def _checks(config: Config, action: Action, made: Collection[Made]) -> Iterator[
         if CHECKPOINTS not in made:
             yield _teacher
     if action.check is not None:
-        yield functools.partial(action.check, made=made)
+        yield _own(action.check, made)
     if action.gated:
         yield functools.partial(_gates, action=action)
+
+
+def _own(check: Check, made: Collection[Made]) -> Callable[[Config], Iterable[str]]:
+    return lambda config: check(config, made)
 
 
 def _preprocessing(config: Config, mode: str) -> Iterator[str]:

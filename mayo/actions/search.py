@@ -62,7 +62,8 @@ def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
 def act(run: Run) -> None:
     """Densities for each layer, by target MACs or accuracy, as YAML."""
     session = run.session
-    from mayo.search.command import Goal, Wanted, searched
+    from mayo.search import Goal
+    from mayo.search.command import Wanted, searched
 
     settings = run.config.get('search')
     target, drop = settings['target_macs'], settings['max_drop']
