@@ -6,9 +6,10 @@ Every file of this folder is imported here, so that adding a layer type is addin
 import importlib
 import pkgutil
 
-from mayo.layers.base import Layer, Tensor, declared_keys, layer_types, parameters, read_layer
+from mayo.layers.base import Layer, declared_keys, layer_types, parameters, read_layer
 from mayo.layers.gate import GateParams
 from mayo.layers.shape import Shape
+from mayo.layers.tensor import Tensor
 
 __all__ = ['GateParams', 'Layer', 'Shape', 'Tensor', 'declared_keys', 'discover', 'layer_types', 'parameters', 'read_layer']
 

@@ -17,41 +17,18 @@ Its keys in YAML are the fields of the class (keys.py). Whatever it leaves out i
 """
 
 import abc
-import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from mayo.layers import keys, old_keys
+from mayo.layers.gate import GateParams
 from mayo.layers.keys import Activation, Flag, PlaceOf
 from mayo.layers.shape import Shape
+from mayo.layers.tensor import Tensor
 from mayo.layers.travel import Travel
 from mayo.util.errors import UserError
 from mayo.util.registry import Registry
-
-if TYPE_CHECKING:
-    from mayo.layers.gate import GateParams
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What a layer stores: LAYER/name in checkpoints, of so many `dims`.
-
-    reads, makes: the axes along which the channels of the layer's input and of its output lie, if any.
-    trained: whether training changes it; otherwise it is a statistic.
-    """
-
-    name: str
-    dims: tuple[int, ...]
-    reads: int | None = None
-    makes: int | None = None
-    trained: bool = True
-
-    @property
-    def size(self) -> int:
-        """Numbers in it."""
-        return math.prod(self.dims)
 
 
 class Layer(abc.ABC):
@@ -79,7 +56,7 @@ class Layer(abc.ABC):
         return self
 
     @property
-    def gate(self) -> 'GateParams | None':
+    def gate(self) -> GateParams | None:
         """The gate that chooses among its output channels, unless there is none."""
         return None
 
@@ -191,8 +168,3 @@ def parameters(layer: Layer, channels: int) -> tuple[int, int]:
     tensors = layer.tensors(channels)
     trained = sum(tensor.size for tensor in tensors if tensor.trained and layer.trains)
     return trained, sum(tensor.size for tensor in tensors) - trained
-
-
-def untrained(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The same, which training leaves as they are."""
-    return tuple(dataclasses.replace(tensor, trained=False) for tensor in tensors)

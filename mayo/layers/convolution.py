@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from mayo.layers import functions
-from mayo.layers.base import Tensor, layer_type, untrained
+from mayo.layers.base import layer_type
 from mayo.layers.gate import GateParams
 from mayo.layers.keys import Count, Padding, Pair
 from mayo.layers.linear import Linear, biases, normalization
 from mayo.layers.shape import Shape, slide
+from mayo.layers.tensor import Tensor, untrained
 from mayo.layers.travel import Apart, Mixed
 from mayo.util.decimals import density_of
 from mayo.util.errors import UserError

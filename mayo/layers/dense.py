@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from mayo.layers.base import Tensor, layer_type
+from mayo.layers.base import layer_type
 from mayo.layers.keys import Count
 from mayo.layers.linear import Linear
 from mayo.layers.shape import Shape
+from mayo.layers.tensor import Tensor
 from mayo.layers.travel import Mixed
 from mayo.util.errors import UserError
 

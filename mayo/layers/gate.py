@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from mayo.layers.base import Tensor
 from mayo.layers.keys import Flag, Fraction, keys_of
 from mayo.layers.policy import Policy, discover, policies
+from mayo.layers.tensor import Tensor
 from mayo.util import kinds
 from mayo.util.decimals import ceil_decimal
 from mayo.util.errors import Problems, UserError, did_you_mean

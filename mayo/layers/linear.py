@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayo.config.names import KNOWN, Spec
-from mayo.layers.base import Tensor, Weighted
+from mayo.layers.base import Weighted
 from mayo.layers.functions import RELU
 from mayo.layers.keys import Activation, Initializer, Normalizer, Regularizer
 from mayo.layers.shape import Shape
+from mayo.layers.tensor import Tensor
 
 ZEROS = Spec('keras.initializers.Zeros')
 

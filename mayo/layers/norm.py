@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mayo.layers.base import Tensor, Weighted, Weightless, layer_type
+from mayo.layers.base import Weighted, Weightless, layer_type
 from mayo.layers.keys import Count, Flag, Fraction, Number
 from mayo.layers.linear import normalization
 from mayo.layers.shape import Shape, need_map
+from mayo.layers.tensor import Tensor
 from mayo.layers.travel import Apart, Travel, Whole
 
 

@@ -18,12 +18,9 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from mayo.util.registry import Registry
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 Boost = Literal['before', 'after', 'never']
 PACKAGE = 'mayo.net.tf.gate'
@@ -31,7 +28,7 @@ _SHARED = ('base', 'kernel', 'regularizer', 'threshold')  # modules there that a
 
 
 class Policy(abc.ABC):
-    """Abstract: what becomes of a gated layer's features. `gate` is its mayo.net.tf.gate.base.Gate.
+    """Abstract: what becomes of a gated layer's features. `gate` is its mayo.net.tf.gate.base.Gate, other values are tensors.
 
     has_shift: whether a gate has b, which takes the place of the norm's shift, as saliency takes that of its scale; without
     it the norm keeps both.
@@ -42,7 +39,7 @@ class Policy(abc.ABC):
     has_shift: ClassVar[bool]
     boost: ClassVar[Boost | None]
 
-    def observe(self, gate: Any, source: 'tf.Tensor', training: bool) -> tuple['tf.Tensor', 'tf.Tensor']:
+    def observe(self, gate: Any, source: Any, training: bool) -> tuple[Any, Any]:
         """(x, s): the source [N, H', W', C'] for the convolution to read, and the summary of its channels in float32."""
         return gate.watch(source, training)
 
@@ -50,21 +47,14 @@ class Policy(abc.ABC):
         """A random generator for each gate, if the policy needs one: `gate.seed_generator`."""
         return None
 
-    def ranking(self, gate: Any, saliency: 'tf.Tensor', training: bool) -> 'tf.Tensor':
+    def ranking(self, gate: Any, saliency: Any, training: bool) -> Any:
         """By what channels compete, in the shape of the saliency g; where the policy says nothing else, by g."""
         return saliency
 
     @abc.abstractmethod
     def apply(
-        self,
-        gate: Any,
-        convolved: 'tf.Tensor',
-        norm: Any,
-        summary: 'tf.Tensor',
-        saliency: 'tf.Tensor',
-        mask: 'tf.Tensor',
-        training: bool,
-    ) -> tuple['tf.Tensor', Any]:
+        self, gate: Any, convolved: Any, norm: Any, summary: Any, saliency: Any, mask: Any, training: bool
+    ) -> tuple[Any, Any]:
         """(y, the policy's own term of the loss). Where the mask is 0, so is y."""
 
 

@@ -78,6 +78,7 @@ def test_a_channel_passes_layers_that_leave_channels_apart(layer):
     'layer',
     [
         {'type': 'softmax'},
+        {'type': 'activation', 'mode': 'softmax'},
         {'type': 'local_response_normalization'},
         {'type': 'reduce_mean', 'axis': 3, 'keepdims': True},
         {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3, 'num_groups': 3},
