@@ -79,8 +79,8 @@ def _incomplete(config: Config, action: Action, missing: Sequence[str]) -> Itera
     for remedy_of_some in dict.fromkeys(map(remedy, missing)):
         keys = [key for key in missing if remedy(key) == remedy_of_some]
         way = remedy_of_some
-        if way == remedy('dataset.name') and config.origin('dataset.holdout') != 'defaults':
-            way = 'say where the images are: dataset.path=DIR'  # datasets/folder.yaml
+        if way == remedy('dataset.name'):
+            way = config.get('dataset.wants') or way
         yield f'`{action.name}` needs {_listed(keys)}, which nothing so far sets; {way}.'
 
 

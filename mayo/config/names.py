@@ -36,7 +36,7 @@ class Initializer(str):
 Arguments = Mapping[str, Any]
 _OF_THIS_NAME: Mapping[str, Kind] = {
     'boundaries': each(NUMBER, least=0),
-    'values': each(NUMBER),
+    'values': each(NUMBER, least=0),
     'seed': or_null(whole()),
     'axis': whole(),
 }

@@ -75,6 +75,13 @@ declare(
             for mode in ('train', 'validate')
         ),
         Setting('holdout', BELOW_ONE, 0.1, 'share of each class that validates where both are the same folder; 0: none'),
+        Setting(
+            'wants',
+            TEXT,
+            None,
+            'what is left for a word to say after the file of a dataset, as the end of a message: '
+            'see datasets/folder.yaml, which leaves dataset.path=DIR',
+        ),
         Setting('num_examples_per_epoch.train', whole(1), None, 'images; folders say theirs'),
         Setting('num_examples_per_epoch.validate', whole(1), None, 'images; folders say theirs'),
         Setting('labels', TEXT, None, 'text file, one class name a line, in label order'),

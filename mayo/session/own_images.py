@@ -15,6 +15,7 @@ from mayo.data.class_name import CLASSES, ClassName, is_text, lines_of
 from mayo.data.tree import Tree, folder_of, held_out, labelled, splits_of, tree_of, without
 from mayo.util.errors import UserError
 from mayo.util.files import find, shown
+from mayo.util.kinds import whole
 
 MODES = ('train', 'validate')
 
@@ -77,10 +78,14 @@ def _fitting(config: Config) -> dict[str, list[Any]]:
     preprocess: Any = config.get('dataset.task.preprocess', None)
     shape = preprocess.get('shape') if isinstance(preprocess, dict) else None
     sides: list[Any] = [shape.get('height'), shape.get('width')] if isinstance(shape, dict) else [None]
-    for mode in MODES if all(type(side) is int for side in sides) else ():
+    for mode in MODES if all(map(whole(1).fits, sides)) else ():
         steps = preprocess.get(mode)
         if isinstance(steps, list) and all(isinstance(step, dict) for step in steps) and not takes_any_size(steps):
-            fitting[mode] = [{'type': 'resize', 'shorter_side': max(sides), 'antialias': True}, {'type': 'crop_or_pad'}, *steps]
+            fitting[mode] = [
+                {'type': 'resize', 'shorter_side': max(map(whole(1).read, sides)), 'antialias': True},
+                {'type': 'crop_or_pad'},
+                *steps,
+            ]
     return fitting
 
 

@@ -12,7 +12,7 @@ from mayo.data.files import count_records, is_local
 from mayo.session.own_images import MODES, known_classes
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import home, shown, whole_file
-from mayo.util.kinds import ANYTHING, TEXT, Kind, each, mapping_of, values_of
+from mayo.util.kinds import ANYTHING, TEXT, Kind, choice, each, mapping_of, values_of
 from mayo.util.kinds import shown as shown_value
 from mayo.util.progress import Progress
 
@@ -106,7 +106,9 @@ def _faults(config: Config, splits: Iterable[str]) -> Iterator[str]:
             if value is not None:
                 kind.checked(value, f'{config.origin(key)}: {key}')
     with problems.collecting():
-        reader = raw_data.readers[config.get('dataset.prepare.type')]
+        key = 'dataset.prepare.type'
+        name = choice(*raw_data.readers).checked(config.get(key), f'{config.origin(key)}: {key}')
+        reader = raw_data.readers[name]
         for split in splits if not problems else ():
             problems += _place_faults(config, split, reader)
     for check in (known_classes, _source) if not problems else ():

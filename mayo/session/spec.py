@@ -8,6 +8,7 @@ from mayo.estimate import shapes
 from mayo.layers import Shape
 from mayo.net import Graph, build_graph
 from mayo.util.errors import Problems, UserError
+from mayo.util.kinds import shown, whole
 
 CLASSES = 'dataset.task.num_classes'
 SHAPE = 'dataset.task.preprocess.shape'
@@ -37,12 +38,12 @@ def input_shape(config: Config) -> Shape:
     sides = config.require(SHAPE, by=NETWORK)
     names = ('height', 'width', 'channels')
     dims: list[Any] = [sides.get(name) for name in names] if isinstance(sides, dict) else [None]
-    if any(isinstance(dim, bool) or not isinstance(dim, int) or dim < 1 for dim in dims):
+    if not all(map(whole(1).fits, dims)):
         raise UserError(
-            f'{config.origin(SHAPE)}: {SHAPE} is {sides!r}, expected {{height: , width: , channels: }}, '
-            'each a whole number, 1 or more.'
+            f'{config.origin(SHAPE)}: {SHAPE} is {shown(sides)}, expected {{height: , width: , channels: }}, '
+            f'each {whole(1).expected}.'
         )
-    return Shape(tuple(dims))
+    return Shape(tuple(map(whole(1).read, dims)))
 
 
 def model_problems(config: Config) -> list[str]:

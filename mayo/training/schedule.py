@@ -10,6 +10,7 @@ from typing import Any
 
 from mayo.config.names import object_spec
 from mayo.util.errors import UserError
+from mayo.util.kinds import is_number
 from mayo.util.registry import Registry
 
 Rate = Callable[[float], float]
@@ -128,7 +129,7 @@ def schedule(name: str, arguments: Mapping[str, Any], max_epochs: float | None =
 
 def learning_rate(value: object, where: str, max_epochs: float | None = None) -> Rate:
     """The learning rate that YAML gives: a number, or `{type: one_cycle, learning_rate: 0.1}`."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return schedule('constant', {'learning_rate': value})
     spec = object_spec(value, where)
     if spec.name not in schedules:

@@ -213,7 +213,10 @@ def test_class_names_may_be_listed_or_in_a_file(here):
             ['dataset.prepare.splits.validate={folder: x, labels: y}'],
             'command line: dataset.prepare.splits.validate: the label file y does not exist.',
         ),
-        (['dataset.prepare.type=idy'], 'unknown dataset.prepare.type `idy`; did you mean idx? Known: cifar, folder, idx.'),
+        (
+            ['dataset.prepare.type=idy'],
+            'command line: dataset.prepare.type is idy, expected one of cifar, folder, idx; did you mean idx?',
+        ),
         (['dataset.prepare.source=absent'], 'dataset.prepare.source: absent does not exist.'),
         (['dataset.prepare.type=null'], '`prepare` needs dataset.prepare.type, which nothing so far sets; name a dataset'),
         (

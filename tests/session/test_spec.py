@@ -74,7 +74,7 @@ def test_without_a_dataset_the_user_is_told_to_name_one():
         '[8, 6, 3]',
         '{height: 8, width: 6, channels: 0}',
         '{height: 8, width: true, channels: 3}',
-        '{height: 8.0, width: 6, channels: 3}',
+        '{height: 8.5, width: 6, channels: 3}',
     ],
 )
 def test_an_input_shape_of_anything_but_three_whole_numbers_is_refused(text):

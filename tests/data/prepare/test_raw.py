@@ -72,7 +72,10 @@ def my(tmp_path_factory: pytest.TempPathFactory) -> Command:
 @pytest.mark.parametrize(
     ('words', 'told'),
     [
-        (['dataset.prepare.type=toy'], "command line: dataset.prepare.type is '?toy'?, expected one of .*toys"),
+        (
+            ['dataset.prepare.type=toy'],
+            r'command line: dataset.prepare.type is toy, expected one of .*toys; did you mean toys\?$',
+        ),
         (['dataset.prepare.splits.train=3'], r'command line: dataset.prepare.splits.train is 3, expected text, or null\.$'),
         (['dataset.prepare.splits.train=attic'], r'dataset.prepare.splits.train: no split is called attic\.$'),
         (['dataset.prepare.source=chest'], r'dataset.prepare.source: chest does not exist\.$'),
