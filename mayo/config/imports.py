@@ -13,10 +13,10 @@ _IMPORT = '_import'
 
 def trees_of_file(path: str | os.PathLike[str]) -> list[Node]:
     """The trees of what a file imports, in order, and then its own. UserError: missing, unreadable, wrong."""
-    found = files.find(path)
-    if found is None:
+    file = files.find(path)
+    if file is None:
         raise UserError(f'{path} does not exist{_hint(str(path), _known_files(path))}')
-    return _imported(found, ())
+    return _imported(file, ())
 
 
 def trees_of_text(text: str, name: str) -> list[Node]:
@@ -65,12 +65,12 @@ def _import_path(item: Node, folder: pathlib.Path, chain: tuple[pathlib.Path, ..
     if not (isinstance(item, Scalar) and isinstance(item.value, str)):
         raise UserError(f'{item.origin}: _import takes the path of a file or a list of them.')
     path = folder / os.path.expanduser(item.value)
-    found = path if path.exists() else files.find(item.value)
-    if found is None:
+    file = path if path.exists() else files.find(item.value)
+    if file is None:
         through = f' (through {" -> ".join(map(_name, chain))})' if len(chain) > 1 else ''
         hint = _hint(item.value, _siblings(path, item.value))
         raise UserError(f'{item.origin}: _import: {_name(path)} does not exist{through}{hint}')
-    return found
+    return file
 
 
 def _refuse_inner_imports(items: dict[str, Node]) -> None:

@@ -48,30 +48,30 @@ def images_of(patterns: str | Sequence[str], where: str = 'predict.files') -> li
     files: list[str] = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         path = os.path.expanduser(pattern)
-        found = (
+        matches = (
             [path]
             if os.path.isfile(path)
             else images_in(path)
             if os.path.isdir(path)
             else [name for name in sorted(glob.glob(path, recursive=True)) if os.path.isfile(name)]
         )
-        if not found:
+        if not matches:
             what = 'holds no image' if os.path.isdir(path) else 'matches no file' if glob.has_magic(path) else 'does not exist'
             problems.append(f'{where}: {pattern} {what}{_similar(path)}')
-        files += found
+        files += matches
     problems.raise_any()
     return list(dict.fromkeys(files))
 
 
 def images_in(folder: str | os.PathLike[str]) -> list[str]:
     """The image files below `folder`, in the order of their names; hidden ones are left out."""
-    found = []
+    images = []
     for above, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        found += [
+        images += [
             os.path.join(above, name) for name in sorted(names) if name.lower().endswith(IMAGES) and not name.startswith('.')
         ]
-    return found
+    return images
 
 
 def _similar(path: str) -> str:
@@ -91,9 +91,9 @@ def _matches(pattern: str) -> list[str]:
     if not is_local(pattern):
         return sorted(tf.io.gfile.glob(pattern))
     for base in (pathlib.Path.cwd(), home(), SHIPPED):
-        found = glob.glob(str(base / os.path.expanduser(pattern)))
-        if found:
-            return sorted(found)
+        files = glob.glob(str(base / os.path.expanduser(pattern)))
+        if files:
+            return sorted(files)
     return []
 
 

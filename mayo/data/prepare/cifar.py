@@ -38,22 +38,22 @@ ARRAYS = {
 def cifar(source: pathlib.Path, split: str, batches: Any, classes: Sequence[ClassName] | None) -> Raw:
     """Batches named without `.bin`, CIFAR's own if none are given, in the order of their names."""
     wanted = batches or STANDARD[split]
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    batches_read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     own = None
     for member in members(source):
         name = member.parts[-1]
         if name.removesuffix('.bin') in wanted:
-            found[name] = _parse(member.read(), member, source)
+            batches_read[name] = _parse(member.read(), member, source)
         elif name in NAMES:
             own = [text.decode() for text in _unpickle(member, member.read(), source)[NAMES[name]]]
         elif name in TEXT_NAMES:
             own = member.read().decode().split()
-    if not found:
+    if not batches_read:
         raise UserError(
             f'{shown(source)} holds no CIFAR batch named {", ".join(wanted)} (for images in a folder '
             'for each class, dataset.prepare.type=folder).'
         )
-    pixels, labels = zip(*(found[name] for name in sorted(found)), strict=True)
+    pixels, labels = zip(*(batches_read[name] for name in sorted(batches_read)), strict=True)
     return of_pixels(np.concatenate(pixels), np.concatenate(labels), texts(classes) or own)
 
 

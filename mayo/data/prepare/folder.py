@@ -56,21 +56,21 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
     """
     images = [member for member in members(source) if member.name.lower().endswith(IMAGES)]
     if isinstance(place, Mapping):
-        found, class_of = _labelled(source, images, **place)
+        chosen, class_of = _labelled(source, images, **place)
     else:
-        found, class_of = _in_folders(source, images, split, place)
-    if not found:
+        chosen, class_of = _in_folders(source, images, split, place)
+    if not chosen:
         raise UserError(
             f'{shown(source)} holds no image as {_shown(place, split)}; dataset.prepare.splits.{split} names '
             'the folder above the class folders.'
         )
-    keys = [class_of(member) for member in found]
+    keys = [class_of(member) for member in chosen]
     classes = classes or [ClassName(key, key) for key in sorted(set(keys))]
-    labels = _numbers(source, found, keys, classes)
+    labels = _numbers(source, chosen, keys, classes)
     return Raw(
         labels,
-        lambda number: checked(found[number], source),
-        lambda number: f'{found[number].name} {found[number].size}',
+        lambda number: checked(chosen[number], source),
+        lambda number: f'{chosen[number].name} {chosen[number].size}',
         texts(classes),
     )
 
@@ -80,9 +80,9 @@ def _in_folders(source: pathlib.Path, images: Sequence[Member], split: str, plac
     own = stem_of(source)
     places = STANDARD[split] if place is None else (place,)
     for candidate in places:
-        found = [image for image in images if len(image.parts) > 1 and _lies_in(own, image.parts[:-2], candidate)]
-        if found:
-            return found, lambda member: member.parts[-2]
+        inside = [image for image in images if len(image.parts) > 1 and _lies_in(own, image.parts[:-2], candidate)]
+        if inside:
+            return inside, lambda member: member.parts[-2]
         direct = [image for image in images if place is None and _lies_in(own, image.parts[:-1], candidate)]
         known = shipped_labels(source) if direct else None
         if known is not None:
@@ -96,8 +96,8 @@ def _labelled(
     """Images directly in `folder`, whose classes the file `labels` says."""
     path, table = find(labels), find(ids) if ids else None
     assert path is not None, 'checked before'
-    found = [image for image in images if _lies_in(stem_of(source), image.parts[:-1], folder)]
-    return found, classes_of(found, Text(path), table)
+    inside = [image for image in images if _lies_in(stem_of(source), image.parts[:-1], folder)]
+    return inside, classes_of(inside, Text(path), table)
 
 
 def _lies_in(own: str, folders: Sequence[str], place: str) -> bool:

@@ -55,9 +55,9 @@ def shipped_labels(source: pathlib.Path) -> Text | None:
     if (folder / DEVKIT).is_file():
         with tarfile.open(folder / DEVKIT) as archive:
             names = archive.getnames()
-        found = next((name for name in names if name.endswith(f'/{KNOWN[-1]}')), None)
-        if found:
-            return Text(pathlib.Path(found), folder / DEVKIT)
+        truth = next((name for name in names if name.endswith(f'/{KNOWN[-1]}')), None)
+        if truth:
+            return Text(pathlib.Path(truth), folder / DEVKIT)
     inside = (pathlib.Path(folder, member.name) for member in members(source)) if source.is_dir() else folder.glob('*')
     paths = {path.name: path for path in inside if path.name in KNOWN and path.is_file()}
     return next((Text(paths[name]) for name in KNOWN if name in paths), None)
@@ -119,4 +119,4 @@ def _of_matlab(content: bytes) -> Mapping[int, str]:
     from scipy.io import loadmat
 
     synsets = loadmat(io.BytesIO(content), squeeze_me=True, variable_names=['synsets'])['synsets']
-    return {int(one['ILSVRC2012_ID']): str(one['WNID']) for one in synsets}
+    return {int(synset['ILSVRC2012_ID']): str(synset['WNID']) for synset in synsets}
