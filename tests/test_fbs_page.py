@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ COMMANDS = re.findall(r'^    ((?:\./my|\S*python) (?:.*\\\n)*.*)$', TEXT, re.MUL
 
 TRAIN = ['train.max_epochs=1', 'train.validate=false', 'system.batch_size=4', 'system.precision=float32']
 # What makes an action short. One that is not here, the test does not know how to run.
-SHORT = {
+SHORT: dict[str, Any] = {
     'prepare': [],
     'info': [],
     'eval': [],
@@ -50,7 +50,7 @@ SHORT = {
     'slim': ['slim.target_macs=150M'],
 }
 # And what makes a dataset small.
-SMALL = {
+SMALL: dict[str, Any] = {
     'cifar10': ['dataset.num_examples_per_epoch.train=10', 'dataset.num_examples_per_epoch.validate=2'],
     'imagenet': [
         'dataset.num_examples_per_epoch.train=4',
@@ -211,7 +211,7 @@ def test_the_table_of_gate_parameters_is_that_of_the_code() -> None:
     for key, default, values in rows:
         assert (yaml.safe_load(default.strip('`')) if default != 'none' else {}) == defaults[key]
         with pytest.raises(UserError) as error:
-            GateParams(**{key: {'nonsense': 1} if key == 'regularizer' else 'nonsense'})
+            GateParams(**{key: cast(Any, {'nonsense': 1} if key == 'regularizer' else 'nonsense')})
         names = re.findall(r'\w+(?=[`,:])', values) if '`' in values else []
         names = sorted(names) if key == 'policy' else names
         listed = (f'one of {", ".join(names)}', ' or '.join(names), f'unknown name `nonsense`. Known: {", ".join(names)}')

@@ -1,6 +1,6 @@
 """What an action has to say of itself; and one session serves the actions of a line until a word changes what it is made of."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_help_lists_the_actions_in_the_order_that_is_told_by_hand() -> None:
     assert list(actions) == list(ORDER)
 
 
-def after(*words, start=None):
+def after(*words: str, start: Any = None) -> Any:
     config = (start or Config.default()).copy()
     for word in words:
         config.merge_word(word)
@@ -43,21 +43,21 @@ def after(*words, start=None):
 
 
 @pytest.fixture
-def run():
+def run() -> Run:
     run = Run(after('model.name=a', '_density=0.5'))
-    run._session, run.evaluation = object(), object()
+    run._session, run.evaluation = cast(Any, object()), cast(Any, object())
     return run
 
 
 @pytest.mark.parametrize('word', ['system.seed=1', 'model.name=b', 'system.checkpoint.load=x', 'train.max_epochs=3'])
-def test_a_word_that_changes_the_configuration_ends_the_session(run, word):
+def test_a_word_that_changes_the_configuration_ends_the_session(run: Run, word: str) -> None:
     run.at(after(word, start=run.config))
     assert (run._session, run.evaluation) == (None, None)
 
 
-def test_a_scratch_key_ends_the_session_where_it_is_used(run):
+def test_a_scratch_key_ends_the_session_where_it_is_used(run: Run) -> None:
     run.at(after('train.weight_decay=$(_density)', start=run.config))
-    run._session = session = object()
+    run._session = session = cast(Any, object())
     run.at(after('_unused=1', start=run.config))
     assert run._session is session
     run.at(after('_density=0.25', start=run.config))
@@ -76,7 +76,7 @@ def test_a_scratch_key_ends_the_session_where_it_is_used(run):
         '_mine=1',
     ],
 )
-def test_a_word_that_changes_only_how_results_are_put_keeps_it(run, word):
+def test_a_word_that_changes_only_how_results_are_put_keeps_it(run: Run, word: str) -> None:
     session, evaluation = run._session, run.evaluation
     config = after(word, start=run.config)
     run.at(config)
@@ -84,14 +84,14 @@ def test_a_word_that_changes_only_how_results_are_put_keeps_it(run, word):
     assert run.config is config
 
 
-def test_a_different_batch_size_of_evaluation_keeps_the_weights(run):
+def test_a_different_batch_size_of_evaluation_keeps_the_weights(run: Run) -> None:
     session = run._session
     run.at(after('eval.batch_size=7', start=run.config))
     assert run._session is session
 
 
 @pytest.mark.parametrize('key', [key for section in OWN for key in section.settings])
-def test_a_setting_of_an_action_alone_changes_no_session(run, key: str) -> None:
+def test_a_setting_of_an_action_alone_changes_no_session(run: Run, key: str) -> None:
     session, config = run._session, run.config.copy()
     config.merge_word(f'{key}=another')
     run.at(config)
@@ -99,14 +99,14 @@ def test_a_setting_of_an_action_alone_changes_no_session(run, key: str) -> None:
 
 
 @pytest.mark.parametrize('name', ['model', 'dataset', 'train', 'system'])
-def test_every_other_setting_does_unless_it_says_so(run, name: str) -> None:
+def test_every_other_setting_does_unless_it_says_so(run: Run, name: str) -> None:
     [section] = [section for section in settings.sections() if section.name == name]
     kept = []
     for key in section.settings:
         config = run.config.copy()
         config.merge_word(f'{key}=another')
         other = Run(run.config)
-        other._session = session = object()
+        other._session = session = cast(Any, object())
         other.at(config)
         kept += [key] * (other._session is session)
     assert kept == [key for key in ('system.checkpoint.save', 'system.log.every_seconds') if key in section.settings]

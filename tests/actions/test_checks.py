@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ MODEL, DATA = 'models/cifarnet.yaml', 'datasets/fashion_mnist.yaml'
 TRAINER = '{train: {max_epochs: 1, learning_rate: 0.1, optimizer: {type: keras.optimizers.SGD}}}'
 
 
-def configuration(*words, trainer=False):
+def configuration(*words: str, trainer: bool = False) -> Config:
     config = Config.default()
     if trainer:
         config.merge_text(TRAINER, 'trainer.yaml')
@@ -27,16 +28,16 @@ def configuration(*words, trainer=False):
     return config
 
 
-def test_a_complete_configuration_has_no_problems():
+def test_a_complete_configuration_has_no_problems() -> None:
     assert problems(configuration(MODEL, DATA), 'eval') == []
 
 
 @pytest.mark.parametrize('action', ['ls', 'config', 'check'])
-def test_actions_that_only_look_need_nothing(action):
+def test_actions_that_only_look_need_nothing(action: str) -> None:
     assert problems(configuration(), action) == []
 
 
-def test_what_an_action_lacks_is_one_line_for_each_file_to_name():
+def test_what_an_action_lacks_is_one_line_for_each_file_to_name() -> None:
     model, data = problems(configuration(), 'eval')
     assert model == (
         '`eval` needs model.layers, model.graph, dataset.task.preprocess.shape and model.name, which '
@@ -48,7 +49,7 @@ def test_what_an_action_lacks_is_one_line_for_each_file_to_name():
     )
 
 
-def test_training_without_a_trainer_is_told():
+def test_training_without_a_trainer_is_told() -> None:
     [problem] = problems(configuration(MODEL, DATA), 'train')
     assert problem == (
         '`train` needs train.max_epochs, train.optimizer and train.learning_rate, which nothing so far '
@@ -57,23 +58,23 @@ def test_training_without_a_trainer_is_told():
 
 
 @pytest.mark.parametrize('action', [name for name in actions if not actions[name].any_configuration])
-def test_a_key_that_nobody_reads_is_a_mistake_for_every_action(action):
+def test_a_key_that_nobody_reads_is_a_mistake_for_every_action(action: Any) -> None:
     found = problems(configuration(MODEL, DATA, 'system.chekpoint.load=x'), action)
     message = 'nothing reads the key system.chekpoint; did you mean system.checkpoint?'
     assert any(message in line for line in found)
 
 
-def test_keys_of_the_users_own_start_with_an_underscore():
+def test_keys_of_the_users_own_start_with_an_underscore() -> None:
     assert problems(configuration(MODEL, DATA, '_mine.key=3', 'model._mine=4'), 'eval') == []
 
 
-def test_one_value_in_place_of_a_section_is_a_mistake():
+def test_one_value_in_place_of_a_section_is_a_mistake() -> None:
     assert problems(configuration('dataset.path=/data'), 'config') == [
         'command line: dataset.path is a value, expected a mapping with the keys train, validate.'
     ]
 
 
-def test_mistakes_of_every_kind_are_told_together():
+def test_mistakes_of_every_kind_are_told_together() -> None:
     found = problems(configuration(MODEL, DATA, 'system.batch_size=0', 'modle.name=x'), 'train')
     assert [next(part for part in ('modle', '`train`', 'system.batch_size') if part in line) for line in found] == [
         'modle',
@@ -82,13 +83,13 @@ def test_mistakes_of_every_kind_are_told_together():
     ]
 
 
-def test_a_wrong_layer_is_told_with_its_place():
+def test_a_wrong_layer_is_told_with_its_place() -> None:
     [problem] = problems(configuration(MODEL, DATA, 'model.layers.conv0.strid=2'), 'info')
     assert problem.startswith('command line: model.layers.conv0')
     assert 'did you mean stride?' in problem
 
 
-def test_a_wrong_preprocessing_step_is_told_for_the_mode_that_uses_it():
+def test_a_wrong_preprocessing_step_is_told_for_the_mode_that_uses_it() -> None:
     config = configuration(MODEL, DATA, 'dataset.task.preprocess.validate=[{type: random_flp}]')
     [problem] = problems(config, 'eval')
     assert problem.startswith(
@@ -97,23 +98,23 @@ def test_a_wrong_preprocessing_step_is_told_for_the_mode_that_uses_it():
     assert problems(config, 'info') == []
 
 
-def test_missing_data_say_what_there_is(tmp_path):
+def test_missing_data_say_what_there_is(tmp_path: pathlib.Path) -> None:
     config = configuration(MODEL, DATA, 'dataset.path.validate=datasets/fashion_mnist/nothing-*')
     [problem] = problems(config, 'eval')
     assert problem.startswith('command line: dataset.path.validate: datasets/fashion_mnist/nothing-* matches no file')
     assert 'test.tfrecord' in problem
 
 
-def test_data_at_a_url_are_not_looked_for():
+def test_data_at_a_url_are_not_looked_for() -> None:
     assert problems(configuration(MODEL, DATA, 'dataset.path.validate=gs://bucket/test-*'), 'eval') == []
 
 
-def test_data_that_prepare_makes_on_the_same_line_may_be_missing():
+def test_data_that_prepare_makes_on_the_same_line_may_be_missing() -> None:
     config = configuration(MODEL, DATA, 'dataset.path.validate=nothing-*')
     assert problems(config, 'eval', earlier={'prepare'}) == []
 
 
-def test_a_missing_checkpoint_is_told_unless_the_line_makes_it(tmp_path):
+def test_a_missing_checkpoint_is_told_unless_the_line_makes_it(tmp_path: pathlib.Path) -> None:
     config = configuration(MODEL, DATA, 'system.checkpoint.load=nothing', f'system.checkpoint.path={tmp_path}')
     [problem] = problems(config, 'eval')
     assert problem.startswith('system.checkpoint.load=nothing: no such checkpoint')
@@ -133,20 +134,20 @@ def test_a_missing_checkpoint_is_told_unless_the_line_makes_it(tmp_path):
         ('train.learning_rate=-1', 'expected'),
     ],
 )
-def test_a_wrong_trainer_is_told(word, message):
+def test_a_wrong_trainer_is_told(word: str, message: str) -> None:
     first, *_ = problems(configuration(MODEL, DATA, word, trainer=True), 'train', earlier={'prepare'})
     assert first.startswith('command line: train.')
     assert message in first
 
 
-def test_check_looks_at_every_action_whose_settings_are_complete():
+def test_check_looks_at_every_action_whose_settings_are_complete() -> None:
     config = configuration(MODEL, DATA, 'dataset.path.validate=nothing-*', 'model.layers.conv0.stride=x')
     found = problems(config, 'check')
     assert any('nothing-*' in line for line in found)
     assert any('conv0' in line for line in found)
 
 
-def test_readiness_lists_what_is_missing_for_each_action():
+def test_readiness_lists_what_is_missing_for_each_action() -> None:
     ready = readiness(configuration(MODEL, DATA))
     assert ready['eval'] == []
     assert ready['train'] == ['train.max_epochs', 'train.optimizer', 'train.learning_rate']
@@ -162,17 +163,17 @@ ANNEAL = (
 )
 
 
-def test_annealing_with_its_trainer_is_complete():
+def test_annealing_with_its_trainer_is_complete() -> None:
     assert problems(configuration(*ANNEAL), 'anneal') == []
 
 
-def test_annealing_needs_gates():
+def test_annealing_needs_gates() -> None:
     assert problems(configuration(MODEL, *ANNEAL[1:]), 'anneal') == [
         'models/cifarnet.yaml:16: `anneal` needs a model with gates, e.g. models/gate/cifarnet.yaml; this one has none.'
     ]
 
 
-def test_stages_that_cannot_be_and_a_teacher_that_is_not_there_are_told_together():
+def test_stages_that_cannot_be_and_a_teacher_that_is_not_there_are_told_together() -> None:
     words = ('train.anneal.densities=[0.5, 0.7]', 'train.distill.checkpoint=pretraind')
     found = problems(configuration(*ANNEAL, *words), 'anneal')
     assert len(found) == 2
@@ -196,7 +197,11 @@ for name in actions:
     print(json.dumps([name, status, 'tensorflow' in sys.modules]), file=sys.stderr)
 """
 ALWAYS = {'ls', 'config', 'info'}  # they answer, whatever is missing
-READS = {'train': ['train', 'validate'], 'slim': ['validate'], 'check': ['train', 'validate']}  # more than their needs say
+READS: dict[str, Any] = {
+    'train': ['train', 'validate'],
+    'slim': ['validate'],
+    'check': ['train', 'validate'],
+}  # more than their needs say
 WITHOUT_CHECKPOINT = {'ls', 'config', 'prepare', 'info', 'eval-all'}  # eval-all takes those that are there
 
 
@@ -205,7 +210,8 @@ def told() -> Told:
     """Of every action, as a word of the command line: the status, whether TensorFlow was imported, and what is told."""
     words = json.dumps([*EVERYTHING])
     done = subprocess.run([sys.executable, '-c', ASK, words], cwd=ROOT, capture_output=True, text=True, check=True)
-    answers, lines = {}, []
+    answers: dict[str, Any] = {}
+    lines: list[Any] = []
     for line in done.stderr.splitlines():
         if line.startswith('["'):
             name, status, imported = json.loads(line)

@@ -1,6 +1,9 @@
 """`import-weights`: what it takes, what it says of what it cannot take, before and while it runs."""
 
 import logging
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,13 +13,14 @@ from mayo.actions import Run, actions
 from mayo.actions.checks import problems
 from mayo.actions.import_weights import import_weights, mapping, source
 from mayo.cli.main import main
+from mayo.config import Config
 from mayo.session.base import Session
 from mayo.util.errors import UserError
 
 MAP = 'layers: {"c(\\\\d)(_bn)?": "conv{1}", top: logits, extra: null}\n'
 
 
-def layers(draw, channels=1, classes=3):
+def layers(draw: Any, channels: int = 1, classes: int = 3) -> Any:
     """What Keras would have for the tiny network; its layers and their variables."""
     made = {}
     for index, depth in ((0, channels), (1, 6)):
@@ -26,7 +30,7 @@ def layers(draw, channels=1, classes=3):
     return made | {'top': top, 'extra': {'mean': np.ones(3)}}
 
 
-def write(path, made):
+def write(path: Any, made: Any) -> Any:
     with h5py.File(path, 'w') as file:
         file.attrs['layer_names'] = [name.encode() for name in made]
         for layer, variables in made.items():
@@ -38,11 +42,11 @@ def write(path, made):
 
 
 @pytest.fixture
-def importing(config_of, tmp_path):
+def importing(config_of: Callable[..., Config], tmp_path: pathlib.Path) -> Callable[..., Session]:
     """importing(layers, *words): a session that is to import them."""
     (tmp_path / 'map.yaml').write_text(MAP)
 
-    def make(made, *words, **options):
+    def make(made: Any, *words: str, **options: Any) -> Session:
         path = write(tmp_path / 'theirs.h5', made)
         return Session(
             config_of(
@@ -57,7 +61,9 @@ def importing(config_of, tmp_path):
     return make
 
 
-def test_what_is_imported_is_a_checkpoint_like_any(importing, config_of, caplog):
+def test_what_is_imported_is_a_checkpoint_like_any(
+    importing: Callable[..., Session], config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, 'mayo')
     made = layers(np.random.default_rng(0))
     prefix = import_weights(importing(made | {'other': {'kernel': np.ones(2)}}))
@@ -73,7 +79,7 @@ def test_what_is_imported_is_a_checkpoint_like_any(importing, config_of, caplog)
     assert 'extra' not in caplog.text
 
 
-def test_gates_start_from_the_batch_norm_of_the_file(importing):
+def test_gates_start_from_the_batch_norm_of_the_file(importing: Callable[..., Session]) -> None:
     made = layers(np.random.default_rng(0))
     session = importing(made, gated=True)
     import_weights(session)
@@ -81,7 +87,9 @@ def test_gates_start_from_the_batch_norm_of_the_file(importing):
     assert not session.named()['tiny/conv0/gate/weights'].numpy().any()
 
 
-def test_missing_unused_and_other_shapes_are_listed_and_nothing_is_written(importing, tmp_path):
+def test_missing_unused_and_other_shapes_are_listed_and_nothing_is_written(
+    importing: Callable[..., Session], tmp_path: pathlib.Path
+) -> None:
     made = layers(np.random.default_rng(0), classes=5)
     del made['c1_bn']
     with pytest.raises(UserError) as error:
@@ -94,7 +102,9 @@ def test_missing_unused_and_other_shapes_are_listed_and_nothing_is_written(impor
     assert not list(tmp_path.rglob('*.index'))
 
 
-def test_without_strict_the_rest_keeps_what_was_loaded_before(importing, config_of):
+def test_without_strict_the_rest_keeps_what_was_loaded_before(
+    importing: Callable[..., Session], config_of: Callable[..., Config]
+) -> None:
     before = Session(config_of('system.seed=9'))
     before.save('before')
     made = layers(np.random.default_rng(0), classes=5)
@@ -115,7 +125,9 @@ SAID = [
 
 
 @pytest.mark.parametrize('name, message', SAID)
-def test_a_file_that_cannot_be_imported_is_said_before_anything_runs(config_of, tmp_path, monkeypatch, name, message):
+def test_a_file_that_cannot_be_imported_is_said_before_anything_runs(
+    config_of: Callable[..., Config], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / 'theirs.h5', {})
     (tmp_path / 'folder').mkdir()
@@ -127,7 +139,7 @@ def test_a_file_that_cannot_be_imported_is_said_before_anything_runs(config_of, 
     assert message in problem
 
 
-def test_the_settings_that_are_needed_are_asked_for(config_of):
+def test_the_settings_that_are_needed_are_asked_for(config_of: Callable[..., Config]) -> None:
     assert problems(config_of(), 'import-weights') == [
         '`import-weights` needs import.path, which nothing so far sets; say which file, e.g. import.path=vgg16.h5.',
         '`import-weights` needs system.checkpoint.save, which nothing so far sets; '
@@ -135,7 +147,7 @@ def test_the_settings_that_are_needed_are_asked_for(config_of):
     ]
 
 
-def test_a_model_without_a_mapping_says_which_have_one(config_of, tmp_path):
+def test_a_model_without_a_mapping_says_which_have_one(config_of: Callable[..., Config], tmp_path: pathlib.Path) -> None:
     config = config_of(f'import.path={write(tmp_path / "theirs.h5", {})}')
     with pytest.raises(
         UserError,
@@ -147,13 +159,15 @@ def test_a_model_without_a_mapping_says_which_have_one(config_of, tmp_path):
         mapping(config_of(f'import.path={tmp_path}/theirs.h5', 'import.mapping=mine.yaml'))
 
 
-def test_a_bundle_needs_no_mapping(config_of, importing):
+def test_a_bundle_needs_no_mapping(config_of: Callable[..., Config], importing: Callable[..., Session]) -> None:
     prefix = Session(config_of()).save('mine')
     assert mapping(config_of(f'import.path={prefix}')) is None
     assert source(config_of(f'import.path={prefix}.index')) == source(config_of(f'import.path={prefix}')) == prefix
 
 
-def test_the_command_imports_and_goes_on_with_the_weights(importing, monkeypatch, capsys):
+def test_the_command_imports_and_goes_on_with_the_weights(
+    importing: Callable[..., Session], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = importing(layers(np.random.default_rng(0)))
     run = Run(session.config)
     actions['import-weights'].run(run)
@@ -161,7 +175,7 @@ def test_the_command_imports_and_goes_on_with_the_weights(importing, monkeypatch
     assert 'top-1' in capsys.readouterr().out
 
 
-def test_a_mistake_ends_with_status_two_and_one_message(capsys):
+def test_a_mistake_ends_with_status_two_and_one_message(capsys: pytest.CaptureFixture[str]) -> None:
     words = 'models/vgg16.yaml datasets/imagenet.yaml import.path=none.h5 system.checkpoint.save=x import-weights'
     assert main(words.split()) == 2
     assert capsys.readouterr().err == 'command line: import.path: none.h5 does not exist.\n'

@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from mayo.util.errors import UserError
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def record(model='gate/cifarnet', counts=None, classes=10, density=0.5):
+def record(model: str = 'gate/cifarnet', counts: Any = None, classes: int = 10, density: float = 0.5) -> Any:
     config = Config.default()
     config.merge_file(ROOT / f'models/{model}.yaml')
     config.merge_word(f'dataset.task.num_classes={classes}')
@@ -28,11 +29,11 @@ def record(model='gate/cifarnet', counts=None, classes=10, density=0.5):
 
 
 @pytest.fixture(scope='module')
-def gated():
+def gated() -> Any:
     return record()
 
 
-def test_the_totals_of_the_table_stand_below_it_to_the_last_digit(gated):
+def test_the_totals_of_the_table_stand_below_it_to_the_last_digit(gated: Any) -> None:
     text = render(gated)
     for line in (
         'parameters  1,439,626 trainable, 2,176 non-trainable',
@@ -44,7 +45,7 @@ def test_the_totals_of_the_table_stand_below_it_to_the_last_digit(gated):
         assert f'\n{line}' in text
 
 
-def test_the_table_has_a_row_for_each_layer(gated):
+def test_the_table_has_a_row_for_each_layer(gated: Any) -> None:
     lines = render(gated).splitlines()
     header = lines[2].split()
     row = next(line for line in lines if line.startswith('conv4 ')).split()
@@ -65,7 +66,7 @@ def test_the_table_has_a_row_for_each_layer(gated):
     ]
 
 
-def test_a_dense_network_has_no_lines_about_gates():
+def test_a_dense_network_has_no_lines_about_gates() -> None:
     text = render(record('cifarnet'))
     assert 'densities' not in text
     assert text.splitlines()[-1] == 'dense       174,301,824 MACs, nothing skipped'
@@ -73,7 +74,7 @@ def test_a_dense_network_has_no_lines_about_gates():
 
 @pytest.mark.parametrize('model', ['gate/cifarnet', 'gate/vgg16_compact'])
 @pytest.mark.parametrize('width', [62, 80, 100, 120, 160, 200])
-def test_no_line_is_wider_than_the_screen(model, width):
+def test_no_line_is_wider_than_the_screen(model: str, width: int) -> None:
     text = render(record(model, classes=1000), width=width)
     assert max(map(len, text.splitlines())) <= width
     assert text.isascii()
@@ -88,20 +89,20 @@ def test_no_line_is_wider_than_the_screen(model, width):
         (60, ['57.9M']),
     ],
 )
-def test_a_wider_screen_shows_more(gated, width, shown):
+def test_a_wider_screen_shows_more(gated: Any, width: int, shown: list[str]) -> None:
     table = render(gated, width=width).split('\n\n')[1]
     assert [word for word in ('type', '57,905,472', '57.9M', 'outputs') if word in table] == shown
 
 
-def test_a_pipe_gets_every_digit(gated):
+def test_a_pipe_gets_every_digit(gated: Any) -> None:
     assert render(gated) == render(gated, width=1000)
 
 
-def test_a_screen_too_narrow_for_any_table_gets_the_smallest(gated):
+def test_a_screen_too_narrow_for_any_table_gets_the_smallest(gated: Any) -> None:
     assert 'conv0' in render(gated, width=20)
 
 
-def test_measured_densities_are_told_from_configured_ones():
+def test_measured_densities_are_told_from_configured_ones() -> None:
     counts = {f'conv{index}': np.array([0, 10, 20]) for index in range(8)}
     text = render(record(counts=counts))
     assert text.startswith('cifarnet on 32x32x3, one image; densities measured over 3 images\n')
@@ -109,7 +110,7 @@ def test_measured_densities_are_told_from_configured_ones():
     assert render(record()).startswith('cifarnet on 32x32x3, one image; densities as configured\n')
 
 
-def test_json_and_yaml_hold_the_same_numbers(gated):
+def test_json_and_yaml_hold_the_same_numbers(gated: Any) -> None:
     data = json.loads(render(gated, 'json'))
     assert yaml.safe_load(render(gated, 'yaml')) == data
     assert data['total']['executed'] == 44_155_840
@@ -117,26 +118,26 @@ def test_json_and_yaml_hold_the_same_numbers(gated):
     assert (data['model'], data['input_shape'], data['images']) == ('cifarnet', [32, 32, 3], 0)
 
 
-def test_the_columns_of_csv_add_up_to_the_totals(gated):
+def test_the_columns_of_csv_add_up_to_the_totals(gated: Any) -> None:
     rows = list(csv.DictReader(io.StringIO(render(gated, 'csv'))))
     assert {key: sum(int(row[key]) for row in rows) for key in SUMMED} == gated.total
     assert rows[4]['density'] == ''
     assert rows[3] | {'name': 'conv3', 'shape': '15x15x128', 'density': '0.5'} == rows[3]
 
 
-def test_machines_get_measured_numbers_that_json_can_write():
+def test_machines_get_measured_numbers_that_json_can_write() -> None:
     counts = {f'conv{index}': np.array([0, 10, 20]) for index in range(8)}
     for name in FORMATS:
         assert render(record(counts=counts), name)
 
 
-def test_an_unknown_format_is_told_with_the_known_ones(gated):
+def test_an_unknown_format_is_told_with_the_known_ones(gated: Any) -> None:
     with pytest.raises(UserError) as error:
         render(gated, 'jsn')
     assert str(error.value) == 'info.format is jsn, expected table, json, yaml, csv; did you mean json?'
 
 
-def test_info_imports_no_tensorflow_and_no_numpy():
+def test_info_imports_no_tensorflow_and_no_numpy() -> None:
     code = (
         'import sys; from mayo.config import Config; from mayo.actions.info import info; from mayo.estimate.table import render; '
         'config = Config.default(); config.merge_file("models/gate/vgg16.yaml"); '

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from mayo.actions.mean import load_mean
 from mayo.checkpoint import bundle
 from mayo.checkpoint.mean import mean_of
 from mayo.cli.main import main
+from mayo.config import Config
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate_all
 from mayo.util.errors import UserError
@@ -21,10 +24,10 @@ VARIANCE = 'tiny/conv0/BatchNorm/moving_variance'
 
 
 @pytest.fixture
-def saved(config_of):
+def saved(config_of: Callable[..., Config]) -> Callable[..., Any]:
     """saved(name, seed): a checkpoint of the tiny network with the weights of that seed; its tensors."""
 
-    def make(name, seed, *words, **options):
+    def make(name: str, seed: int, *words: str, **options: Any) -> Any:
         session = Session(config_of(f'system.seed={seed}', *words, **options))
         session.images_seen = 96 * seed
         variance = session.named()[VARIANCE]
@@ -34,7 +37,9 @@ def saved(config_of):
     return make
 
 
-def test_weights_and_statistics_are_averaged_by_their_shares_and_saved(saved, config_of, caplog):
+def test_weights_and_statistics_are_averaged_by_their_shares_and_saved(
+    saved: Callable[..., Any], config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, 'mayo')
     one, other = saved('one', 1), saved('other', 2)
     session = Session(config_of('mean.checkpoints={one: 1, other: 3}'))
@@ -47,28 +52,30 @@ def test_weights_and_statistics_are_averaged_by_their_shares_and_saved(saved, co
     np.testing.assert_array_equal(kept[WEIGHTS], session.named()[WEIGHTS].numpy())
 
 
-def test_in_a_list_all_count_the_same(saved, config_of):
+def test_in_a_list_all_count_the_same(saved: Callable[..., Any], config_of: Callable[..., Config]) -> None:
     parts = [saved(name, seed) for seed, name in enumerate(('a', 'b', 'c'), 1)]
     session = Session(config_of('mean.checkpoints=[a, b, c]'))
     load_mean(session)
     np.testing.assert_allclose(session.named()[WEIGHTS].numpy(), sum(part[WEIGHTS] for part in parts) / 3, rtol=1e-5, atol=1e-7)
 
 
-def test_two_names_of_one_checkpoint_count_twice(saved, config_of):
+def test_two_names_of_one_checkpoint_count_twice(saved: Callable[..., Any], config_of: Callable[..., Config]) -> None:
     one, other = saved('one', 1), saved('other', 2)
     session = Session(config_of('mean.checkpoints=[one, other, other.index]'))
     load_mean(session)
     np.testing.assert_allclose(session.named()[WEIGHTS].numpy(), (one[WEIGHTS] + 2 * other[WEIGHTS]) / 3, rtol=1e-5, atol=1e-7)
 
 
-def test_what_training_left_beside_the_weights_is_not_taken(saved):
+def test_what_training_left_beside_the_weights_is_not_taken(saved: Callable[..., Any]) -> None:
     one, other = saved('one', 1), saved('other', 2)
     both = mean_of({'one': one | {'mayo/training/optimizer/0': np.float32(1)}, 'other': other}, [1, 1], 'mean.checkpoints')
     assert both.keys() == one.keys()
     assert both['imgs_seen'] == 96
 
 
-def test_checkpoints_of_other_networks_are_refused_together(saved, config_of):
+def test_checkpoints_of_other_networks_are_refused_together(
+    saved: Callable[..., Any], config_of: Callable[..., Config]
+) -> None:
     saved('one', 1)
     saved('gated', 1, gated=True)
     saved('wide', 1, 'model.layers.conv1.num_outputs=7')
@@ -79,15 +86,17 @@ def test_checkpoints_of_other_networks_are_refused_together(saved, config_of):
     assert re.search('wide is of another network than .*one: tiny/conv1/BatchNorm/beta, .* more differ in shape', wide)
 
 
-def test_slimmed_networks_with_other_channels_left_are_refused():
-    one = {'tiny/w': np.ones(2, np.float32), 'mayo/kept/conv0': np.array([1, 1, 0], np.uint8)}
-    other = one | {'mayo/kept/conv0': np.array([1, 0, 1], np.uint8)}
+def test_slimmed_networks_with_other_channels_left_are_refused() -> None:
+    one: dict[str, Any] = {'tiny/w': np.ones(2, np.float32), 'mayo/kept/conv0': np.array([1, 1, 0], np.uint8)}
+    other: dict[str, Any] = one | {'mayo/kept/conv0': np.array([1, 0, 1], np.uint8)}
     assert mean_of({'one': one, 'same': one}, [1, 1], 'mean.checkpoints').keys() == one.keys()
     with pytest.raises(UserError, match='other is of another network than one: mayo/kept/conv0 differ'):
         mean_of({'one': one, 'other': other}, [1, 1], 'mean.checkpoints')
 
 
-def test_the_actions_after_it_work_with_the_mean(saved, config_of, capsys):
+def test_the_actions_after_it_work_with_the_mean(
+    saved: Callable[..., Any], config_of: Callable[..., Config], capsys: pytest.CaptureFixture[str]
+) -> None:
     saved('one', 1)
     saved('other', 2)
     run = Run(config_of('mean.checkpoints=[one, other]', 'system.checkpoint.save=both'))
@@ -100,7 +109,9 @@ def test_the_actions_after_it_work_with_the_mean(saved, config_of, capsys):
     assert first == second
 
 
-def test_everything_is_asked_for_and_looked_up_before_anything_runs(saved, config_of):
+def test_everything_is_asked_for_and_looked_up_before_anything_runs(
+    saved: Callable[..., Any], config_of: Callable[..., Config]
+) -> None:
     saved('one', 1)
     assert problems(config_of(), 'mean') == [
         '`mean` needs mean.checkpoints, which nothing so far sets; name them before it, e.g. mean.checkpoints=[slim,tuned].'
@@ -113,23 +124,23 @@ def test_everything_is_asked_for_and_looked_up_before_anything_runs(saved, confi
 
 
 @pytest.mark.parametrize('value', ['one', '[one]', '[one, 2]', '{one: 1}', '{one: 1, other: 0}', '{one: 1, other: much}'])
-def test_another_kind_of_value_is_told(config_of, value):
+def test_another_kind_of_value_is_told(config_of: Callable[..., Config], value: str) -> None:
     [told] = problems(config_of(f'mean.checkpoints={value}'), 'mean')
     assert told.endswith('expected two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}.')
 
 
-def test_a_mistake_ends_with_status_two(capsys):
+def test_a_mistake_ends_with_status_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['models/cifarnet.yaml', 'datasets/cifar10.yaml', 'mean.checkpoints=[pretrained,nothing]', 'mean', 'eval']) == 2
     assert 'mean.checkpoints=nothing: no such checkpoint' in capsys.readouterr().err
 
 
-def test_what_the_weights_are_called_follows_them(saved, config_of):
+def test_what_the_weights_are_called_follows_them(saved: Callable[..., Any], config_of: Callable[..., Config]) -> None:
     saved('one', 1)
     session = Session(config_of('mean.checkpoints=[one, other]', 'system.checkpoint.save=both'))
     assert session.weights is None
     saved('other', 2)
     load_mean(session)
-    assert re.fullmatch(r'the mean of \S*one \(50%\), \S*other \(50%\)', session.weights)
+    assert re.fullmatch(r'the mean of \S*one \(50%\), \S*other \(50%\)', session.weights or '')
     session.save()
     assert session.weights == 'both'
     loaded = Session(config_of('system.checkpoint.load=both'))

@@ -36,14 +36,14 @@ SHAPES = {
 
 
 @pytest.fixture(scope='session')
-def tiny_config():
+def tiny_config() -> Config:
     config = Config.default()
     config.merge_text(LAYERS, 'tiny.yaml')
     return config
 
 
 @pytest.fixture(scope='session')
-def subject(tiny_config):
+def subject(tiny_config: Config) -> Subject:
     random = np.random.default_rng(0)
     weights = {name: random.normal(0.2, 0.5, shape).astype(np.float32) for name, shape in SHAPES.items()}
     return Subject('tiny', model_graph(tiny_config), Shape((8, 8, 2)), weights, 'random weights')

@@ -1,22 +1,27 @@
 """`bench` as a user types it: real processes, one tiny network."""
 
 import json
+import pathlib
 
 import pytest
 
+from mayo.bench import Subject
 from mayo.cli.main import main
+from mayo.config import Config
 
 MODES = {('dense', 'tensorflow'), ('masked', 'tensorflow'), ('compact', 'tensorflow')}
 
 
 @pytest.fixture
-def tiny_yaml(tmp_path, tiny_config):
+def tiny_yaml(tmp_path: pathlib.Path, tiny_config: Config) -> str:
     path = tmp_path / 'tiny.yaml'
     path.write_text(tiny_config.to_yaml())
     return str(path)
 
 
-def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsys):
+def test_bench_measures_every_mode_in_its_own_process(
+    tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / 'bench.json'
     words = [
         tiny_yaml,
@@ -63,12 +68,14 @@ def test_bench_measures_every_mode_in_its_own_process(tiny_yaml, tmp_path, capsy
         ('bench.plot=a.gif', 'command line: bench.plot is a.gif, expected a path that ends in .png, .svg or .pdf.'),
     ],
 )
-def test_a_wrong_setting_is_told_before_anything_runs(tiny_yaml, word, message, capsys):
+def test_a_wrong_setting_is_told_before_anything_runs(
+    tiny_yaml: str, word: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([tiny_yaml, word, 'bench']) == 2
     assert capsys.readouterr().err.strip() == message
 
 
-def test_engines_agree_and_an_exported_file_is_measured_beside_them(subject, tmp_path):
+def test_engines_agree_and_an_exported_file_is_measured_beside_them(subject: Subject, tmp_path: pathlib.Path) -> None:
     for package in ('onnx', 'onnxruntime', 'openvino'):
         pytest.importorskip(package)
     from mayo.bench import Plan, measure
@@ -94,7 +101,7 @@ def test_engines_agree_and_an_exported_file_is_measured_beside_them(subject, tmp
     assert all(one.difference is None or one.difference < 1e-4 for one in group.measurements)
 
 
-def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(subject, tmp_path):
+def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(subject: Subject, tmp_path: pathlib.Path) -> None:
     import tensorflow as tf
 
     from mayo.bench import Plan, measure
@@ -113,7 +120,7 @@ def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(sub
     assert found.notes == ('one tensorflow is left out: takes 1 images at once, not 3.',)
 
 
-def test_a_tflite_file_is_measured(subject, tmp_path):
+def test_a_tflite_file_is_measured(subject: Subject, tmp_path: pathlib.Path) -> None:
     pytest.importorskip('ai_edge_litert')
     import tensorflow as tf
 
@@ -128,7 +135,7 @@ def test_a_tflite_file_is_measured(subject, tmp_path):
     assert found.notes == ()
 
 
-def test_bench_draws_what_it_measured(tiny_yaml, tmp_path, capsys):
+def test_bench_draws_what_it_measured(tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip('matplotlib')
     picture = tmp_path / 'bench.svg'
     words = ['bench.networks=[dense,compact]', 'bench.engines=[tensorflow]', 'bench.rounds=1', 'bench.images=1']

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mayo.bench import Subject
 from mayo.bench.modes import NETWORKS, Mode, densities_of, engines_of_networks, macs_of, modes_of
 from mayo.config import Config
 from mayo.estimate import estimate
@@ -10,7 +11,7 @@ from mayo.net.tf.engines import engines, of_file
 from mayo.util import settings
 
 
-def test_the_settings_allow_the_networks_and_engines_that_there_are():
+def test_the_settings_allow_the_networks_and_engines_that_there_are() -> None:
     kinds = {key: setting.kind for key, setting in settings.settings().items()}
     running = [name for name in engines if engines[name].compact]
     assert kinds['bench.networks'].expected.endswith(f'one of {", ".join(NETWORKS)}')
@@ -19,28 +20,28 @@ def test_the_settings_allow_the_networks_and_engines_that_there_are():
     assert set(Config.default().get('bench.engines')) <= set(engines_of_networks())
 
 
-def test_every_network_runs_in_every_engine_but_masked_in_that_of_training():
+def test_every_network_runs_in_every_engine_but_masked_in_that_of_training() -> None:
     modes = modes_of(NETWORKS, engines_of_networks(), [])
     assert len(modes) == 16
     assert [mode for mode in modes if mode.network == 'masked'] == [Mode('masked', 'tensorflow')]
 
 
 @pytest.mark.parametrize('path, engine', [('a/b.onnx', 'onnxruntime'), ('b.tflite', 'litert'), ('a/saved', 'tensorflow')])
-def test_an_artifact_runs_where_its_format_does(path, engine):
+def test_an_artifact_runs_where_its_format_does(path: str, engine: str) -> None:
     assert of_file(path) == engine
     assert engine in engines
     (mode,) = modes_of([], engines_of_networks(), [path])
     assert mode.label == f'{path.rpartition("/")[2]} {engine}'
 
 
-def test_every_gate_gets_the_density(subject):
+def test_every_gate_gets_the_density(subject: Subject) -> None:
     assert densities_of(subject.graph) == {0.5}
     assert densities_of(at_density(subject.graph, 0.25)) == {0.25}
     assert densities_of(at_density(subject.graph, None)) == {0.5}
     assert densities_of(without_gates(subject.graph)) == set()
 
 
-def test_macs_of_every_network(subject):
+def test_macs_of_every_network(subject: Subject) -> None:
     conv0, conv1, logits = 64 * 9 * 2 * 6, 64 * 9 * 6 * 4, 4 * 3
     found = macs_of(subject.graph, subject.input_shape)
     assert found['dense'] == conv0 + conv1 + logits

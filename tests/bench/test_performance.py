@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,14 +20,14 @@ SECONDS = {'dense': 0.004, 'masked': 0.008, 'compact': 0.002, 'static': 0.001}
 
 
 @pytest.fixture(scope='module')
-def script():
-    spec = importlib.util.spec_from_file_location('performance', PATH)
+def script() -> Any:
+    spec: Any = importlib.util.spec_from_file_location('performance', PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def figures(run):
+def figures(run: Any) -> Any:
     samples = [
         Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1))
         for mode in modes_of(NETWORKS, engines_of_networks(), [])
@@ -36,7 +37,7 @@ def figures(run):
     return json.loads(json.dumps(dataclasses.asdict(found)))
 
 
-def test_every_command_is_one_that_runs(script):
+def test_every_command_is_one_that_runs(script: Any) -> None:
     for run in script.RUNS:
         config = Config.default()
         for word in run.settings:
@@ -46,7 +47,7 @@ def test_every_command_is_one_that_runs(script):
         assert 1.0 in run.densities
 
 
-def test_the_page_has_each_goal_with_what_is_reached_and_keeps_the_prose(script):
+def test_the_page_has_each_goal_with_what_is_reached_and_keeps_the_prose(script: Any) -> None:
     text = script.page({run.name: figures(run) for run in script.RUNS}, 2, 'Tried this.\n\nTried that.')
     assert '| cifarnet | 1 | 0.5 | native, 4.00 | native, 2.00 | 2.00x | 1.20x | 2.50x | yes | 0.50x |' in text
     assert '| vgg16_bn | 1 | 0.25 | native, 4.00 | native, 2.00 | 2.00x | 4.50x | 8.00x | no | 0.50x |' in text
@@ -57,15 +58,15 @@ def test_the_page_has_each_goal_with_what_is_reached_and_keeps_the_prose(script)
     assert {line.count('|') for line in rows} == {11, 6}
 
 
-def test_a_new_page_leaves_room_for_the_prose(script):
+def test_a_new_page_leaves_room_for_the_prose(script: Any) -> None:
     assert script.prose_of('') == 'This section is written by hand.'
 
 
 @pytest.mark.parametrize('speedup, said', [(0.9, 'no'), (1.2, 'yes'), (2.5, 'aim')])
-def test_what_a_speedup_reaches(script, speedup, said):
+def test_what_a_speedup_reaches(script: Any, speedup: float, said: str) -> None:
     assert script.verdict(speedup, script.Goal(0.5, 1.2, 2.5)) == said
 
 
 @pytest.mark.parametrize('value, text', [(0.12345, '0.123'), (2, '2.00'), (138.2, '138'), (1591.4, '1591')])
-def test_numbers_have_three_digits(script, value, text):
+def test_numbers_have_three_digits(script: Any, value: float, text: str) -> None:
     assert script.number(value) == text

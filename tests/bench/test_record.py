@@ -1,5 +1,7 @@
 """Percentiles and ratios against NumPy and plain arithmetic."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,19 +14,21 @@ SECONDS = st.floats(1e-6, 1e3)
 MACS = {'dense': 1000, 'masked': 1100, 'compact': 400, 'static': 250}
 
 
-def sample(network, engine, seconds, outputs=(1.0, 2.0), peak=10):
+def sample(
+    network: str, engine: str, seconds: Any, outputs: tuple[float, float] | list[int] = (1.0, 2.0), peak: int = 10
+) -> Sample:
     return Sample(Mode(network, engine), Timing.of([seconds]), peak, np.array(outputs))
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=40))
-def test_percentiles_are_on_the_line_between_the_sorted_calls(seconds):
+def test_percentiles_are_on_the_line_between_the_sorted_calls(seconds: Any) -> None:
     timing, points = Timing.of(seconds), np.sort(seconds)
     expected = [np.interp(part * (len(points) - 1), range(len(points)), points) for part in (0.5, 0.05, 0.95)]
     assert [timing.median, timing.p5, timing.p95] == pytest.approx(expected)
     assert timing.calls == len(seconds)
 
 
-def test_speed_is_told_against_the_best_dense_and_the_best_static_engine():
+def test_speed_is_told_against_the_best_dense_and_the_best_static_engine() -> None:
     samples = [
         sample('dense', 'tensorflow', 4.0),
         sample('dense', 'openvino', 2.0),
@@ -39,24 +43,24 @@ def test_speed_is_told_against_the_best_dense_and_the_best_static_engine():
 
 
 @given(dense=SECONDS, compact=SECONDS)
-def test_efficiency_is_the_ratio_of_times_over_that_of_macs(dense, compact):
+def test_efficiency_is_the_ratio_of_times_over_that_of_macs(dense: Any, compact: Any) -> None:
     _, found = compare([sample('dense', 'xla', dense), sample('compact', 'xla', compact)], MACS, batch_size=1)
     assert found.efficiency == pytest.approx((dense / compact) / (1000 / 400))
 
 
-def test_without_a_dense_or_static_network_there_is_no_ratio():
+def test_without_a_dense_or_static_network_there_is_no_ratio() -> None:
     (found,) = compare([sample('compact', 'xla', 1.0)], MACS, batch_size=1)
     assert (found.speedup, found.of_static, found.efficiency, found.difference) == (None, None, None, None)
 
 
-def test_an_artifact_has_a_speed_but_no_macs():
+def test_an_artifact_has_a_speed_but_no_macs() -> None:
     artifact = Sample(Mode('artifact', 'litert', 'a/net.tflite'), Timing.of([1.0]), 1, np.ones(3))
     found = compare([sample('dense', 'xla', 2.0), artifact], MACS, batch_size=1)[1]
     assert (found.label, found.speedup) == ('net.tflite litert', 2.0)
     assert (found.macs, found.efficiency, found.difference) == (None, None, None)
 
 
-def test_outputs_are_compared_with_those_of_the_same_function():
+def test_outputs_are_compared_with_those_of_the_same_function() -> None:
     samples = [
         sample('dense', 'xla', 1, [9, 9]),
         sample('masked', 'tensorflow', 1, [1, -4]),
@@ -68,7 +72,7 @@ def test_outputs_are_compared_with_those_of_the_same_function():
     assert [one.difference for one in compare(samples, MACS, 1)] == [None, None, 0.5, 1.0, None, 0.0]
 
 
-def test_the_fastest_engine_of_a_network():
+def test_the_fastest_engine_of_a_network() -> None:
     group = Group(1, 0.5, 1000, compare([sample('dense', 'xla', 3), sample('dense', 'openvino', 2)], MACS, 1))
     assert group.fastest('dense').engine == 'openvino'
     assert group.fastest('static') is None
@@ -83,5 +87,5 @@ def test_the_fastest_engine_of_a_network():
         ([3.0, 3.0, 3.0], None),  # never
     ],
 )
-def test_the_crossover_is_where_the_lines_meet(compact, expected):
+def test_the_crossover_is_where_the_lines_meet(compact: list[float], expected: float | None) -> None:
     assert crossover([1.0, 0.75, 0.25], compact, [2.0, 2.0, 2.0]) == expected

@@ -20,7 +20,7 @@ TIMES = {
 
 
 @pytest.fixture
-def bench():
+def bench() -> Bench:
     samples = [
         Sample(Mode(*mode), Timing.of([time / 1000 * part for part in (0.9, 1.0, 1.2)]), 610 << 20, np.ones(10))
         for mode, time in TIMES.items()
@@ -30,24 +30,24 @@ def bench():
 
 
 @pytest.mark.parametrize('width', [80, 100, 160])
-def test_the_table_fits_the_screen(bench, width):
+def test_the_table_fits_the_screen(bench: Bench, width: int) -> None:
     assert max(map(len, render(bench, width=width).splitlines())) <= width
 
 
-def test_a_wide_screen_has_every_column_and_a_narrow_one_the_ratios(bench):
+def test_a_wide_screen_has_every_column_and_a_narrow_one_the_ratios(bench: Bench) -> None:
     wide, narrow = render(bench, width=160), render(bench, width=80)
     assert all(name in wide for name in ('p5', 'p95', 'memory'))
     assert ' p95 ' not in narrow
     assert all(name in narrow for name in ('ms', 'images/s', 'speedup', 'of static', 'MACs', 'effic.'))
 
 
-def test_a_row_says_how_fast_a_mode_is_and_against_what(bench):
+def test_a_row_says_how_fast_a_mode_is_and_against_what(bench: Bench) -> None:
     lines = render(bench, width=160).splitlines()
     row = next(line for line in lines if line.startswith('compact onnxruntime'))
     assert row.split() == ['compact', 'onnxruntime', '1.15', '1.05', '1.36', '870', '2.00x', '0.80x', '0.25', '0.51', '610MiB']
 
 
-def test_the_head_says_what_was_measured(bench):
+def test_the_head_says_what_was_measured(bench: Bench) -> None:
     text = render(bench)
     assert text.startswith('cifarnet on 32x32x3, random weights, float32, 2 threads\n')
     assert (
@@ -57,7 +57,7 @@ def test_the_head_says_what_was_measured(bench):
     assert 'note: openvino is left out: because' in text
 
 
-def test_a_memory_in_full_and_what_cannot_be_compared_in_json(bench):
+def test_a_memory_in_full_and_what_cannot_be_compared_in_json(bench: Bench) -> None:
     data = json.loads(render(bench, 'json'))
     assert [group['batch_size'] for group in data['groups']] == [1, 64]
     one = data['groups'][0]['measurements'][3]

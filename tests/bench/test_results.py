@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,14 @@ RECIPE = 'Trained with care.'
 
 
 @pytest.fixture(scope='module')
-def script():
-    spec = importlib.util.spec_from_file_location('results', ROOT / 'benchmarks' / 'results.py')
+def script() -> Any:
+    spec: Any = importlib.util.spec_from_file_location('results', ROOT / 'benchmarks' / 'results.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def record(top1, executed):
+def record(top1: float, executed: int) -> dict[str, Any]:
     return {
         'top1': {'test': top1, 'held out': top1 + 0.01},
         'top5': {'test': 0.99, 'held out': 0.99},
@@ -30,14 +31,14 @@ def record(top1, executed):
     }
 
 
-def test_every_network_is_one_that_can_be_built(script):
+def test_every_network_is_one_that_can_be_built(script: Any) -> None:
     for network in script.NETWORKS:
         config = script.config_of(network, script.DATASETS['test'])
         config.merge_word('system.checkpoint.load=null')
         assert problems(config, 'info') == []
 
 
-def test_a_row_says_what_is_lost_what_it_costs_and_how_long_it_takes(script):
+def test_a_row_says_what_is_lost_what_it_costs_and_how_long_it_takes(script: Any) -> None:
     records = {'dense': record(0.9, 174_000_000), 'FBS, density 0.5': record(0.895, 44_155_840)}
     script.add_times(records, {'dense': {'native': 3.0, 'openvino': 2.0}, 'FBS, density 0.5': {'native': 1.0}})
     lines = script.page(records, RECIPE).splitlines()
@@ -46,7 +47,7 @@ def test_a_row_says_what_is_lost_what_it_costs_and_how_long_it_takes(script):
     assert lines[-1] == RECIPE
 
 
-def test_a_network_that_was_not_timed_again_keeps_its_fraction(script):
+def test_a_network_that_was_not_timed_again_keeps_its_fraction(script: Any) -> None:
     records = {'dense': record(0.9, 174_000_000), 'slimmed': record(0.9, 115_500_000) | {'latency': 0.94}}
     script.add_times(records, {'dense': {'native': 30.0, 'openvino': 20.0}})
     assert [records[label]['latency'] for label in records] == [1.5, 0.94]
@@ -54,6 +55,6 @@ def test_a_network_that_was_not_timed_again_keeps_its_fraction(script):
     assert [line.split(' | ')[8] for line in lines if line.startswith(('| dense', '| slimmed'))] == ['1.50', '0.94 *']
 
 
-def test_the_page_is_that_of_the_records(script):
+def test_the_page_is_that_of_the_records(script: Any) -> None:
     text = script.PAGE.read_text(encoding='utf-8')
     assert text == script.page(json.loads(script.RECORDS.read_text()), text.partition(script.RECIPE)[2])

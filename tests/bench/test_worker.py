@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pathlib
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from mayo.util.errors import RunError
 from mayo.util.trial_images import random_images
 
 
-def test_the_part_of_active_channels_that_the_next_image_has_not():
+def test_the_part_of_active_channels_that_the_next_image_has_not() -> None:
     fixed = np.array([[1, 0, 1, 0]] * 3)
     moving = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]])
     assert changed([fixed]) == 0
@@ -27,20 +28,22 @@ def test_the_part_of_active_channels_that_the_next_image_has_not():
     assert changed([np.ones((3, 4))]) is None
 
 
-def test_artifacts_of_bytes_get_bytes():
+def test_artifacts_of_bytes_get_bytes() -> None:
     images = random_images(2, (4, 4, 1))
     assert images_as(np.float32, images) is images
     pixels = images_as(np.uint8, images)
-    assert (pixels.dtype, pixels.min() < 100, pixels.max() > 150) == (np.uint8, True, True)
+    assert pixels.dtype == np.uint8
+    assert pixels.min() < 100
+    assert pixels.max() > 150
 
 
-def test_one_image_at_a_time_is_the_whole_batch_in_order():
+def test_one_image_at_a_time_is_the_whole_batch_in_order() -> None:
     images = random_images(7, (2, 2, 1))
     (outputs,) = in_parallel(lambda image: [image.sum((1, 2))], 3)(images)
     assert np.array_equal(outputs, images.sum((1, 2)))
 
 
-def test_a_timer_goes_through_different_batches():
+def test_a_timer_goes_through_different_batches() -> None:
     seen = []
     timer = Timer(Loaded(lambda batch: batch, lambda batch: seen.append(batch) or [batch]), np.arange(7), 2)
     assert timer.warm_up().tolist() == [0, 1]
@@ -49,14 +52,14 @@ def test_a_timer_goes_through_different_batches():
     assert len(seen) == 1 + worker.WARM_UP + 1 + worker.TURN_CALLS  # the first call of a turn does not count
 
 
-def test_a_turn_of_slow_calls_ends_early(monkeypatch):
+def test_a_turn_of_slow_calls_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(step=0.75 * worker.TURN_SECONDS)
     monkeypatch.setattr(worker.time, 'perf_counter', lambda: next(clock))
     timer = Timer(Loaded(lambda batch: batch, lambda batch: [batch]), np.arange(1), 1)
     assert len(timer.turn()) == 2
 
 
-def test_the_peak_is_that_of_the_process_itself():
+def test_the_peak_is_that_of_the_process_itself() -> None:
     held = bytearray(300 << 20)
     context = multiprocessing.get_context('spawn')
     here, there = context.Pipe()
@@ -67,14 +70,14 @@ def test_the_peak_is_that_of_the_process_itself():
     assert 1 << 20 < peak < len(held) <= peak_memory()
 
 
-def _say_peak(connection):
+def _say_peak(connection: Any) -> None:
     connection.send(peak_memory())
 
 
 JOB = Job('onnxruntime', 'no/such.onnx', (8, 8, 2), 1, 4, 1)
 
 
-def test_a_mode_that_does_not_load_says_why(tmp_path):
+def test_a_mode_that_does_not_load_says_why(tmp_path: pathlib.Path) -> None:
     one = Worker(JOB, tmp_path / 'log')
     with pytest.raises(RunError, match=r'such\.onnx|onnxruntime'):
         one.ready()
@@ -95,7 +98,7 @@ def test_a_process_that_died_says_how(tmp_path: pathlib.Path, by: signal.Signals
     one.kill()
 
 
-def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
+def test_a_process_that_hangs_is_ended(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, 'PATIENCE', 0.01)
     one = Worker(JOB, tmp_path / 'log')
     with pytest.raises(RunError, match=r'its process gave no answer for 0\.01 s'):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -16,19 +17,19 @@ MY = ROOT / 'my'
 needs_environment = pytest.mark.skipif(not (ROOT / '.venv').is_dir(), reason='`my` runs the .venv beside it')
 
 
-def my(*words, cwd=ROOT, program=MY):
+def my(*words: str, cwd: Any = ROOT, program: Any = MY) -> Any:
     return subprocess.run([str(program), *words], cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
 @needs_environment
-def test_it_runs_from_any_folder_and_passes_the_exit_status_on(tmp_path):
+def test_it_runs_from_any_folder_and_passes_the_exit_status_on(tmp_path: pathlib.Path) -> None:
     done = my('models/cifarnt.yaml', 'info', cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith('models/cifarnt.yaml does not exist; did you mean models/cifarnet.yaml?')
 
 
 @needs_environment
-def test_it_runs_through_chains_of_symbolic_links(tmp_path):
+def test_it_runs_through_chains_of_symbolic_links(tmp_path: pathlib.Path) -> None:
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'absolute').symlink_to(MY)
     (tmp_path / 'bin/relative').symlink_to('../absolute')
@@ -37,13 +38,13 @@ def test_it_runs_through_chains_of_symbolic_links(tmp_path):
 
 
 @needs_environment
-def test_a_package_of_the_same_name_in_the_current_folder_does_not_shadow_ours(tmp_path):
+def test_a_package_of_the_same_name_in_the_current_folder_does_not_shadow_ours(tmp_path: pathlib.Path) -> None:
     (tmp_path / 'mayo').mkdir()
     (tmp_path / 'mayo/__init__.py').write_text('raise SystemExit("shadowed")')
     assert my('--version', cwd=tmp_path).returncode == 0
 
 
-def test_without_the_environment_it_says_in_one_line_how_to_make_it(tmp_path):
+def test_without_the_environment_it_says_in_one_line_how_to_make_it(tmp_path: pathlib.Path) -> None:
     shutil.copy(MY, tmp_path / 'my')
     done = my('--help', program=tmp_path / 'my')
     assert done.returncode == 1
@@ -51,7 +52,7 @@ def test_without_the_environment_it_says_in_one_line_how_to_make_it(tmp_path):
 
 
 @needs_environment
-def test_help_is_instant():
+def test_help_is_instant() -> None:
     my('--help')
     started = time.perf_counter()
     done = my('--help')
@@ -72,7 +73,7 @@ LIGHT = [
 
 
 @pytest.mark.parametrize('words', LIGHT, ids=' '.join)
-def test_it_answers_without_tensorflow(words):
+def test_it_answers_without_tensorflow(words: tuple[Any, ...]) -> None:
     code = (
         'import sys; from mayo.cli.main import main; status = main(sys.argv[1:]); '
         'print(status, *({"tensorflow", "keras"} & sys.modules.keys()))'
@@ -84,7 +85,7 @@ def test_it_answers_without_tensorflow(words):
 
 
 @needs_environment
-def test_a_reader_that_stops_reading_ends_it_quietly():
+def test_a_reader_that_stops_reading_ends_it_quietly() -> None:
     words = ['models/cifarnet.yaml', 'datasets/fashion_mnist.yaml'] + ['info', 'config'] * 20
     process = subprocess.Popen([str(MY), *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline()
@@ -95,7 +96,7 @@ def test_a_reader_that_stops_reading_ends_it_quietly():
 
 
 @needs_environment
-def test_an_interrupt_ends_it_with_one_line_and_130(tmp_path):
+def test_an_interrupt_ends_it_with_one_line_and_130(tmp_path: pathlib.Path) -> None:
     pipe = tmp_path / 'never.yaml'
     os.mkfifo(pipe)
     process = subprocess.Popen([str(MY), str(pipe), 'config'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -2,6 +2,7 @@
 
 import logging
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ TRAINER = OLD / 'trainers/exponential.yaml'
 
 
 @pytest.fixture(scope='module')
-def old_dataset(tmp_path_factory):
+def old_dataset(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An old dataset file, and its records of 64 pictures."""
     folder = tmp_path_factory.mktemp('old')
     random = np.random.default_rng(0)
@@ -38,7 +39,9 @@ dataset:
 
 
 @pytest.mark.train
-def test_an_old_model_dataset_and_trainer_train(old_dataset, tmp_path, caplog):
+def test_an_old_model_dataset_and_trainer_train(
+    old_dataset: Any, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
     words = [
         str(OLD / 'models/lenet5.yaml'),
         str(old_dataset),
@@ -58,7 +61,7 @@ def test_an_old_model_dataset_and_trainer_train(old_dataset, tmp_path, caplog):
         assert key in told[0]
 
 
-def test_another_type_of_optimizer_over_the_old_one_is_told_how(old_dataset, capsys):
+def test_another_type_of_optimizer_over_the_old_one_is_told_how(old_dataset: Any, capsys: pytest.CaptureFixture[str]) -> None:
     words = [str(OLD / 'models/lenet5.yaml'), str(old_dataset), str(TRAINER)]
     assert main([*words, 'train.optimizer.type=keras.optimizers.SGD', 'train']) == 2
     told = capsys.readouterr().err.splitlines()

@@ -1,20 +1,24 @@
 """The whole line is read, and every problem of it told, before anything runs."""
 
+import pathlib
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mayo.cli.words import kind, plan, yaml_files
+from mayo.config import Config
 from mayo.util.errors import UserError
 
 ACTIONS = ('config', 'info', 'eval', 'train')
 
 
-def read(*words, check=lambda config, action, earlier: ()):
+def read(*words: str, check: Any = lambda config, action, earlier: ()) -> Any:
     return plan(words, ACTIONS, check)
 
 
-def complaint(*words, **options):
+def complaint(*words: str, **options: Any) -> str:
     with pytest.raises(UserError) as caught:
         read(*words, **options)
     return str(caught.value)
@@ -40,36 +44,36 @@ def complaint(*words, **options):
         ('', 'action'),
     ],
 )
-def test_the_kind_of_a_word(word, expected):
+def test_the_kind_of_a_word(word: str, expected: str) -> None:
     assert kind(word) == expected
 
 
 @given(st.text(max_size=30))
-def test_every_word_has_exactly_one_kind(word):
+def test_every_word_has_exactly_one_kind(word: str) -> None:
     assert kind(word) in ('file', 'override', 'action')
 
 
-def test_words_act_from_left_to_right():
+def test_words_act_from_left_to_right() -> None:
     first, second = read('system.seed=1', 'info', 'system.seed=2', 'train').steps
     assert (first.action, first.config.get('system.seed')) == ('info', 1)
     assert (second.action, second.config.get('system.seed')) == ('train', 2)
 
 
-def test_actions_with_no_word_between_them_share_a_configuration():
+def test_actions_with_no_word_between_them_share_a_configuration() -> None:
     first, second = read('system.seed=1', 'eval', 'info').steps
     assert first.config is second.config
 
 
-def test_only_the_first_equals_sign_splits_a_word():
+def test_only_the_first_equals_sign_splits_a_word() -> None:
     assert read('dataset.path.train=/data/a=b', 'config').steps[0].config.get('dataset.path.train') == '/data/a=b'
 
 
-def test_the_words_after_the_last_action_are_told_apart():
+def test_the_words_after_the_last_action_are_told_apart() -> None:
     assert read('system.seed=1', 'info', 'info.format=json').trailing == ('info.format=json',)
 
 
-def test_every_problem_of_a_line_is_told_at_once():
-    def check(config, action, earlier):
+def test_every_problem_of_a_line_is_told_at_once() -> None:
+    def check(config: Config, action: Any, earlier: Any) -> list[str]:
         return [f'`{action}` needs everything']
 
     message = complaint('models/cifarnt.yaml', 'system..seed=1', 'evl', 'info', 'models/nowhere-near.yaml', check=check)
@@ -81,10 +85,10 @@ def test_every_problem_of_a_line_is_told_at_once():
     assert sixth.startswith('models/nowhere-near.yaml does not exist')
 
 
-def test_a_misspelt_file_is_read_as_the_one_that_was_meant():
+def test_a_misspelt_file_is_read_as_the_one_that_was_meant() -> None:
     names = []
 
-    def check(config, action, earlier):
+    def check(config: Config, action: Any, earlier: Any) -> tuple[()]:
         names.append(config.get('model.name'))
         return ()
 
@@ -92,44 +96,44 @@ def test_a_misspelt_file_is_read_as_the_one_that_was_meant():
     assert names == ['cifarnet']
 
 
-def test_the_check_knows_the_actions_before_it():
+def test_the_check_knows_the_actions_before_it() -> None:
     seen = []
     read('train', 'eval', 'info', check=lambda config, action, earlier: seen.append((action, set(earlier))) or ())
     assert seen == [('train', set()), ('eval', {'train'}), ('info', {'train', 'eval'})]
 
 
-def test_an_unknown_action_that_is_like_none_lists_them():
+def test_an_unknown_action_that_is_like_none_lists_them() -> None:
     assert complaint('zzz') == 'command line: unknown action `zzz`. Known: config, info, eval, train.'
 
 
-def test_an_unknown_word_like_a_file_names_the_file():
+def test_an_unknown_word_like_a_file_names_the_file() -> None:
     message = 'command line: unknown action `models/cifarnet`; did you mean models/cifarnet.yaml?'
     assert complaint('models/cifarnet') == message
 
 
-def test_an_unknown_option_names_the_nearest():
+def test_an_unknown_option_names_the_nearest() -> None:
     assert complaint('--hlep').endswith('did you mean --help?')
 
 
-def test_words_without_an_action_are_a_mistake():
+def test_words_without_an_action_are_a_mistake() -> None:
     assert complaint('models/cifarnet.yaml').startswith('these words name no action')
 
 
-def test_the_shipped_files_are_found_from_any_folder(tmp_path, monkeypatch):
+def test_the_shipped_files_are_found_from_any_folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert 'models/gate/cifarnet.yaml' in yaml_files()
     assert read('models/gate/cifarnet.yaml', 'info').steps[0].config.get('model.name') == 'cifarnet'
 
 
-def test_a_file_here_comes_before_a_shipped_one(tmp_path, monkeypatch):
+def test_a_file_here_comes_before_a_shipped_one(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'models').mkdir()
     (tmp_path / 'models/cifarnet.yaml').write_text('model.name: mine\n')
     assert read('models/cifarnet.yaml', 'info').steps[0].config.get('model.name') == 'mine'
 
 
-def test_what_is_found_elsewhere_completes_the_configuration_of_each_action_and_no_later_word():
-    def complete(config):
+def test_what_is_found_elsewhere_completes_the_configuration_of_each_action_and_no_later_word() -> None:
+    def complete(config: Config) -> Any:
         whole = config.copy()
         whole.merge_word(f'train.max_epochs={config.get("system.seed") + 10}')
         return whole
@@ -140,8 +144,8 @@ def test_what_is_found_elsewhere_completes_the_configuration_of_each_action_and_
     assert first.config is second.config
 
 
-def test_what_cannot_be_completed_is_told_beside_the_other_problems():
-    def complete(config):
+def test_what_cannot_be_completed_is_told_beside_the_other_problems() -> None:
+    def complete(config: Config) -> Any:
         raise UserError('no such folder')
 
     with pytest.raises(UserError) as error:

@@ -1,6 +1,7 @@
 """Arithmetic and nothing else."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,12 +59,12 @@ from mayo.config.arith import evaluate
         (' 1 ', 1),
     ],
 )
-def test_what_is_arithmetic_is_computed(source, value):
+def test_what_is_arithmetic_is_computed(source: str, value: Any) -> None:
     assert evaluate(source) == value
     assert type(evaluate(source)) is type(value)
 
 
-def test_names_stand_for_given_values_before_their_own_text():
+def test_names_stand_for_given_values_before_their_own_text() -> None:
     assert evaluate('x + y', {'x': [1]} | {'y': [2]}) == [1, 2]
     assert evaluate('x == y') is False
 
@@ -115,7 +116,7 @@ def test_names_stand_for_given_values_before_their_own_text():
         ('math.exp(1000)', 'math range error'),
     ],
 )
-def test_everything_else_is_refused_with_its_reason(source, reason):
+def test_everything_else_is_refused_with_its_reason(source: str, reason: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         evaluate(source)
     assert reason in str(caught.value)
@@ -139,13 +140,13 @@ def test_everything_else_is_refused_with_its_reason(source, reason):
         '[' * 150 + ']' * 150,
     ],
 )
-def test_expressions_that_would_take_hours_or_all_memory_are_refused_at_once(source):
+def test_expressions_that_would_take_hours_or_all_memory_are_refused_at_once(source: str) -> None:
     with pytest.raises(ValueError, match=r'.+'):
         evaluate(source)
 
 
 @given(st.text(alphabet='0123456789+-*/%(). <>=[],abnotdrif\'"', max_size=40))
-def test_any_text_gives_a_value_or_a_value_error(source):
+def test_any_text_gives_a_value_or_a_value_error(source: Any) -> None:
     try:
         value = evaluate(source)
     except ValueError:
@@ -154,5 +155,5 @@ def test_any_text_gives_a_value_or_a_value_error(source):
 
 
 @given(st.integers(-1000, 1000), st.integers(-1000, 1000), st.integers(1, 1000))
-def test_it_agrees_with_python(a, b, c):
+def test_it_agrees_with_python(a: Any, b: Any, c: Any) -> None:
     assert evaluate('a * b + a // c - (b % c) / c', {'a': a, 'b': b, 'c': c}) == a * b + a // c - (b % c) / c

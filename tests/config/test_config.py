@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from mayo.util.files import SHIPPED
 
 
 @pytest.fixture
-def gated():
+def gated() -> Config:
     config = Config.default()
     config.merge_file('models/gate/cifarnet.yaml')
     config.merge_file('datasets/fashion_mnist.yaml')
@@ -21,7 +23,7 @@ def gated():
     return config
 
 
-def test_the_words_of_the_readme_make_the_configuration_they_say(gated):
+def test_the_words_of_the_readme_make_the_configuration_they_say(gated: Config) -> None:
     conv2 = gated.get('model.layers.conv2')
     assert (conv2['type'], conv2['num_outputs'], conv2['stride'], conv2['kernel_size']) == ('gated_convolution', 128, 2, 3)
     assert conv2['gate_params']['density'] == 0.5
@@ -33,13 +35,13 @@ def test_the_words_of_the_readme_make_the_configuration_they_say(gated):
     assert gated.unknown() == []
 
 
-def test_what_it_prints_reads_back_as_the_same(gated):
+def test_what_it_prints_reads_back_as_the_same(gated: Config) -> None:
     again = Config()
     again.merge_text(gated.to_yaml(origin=True), 'again.yaml')
     assert again.to_dict() == gated.to_dict()
 
 
-def test_the_defaults_are_never_changed(gated):
+def test_the_defaults_are_never_changed(gated: Config) -> None:
     gated.merge_word('system.seed=1')
     assert Config.default().get('system.seed') == 0
 
@@ -54,14 +56,14 @@ SHIPPED_FILES = [
 
 
 @pytest.mark.parametrize('path', SHIPPED_FILES)
-def test_every_shipped_file_has_no_problems_of_its_own(path):
+def test_every_shipped_file_has_no_problems_of_its_own(path: Any) -> None:
     config = Config.default()
     config.merge_file(path)
     assert config.unknown() == []
     assert config.to_dict()
 
 
-def test_a_missing_key_names_the_nearest_one_at_its_level(gated, message):
+def test_a_missing_key_names_the_nearest_one_at_its_level(gated: Config, message: Callable[..., str]) -> None:
     assert message(gated.get, 'dataset.task.num_clases') == (
         'dataset.task.num_clases is not in the configuration; did you mean num_classes?'
     )
@@ -82,16 +84,16 @@ def test_a_missing_key_names_the_nearest_one_at_its_level(gated, message):
         ('system.nothing', 'set it, e.g. system.nothing=VALUE.'),
     ],
 )
-def test_what_an_action_cannot_do_without_is_required_by_name(message, key, remedy):
+def test_what_an_action_cannot_do_without_is_required_by_name(message: Callable[..., str], key: str, remedy: str) -> None:
     text = message(Config.default().require, key, by='`eval`')
     assert text == f'`eval` needs {key}, which nothing so far sets; {remedy}'
 
 
-def test_what_is_set_satisfies_a_requirement(gated):
+def test_what_is_set_satisfies_a_requirement(gated: Config) -> None:
     assert gated.require('model.name', by='`eval`') == 'cifarnet'
 
 
-def test_keys_that_nothing_reads_are_told_with_the_nearest_known_ones(gated):
+def test_keys_that_nothing_reads_are_told_with_the_nearest_known_ones(gated: Config) -> None:
     for word in (
         'dataset.tsk=1',
         'system.checkpoint.laod=x',
@@ -114,7 +116,7 @@ def test_keys_that_nothing_reads_are_told_with_the_nearest_known_ones(gated):
     )
 
 
-def test_a_value_where_keys_belong_is_told(gated):
+def test_a_value_where_keys_belong_is_told(gated: Config) -> None:
     gated.merge_word('system.checkpoint=latest')
     assert [str(key) for key in gated.unknown()] == [
         'command line: system.checkpoint is a value, expected a mapping with the keys '
@@ -122,14 +124,14 @@ def test_a_value_where_keys_belong_is_told(gated):
     ]
 
 
-def test_scratch_keys_are_there_unless_they_are_left_out(configured):
+def test_scratch_keys_are_there_unless_they_are_left_out(configured: Callable[..., Config]) -> None:
     config = configured('_a: 1\nb: {_c: 2, d: [{_e: 3, f: $(_a)}]}')
     assert config.to_dict() == {'_a': 1, 'b': {'_c': 2, 'd': [{'_e': 3, 'f': 1}]}}
     assert config.to_dict(scratch=False) == {'b': {'d': [{'f': 1}]}}
     assert ('_a' in config, 'b.x' in config) == (True, False)
 
 
-def test_merging_and_resolving_takes_milliseconds(gated):
+def test_merging_and_resolving_takes_milliseconds(gated: Config) -> None:
     start = time.perf_counter()
     config = Config.default()
     config.merge_file('models/gate/cifarnet.yaml')
@@ -137,7 +139,7 @@ def test_merging_and_resolving_takes_milliseconds(gated):
     assert time.perf_counter() - start < 0.25
 
 
-def test_the_configuration_needs_no_tensorflow():
+def test_the_configuration_needs_no_tensorflow() -> None:
     code = (
         'import sys; from mayo.config import Config; import mayo.config.names; '
         "print('tensorflow' in sys.modules, 'numpy' in sys.modules)"

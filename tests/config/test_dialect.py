@@ -1,5 +1,7 @@
 """Keys of the original Mayo in files and words: their names today, and those that do nothing."""
 
+from typing import Any
+
 import pytest
 
 from mayo.config import Config
@@ -9,7 +11,7 @@ from mayo.config.node import Map
 from mayo.util.errors import UserError
 
 
-def configuration(*texts, words=()):
+def configuration(*texts: Any, words: Any = ()) -> Config:
     config = Config.default()
     for number, text in enumerate(texts, 1):
         config.merge_text(text, f'{number}.yaml')
@@ -18,14 +20,14 @@ def configuration(*texts, words=()):
     return config
 
 
-def nested(key, value):
+def nested(key: Any, value: Any) -> str:
     first, _, rest = key.partition('.')
     return f'{first}: {{{nested(rest, value)}}}' if rest else f'{first}: {value}'
 
 
 @pytest.mark.parametrize(('old', 'new'), RENAMED.items())
 @pytest.mark.parametrize('value', [7, '{a: {b: 7}}'])
-def test_an_old_key_sets_todays_and_a_reference_by_the_old_name_finds_it(old, new, value):
+def test_an_old_key_sets_todays_and_a_reference_by_the_old_name_finds_it(old: Any, new: Any, value: int | str) -> None:
     for config in (
         configuration(nested(old, value), '_found: $(' + old + ')'),
         configuration(f'{old}: {value}', '_found: $(' + old + ')'),
@@ -38,7 +40,7 @@ def test_an_old_key_sets_todays_and_a_reference_by_the_old_name_finds_it(old, ne
         assert not [key for key in config.unknown() if key.key.startswith(old)]
 
 
-def test_old_and_new_keys_merge_from_left_to_right():
+def test_old_and_new_keys_merge_from_left_to_right() -> None:
     words = ['system.batch_size_per_gpu=32', 'system.batch_size=64']
     assert configuration(words=words).get('system.batch_size') == 64
     assert configuration(words=words[::-1]).get('system.batch_size') == 32
@@ -51,24 +53,24 @@ def test_old_and_new_keys_merge_from_left_to_right():
     assert config.get('dataset.task.preprocess.train') == [{'type': 'random_flip'}]
 
 
-def test_appending_to_and_removing_an_old_key_does_so_to_todays():
+def test_appending_to_and_removing_an_old_key_does_so_to_todays() -> None:
     config = configuration('dataset.preprocess.train: [{type: random_flip}]', words=['dataset.preprocess.train+=[{type: x}]'])
     assert [step['type'] for step in config.get('dataset.task.preprocess.train')] == ['random_flip', 'x']
     config = configuration('dataset.preprocess.shape: {height: 8}', words=['~dataset.preprocess.shape.height'])
     assert config.get('dataset.task.preprocess.shape') == {}
 
 
-def test_a_value_set_by_an_old_key_knows_where_it_was_set():
+def test_a_value_set_by_an_old_key_knows_where_it_was_set() -> None:
     config = configuration('a: 1\nsystem:\n    batch_size_per_gpu: 0\n')
     assert config.origin('system.batch_size') == '1.yaml:3'
 
 
-def test_a_misspelt_reference_to_an_old_key_is_told_that_key():
+def test_a_misspelt_reference_to_an_old_key_is_told_that_key() -> None:
     with pytest.raises(UserError, match=r'\$\(dataset.num_clases\) does not exist.*did you mean num_classes\?'):
         configuration('_x: $(dataset.num_clases)').get('_x')
 
 
-def test_final_cpu_and_final_gpu_are_final_in_this_order():
+def test_final_cpu_and_final_gpu_are_final_in_this_order() -> None:
     config = configuration('dataset.preprocess: {final_gpu: [{type: b}], final_cpu: [{type: a}]}')
     assert config.get('dataset.task.preprocess.final') == [{'type': 'a'}, {'type': 'b'}]
     assert config.unknown() == []
@@ -79,7 +81,7 @@ def test_final_cpu_and_final_gpu_are_final_in_this_order():
         configuration(reference % '[{type: b}]')
 
 
-def test_a_misspelt_old_key_is_told_the_old_key():
+def test_a_misspelt_old_key_is_told_the_old_key() -> None:
     assert [str(key) for key in configuration('dataset.num_clases: 3').unknown()] == [
         '1.yaml:1: nothing reads the key dataset.num_clases; did you mean dataset.num_classes? Keys of your own start with _.'
     ]
@@ -89,7 +91,9 @@ def test_a_misspelt_old_key_is_told_the_old_key():
     ('has', 'use', 'classes'), [(True, False, 1000), (True, True, 1001), (False, True, 1002), (False, False, 1001)]
 )
 @pytest.mark.parametrize('place', ['dataset', 'dataset.task'])
-def test_old_files_count_the_classes_of_the_records_of_which_a_background_is_used_or_not(place, has, use, classes):
+def test_old_files_count_the_classes_of_the_records_of_which_a_background_is_used_or_not(
+    place: str, has: bool, use: bool, classes: int
+) -> None:
     kind = 'dataset.task.type: mayo.task.image.Classify'
     text = f'{place}: {{num_classes: 1001, background_class: {{has: {has}, use: {use}}}}}\n'
     config = configuration(kind + '\n' + text, '_model: {num_outputs: $(dataset.num_classes)}')
@@ -98,12 +102,12 @@ def test_old_files_count_the_classes_of_the_records_of_which_a_background_is_use
     assert again.get('dataset.task.num_classes') == classes
 
 
-def test_todays_files_count_the_outputs_of_the_model():
+def test_todays_files_count_the_outputs_of_the_model() -> None:
     text = 'dataset.task: {type: classify, num_classes: 1000, background_class: {has: true, use: false}}'
     assert configuration(text).get('dataset.task.num_classes') == 1000
 
 
-def test_a_class_count_that_is_a_reference_is_shifted_too():
+def test_a_class_count_that_is_a_reference_is_shifted_too() -> None:
     text = '_n: 11\ndataset: {num_classes: $(_n), background_class: {has: true}}'
     assert configuration(text).get('dataset.task.num_classes') == 10
 
@@ -123,7 +127,7 @@ def test_what_a_dataset_calls_its_classes_does_not_make_a_file_old(key: str) -> 
         'dataset.task.type: mayo.task.image.Classify',
     ],
 )
-def test_in_an_old_file_resizing_samples_as_tensorflow_1(marker):
+def test_in_an_old_file_resizing_samples_as_tensorflow_1(marker: str) -> None:
     steps = '[{type: resize, height: 4}, {type: distort_bbox}, {type: resize, method: lanczos3}, {type: random_flip}]'
     given = '[{type: resize, half_pixel: true}]'
     config = configuration(f'{marker}\ndataset.task.preprocess: {{train: {steps}, validate: {given}}}')
@@ -137,7 +141,7 @@ def test_in_an_old_file_resizing_samples_as_tensorflow_1(marker):
 
 
 @pytest.mark.parametrize('marker', ['_x: keras.activations.relu', '_x: tensorflow.keras.regularizers.L2', '_x: tensors'])
-def test_in_another_file_it_does_not(marker):
+def test_in_another_file_it_does_not(marker: str) -> None:
     config = configuration(f'{marker}\ndataset.task.preprocess.train: [{{type: resize}}]')
     assert config.get('dataset.task.preprocess.train') == [{'type': 'resize'}]
 
@@ -153,7 +157,7 @@ def test_in_another_file_it_does_not(marker):
         ('latest', 'latest'),
     ],
 )
-def test_what_to_load_was_a_flag_an_epoch_a_name_or_a_path(written, load):
+def test_what_to_load_was_a_flag_an_epoch_a_name_or_a_path(written: str, load: str | None) -> None:
     assert configuration(words=[f'system.checkpoint.load={written}']).get('system.checkpoint.load') == load
 
 
@@ -168,14 +172,14 @@ def test_what_to_load_was_a_flag_an_epoch_a_name_or_a_path(written, load):
         ('some/where/gate50', 'gate50', ['system.checkpoint.save: the folder some/where']),
     ],
 )
-def test_where_to_save_was_a_flag_a_name_or_a_path(written, save, left):
+def test_where_to_save_was_a_flag_a_name_or_a_path(written: str, save: str | None, left: list[Any]) -> None:
     config = configuration(words=[f'system.checkpoint.save={written}'])
     assert config.get('system.checkpoint.save') == save
     assert [key.key for key in config.copy().ignored()] == left
 
 
 @pytest.mark.parametrize('key', IGNORED)
-def test_a_key_that_does_nothing_is_accepted_and_named(key):
+def test_a_key_that_does_nothing_is_accepted_and_named(key: Any) -> None:
     key = key.replace('*', 'thing')
     for value in ('3', '{a: {b: 1}}', 'null'):
         config = configuration(f'{key}: {value}')
@@ -184,7 +188,7 @@ def test_a_key_that_does_nothing_is_accepted_and_named(key):
         assert config.ignored()[0].why == why_ignored(key)
 
 
-def test_a_misspelt_key_of_ours_is_not_taken_for_an_old_one():
+def test_a_misspelt_key_of_ours_is_not_taken_for_an_old_one() -> None:
     config = configuration('system.log: {evry_seconds: 3, level: info}')
     assert [key.nearest for key in config.unknown()] == ['system.log.every_seconds']
     assert [key.key for key in config.ignored()] == ['system.log.level']
@@ -192,7 +196,7 @@ def test_a_misspelt_key_of_ours_is_not_taken_for_an_old_one():
 
 
 @pytest.mark.parametrize(('key', 'value'), STANDS_FOR.items())
-def test_a_reference_to_an_old_key_that_nothing_sets_finds_what_it_stands_for(key, value):
+def test_a_reference_to_an_old_key_that_nothing_sets_finds_what_it_stands_for(key: Any, value: Any) -> None:
     config = Config()
     config.merge_text(f'_x: !arith $({key}) * 2\n', 'x.yaml')
     assert config.get('_x') == 2 * value
@@ -200,7 +204,7 @@ def test_a_reference_to_an_old_key_that_nothing_sets_finds_what_it_stands_for(ke
     assert config.get('_x') == 8
 
 
-def test_overriders_of_layers_are_named_once_where_they_are_first():
+def test_overriders_of_layers_are_named_once_where_they_are_first() -> None:
     config = configuration(
         'model.layers:\n'
         '    _c: &c {type: x, weights_overrider: {type: y}}\n'
@@ -214,7 +218,7 @@ def test_overriders_of_layers_are_named_once_where_they_are_first():
     ]
 
 
-def test_one_warning_names_all_by_file():
+def test_one_warning_names_all_by_file() -> None:
     texts = 'system: {pdb: {use: true}, num_gpus: 2}', 'model.layers.a: {overrider: 1}'
     config = configuration(*texts, words=['system.use_pdb=1'])
     assert warning(config.ignored()) == (
@@ -223,12 +227,12 @@ def test_one_warning_names_all_by_file():
     )
 
 
-def test_a_tree_without_old_keys_is_left_as_it_is():
+def test_a_tree_without_old_keys_is_left_as_it_is() -> None:
     tree = load('{system: {seed: 1}, dataset: {task: {num_classes: 3}}}', 'x.yaml')
     assert isinstance(tree, Map)
     assert translated(tree) == (tree, [])
 
 
-def test_a_reference_where_a_section_belongs_is_left_alone():
+def test_a_reference_where_a_section_belongs_is_left_alone() -> None:
     config = configuration('_d: {task: {num_classes: 3}}\ndataset: $(_d)')
     assert config.get('dataset.task.num_classes') == 3

@@ -1,5 +1,8 @@
 """A configuration as YAML that says the same."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import yaml
 from hypothesis import given
@@ -10,7 +13,7 @@ from mayo.config.dump import dump
 from mayo.config.node import Origin, node_of
 
 
-def test_mappings_are_blocks_and_lists_of_values_lines(configured):
+def test_mappings_are_blocks_and_lists_of_values_lines(configured: Callable[..., Config]) -> None:
     config = configured('a: {b: 1, c: [1, x], d: {}, e: []}\nf: [{g: 1, h: [2]}, [3, [4]]]\ni: "1"\n')
     assert config.to_yaml() == (
         'a:\n    b: 1\n    c: [1, x]\n    d: {}\n    e: []\n'
@@ -19,7 +22,7 @@ def test_mappings_are_blocks_and_lists_of_values_lines(configured):
     )
 
 
-def test_with_origins_each_value_says_who_set_it(configured):
+def test_with_origins_each_value_says_who_set_it(configured: Callable[..., Config]) -> None:
     config = configured('a:\n    b: [1,\n        2]\n    c: $(.b)\n    d: [x]\n', words=['a.e=1', 'a.d+=[y]'])
     assert config.to_yaml(origin=True) == (
         'a:\n'
@@ -30,7 +33,7 @@ def test_with_origins_each_value_says_who_set_it(configured):
     )
 
 
-def test_an_empty_configuration_is_an_empty_mapping():
+def test_an_empty_configuration_is_an_empty_mapping() -> None:
     assert Config().to_yaml() == '{}\n'
 
 
@@ -93,7 +96,7 @@ def test_an_empty_configuration_is_an_empty_mapping():
         '>',
     ],
 )
-def test_awkward_text_reads_back_as_it_was(text):
+def test_awkward_text_reads_back_as_it_was(text: str) -> None:
     config = Config()
     config.merge_text(yaml.safe_dump({'a': text, 'b': [text], 'c': [{'d': text}]}, default_style='"'), 'x.yaml')
     assert config.get('a') == text
@@ -137,7 +140,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.booleans())
-def test_everything_reads_back_as_it_was(values, origin):
+def test_everything_reads_back_as_it_was(values: Any, origin: Any) -> None:
     config = Config()
     config.merge_text(dump(node_of(values, Origin('x\n# y', 1)), origin), 'x.yaml')
     assert config.to_dict() == values

@@ -1,16 +1,20 @@
 """Files and what they import."""
 
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from mayo.config import Config
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Writes files into the current folder, a temporary one."""
     monkeypatch.chdir(tmp_path)
 
-    def write(**texts):
+    def write(**texts: Any) -> Any:
         for name, text in texts.items():
             path = tmp_path / (name.replace('__', '/') + '.yaml')
             path.parent.mkdir(exist_ok=True)
@@ -21,18 +25,18 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def config():
+def config() -> Config:
     return Config()
 
 
-def test_an_imported_file_is_merged_first_and_keeps_its_name_and_lines(folder, config):
+def test_an_imported_file_is_merged_first_and_keeps_its_name_and_lines(folder: Callable[..., Any], config: Config) -> None:
     path = folder(base='\na: 1\nb: 2\n', gate__x='_import: ../base.yaml\na: 3\n')
     config.merge_file(path / 'gate/x.yaml')
     assert config.to_dict() == {'a': 3, 'b': 2}
     assert (config.origin('a'), config.origin('b')) == ('gate/x.yaml:2', 'base.yaml:3')
 
 
-def test_imports_merge_in_their_order_and_a_file_may_come_twice(folder, config):
+def test_imports_merge_in_their_order_and_a_file_may_come_twice(folder: Callable[..., Any], config: Config) -> None:
     folder(
         base='l: [1]\nx: base\n',
         one='_import: base.yaml\nx: one\n',
@@ -43,14 +47,14 @@ def test_imports_merge_in_their_order_and_a_file_may_come_twice(folder, config):
     assert config.to_dict() == {'l': [2], 'x': 'base', 'y': 'two'}
 
 
-def test_shipped_files_can_be_imported_from_any_folder(folder, config):
+def test_shipped_files_can_be_imported_from_any_folder(folder: Callable[..., Any], config: Config) -> None:
     folder(mine='_import: models/cifarnet.yaml\nmodel.name: mine\n')
     config.merge_file('mine.yaml')
     assert config.get('model.name') == 'mine'
     assert 'model.layers.conv0' in config
 
 
-def test_symbolic_links_import_from_where_they_lead(folder, config):
+def test_symbolic_links_import_from_where_they_lead(folder: Callable[..., Any], config: Config) -> None:
     path = folder(real__x='_import: base.yaml\n', real__base='a: 1')
     (path / 'link.yaml').symlink_to(path / 'real/x.yaml')
     config.merge_file('link.yaml')
@@ -77,7 +81,9 @@ def test_symbolic_links_import_from_where_they_lead(folder, config):
         ({'x': 'a: $(b'}, 'x.yaml:1: `$(b`: a `$(` without its `)`.'),
     ],
 )
-def test_what_is_wrong_with_files_is_told_with_the_chain(folder, config, message, texts, expected):
+def test_what_is_wrong_with_files_is_told_with_the_chain(
+    folder: Callable[..., Any], config: Config, message: Callable[..., str], texts: dict[str, Any], expected: str
+) -> None:
     folder(**texts)
     assert message(config.merge_file, 'x.yaml') == expected
     assert config.to_dict() == {}
@@ -93,6 +99,8 @@ def test_what_is_wrong_with_files_is_told_with_the_chain(folder, config, message
         ('bytes.yaml', 'bytes.yaml is not UTF-8 text: invalid start byte at byte 3.'),
     ],
 )
-def test_files_that_cannot_be_read_are_told(folder, config, message, path, expected):
+def test_files_that_cannot_be_read_are_told(
+    folder: Callable[..., Any], config: Config, message: Callable[..., str], path: str, expected: str
+) -> None:
     (folder(mine='a: 1') / 'bytes.yaml').write_bytes(b'a: \xff')
     assert message(config.merge_file, path) == expected

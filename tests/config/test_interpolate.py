@@ -1,6 +1,11 @@
 """References and expressions in merged trees."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+
+from mayo.config import Config
 
 
 @pytest.mark.parametrize(
@@ -40,7 +45,7 @@ import pytest
         ('x: !arith $(y) + 1\ny: !arith $(n) + 1', 5),
     ],
 )
-def test_references_become_their_values(configured, text, value):
+def test_references_become_their_values(configured: Callable[..., Config], text: str, value: Any) -> None:
     base = (
         '{n: 3, f: 0.5, b: true, z: null, t: text, t2: m, key: k, l: [1, 2], m: {k: v, d: $(n)}, a: {v: {w: deep}}, '
         'neg: -2, words: two words}'
@@ -48,14 +53,14 @@ def test_references_become_their_values(configured, text, value):
     assert configured(base, text).get('x') == value
 
 
-def test_references_are_resolved_after_all_merges_and_only_when_asked_for(configured):
+def test_references_are_resolved_after_all_merges_and_only_when_asked_for(configured: Callable[..., Config]) -> None:
     config = configured('{a: $(b), c: $(later), b: 1}', words=['b=2'])
     assert config.get('a') == 2
     config.merge_word('later=x')
     assert config.get('c') == 'x'
 
 
-def test_a_leading_dot_looks_beside_itself_wherever_the_value_ends_up(configured):
+def test_a_leading_dot_looks_beside_itself_wherever_the_value_ends_up(configured: Callable[..., Config]) -> None:
     config = configured(
         '_side: &side {side: 3, pair: [$(.side), $(.side)], deep: {x: $(.y), y: 1}}\n'
         'one: *side\n'
@@ -69,12 +74,12 @@ def test_a_leading_dot_looks_beside_itself_wherever_the_value_ends_up(configured
     assert config.get('top') == 3
 
 
-def test_paths_lead_through_references(configured):
+def test_paths_lead_through_references(configured: Callable[..., Config]) -> None:
     config = configured('a: {b: {c: [7]}}\nd: $(a)\ne: $(d.b)\nf: $(e.c.0)')
     assert (config.get('f'), config.get('e.c.0'), 'd.b.c' in config, 'd.x' in config) == (7, 7, True, False)
 
 
-def test_origins_of_what_a_reference_brings_are_those_of_the_values(configured):
+def test_origins_of_what_a_reference_brings_are_those_of_the_values(configured: Callable[..., Config]) -> None:
     config = configured('_g:\n    a: 1\nx: $(_g)\ny: $(_g.a)\nz: !arith $(y)\n', words=['_g.b=2'])
     keys = ('x', 'x.a', 'x.b', 'y', 'z')
     assert [config.origin(key) for key in keys] == ['1.yaml:3', '1.yaml:2', 'command line', '1.yaml:4', '1.yaml:5']
@@ -116,25 +121,33 @@ def test_origins_of_what_a_reference_brings_are_those_of_the_values(configured):
         ),
     ],
 )
-def test_what_cannot_be_resolved_is_told_with_its_place_and_chain(configured, message, text, expected):
+def test_what_cannot_be_resolved_is_told_with_its_place_and_chain(
+    configured: Callable[..., Config], message: Callable[..., str], text: str, expected: str
+) -> None:
     assert message(configured(text).get, 'x').startswith(expected)
 
 
-def test_all_failing_references_are_told_together_and_once(configured, message):
+def test_all_failing_references_are_told_together_and_once(
+    configured: Callable[..., Config], message: Callable[..., str]
+) -> None:
     config = configured('a: $(p)\nb: [$(q), $(a)]\nc: 1\nd: {e: $(a)}\n')
     assert message(config.to_dict) == '1.yaml:1: a: $(p) does not exist.\n1.yaml:2: b.0: $(q) does not exist.'
     assert message(config.get, 'd') == '1.yaml:1: a: $(p) does not exist.'
     assert config.get('c') == 1
 
 
-def test_a_failure_inside_an_overridden_reference_is_told_each_time(configured, message):
+def test_a_failure_inside_an_overridden_reference_is_told_each_time(
+    configured: Callable[..., Config], message: Callable[..., str]
+) -> None:
     config = configured('_g: {a: $(missing)}\nx: $(_g)', words=['x.b=1'])
     for _ in range(2):
         assert message(config.get, 'x').startswith('1.yaml:1: _g.a: $(missing) does not exist')
         assert config.origin('x.b') == '1.yaml:2'
 
 
-def test_the_environment_is_typed_like_yaml_and_not_looked_into(configured, monkeypatch):
+def test_the_environment_is_typed_like_yaml_and_not_looked_into(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv('MAYO_TEST', '16')
     monkeypatch.setenv('MAYO_TEXT', '$(a) !arith 1')
     monkeypatch.setenv('MAYO_EMPTY', '')
@@ -159,14 +172,18 @@ def test_the_environment_is_typed_like_yaml_and_not_looked_into(configured, monk
 @pytest.mark.parametrize(
     'step', ['[$(a{0}), $(a{0}), $(a{0}), $(a{0})]', '$(a{0})$(a{0})$(a{0})', '!arith $(a{0}) + $(a{0}) + $(a{0})']
 )
-def test_references_that_multiply_beyond_the_limits_are_refused_at_once(configured, message, step):
+def test_references_that_multiply_beyond_the_limits_are_refused_at_once(
+    configured: Callable[..., Config], message: Callable[..., str], step: str
+) -> None:
     first = 'x' if step.startswith('$') else '[x]'
     text = '\n'.join([f'a0: {first}'] + [f'a{n}: {step.format(n - 1)}' for n in range(1, 30)])
     expected = 'text of more than 1000000 characters' if first == 'x' else '200000 may be'
     assert expected in message(configured(text).get, 'a29')
 
 
-def test_chains_of_references_are_followed_up_to_the_limit(configured, message):
+def test_chains_of_references_are_followed_up_to_the_limit(
+    configured: Callable[..., Config], message: Callable[..., str]
+) -> None:
     text = '\n'.join([f'a{n}: $(a{n + 1})' for n in range(300)] + ['a300: 1'])
     config = configured(text)
     assert config.get('a220') == 1

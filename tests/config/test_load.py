@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from mayo.config import Config, load
 from mayo.util.errors import UserError
 
 
-def test_values_are_typed_and_know_their_line(configured):
+def test_values_are_typed_and_know_their_line(configured: Callable[..., Config]) -> None:
     config = configured('a: 1\nb:\n    c: [x, 2.5,\n        yes]\n    d: "1"\n    e:\nf: |\n    text\n')
     assert config.to_dict() == {'a': 1, 'b': {'c': ['x', 2.5, True], 'd': '1', 'e': None}, 'f': 'text\n'}
     lines = {key: config.origin(key) for key in ('a', 'b', 'b.c', 'b.c.0', 'b.c.2', 'b.d', 'b.e', 'f')}
@@ -29,17 +30,17 @@ def test_values_are_typed_and_know_their_line(configured):
 
 
 @pytest.mark.parametrize('text', ['', '# nothing\n', '---\n', '~'])
-def test_an_empty_file_says_nothing(configured, text):
+def test_an_empty_file_says_nothing(configured: Callable[..., Config], text: str) -> None:
     assert configured('a: 1', text).to_dict() == {'a': 1}
 
 
-def test_dotted_keys_nest_and_a_backslash_keeps_the_dot(configured):
+def test_dotted_keys_nest_and_a_backslash_keeps_the_dot(configured: Callable[..., Config]) -> None:
     config = configured('a.b.c: 1\na:\n    b.d: 2\nurls:\n    x\\.gz: 3\n"y\\\\.gz": 4\n')
     assert config.to_dict() == {'a': {'b': {'c': 1, 'd': 2}}, 'urls': {'x.gz': 3}, 'y.gz': 4}
     assert (config.get(r'urls.x\.gz'), config.origin('a.b.d')) == (3, '1.yaml:3')
 
 
-def test_keys_are_text_as_it_is_written(configured):
+def test_keys_are_text_as_it_is_written(configured: Callable[..., Config]) -> None:
     assert configured('{1: a, on: b, 1e-4: c, 010: d, null: e}').to_dict() == {
         '1': 'a',
         'on': 'b',
@@ -49,7 +50,7 @@ def test_keys_are_text_as_it_is_written(configured):
     }
 
 
-def test_aliases_and_merge_keys_keep_the_origin_of_what_they_bring(configured):
+def test_aliases_and_merge_keys_keep_the_origin_of_what_they_bring(configured: Callable[..., Config]) -> None:
     config = configured(
         '_x: &x {a: 1, b: {c: 2}}\n'
         '_y: &y\n'
@@ -67,11 +68,11 @@ def test_aliases_and_merge_keys_keep_the_origin_of_what_they_bring(configured):
     assert [config.origin(key).removeprefix('1.yaml:') for key in keys] == ['1', '5', '1', '4', '1', '8', '9', '1']
 
 
-def test_a_quoted_merge_key_is_an_ordinary_key(configured):
+def test_a_quoted_merge_key_is_an_ordinary_key(configured: Callable[..., Config]) -> None:
     assert configured('"<<": 1').to_dict() == {'<<': 1}
 
 
-def test_standard_tags_force_a_type(configured):
+def test_standard_tags_force_a_type(configured: Callable[..., Config]) -> None:
     config = configured('{a: !!str 1, b: !!int "2", c: !!float 3, d: !!bool yes, e: !!null "", f: !!map {}, g: ! 4}')
     assert config.to_dict() == {'a': '1', 'b': 2, 'c': 3.0, 'd': True, 'e': None, 'f': {}, 'g': '4'}
     assert isinstance(config.get('c'), float)
@@ -134,22 +135,26 @@ def test_text_with_the_tag_text_is_itself(configured: Callable[..., Config]) -> 
         (f'a: {"$(" * 150}x{")" * 150}', '1.yaml:1: $(...) nested more than 100 deep.'),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(configured, message, text, expected):
+def test_what_is_wrong_is_told_with_its_place(
+    configured: Callable[..., Config], message: Callable[..., str], text: str, expected: str
+) -> None:
     assert message(configured, text).startswith(expected)
 
 
-def test_aliases_that_multiply_beyond_the_limit_are_refused_at_once(configured, message):
+def test_aliases_that_multiply_beyond_the_limit_are_refused_at_once(
+    configured: Callable[..., Config], message: Callable[..., str]
+) -> None:
     levels = ['_0: &l0 [x, x, x, x, x, x, x, x, x, x]']
     levels += [f'_{n}: &l{n} [{", ".join([f"*l{n - 1}"] * 10)}]' for n in range(1, 10)]
     assert message(configured, '\n'.join(levels)) == '1.yaml:6: 1111111 values with aliases and references; 200000 may be.'
 
 
-def test_the_limits_are_on_files_together_too(configured, message):
+def test_the_limits_are_on_files_together_too(configured: Callable[..., Config], message: Callable[..., str]) -> None:
     text = f'[{", ".join("x" * 120_000)}]'
     assert 'values with aliases and references; 200000 may be.' in message(configured, f'a: {text}', f'b: {text}')
 
 
-def test_python_s_parser_gives_the_same_as_the_c_one(monkeypatch):
+def test_python_s_parser_gives_the_same_as_the_c_one(monkeypatch: pytest.MonkeyPatch) -> None:
     text = '_x: &x {a: [1, "2"], b.c: !arith 1 + 1}\ny:\n    <<: *x\n    d: |\n        text\n'
     fast = Config()
     fast.merge_text(text, 'x.yaml')
@@ -168,14 +173,14 @@ PLAIN = st.recursive(
 
 
 @given(st.dictionaries(PLAIN_KEYS, PLAIN, max_size=4))
-def test_what_pyyaml_writes_is_read_as_it_was(values):
+def test_what_pyyaml_writes_is_read_as_it_was(values: Any) -> None:
     config = Config()
     config.merge_text(yaml.safe_dump(values), 'x.yaml')
     assert config.to_dict() == values
 
 
 @given(st.text(alphabet='ab:{}[]&*!|>-#\'"$().,= \n%@`?<~+', max_size=60))
-def test_any_text_is_read_or_refused(text):
+def test_any_text_is_read_or_refused(text: str) -> None:
 
     config = Config()
     with contextlib.suppress(UserError):

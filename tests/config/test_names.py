@@ -2,6 +2,8 @@
 
 import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,14 +16,14 @@ from mayo.training import optimizer, schedule
 WHERE = 'x.yaml:3: model.layers.conv0.thing'
 
 
-def thing(name):
+def thing(name: str) -> Any:
     """What a known name stands for."""
     if name.startswith('keras.'):
         return getattr(getattr(keras, name.split('.')[1]), name.split('.')[2])
     return getattr(optimizer, name.split('.')[-1]) if name.startswith('mayo.') else schedule.schedules[name]
 
 
-def needs(arguments):
+def needs(arguments: Any) -> dict[Any, Any]:
     """A fitting value for each argument without a default."""
     return {
         key: [1, 2] if key in ('boundaries', 'values') else 0.5 for key, default in arguments.items() if default is REQUIRED
@@ -29,7 +31,7 @@ def needs(arguments):
 
 
 @pytest.mark.parametrize('name', KNOWN)
-def test_the_table_says_what_the_objects_take(name):
+def test_the_table_says_what_the_objects_take(name: str) -> None:
     parameters = inspect.signature(thing(name)).parameters
     for key, default in KNOWN[name].items():
         declared = default[0] if isinstance(default, tuple) else default
@@ -38,7 +40,7 @@ def test_the_table_says_what_the_objects_take(name):
 
 
 @pytest.mark.parametrize('name', [name for name in KNOWN if name.startswith(('keras.initializers', 'keras.regularizers'))])
-def test_the_table_leaves_out_no_argument_that_yaml_could_give(name):
+def test_the_table_leaves_out_no_argument_that_yaml_could_give(name: str) -> None:
     taken = inspect.signature(thing(name)).parameters.keys() - {'input_axes', 'output_axes', 'args', 'kwargs'}
     assert KNOWN[name].keys() == taken
 
@@ -108,7 +110,7 @@ def test_the_table_leaves_out_no_argument_that_yaml_could_give(name):
         ),
     ],
 )
-def test_names_become_todays(value, name, kwargs):
+def test_names_become_todays(value: str | dict[str, Any], name: str, kwargs: dict[str, Any]) -> None:
     assert object_spec(value, WHERE) == Spec(name, kwargs)
 
 
@@ -187,27 +189,27 @@ def test_names_become_todays(value, name, kwargs):
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(message, value, expected):
+def test_what_is_wrong_is_told_with_its_place(message: Callable[..., str], value: Any, expected: str) -> None:
     text = message(object_spec, value, WHERE)
     assert text.startswith(f'{WHERE}: ')
     assert expected in text
 
 
 @pytest.mark.parametrize('name', OLD_NAMES)
-def test_every_old_name_has_todays_arguments(name):
+def test_every_old_name_has_todays_arguments(name: str) -> None:
     parameters = inspect.signature(OLD_NAMES[name]).parameters
     needed = needs({key: parameter.default for key, parameter in parameters.items()})
     assert object_spec({'type': name, **needed}, WHERE).name in KNOWN
 
 
 @pytest.mark.parametrize('name', KNOWN)
-def test_todays_names_stand_for_themselves(name):
+def test_todays_names_stand_for_themselves(name: str) -> None:
     needed = needs(KNOWN[name])
     assert object_spec({'type': name, **needed}, WHERE) == Spec(name, needed)
 
 
 @pytest.mark.parametrize('nesterov', [False, True])
-def test_momentum_is_that_of_tensorflow_1_when_the_rate_changes(nesterov):
+def test_momentum_is_that_of_tensorflow_1_when_the_rate_changes(nesterov: bool) -> None:
     spec = object_spec({'type': 'tensorflow.train.MomentumOptimizer', 'momentum': 0.9, 'use_nesterov': nesterov}, WHERE)
     found = optimizer.optimizer({'type': spec.name, **spec.kwargs}, WHERE)
     variable = keras.Variable([1.0, 2.0])
@@ -239,7 +241,9 @@ def test_momentum_is_that_of_tensorflow_1_when_the_rate_changes(nesterov):
         ({'type': 'tensorflow.truncated_normal_initializer', 'stddev': 0.1}, 0.087962566, 0.2),
     ],
 )
-def test_initializers_draw_from_the_distributions_they_drew_from(value, deviation, limit):
+def test_initializers_draw_from_the_distributions_they_drew_from(
+    value: dict[str, Any] | str, deviation: Any, limit: Any
+) -> None:
     spec = object_spec(value, WHERE)
     drawn = np.asarray(thing(spec.name)(**{**spec.kwargs, 'seed': 1})([200, 300]))
     assert np.std(drawn) == pytest.approx(deviation, rel=0.01)
@@ -247,13 +251,13 @@ def test_initializers_draw_from_the_distributions_they_drew_from(value, deviatio
     assert np.max(np.abs(drawn)) > limit * 0.99
 
 
-def test_the_l2_regularizer_is_half_the_scaled_sum_of_squares():
+def test_the_l2_regularizer_is_half_the_scaled_sum_of_squares() -> None:
     spec = object_spec({'type': 'tensorflow.contrib.layers.l2_regularizer', 'scale': 0.004}, WHERE)
     weights = np.arange(6, dtype=np.float32)
     assert float(thing(spec.name)(**spec.kwargs)(weights)) == pytest.approx(0.004 * np.sum(weights**2) / 2)
 
 
-def test_initializers_inside_a_batch_norm_are_what_keras_reads():
+def test_initializers_inside_a_batch_norm_are_what_keras_reads() -> None:
     value = {
         'type': 'tensorflow.contrib.slim.batch_norm',
         'scale': True,
@@ -297,7 +301,7 @@ def test_initializers_inside_a_batch_norm_are_what_keras_reads():
         ),
     ],
 )
-def test_schedules_give_the_rates_they_gave(value, formula):
+def test_schedules_give_the_rates_they_gave(value: dict[str, Any], formula: Any) -> None:
     spec = object_spec(value, WHERE)
     for epoch in (0, 0.5, 1, 1.9, 2, 3, 3.5, 4, 7):
         assert schedule.schedules[spec.name](epoch, **spec.kwargs) == pytest.approx(formula(epoch))

@@ -1,5 +1,8 @@
 """Words that set, append or remove, and how trees merge."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from mayo.config import Config
@@ -31,7 +34,7 @@ from mayo.config import Config
         (' a.b = 7 ', {'b': 7, 'l': [1, {'x': 2}]}),
     ],
 )
-def test_a_word_changes_one_value(configured, word, value):
+def test_a_word_changes_one_value(configured: Callable[..., Config], word: str, value: dict[str, Any] | None) -> None:
     config = configured('a: {b: 0, l: [1, {x: 2}]}', words=[word])
     assert config.get('a') == value
 
@@ -59,40 +62,42 @@ def test_a_word_changes_one_value(configured, word, value):
         ('a=$(b', 'command line: `$(b`: a `$(` without its `)`. In `a=$(b`.'),
     ],
 )
-def test_a_wrong_word_changes_nothing_and_says_why(configured, message, word, expected):
+def test_a_wrong_word_changes_nothing_and_says_why(
+    configured: Callable[..., Config], message: Callable[..., str], word: str, expected: str
+) -> None:
     config = configured('a: {b: 0, l: [1, {x: 2}]}')
     before = config.to_yaml(origin=True)
     assert message(config.merge_word, word).startswith(expected)
     assert config.to_yaml(origin=True) == before
 
 
-def test_appending_to_null_makes_a_list(configured):
+def test_appending_to_null_makes_a_list(configured: Callable[..., Config]) -> None:
     assert configured('a:', words=['a+=[1]', 'a+=2']).get('a') == [1, 2]
 
 
-def test_mappings_merge_deep_and_everything_else_replaces(configured):
+def test_mappings_merge_deep_and_everything_else_replaces(configured: Callable[..., Config]) -> None:
     config = configured('a: {b: {c: 1, d: [1, 2]}, e: x}', 'a: {b: {d: [3], f: 4}, e: {g: 5}}')
     assert config.to_dict() == {'a': {'b': {'c': 1, 'd': [3], 'f': 4}, 'e': {'g': 5}}}
     keys = ('a', 'a.b.c', 'a.b.d', 'a.b.d.0', 'a.e.g', 'a.b.f')
     assert [config.origin(key) for key in keys] == ['2.yaml:1', '1.yaml:1', '2.yaml:1', '2.yaml:1', '2.yaml:1', '2.yaml:1']
 
 
-def test_a_null_replaces_a_mapping(configured):
+def test_a_null_replaces_a_mapping(configured: Callable[..., Config]) -> None:
     assert configured('a: {b: 1}', 'a:').to_dict() == {'a': None}
 
 
-def test_dotted_keys_of_a_file_index_lists_of_the_files_before(configured):
+def test_dotted_keys_of_a_file_index_lists_of_the_files_before(configured: Callable[..., Config]) -> None:
     config = configured('a: [1, {x: 2}, 3]', 'a.0: 5\na.1.x: 6\n')
     assert config.get('a') == [5, {'x': 6}, 3]
     keys = ('a', 'a.0', 'a.1', 'a.1.x', 'a.2')
     assert [config.origin(key) for key in keys] == ['1.yaml:1', '2.yaml:1', '1.yaml:1', '2.yaml:2', '1.yaml:1']
 
 
-def test_a_mapping_with_numbers_for_keys_replaces_a_list(configured):
+def test_a_mapping_with_numbers_for_keys_replaces_a_list(configured: Callable[..., Config]) -> None:
     assert configured('a: [1, 2]', 'a: {0: x}').get('a') == {'0': 'x'}
 
 
-def test_what_a_reference_brings_is_overridden_in_one_place_only(configured):
+def test_what_a_reference_brings_is_overridden_in_one_place_only(configured: Callable[..., Config]) -> None:
     config = configured(
         '_gate: {density: 1.0, pool: avg}\none: {gate: $(_gate)}\ntwo: {gate: $(_gate)}\nl: [1, 2]\nm: $(l)\n',
         words=['one.gate.density=0.5', '_gate.pool=max', 'm.0=7', 'm+=[3]', '~m.1'],
@@ -104,16 +109,16 @@ def test_what_a_reference_brings_is_overridden_in_one_place_only(configured):
     assert config.origin('two.gate.density') == '1.yaml:1'
 
 
-def test_an_override_on_a_reference_to_no_mapping_replaces_it(configured):
+def test_an_override_on_a_reference_to_no_mapping_replaces_it(configured: Callable[..., Config]) -> None:
     assert configured('a: 1\nb: $(a)', words=['b.c=2']).get('b') == {'c': 2}
 
 
-def test_hundreds_of_overrides_on_one_reference_are_as_good_as_one(configured):
+def test_hundreds_of_overrides_on_one_reference_are_as_good_as_one(configured: Callable[..., Config]) -> None:
     config = configured('_x: {y: 0}\na: $(_x)', words=[f'a.y={n}' for n in range(300)])
     assert config.get('a') == {'y': 299}
 
 
-def test_a_copy_goes_its_own_way():
+def test_a_copy_goes_its_own_way() -> None:
     first = Config()
     first.merge_word('a.b=1')
     second = first.copy()
@@ -122,7 +127,7 @@ def test_a_copy_goes_its_own_way():
     assert (first.to_dict(), second.to_dict()) == ({'a': {'b': 1, 'c': 3}}, {'a': {'b': 2}})
 
 
-def test_what_is_returned_can_be_changed_without_changing_the_configuration(configured):
+def test_what_is_returned_can_be_changed_without_changing_the_configuration(configured: Callable[..., Config]) -> None:
     config = configured('a: {b: [1]}')
     config.get('a')['b'].append(2)
     assert config.get('a') == {'b': [1]}

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,7 +50,7 @@ class Small:
     def calibrate(self) -> None:
         """Give every batch norm the statistics of what reaches it, layer by layer: fresh deep networks explode without."""
 
-        def visit(node, sources):
+        def visit(node: Any, sources: Any) -> Any:
             layer = self.network.node_layers[node.name]
             source = sources[0] if len(sources) == 1 else sources
             norms = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.BatchNormalization)]
@@ -63,7 +65,7 @@ class Small:
         self.graph.walk({'input': self.images}, visit)
 
     @functools.cached_property
-    def outcome(self):
+    def outcome(self) -> tuple[Any, ...]:
         """(outputs, stats of the gates, value of every node) on the images."""
         return *self.network(self.images), self.network.activations(self.images)
 
@@ -84,7 +86,7 @@ def narrow(graph: Graph) -> Graph:
     def less(value: int) -> int:
         return max(-(-value // NARROWER), min(value, LEAST))
 
-    def changed(node):
+    def changed(node: Any) -> Any:
         layer = node.params
         if hasattr(layer, 'num_outputs') and node.name != 'logits':
             layer = dataclasses.replace(layer, num_outputs=less(layer.num_outputs))
@@ -96,7 +98,7 @@ def narrow(graph: Graph) -> Graph:
 
 
 @pytest.fixture(scope='module', autouse=True)
-def eager():
+def eager() -> Iterator[None]:
     """Functions run as written: tracing and compiling each once costs more than it gives."""
     tf.config.run_functions_eagerly(True)
     yield
@@ -104,13 +106,13 @@ def eager():
 
 
 @pytest.fixture(scope='session')
-def graph_of():
+def graph_of() -> Any:
     """graph_of(name, density): the small graph of a model."""
     return lambda name, density: small_graph(name, density)[0]
 
 
 @pytest.fixture(scope='module')
-def small(request):
+def small(request: pytest.FixtureRequest) -> Iterator[Small]:
     """The model that the test is parametrized with."""
     yield Small(request.param)
     keras.backend.clear_session()

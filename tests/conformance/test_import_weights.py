@@ -8,6 +8,7 @@ Random weights, batch norm's statistics too. On photographs in full size where M
 import itertools
 import os
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,7 +24,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 PHOTOGRAPHS = os.environ.get('MAYO_PHOTOGRAPHS')
 CLASSES = 5
 # model: Keras's name, of its module, the side of the images, what is written, words for a smaller network on both sides
-MODELS = {
+MODELS: dict[str, Any] = {
     'vgg16': ('VGG16', 'vgg16', 32, 'whole.keras', {}),
     'resnet50': ('ResNet50', 'resnet50', 64, 'alone.weights.h5', {}),
     'mobilenet': ('MobileNet', 'mobilenet', 64, 'whole.h5', {'alpha': 0.25}),
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation:Depreca
 
 
 @pytest.fixture(scope='module')
-def garments():
+def garments() -> Any:
     """Three colour pictures [3, 28, 28, 3]: the red, green and blue of each are Fashion-MNIST's images."""
     records = tf.compat.v1.io.tf_record_iterator(str(ROOT / 'datasets/fashion_mnist/test.tfrecord'))
     features = [tf.train.Example.FromString(record).features.feature for record in itertools.islice(records, 9)]
@@ -45,14 +46,14 @@ def garments():
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every weight is assigned later, zeros do until then."""
     for initializer in (keras.initializers.VarianceScaling, keras.initializers.TruncatedNormal):
         monkeypatch.setattr(initializer, '__call__', lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype))
     monkeypatch.setattr(Session, 'save', lambda self: None)  # tests/session/test_imported.py looks at what is written
 
 
-def randomize(model, draw):
+def randomize(model: Any, draw: Any) -> None:
     """Weights that keep the scale of what passes, and batch norms that have learnt something."""
     for layer in model.layers:
         for weight in layer.weights:
@@ -70,7 +71,7 @@ def randomize(model, draw):
             layer.finalize_state()
 
 
-def written(model, path):
+def written(model: Any, path: Any) -> Any:
     if 'weights' in path.name:
         model.save_weights(path)
     else:
@@ -78,7 +79,7 @@ def written(model, path):
     return path
 
 
-def imported(name, path, shape, classes, folder, width):
+def imported(name: str, path: Any, shape: Any, classes: Any, folder: Any, width: Any) -> Session:
     """A session of the model with the weights of the file."""
     config = Config.default()
     config.merge_file(ROOT / f'models/{name}.yaml')
@@ -98,7 +99,7 @@ def imported(name, path, shape, classes, folder, width):
     return session
 
 
-def compare(name, pictures, shape, classes, folder, smaller):
+def compare(name: str, pictures: Any, shape: Any, classes: int, folder: pathlib.Path, smaller: Any) -> None:
     """The logits of Keras's network and of ours, dense or gated, after the preprocessing that each has."""
     application, module, _, file = MODELS[name][:4]
     model = getattr(keras.applications, application)(
@@ -123,7 +124,7 @@ def compare(name, pictures, shape, classes, folder, smaller):
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_imported_weights_give_the_logits_of_keras_applications(name, garments, tmp_path):
+def test_imported_weights_give_the_logits_of_keras_applications(name: str, garments: Any, tmp_path: pathlib.Path) -> None:
     side, smaller = MODELS[name][2], MODELS[name][4]
     compare(name, tf.image.resize(garments, [side, side]), (side, side, 3), CLASSES, tmp_path, smaller)
 
@@ -131,12 +132,12 @@ def test_imported_weights_give_the_logits_of_keras_applications(name, garments, 
 @pytest.mark.slow
 @pytest.mark.skipif(PHOTOGRAPHS is None, reason='MAYO_PHOTOGRAPHS names no folder of JPEG files')
 @pytest.mark.parametrize('name', MODELS)
-def test_they_do_on_photographs_in_full_size(name, tmp_path):
+def test_they_do_on_photographs_in_full_size(name: str, tmp_path: pathlib.Path) -> None:
     config = Config.default()
     config.merge_file(ROOT / f'models/{name}.yaml')
     shape, steps = config.get('dataset.task.preprocess.shape'), config.get('dataset.task.preprocess.validate')
     shape = shape['height'], shape['width'], shape['channels']
-    files = sorted(pathlib.Path(PHOTOGRAPHS).rglob('*.JP*G'))[:16]
+    files = sorted(pathlib.Path(PHOTOGRAPHS or '').rglob('*.JP*G'))[:16]
     images = [tf.cast(tf.io.decode_jpeg(file.read_bytes(), channels=3), tf.float32) for file in files]
     pictures = tf.stack([augment.apply(image, shape, tf.zeros([2], 'int64'), steps) for image in images])
     compare(name, pictures, shape, 1000, tmp_path, {})

@@ -5,6 +5,8 @@ Those whose weights can be imported give the same logits, which says more: test_
 
 import pathlib
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import pytest
@@ -26,7 +28,7 @@ MODELS = {  # name: Keras's, the parameters of https://keras.io/api/applications
 }
 
 
-def costed(name):
+def costed(name: str) -> tuple[Any, Any, Any]:
     """The layers of a model file, what each costs, and what the network reads."""
     config = Config.default()
     config.merge_file(ROOT / f'models/{name}.yaml')
@@ -36,17 +38,17 @@ def costed(name):
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_a_model_has_the_published_number_of_parameters(name):
+def test_a_model_has_the_published_number_of_parameters(name: str) -> None:
     _, parameters, without = MODELS[name]
     _, costs, _ = costed(name)
     assert sum(cost.trainable + cost.state for cost in costs) == parameters - without
 
 
-def test_every_other_model_gives_the_logits_of_keras_applications():
+def test_every_other_model_gives_the_logits_of_keras_applications() -> None:
     assert set(MODELS) - {path.stem for path in (ROOT / 'models/import').glob('*.yaml')} == {'mobilenet_v3_large'}
 
 
-def test_mobilenet_v3_has_the_layers_with_weights_of_keras_applications_on_maps_of_the_same_size():
+def test_mobilenet_v3_has_the_layers_with_weights_of_keras_applications_on_maps_of_the_same_size() -> None:
     theirs, parameters, _ = MODELS['mobilenet_v3_large']
     graph, costs, shape = costed('mobilenet_v3_large')
     model = getattr(keras.applications, theirs)(weights=None, input_shape=shape.dims)
@@ -55,7 +57,7 @@ def test_mobilenet_v3_has_the_layers_with_weights_of_keras_applications_on_maps_
     keras.backend.clear_session()
 
 
-def ours(graph, costs):
+def ours(graph: Any, costs: Any) -> Iterator[tuple[tuple[Any, ...], tuple[Any, Any], Any]]:
     """(kernel, height and width of the output, stride) of each layer with a kernel; a vector is a map of one position."""
     for node, cost in zip(graph, costs, strict=True):
         if not cost.dense:
@@ -65,7 +67,7 @@ def ours(graph, costs):
         yield (*side, *pair), (cost.shape.height, cost.shape.width), getattr(node.params, 'stride', (1, 1))
 
 
-def keras_layers(model):
+def keras_layers(model: Any) -> Iterator[tuple[Any, Any, Any]]:
     """The same of a Keras model."""
     for layer in model.layers:
         if hasattr(layer, 'kernel'):

@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ PAIRS = [
 ]
 
 
-def configuration(*files, words=()):
+def configuration(*files: Any, words: Any = ()) -> Config:
     config = Config.default()
     for file in files:
         config.merge_file(file)
@@ -48,7 +49,7 @@ def configuration(*files, words=()):
     return config
 
 
-def text_configuration(text):
+def text_configuration(text: str) -> Config:
     config = Config.default()
     config.merge_text(text, 'm.yaml')
     config.merge_text('dataset: {num_classes: 3, preprocess.shape: {height: 8, width: 8, channels: 4}}', 'd.yaml')
@@ -56,7 +57,7 @@ def text_configuration(text):
 
 
 @pytest.mark.parametrize(('model', 'dataset'), list(itertools.product(MODELS, DATASETS)))
-def test_an_old_file_has_no_problem_and_no_key_that_nobody_knows(model, dataset):
+def test_an_old_file_has_no_problem_and_no_key_that_nobody_knows(model: Any, dataset: Any) -> None:
     config = configuration(OLD / model, OLD / dataset, TRAINER)
     assert config.unknown() == []
     assert model_problems(config) == []
@@ -64,20 +65,22 @@ def test_an_old_file_has_no_problem_and_no_key_that_nobody_knows(model, dataset)
 
 
 @pytest.mark.parametrize(('old', 'dataset', 'words', 'ours', 'our_words', 'dense'), PAIRS)
-def test_an_old_model_costs_what_ours_does(old, dataset, words, ours, our_words, dense):
+def test_an_old_model_costs_what_ours_does(
+    old: str, dataset: str, words: list[Any], ours: str, our_words: list[Any], dense: int | None
+) -> None:
     found = info(configuration(OLD / f'models/{old}.yaml', OLD / f'datasets/{dataset}.yaml', words=words)).total
     expected = info(configuration(ROOT / f'models/{ours}.yaml', ROOT / f'datasets/{dataset}.yaml', words=our_words)).total
     assert found == expected
     assert dense is None or found['dense'] == dense
 
 
-def test_an_old_gated_model_has_the_published_cost():
+def test_an_old_gated_model_has_the_published_cost() -> None:
     total = info(configuration(OLD / 'models/gate/cifarnet.yaml', OLD / 'datasets/cifar10.yaml')).total
     assert (total['macs'], total['executed'], total['trainable']) == (57_905_472, 44_155_840, 1_439_626)
 
 
 @pytest.mark.parametrize('model', ['lenet5', 'cifarnet', 'gate/cifarnet'])
-def test_an_old_model_has_the_variables_of_ours(model):
+def test_an_old_model_has_the_variables_of_ours(model: str) -> None:
     """So a checkpoint of either loads into the other."""
     networks = []
     for folder in (OLD, ROOT):
@@ -90,14 +93,14 @@ def test_an_old_model_has_the_variables_of_ours(model):
     assert old == ours
 
 
-def test_layers_of_modules_within_modules_are_called_by_their_path():
+def test_layers_of_modules_within_modules_are_called_by_their_path() -> None:
     graph = model_graph(configuration(OLD / 'models/resnet18.yaml', OLD / 'datasets/imagenet.yaml'))
     assert {'s1/b1/conv1', 's2/b1/conv_shortcut', 's2/b2/identity_shortcut'} <= {node.name for node in graph}
     assert 's1/b1/conv_shortcut' not in graph
     assert (graph['s2/b1/conv1'].params.stride, graph['s2/b2/conv1'].params.stride) == ((2, 2), (1, 1))
 
 
-def test_the_old_trainer_gives_the_rate_that_it_computes():
+def test_the_old_trainer_gives_the_rate_that_it_computes() -> None:
     config = configuration(OLD / 'datasets/cifar10.yaml', TRAINER)
     assert config.get('system.batch_size') == 64
     rate = learning_rate(config.get('train.learning_rate'), 'x', 100)
@@ -108,7 +111,7 @@ def test_the_old_trainer_gives_the_rate_that_it_computes():
     assert learning_rate(config.get('train.learning_rate'), 'x')(0) == pytest.approx(0.045)
 
 
-def test_labels_of_records_with_a_background_class_are_shifted():
+def test_labels_of_records_with_a_background_class_are_shifted() -> None:
     from mayo.session.data import label_offset
 
     config = configuration(OLD / 'datasets/imagenet.yaml')
@@ -158,7 +161,7 @@ _which: three
 """
 
 
-def test_arithmetic_over_module_arguments_references_and_lists():
+def test_arithmetic_over_module_arguments_references_and_lists() -> None:
     text = MODULE.replace(
         '                add: {type: add}',
         '                d: {<<: *conv, num_outputs: !arith ^(width)}\n'
@@ -193,7 +196,7 @@ model.layers.identity: {type: identity}
     assert [str(cost.shape) for cost in info(config).layers if cost.name == 'join'] == ['8x8x20']
 
 
-def test_what_is_wrong_in_an_expression_of_a_module_is_told_where_it_is():
+def test_what_is_wrong_in_an_expression_of_a_module_is_told_where_it_is() -> None:
     text = """
 model:
     layers:
@@ -212,7 +215,7 @@ model:
     assert 'it has a meaning only inside a module' in model_problems(text_configuration(outside))[0]
 
 
-def test_an_expression_that_waits_for_a_module_is_printed_as_it_reads():
+def test_an_expression_that_waits_for_a_module_is_printed_as_it_reads() -> None:
     config = Config()
     config.merge_text('n: 3\na: !arith "int(^(m) * $(n)) + len([$(l)])"\nl: [x, 1]\n', 'x.yaml')
     again = Config()
@@ -251,12 +254,12 @@ def test_an_expression_that_waits_for_a_module_is_printed_as_it_reads():
         ),
     ],
 )
-def test_layers_take_the_keys_that_they_took(layer, shape):
+def test_layers_take_the_keys_that_they_took(layer: str, shape: str) -> None:
     config = text_configuration(f'model: {{layers: {{x: {layer}}}, graph: {{from: input, with: x, to: output}}}}')
     assert model_problems(config) == []
     assert str(info(config).layers[0].shape) == shape
 
 
-def test_old_gates_are_todays():
+def test_old_gates_are_todays() -> None:
     graph = model_graph(configuration(OLD / 'models/gate/cifarnet.yaml', OLD / 'datasets/cifar10.yaml'))
     assert graph['conv3'].params.gate == GateParams(density=0.5, regularizer={'l1': 0})

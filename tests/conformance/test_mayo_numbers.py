@@ -26,19 +26,19 @@ def of_yaml(value: Any, seed: int | None = None) -> Any:
     return instantiate(object_spec(value, 'a test'), seed)
 
 
-def relu(x):
+def relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-def sigmoid(x):
+def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-def softmax(x):
+def softmax(x: Any) -> Any:
     return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Any] = {
     'tensorflow.nn.relu': relu,
     'tensorflow.nn.relu6': lambda x: np.clip(x, 0, 6),
     'tensorflow.nn.elu': lambda x: np.where(x > 0, x, np.exp(x) - 1),
@@ -67,12 +67,12 @@ NEW_ACTIVATIONS = {
 
 
 @pytest.mark.parametrize('name', ACTIVATIONS)
-def test_activations(name):
+def test_activations(name: str) -> None:
     x = np.array([[-8.0, -1.5, -0.1, 0.0, 0.3, 2.0, 7.0]], np.float32)
     np.testing.assert_allclose(of_yaml(name)(tf.constant(x)), ACTIVATIONS[name](x), rtol=1e-4, atol=1e-6)
 
 
-REGULARIZERS = {
+REGULARIZERS: dict[str, Any] = {
     'l1_regularizer': ({'scale': 0.004}, lambda w: 0.004 * np.abs(w).sum()),
     'l2_regularizer': ({'scale': 0.004}, lambda w: 0.004 * np.square(w).sum() / 2),
     'l1_l2_regularizer': ({'scale_l1': 0.1, 'scale_l2': 0.04}, lambda w: 0.1 * np.abs(w).sum() + 0.04 * np.square(w).sum() / 2),
@@ -81,30 +81,30 @@ REGULARIZERS = {
 
 @pytest.mark.parametrize('package', ['contrib.layers', 'contrib.slim'])
 @pytest.mark.parametrize('name', REGULARIZERS)
-def test_regularizers(package, name):
+def test_regularizers(package: str, name: str) -> None:
     arguments, formula = REGULARIZERS[name]
     w = np.linspace(-2, 3, 12, dtype=np.float32).reshape(3, 4)
     found = of_yaml({'type': f'tensorflow.{package}.{name}', **arguments})(w)
     assert float(found) == pytest.approx(formula(w), rel=1e-6)
 
 
-def cut_normal(deviation):
+def cut_normal(deviation: Any) -> tuple[Any, Any]:
     """(deviation, largest value) of a normal whose deviation before the cut is given."""
     return CUT * deviation, 2 * deviation
 
 
-def uniform(limit):
+def uniform(limit: Any) -> tuple[Any, Any]:
     return limit / math.sqrt(3), limit
 
 
-def fans(scale, fan, is_uniform):
+def fans(scale: Any, fan: Any, is_uniform: Any) -> Any:
     """TensorFlow's variance scaling corrects for the cut."""
     variance = scale / {'in': FAN_IN, 'out': FAN_OUT, 'avg': (FAN_IN + FAN_OUT) / 2}[fan]
     return uniform(math.sqrt(3 * variance)) if is_uniform else cut_normal(math.sqrt(variance) / CUT)
 
 
 # name: (arguments, mean, deviation, largest distance from the mean; None: no bound)
-INITIALIZERS = {
+INITIALIZERS: dict[str, Any] = {
     'zeros_initializer': ({}, 0, 0, 0),
     'initializers.zeros': ({}, 0, 0, 0),
     'ones_initializer': ({}, 1, 0, 0),
@@ -133,12 +133,12 @@ INITIALIZERS = {
 ORTHOGONAL = ('orthogonal_initializer', 'initializers.orthogonal')
 
 
-def drawn(name, **arguments):
+def drawn(name: str, **arguments: Any) -> Any:
     return np.asarray(of_yaml({'type': f'tensorflow.{name}', **arguments}, seed=1)((FAN_IN, FAN_OUT)))
 
 
 @pytest.mark.parametrize('name', INITIALIZERS)
-def test_initializers(name):
+def test_initializers(name: str) -> None:
     arguments, mean, deviation, bound = INITIALIZERS[name]
     values = drawn(name, **arguments)
     assert np.mean(values) == pytest.approx(mean, abs=max(5 * deviation / math.sqrt(values.size), 1e-6))
@@ -148,12 +148,12 @@ def test_initializers(name):
 
 
 @pytest.mark.parametrize('name', ORTHOGONAL)
-def test_orthogonal_initializers(name):
+def test_orthogonal_initializers(name: str) -> None:
     values = drawn(name, gain=2.0)
     np.testing.assert_allclose(values @ values.T, 4 * np.eye(FAN_IN), atol=1e-4)
 
 
-def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages():
+def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages() -> None:
     name = {'type': 'tensorflow.contrib.layers.batch_norm', 'decay': 0.7, 'scale': True, 'epsilon': 0.01}
     layer = of_yaml(name)
     images = np.random.default_rng(0).normal(2, 3, (4, 5, 5, 2)).astype(np.float32)
@@ -171,7 +171,7 @@ def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages():
     assert not of_yaml('tensorflow.contrib.slim.batch_norm').scale
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Any] = {
     'GradientDescentOptimizer': {},
     'MomentumOptimizer': {'momentum': 0.9},
     'AdamOptimizer': {'epsilon': 0.1},
@@ -179,7 +179,7 @@ OPTIMIZERS = {
     'AdagradOptimizer': {},
     'AdadeltaOptimizer': {'rho': 0.9, 'epsilon': 0.01},
 }
-MORE = {'MomentumOptimizer': {'use_nesterov': True}, 'RMSPropOptimizer': {'centered': True}}
+MORE: dict[str, Any] = {'MomentumOptimizer': {'use_nesterov': True}, 'RMSPropOptimizer': {'centered': True}}
 RATES = (0.1, 0.1, 0.01, 0.3)
 START = np.array([1.0, -2.0, 3.0], np.float32)
 GRADIENTS = np.random.default_rng(0).normal(size=(len(RATES), 3)).astype(np.float32)
@@ -188,7 +188,7 @@ GRADIENTS = np.random.default_rng(0).normal(size=(len(RATES), 3)).astype(np.floa
 @pytest.mark.parametrize(
     ('name', 'arguments'), [*OPTIMIZERS.items(), *((name, OPTIMIZERS[name] | more) for name, more in MORE.items())]
 )
-def test_optimizers(name, arguments):
+def test_optimizers(name: str, arguments: Any) -> None:
     expected = []
     with tf.Graph().as_default(), V1.Session() as session:
         variable = V1.get_variable('w', initializer=START, use_resource=False)
@@ -207,9 +207,9 @@ def test_optimizers(name, arguments):
         np.testing.assert_allclose(ours.numpy(), weights, rtol=2e-5)
 
 
-_STEPS = {'boundaries': [1.0, 3.0], 'values': [3.0, 2.0, 1.0]}
-_DECAY = {'learning_rate': 0.1, 'decay_steps': 2, 'decay_rate': 0.5}
-SCHEDULES = {
+_STEPS: dict[str, Any] = {'boundaries': [1.0, 3.0], 'values': [3.0, 2.0, 1.0]}
+_DECAY: dict[str, Any] = {'learning_rate': 0.1, 'decay_steps': 2, 'decay_rate': 0.5}
+SCHEDULES: dict[str, Any] = {
     'exponential_decay': _DECAY,
     'natural_exp_decay': _DECAY,
     'polynomial_decay': {'learning_rate': 0.1, 'decay_steps': 4, 'power': 2.0},
@@ -218,11 +218,11 @@ SCHEDULES = {
     'piecewise_constant_decay': _STEPS,
 }
 STEPPED = [(name, {**_DECAY, 'staircase': True}) for name in ('exponential_decay', 'natural_exp_decay')]
-CYCLIC = [('polynomial_decay', {**SCHEDULES['polynomial_decay'], 'cycle': True})]
+CYCLIC: list[Any] = [('polynomial_decay', {**SCHEDULES['polynomial_decay'], 'cycle': True})]
 
 
 @pytest.mark.parametrize(('name', 'arguments'), [*SCHEDULES.items(), *STEPPED, *CYCLIC])
-def test_schedules(name, arguments):
+def test_schedules(name: str, arguments: Any) -> None:
     rate = learning_rate({'type': f'tensorflow.train.{name}', **arguments}, 'x')
     for epoch in (0.0, 0.5, 1.0, 1.9, 2.0, 3.0, 3.5, 4.0, 7.0):
         if 'boundaries' in arguments:
@@ -233,7 +233,7 @@ def test_schedules(name, arguments):
         assert rate(epoch) == pytest.approx(float(expected() if callable(expected) else expected), rel=1e-5), epoch
 
 
-def test_every_old_name_is_compared_here():
+def test_every_old_name_is_compared_here() -> None:
     tested = {
         *ACTIVATIONS,
         *(f'tensorflow.contrib.layers.{name}' for name in REGULARIZERS),
@@ -248,13 +248,13 @@ def test_every_old_name_is_compared_here():
 # ---- layers and preprocessing
 
 
-def layer_of(kind, dims, **keys):
+def layer_of(kind: str, dims: tuple[int, int, int], **keys: Any) -> Any:
     layer = build(kind, read_layer(kind, keys), [(None, *dims)], Site('x'))
     layer.build((None, *dims))
     return layer
 
 
-def test_average_pooling_with_same_padding_leaves_the_padding_out():
+def test_average_pooling_with_same_padding_leaves_the_padding_out() -> None:
     x = np.arange(25, dtype=np.float32).reshape(1, 5, 5, 1) + 1
     found = np.asarray(layer_of('average_pool', (5, 5, 1), kernel_size=3, stride=2, padding='SAME')(x))[0, ..., 0]
     windows = [slice(max(2 * i - 1, 0), 2 * i + 2) for i in range(3)]
@@ -264,7 +264,7 @@ def test_average_pooling_with_same_padding_leaves_the_padding_out():
 
 @pytest.mark.parametrize('kind', ['average_pool', 'max_pool'])
 @pytest.mark.parametrize('kernel', ['global', 99, [99, 99], None])
-def test_a_pooling_window_is_no_larger_than_the_map(kind, kernel):
+def test_a_pooling_window_is_no_larger_than_the_map(kind: str, kernel: Any) -> None:
     x = np.random.default_rng(0).normal(size=(2, 5, 4, 3)).astype(np.float32)
     found = layer_of(kind, (5, 4, 3), kernel_size=kernel)(x)
     expected = x.mean((1, 2), keepdims=True) if kind == 'average_pool' else x.max((1, 2), keepdims=True)
@@ -272,7 +272,7 @@ def test_a_pooling_window_is_no_larger_than_the_map(kind, kernel):
 
 
 @pytest.mark.parametrize('padding', [1, [2, 0]])
-def test_numeric_padding_is_zeros_on_both_sides(padding):
+def test_numeric_padding_is_zeros_on_both_sides(padding: int | list[int]) -> None:
     x = np.random.default_rng(0).normal(size=(2, 6, 6, 4)).astype(np.float32)
     layer = layer_of(
         'convolution',
@@ -294,16 +294,16 @@ def test_numeric_padding_is_zeros_on_both_sides(padding):
     np.testing.assert_allclose(layer(x), np.concatenate(halves, -1), atol=1e-5)
 
 
-def test_a_batch_normalization_spelled_as_slim_did_is_slims():
+def test_a_batch_normalization_spelled_as_slim_did_is_slims() -> None:
     layer = layer_of('batch_normalization', (4, 4, 3), decay=0.8)
     norm = layer.parts()[0][1]
     assert (norm.momentum, norm.scale, norm.center, norm.epsilon) == (0.8, False, True, 0.001)
 
 
-def sampled(pixels, height, width):
+def sampled(pixels: Any, height: Any, width: Any) -> Any:
     """TensorFlow 1's bilinear resizing without aligned corners: row i of the result is row i H / height of the image."""
 
-    def between(length, wanted):
+    def between(length: Any, wanted: Any) -> tuple[Any, Any, Any]:
         at = np.arange(wanted) * length / wanted
         low = np.floor(at).astype(int)
         return low, np.minimum(low + 1, length - 1), at - low
@@ -316,7 +316,7 @@ def sampled(pixels, height, width):
 
 
 @pytest.mark.parametrize('size', [(3, 4), (9, 13), (6, 7)])
-def test_resizing_in_an_old_file_has_no_aligned_corners_nor_half_pixels(size):
+def test_resizing_in_an_old_file_has_no_aligned_corners_nor_half_pixels(size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).uniform(0, 255, (6, 7, 3)).astype(np.float32)
     step = {'type': 'resize', 'height': size[0], 'width': size[1], 'half_pixel': False}
     found = augment.apply(tf.constant(pixels), (1, 1, 3), tf.constant([0, 0], tf.int64), [step])
@@ -327,12 +327,12 @@ def test_resizing_in_an_old_file_has_no_aligned_corners_nor_half_pixels(size):
     np.testing.assert_allclose(found, sampled(pixels, *size), atol=1e-3)
 
 
-def test_what_tensorflow_1_could_not_resize_by_is_told():
+def test_what_tensorflow_1_could_not_resize_by_is_told() -> None:
     with pytest.raises(Exception, match='half_pixel: false goes with the methods area, bicubic, bilinear, nearest'):
         augment.resize(tf.zeros([2, 2, 3]), (4, 4, 3), None, method='lanczos3', half_pixel=False)
 
 
-def test_steps_on_pixels_compute_what_their_names_say():
+def test_steps_on_pixels_compute_what_their_names_say() -> None:
     pixels = np.random.default_rng(0).uniform(0, 255, (4, 4, 3)).astype(np.float32)
     means, stds = [10.0, 20.0, 30.0], [2.0, 4.0, 5.0]
     for step, expected in (
@@ -348,5 +348,5 @@ def test_steps_on_pixels_compute_what_their_names_say():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=step['type'])
 
 
-def test_a_spec_of_an_old_name_is_data_alone():
+def test_a_spec_of_an_old_name_is_data_alone() -> None:
     assert object_spec('tensorflow.nn.relu', 'x') == Spec('keras.activations.relu')

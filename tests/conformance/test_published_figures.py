@@ -6,6 +6,7 @@ Ours: multiply-accumulates of convolutions and fully connected layers; trainable
 
 import math
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ ROUNDED = [  # model, dataset, words, what, unit, how much, in the paper
 ]
 
 
-def total(model, dataset=IMAGENET, words=()):
+def total(model: str, dataset: Any = IMAGENET, words: Any = ()) -> Any:
     config = Config.default()
     config.merge_file(ROOT / f'models/{model}.yaml')
     config.merge_file(ROOT / dataset)
@@ -73,19 +74,25 @@ def total(model, dataset=IMAGENET, words=()):
 
 
 @pytest.mark.parametrize('model, words, parameters, operations', TORCHVISION)
-def test_a_model_has_the_parameters_and_operations_of_torchvision(model, words, parameters, operations):
+def test_a_model_has_the_parameters_and_operations_of_torchvision(
+    model: str, words: tuple[Any, ...], parameters: int | None, operations: float
+) -> None:
     counted = total(model, words=words)
     assert round(counted['dense'] / 1e9, 3) == operations
     assert parameters in (counted['trainable'], None)
 
 
 @pytest.mark.parametrize('model, words, what, published', EXACT)
-def test_a_model_has_the_published_count_to_the_last_digit(model, words, what, published):
+def test_a_model_has_the_published_count_to_the_last_digit(
+    model: str, words: tuple[Any, ...], what: str, published: int
+) -> None:
     assert total(model, words=words)[what] == published
 
 
 @pytest.mark.parametrize('model, dataset, words, what, unit, published', ROUNDED)
-def test_a_model_has_the_count_of_its_paper_as_far_as_it_is_printed(model, dataset, words, what, unit, published):
+def test_a_model_has_the_count_of_its_paper_as_far_as_it_is_printed(
+    model: str, dataset: Any, words: tuple[Any, ...], what: str, unit: float, published: float
+) -> None:
     digits = len(str(published).partition('.')[2])
     counted = total(model, dataset, words)[what] / unit * 10**digits
     assert round(published * 10**digits) in (round(counted), math.floor(counted))

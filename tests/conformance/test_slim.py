@@ -1,5 +1,7 @@
 """A slimmed network computes what the dense one does with the dropped channels at zero, however channels join."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ SHAPE = Shape((32, 32, 3))
         'mobilenet_v3_large',  # and products: squeeze and excite
     ],
 )
-def test_a_slimmed_network_equals_the_masked_one(name, graph_of):
+def test_a_slimmed_network_equals_the_masked_one(name: str, graph_of: Any) -> None:
     graph = graph_of(name, 1.0)
     dense = drawn(graph)
     tensors = {name: variable.numpy() for name, variable in dense.named_variables().items()}
@@ -48,7 +50,7 @@ def test_a_slimmed_network_equals_the_masked_one(name, graph_of):
 
 
 @pytest.mark.parametrize('name', ['gate/cifarnet', 'gate/resnet18', 'gate/mobilenet_v2'])
-def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name, graph_of):
+def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name: str, graph_of: Any) -> None:
     graph = graph_of(name, 0.5)
     tensors = {name: variable.numpy() for name, variable in drawn(graph).named_variables().items()}
     random, sizes = np.random.default_rng(2), shapes(graph, SHAPE)
@@ -69,7 +71,7 @@ def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name,
     keras.backend.clear_session()
 
 
-def drawn(graph):
+def drawn(graph: Any) -> Network:
     """A network whose batch norms have scales and shifts of either sign."""
     random = np.random.default_rng(0)
     network = Network(graph, SHAPE, 'dense')

@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import itertools
 import pathlib
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -26,6 +28,8 @@ from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.network import Network
 from mayo.slim import MARK
 
+from .conftest import Small
+
 MODELS = pathlib.Path(__file__).parents[2] / 'models'
 FILES = [path for path in (*MODELS.glob('*.yaml'), *MODELS.glob('gate/*.yaml')) if MARK not in path.read_text(encoding='utf-8')]
 NAMES = sorted(str(path.relative_to(MODELS).with_suffix('')) for path in FILES)  # of slim's, the layers are among them
@@ -39,19 +43,19 @@ in_every_engine = pytest.mark.parametrize('engine', [CompactNetwork, pytest.para
 
 
 @every
-def test_a_model_has_the_parameters_that_info_counts_layer_by_layer(small):
+def test_a_model_has_the_parameters_that_info_counts_layer_by_layer(small: Small) -> None:
     for cost in estimate(small.graph, small.shape):
         layer = small.network.node_layers[cost.name]
         counted = cost.name, count(layer.trainable_weights), count(layer.non_trainable_weights)
         assert counted == (cost.name, cost.trainable, cost.state)
 
 
-def count(variables):
+def count(variables: Any) -> Any:
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
 @every
-def test_a_training_step_is_finite_and_moves_every_trainable_variable(small):
+def test_a_training_step_is_finite_and_moves_every_trainable_variable(small: Small) -> None:
     assert small.bad_step == -1
     assert np.isfinite(small.loss)
     assert all(np.isfinite(weight).all() for weight in small.weights.values())
@@ -59,7 +63,7 @@ def test_a_training_step_is_finite_and_moves_every_trainable_variable(small):
 
 
 @every
-def test_a_model_gives_finite_logits_that_depend_on_the_image(small):
+def test_a_model_gives_finite_logits_that_depend_on_the_image(small: Small) -> None:
     outputs, _, values = small.outcome
     assert outputs.shape == (4, 5)
     assert np.isfinite(outputs).all()
@@ -68,7 +72,7 @@ def test_a_model_gives_finite_logits_that_depend_on_the_image(small):
 
 
 @every
-def test_a_model_saves_and_loads(small, tmp_path):
+def test_a_model_saves_and_loads(small: Small, tmp_path: pathlib.Path) -> None:
     variables = names.prefixed('zoo', small.network.named_variables())
     bundle.write(tmp_path / 'saved', {name: variable.numpy() for name, variable in variables.items()})
     for variable in variables.values():
@@ -80,7 +84,7 @@ def test_a_model_saves_and_loads(small, tmp_path):
 
 
 @gated
-def test_a_gate_keeps_its_share_of_channels_and_silences_the_others(small):
+def test_a_gate_keeps_its_share_of_channels_and_silences_the_others(small: Small) -> None:
     _, stats, values = small.outcome
     assert set(stats) == {node.name for node in small.graph if node.type == 'gated_convolution'}
     for name, stat in stats.items():
@@ -92,11 +96,11 @@ def test_a_gate_keeps_its_share_of_channels_and_silences_the_others(small):
 
 
 @gated
-def test_no_layer_has_more_active_channels_than_costs_are_counted_for(small):
+def test_no_layer_has_more_active_channels_than_costs_are_counted_for(small: Small) -> None:
     """Through add, concat, pooling, depthwise convolutions and the products of squeeze and excite."""
     _, stats, values = small.outcome
 
-    def visit(node, sources):
+    def visit(node: Any, sources: Any) -> tuple[Any, Any]:
         shapes = [shape for shape, _ in sources]
         shape = output_of(node, shapes)
         if node.name in stats:
@@ -111,7 +115,7 @@ def test_no_layer_has_more_active_channels_than_costs_are_counted_for(small):
 
 @in_every_engine
 @every
-def test_compact_execution_equals_the_masked_network(small, engine):
+def test_compact_execution_equals_the_masked_network(small: Small, engine: Any) -> None:
     assert unsupported(small.graph) == []
     chosen = clearest(small, small.outcome[1])[: 2 if small.name in GATED else 1]
     images, expected = tf.gather(small.images, chosen), small.outcome[0].numpy()[chosen]
@@ -121,7 +125,7 @@ def test_compact_execution_equals_the_masked_network(small, engine):
         np.testing.assert_array_equal(counts[name], stat.mask.numpy().sum(1)[chosen])
 
 
-def clearest(small, stats):
+def clearest(small: Small, stats: Any) -> Any:
     """The images in the order of how far every gate's last winner is above its best loser: rounding must not choose others."""
     margins = np.full(len(small.images), np.inf)
     for stat in stats.values():
@@ -133,14 +137,14 @@ def clearest(small, stats):
 
 @gated
 @pytest.mark.parametrize('density', [1.0, 0.7, 0.28, 0.1])
-def test_compact_execution_equals_the_masked_network_at_every_density(small, density):
+def test_compact_execution_equals_the_masked_network_at_every_density(small: Small, density: float) -> None:
     with at_density(small, density) as graph:
         outputs, stats = small.network(small.images)
         chosen = clearest(small, stats)[:2]
         two, expected = tf.gather(small.images, chosen), outputs.numpy()[chosen]
         weights = {name: variable.numpy() for name, variable in small.network.named_variables().items()}
         compact = lower_graph(graph, small.shape, weights)
-        networks = [CompactNetwork(compact), *([NativeNetwork(compact)] if library() else [])]
+        networks: list[Any] = [CompactNetwork(compact), *([NativeNetwork(compact)] if library() else [])]
         for network, images in itertools.product(networks, (two[:1], two)):  # one alone; two with masks of their own
             outputs, counts = network(images)
             np.testing.assert_allclose(outputs, expected[: len(images)], rtol=0, atol=1e-4 * np.abs(expected).max())
@@ -151,7 +155,7 @@ def test_compact_execution_equals_the_masked_network_at_every_density(small, den
 
 
 @contextlib.contextmanager
-def at_density(small, density):
+def at_density(small: Small, density: float) -> Iterator[Any]:
     """The gates of the masked network at another density, with batch norms to match, until the end; the graph that says so."""
     gates = {name: small.network.node_layers[name].gate for name in small.outcome[1]}
     before = {name: (gate.params, gate.keep) for name, gate in gates.items()}
@@ -170,13 +174,15 @@ def at_density(small, density):
 
 
 @gated
-def test_a_warm_start_gives_the_outputs_of_the_dense_network(small):
+def test_a_warm_start_gives_the_outputs_of_the_dense_network(small: Small) -> None:
     """Some scales negative; the layers take turns with the forms of a gate: b outside, b inside, and squeeze."""
     draw, changed, inside = np.random.default_rng(2), [], []
     for index, node in enumerate(node for node in small.graph if node.name in small.outcome[1]):
         squeezes = index % 3 == 2 and keeps_scale(node.params.activation_fn)  # as `squeeze` needs it
         form = {'policy': 'squeeze'} if squeezes else {'add_beta_first': index % 3 == 1}
-        changed.append(dataclasses.replace(node, params=dataclasses.replace(node.params, gate_params=GateParams(**form))))
+        changed.append(
+            dataclasses.replace(node, params=dataclasses.replace(cast(Any, node.params), gate_params=GateParams(**form)))
+        )
         inside += [node.name] if index % 3 == 1 or squeezes else []
     by_name = {node.name: node for node in changed}
     graph = dataclasses.replace(small.graph, nodes=tuple(by_name.get(node.name, node) for node in small.graph))
@@ -202,7 +208,7 @@ def test_a_warm_start_gives_the_outputs_of_the_dense_network(small):
 
 
 @every
-def test_compact_execution_does_the_operations_that_info_counts(small):
+def test_compact_execution_does_the_operations_that_info_counts(small: Small) -> None:
     """From the shapes of the program's values; tests/net/tf/compact counts those of a traced function.
 
     A little less where the activation happens to take every channel's shift back to zero.
@@ -215,7 +221,7 @@ def test_compact_execution_does_the_operations_that_info_counts(small):
 
 @built
 @every
-def test_the_native_engine_does_no_more_operations_than_its_program_has(small):
+def test_the_native_engine_does_no_more_operations_than_its_program_has(small: Small) -> None:
     """Fewer where winners tie at the cut, and in products of a vector, which leave out what meets a zero."""
     compact = lower(small.network, small.shape)
     done = sum(operations(compact, one) for one in compact.operations)
@@ -226,7 +232,7 @@ def test_the_native_engine_does_no_more_operations_than_its_program_has(small):
         assert engine.macs >= done - sum(products(compact, one) for one in compact.operations)
 
 
-def operations(compact, one):
+def operations(compact: Any, one: Any) -> Any:
     """Multiply-accumulates of one operation of a program, with those of its gate."""
     if not isinstance(one, program.Conv | program.Depthwise | program.Dense):
         return 0
@@ -239,7 +245,7 @@ def operations(compact, one):
     return done + products(compact, one) + size  # the saliency, and the scaling by it
 
 
-def products(compact, one):
+def products(compact: Any, one: Any) -> Any:
     """Those of a vector with a matrix: of a fully connected layer or of a gate."""
     if isinstance(one, program.Dense):
         return operations(compact, one)
@@ -248,7 +254,7 @@ def products(compact, one):
 
 
 @every
-def test_the_onnx_network_equals_the_masked_one(small):
+def test_the_onnx_network_equals_the_masked_one(small: Small) -> None:
     model = onnx_model(lower(small.network, small.shape))
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])

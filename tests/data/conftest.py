@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def numbers(images: np.ndarray) -> list[int]:
     return [int(high) * 256 + int(low) for high, low in images[:, 0, :, 0]]
 
 
-def write_records(path: pathlib.Path, examples: Sequence[bytes]) -> str:
+def write_records(path: Any, examples: Sequence[bytes]) -> str:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for example in examples:
             writer.write(example)
@@ -54,5 +55,5 @@ class Helpers:
 
     picture: Callable[[int], np.ndarray] = staticmethod(picture)
     numbers: Callable[[np.ndarray], list[int]] = staticmethod(numbers)
-    write_records: Callable[[pathlib.Path, Sequence[bytes]], str] = staticmethod(write_records)
+    write_records: Callable[[str | pathlib.Path, Sequence[bytes]], str] = staticmethod(write_records)
     examples_of: Callable[..., list[bytes]] = staticmethod(examples_of)

@@ -4,6 +4,7 @@ import colorsys
 import inspect
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,18 +18,18 @@ from mayo.data.augment import check_steps, steps
 SEED = 7
 
 
-def image(height=6, width=9, channels=3):
+def image(height: Any = 6, width: Any = 9, channels: int = 3) -> Any:
     return np.random.default_rng(0).integers(0, 256, (height, width, channels)).astype(np.float32)
 
 
-def run(name, pixels, shape=(4, 5, 3), seed=SEED, **keys):
+def run(name: str, pixels: Any, shape: Any = (4, 5, 3), seed: Any = SEED, **keys: Any) -> Any:
     return steps[name].function(tf.constant(pixels), shape, tf.constant([seed, seed + 1], 'int64'), **keys).numpy()
 
 
 # ---- sizes
 
 
-def middle(pixels, height, width):
+def middle(pixels: Any, height: Any, width: Any) -> Any:
     """Pads, then crops, around the middle; what is left over of an odd number is on the far side."""
     down, right = (max(want - have, 0) for want, have in zip((height, width), pixels.shape[:2], strict=True))
     pixels = np.pad(pixels, ((down // 2, down - down // 2), (right // 2, right - right // 2), (0, 0)))
@@ -38,12 +39,14 @@ def middle(pixels, height, width):
 
 @settings(max_examples=30, deadline=None)
 @given(*[st.integers(1, 9)] * 4)
-def test_crop_or_pad_takes_the_middle_or_adds_zeros_all_round(height, width, have_height, have_width):
+def test_crop_or_pad_takes_the_middle_or_adds_zeros_all_round(
+    height: Any, width: Any, have_height: Any, have_width: Any
+) -> None:
     pixels = image(have_height, have_width)
     np.testing.assert_array_equal(run('crop_or_pad', pixels, (height, width, 3)), middle(pixels, height, width))
 
 
-def test_crop_or_pad_takes_a_size_of_its_own():
+def test_crop_or_pad_takes_a_size_of_its_own() -> None:
     assert run('crop_or_pad', image(), height=3, width=11).shape == (3, 11, 3)
 
 
@@ -51,12 +54,12 @@ def test_crop_or_pad_takes_a_size_of_its_own():
     ('fraction', 'rows', 'columns'),
     [(0.5, slice(2, 6), slice(3, 9)), (1.0, slice(0, 8), slice(0, 12)), (0.875, slice(0, 8), slice(0, 12))],
 )
-def test_central_crop_keeps_the_middle_fraction(fraction, rows, columns):
+def test_central_crop_keeps_the_middle_fraction(fraction: float, rows: Any, columns: Any) -> None:
     pixels = image(8, 12)
     np.testing.assert_array_equal(run('central_crop', pixels, fraction=fraction), pixels[rows, columns])
 
 
-def windows(pixels, height, width):
+def windows(pixels: Any, height: int, width: int) -> set[Any]:
     return {
         pixels[top : top + height, left : left + width].tobytes()
         for top in range(pixels.shape[0] - height + 1)
@@ -65,19 +68,19 @@ def windows(pixels, height, width):
 
 
 @pytest.mark.parametrize('padding', [0, 2])
-def test_random_crop_gives_every_window_of_the_padded_image(padding):
+def test_random_crop_gives_every_window_of_the_padded_image(padding: int) -> None:
     pixels = image(5, 6)
     possible = windows(np.pad(pixels, ((padding,) * 2, (padding,) * 2, (0, 0))), 4, 5)
     found = {run('random_crop', pixels, seed=seed, padding=padding).tobytes() for seed in range(200)}
     assert found == possible
 
 
-def test_random_crop_of_an_image_that_is_too_small_fails():
+def test_random_crop_of_an_image_that_is_too_small_fails() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
         run('random_crop', image(3, 3))
 
 
-def bilinear(pixels, height, width):
+def bilinear(pixels: Any, height: int, width: int) -> Any:
     """Samples at pixel centres: target i looks at source (i + 0.5) have / want - 0.5, held inside the image."""
     for axis, want in enumerate((height, width)):
         have = pixels.shape[axis]
@@ -89,12 +92,12 @@ def bilinear(pixels, height, width):
 
 
 @pytest.mark.parametrize('size', [(4, 5), (6, 9), (13, 7)])
-def test_resize_is_bilinear_between_pixel_centres(size):
+def test_resize_is_bilinear_between_pixel_centres(size: tuple[int, int]) -> None:
     pixels = image()
     np.testing.assert_allclose(run('resize', pixels, (*size, 3)), bilinear(pixels, *size), atol=1e-3)
 
 
-def test_resize_takes_a_size_of_its_own_and_other_methods():
+def test_resize_takes_a_size_of_its_own_and_other_methods() -> None:
     pixels = image()
     np.testing.assert_array_equal(
         run('resize', pixels, height=12, width=18, method='nearest'), pixels.repeat(2, 0).repeat(2, 1)
@@ -102,11 +105,11 @@ def test_resize_takes_a_size_of_its_own_and_other_methods():
 
 
 @pytest.mark.parametrize(('size', 'expected'), [((6, 9), (4, 6)), ((9, 6), (6, 4)), ((5, 5), (4, 4))])
-def test_resize_to_a_shorter_side_keeps_proportions(size, expected):
+def test_resize_to_a_shorter_side_keeps_proportions(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert run('resize', image(*size), shorter_side=4).shape == (*expected, 3)
 
 
-def test_distort_bbox_gives_parts_of_the_wanted_area_and_aspect_ratio():
+def test_distort_bbox_gives_parts_of_the_wanted_area_and_aspect_ratio() -> None:
     rows, columns = np.mgrid[0:60, 0:90].astype(np.float32)
     for seed in range(20):
         part = run(
@@ -123,7 +126,7 @@ def test_distort_bbox_gives_parts_of_the_wanted_area_and_aspect_ratio():
         assert 0.75 < width / height < 1.33
 
 
-def test_distort_bbox_of_the_whole_area_is_resize():
+def test_distort_bbox_of_the_whole_area_is_resize() -> None:
     pixels = image(6, 6)
     np.testing.assert_allclose(
         run('distort_bbox', pixels, area_range=[1, 1], aspect_ratio_range=[1, 1]), bilinear(pixels, 4, 5), atol=1e-3
@@ -142,7 +145,7 @@ def test_distort_bbox_of_the_whole_area_is_resize():
         ({'horizontal': False}, [(1, 1)]),
     ],
 )
-def test_random_flip_mirrors_by_equal_chances(keys, possible):
+def test_random_flip_mirrors_by_equal_chances(keys: dict[str, Any], possible: list[tuple[int, int]]) -> None:
     pixels = image()
     results = [run('random_flip', pixels, seed=seed, **keys).tobytes() for seed in range(200)]
     counts = [results.count(pixels[::down, ::right].tobytes()) for down, right in possible]
@@ -155,7 +158,7 @@ def test_random_flip_mirrors_by_equal_chances(keys, possible):
 
 @settings(max_examples=30, deadline=None)
 @given(height=st.integers(1, 9), width=st.integers(1, 9), size=st.integers(0, 12))
-def test_cutout_paints_a_square_whose_middle_is_anywhere_in_the_image(height, width, size):
+def test_cutout_paints_a_square_whose_middle_is_anywhere_in_the_image(height: Any, width: Any, size: Any) -> None:
     pixels = image(height, width)
     possible = set()
     for row, column in itertools.product(range(height), range(width)):
@@ -167,7 +170,7 @@ def test_cutout_paints_a_square_whose_middle_is_anywhere_in_the_image(height, wi
     assert found <= possible
 
 
-def test_cutout_reaches_every_place():
+def test_cutout_reaches_every_place() -> None:
     pixels = image(3, 2)
     found = {run('cutout', pixels, seed=seed, size=1, value=-1.0).tobytes() for seed in range(200)}
     assert len(found) == 6
@@ -175,14 +178,14 @@ def test_cutout_reaches_every_place():
 
 # ---- colours
 
-NEUTRAL = {'brightness': 0.0, 'saturation': [1, 1], 'hue': 0.0, 'contrast': [1, 1]}
+NEUTRAL: dict[str, Any] = {'brightness': 0.0, 'saturation': [1, 1], 'hue': 0.0, 'contrast': [1, 1]}
 
 
-def test_distort_color_that_distorts_nothing_is_the_image():
+def test_distort_color_that_distorts_nothing_is_the_image() -> None:
     np.testing.assert_allclose(run('distort_color', image(), **NEUTRAL), image(), atol=1e-3)
 
 
-def test_distort_color_shifts_brightness_by_up_to_so_many_levels():
+def test_distort_color_shifts_brightness_by_up_to_so_many_levels() -> None:
     pixels = np.full((4, 5, 3), 128, np.float32)
     shifts = np.array(
         [run('distort_color', pixels, seed=seed, **NEUTRAL | {'brightness': 32.0})[0, 0, 0] - 128 for seed in range(50)]
@@ -190,7 +193,7 @@ def test_distort_color_shifts_brightness_by_up_to_so_many_levels():
     assert -32 <= shifts.min() < -20 < 20 < shifts.max() <= 32
 
 
-def test_distort_color_scales_contrast_about_the_mean_of_each_channel():
+def test_distort_color_scales_contrast_about_the_mean_of_each_channel() -> None:
     pixels = image() * 0.5 + 60
     mean = pixels.mean((0, 1))
     np.testing.assert_allclose(
@@ -198,17 +201,17 @@ def test_distort_color_scales_contrast_about_the_mean_of_each_channel():
     )
 
 
-def by_hsv(pixels, change):
+def by_hsv(pixels: Any, change: Any) -> Any:
     flat = [colorsys.hsv_to_rgb(*change(*colorsys.rgb_to_hsv(*pixel))) for pixel in pixels.reshape(-1, 3) / 255]
     return np.array(flat).reshape(pixels.shape) * 255
 
 
-def test_distort_color_scales_saturation():
+def test_distort_color_scales_saturation() -> None:
     expected = by_hsv(image(), lambda hue, saturation, value: (hue, min(saturation * 1.4, 1), value))
     np.testing.assert_allclose(run('distort_color', image(), **NEUTRAL | {'saturation': [1.4, 1.4]}), expected, atol=1e-2)
 
 
-def test_distort_color_turns_the_hue():
+def test_distort_color_turns_the_hue() -> None:
     turned = run('distort_color', image(), **NEUTRAL | {'hue': 0.1})
     shift = np.array([colorsys.rgb_to_hsv(*pixel)[0] for pixel in turned.reshape(-1, 3) / 255])
     shift -= [colorsys.rgb_to_hsv(*pixel)[0] for pixel in image().reshape(-1, 3) / 255]
@@ -217,7 +220,7 @@ def test_distort_color_turns_the_hue():
     np.testing.assert_allclose(shift, shift.mean(), atol=1e-3)
 
 
-def test_distort_color_stays_within_0_and_255():
+def test_distort_color_stays_within_0_and_255() -> None:
     for seed in range(10):
         found = run('distort_color', image(), seed=seed)
         assert found.min() >= 0
@@ -242,17 +245,17 @@ MEANS, STDS = [123.68, 116.78, 103.94], [58.4, 57.1, 57.4]
         ('permute_channels', {'order': [1, 2, 0]}, lambda x: x[..., [1, 2, 0]]),
     ],
 )
-def test_values_follow_the_formula(name, keys, expected):
+def test_values_follow_the_formula(name: str, keys: dict[str, Any], expected: Any) -> None:
     np.testing.assert_allclose(run(name, image(), **keys), expected(image().astype(np.float64)), rtol=1e-4, atol=1e-4)
 
 
-def test_standardizing_an_image_of_one_colour_gives_zeros():
+def test_standardizing_an_image_of_one_colour_gives_zeros() -> None:
     np.testing.assert_array_equal(run('standardize_image', np.full((4, 5, 3), 9, np.float32)), 0)
 
 
 # ---- every step
 
-EXAMPLES = {
+EXAMPLES: dict[str, Any] = {
     'linear_map': {'scale': 0.5},
     'subtract_channel_means': {'means': MEANS},
     'normalize_channels': {'means': MEANS, 'stds': STDS},
@@ -260,7 +263,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize('name', steps)
-def test_every_step_is_deterministic_under_a_seed(name):
+def test_every_step_is_deterministic_under_a_seed(name: str) -> None:
     keys = EXAMPLES.get(name, {})
     results = [run(name, image(), seed=seed, **keys).tobytes() for seed in [1, *range(1, 30)]]
     assert results[0] == results[1]
@@ -306,7 +309,7 @@ def test_whole_numbers_written_with_a_point_are_whole_numbers() -> None:
     assert isinstance(augment.keys_of({'type': 'random_crop', 'padding': 2.0})['padding'], int)
 
 
-def test_steps_of_one_image_draw_different_numbers():
+def test_steps_of_one_image_draw_different_numbers() -> None:
     actions = [{'type': 'random_flip'}] * 2
     pixels = image()
     results = {
@@ -316,7 +319,7 @@ def test_steps_of_one_image_draw_different_numbers():
     assert len(results) == 2  # the second mirror does not always undo the first
 
 
-def test_apply_leaves_out_scratch_keys():
+def test_apply_leaves_out_scratch_keys() -> None:
     found = augment.apply(tf.constant(image()), (4, 5, 3), tf.zeros([2], 'int64'), [{'type': 'linear_map', '_note': 1}])
     np.testing.assert_array_equal(found, image())
 
@@ -356,13 +359,13 @@ def test_apply_leaves_out_scratch_keys():
         ([{'type': 'subtract_channel_means', 'means': 3}], 'here.0: subtract_channel_means.means is 3, expected a list '),
     ],
 )
-def test_wrong_steps_are_told(actions, problem):
+def test_wrong_steps_are_told(actions: Any, problem: str) -> None:
     found = check_steps(actions, 'here')
     assert len(found) == 1
     assert found[0].startswith(problem)
 
 
-def test_all_problems_of_all_steps_are_told_together():
+def test_all_problems_of_all_steps_are_told_together() -> None:
     found = check_steps([{'type': 'x'}, {'type': 'random_flip'}, {'type': 'normalize_channels', 'mean': [1]}], 'here')
     assert found[0].startswith('here.0: unknown preprocessing step `x`')
     assert found[1:] == [
@@ -372,5 +375,5 @@ def test_all_problems_of_all_steps_are_told_together():
     ]
 
 
-def test_right_steps_have_no_problem():
+def test_right_steps_have_no_problem() -> None:
     assert check_steps([{'type': name, '_scratch': 1} | EXAMPLES.get(name, {}) for name in steps], 'here') == []

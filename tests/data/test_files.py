@@ -1,6 +1,8 @@
 """Which files a pattern stands for, what is said when it stands for none, and how many records they hold."""
 
 import os
+import pathlib
+from typing import Any
 
 import pytest
 
@@ -11,42 +13,42 @@ POINTER = b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsiz
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def touch(*names):
+def touch(*names: Any) -> None:
     for name in names:
         os.makedirs(os.path.dirname(name) or '.', exist_ok=True)
         with open(name, 'wb') as file:
             file.write(b'something')
 
 
-def names(found):
+def names(found: Any) -> list[Any]:
     return [os.path.basename(path) for path in found]
 
 
-def test_a_glob_gives_its_files_in_order():
+def test_a_glob_gives_its_files_in_order() -> None:
     touch('d/train-2.tfrecord', 'd/train-1.tfrecord', 'd/test.tfrecord')
     assert names(files.find_files('d/train-*.tfrecord')) == ['train-1.tfrecord', 'train-2.tfrecord']
 
 
-def test_a_list_gives_the_files_of_each_pattern():
+def test_a_list_gives_the_files_of_each_pattern() -> None:
     touch('b', 'a1', 'a2')
     assert names(files.find_files(['b', 'a*'])) == ['b', 'a1', 'a2']
 
 
-def test_shipped_files_are_found_from_any_folder():
+def test_shipped_files_are_found_from_any_folder() -> None:
     assert names(files.find_files('datasets/fashion_mnist/test.tfrecord')) == ['test.tfrecord']
 
 
-def test_a_url_is_left_to_gfile(here):
+def test_a_url_is_left_to_gfile(here: pathlib.Path) -> None:
     touch('x1', 'x2')
     assert names(files.find_files(f'file://{here}/x*')) == ['x1', 'x2']
 
 
-def test_a_pattern_without_files_says_what_the_folder_holds():
+def test_a_pattern_without_files_says_what_the_folder_holds() -> None:
     touch('d/test.tfrecord', 'd/labels.txt', 'd/.hidden')
     with pytest.raises(UserError) as error:
         files.find_files('d/train-*.tfrecord', 'x.yaml:3: dataset.path.train')
@@ -56,18 +58,18 @@ def test_a_pattern_without_files_says_what_the_folder_holds():
     )
 
 
-def test_a_full_folder_is_told_in_short():
+def test_a_full_folder_is_told_in_short() -> None:
     touch(*(f'd/{n}' for n in range(9)))
     with pytest.raises(UserError, match='d holds 0, 1, 2, 3, 4, 4 more'):
         files.find_files('d/train')
 
 
-def test_a_missing_folder_is_told_as_such():
+def test_a_missing_folder_is_told_as_such() -> None:
     with pytest.raises(UserError, match=r'd/x matches no file; there is no folder d\. `prepare` makes it'):
         files.find_files('d/x')
 
 
-def test_all_problems_are_told_together():
+def test_all_problems_are_told_together() -> None:
     touch('good')
     open('empty', 'wb').close()
     with open('pointer', 'wb') as file:
@@ -81,26 +83,26 @@ def test_all_problems_are_told_together():
     assert 'absent matches no file' in str(error.value)
 
 
-def test_records_are_counted(shards):
+def test_records_are_counted(shards: list[str]) -> None:
     assert [files.count_records(path) for path in shards] == [100, 150, 50]
 
 
 @pytest.mark.parametrize('cut', [1, 12, 60])
-def test_a_truncated_file_is_named(shards, cut):
+def test_a_truncated_file_is_named(shards: list[str], cut: int) -> None:
     with open(shards[2], 'rb') as file, open('cut.tfrecord', 'wb') as short:
         short.write(file.read()[:-cut])
     with pytest.raises(UserError, match=r'^cut.tfrecord is truncated or corrupt after 49 whole records\.$'):
         files.count_records('cut.tfrecord')
 
 
-def test_a_file_cut_inside_a_length_is_named(shards):
+def test_a_file_cut_inside_a_length_is_named(shards: list[str]) -> None:
     with open(shards[2], 'rb') as file, open('cut.tfrecord', 'wb') as short:
         short.write(file.read() + b'123')
     with pytest.raises(UserError, match='truncated or corrupt after 50 whole records'):
         files.count_records('cut.tfrecord')
 
 
-def test_pointers_and_empty_files_are_not_counted():
+def test_pointers_and_empty_files_are_not_counted() -> None:
     with open('pointer', 'wb') as file:
         file.write(POINTER)
     open('empty', 'wb').close()

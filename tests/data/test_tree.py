@@ -1,6 +1,8 @@
 """Folders of images as users have them, told apart, listed and split."""
 
 import hashlib
+import pathlib
+from typing import Any
 
 import pytest
 
@@ -10,22 +12,22 @@ from mayo.util.errors import UserError
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def touch(here, *names):
+def touch(here: pathlib.Path, *names: Any) -> None:
     for name in names:
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_bytes(b'x')
 
 
-def relative(here, images):
+def relative(here: pathlib.Path, images: Any) -> list[Any]:
     return [image.removeprefix(f'{here}/') for image in images]
 
 
-def test_classes_are_the_folders_in_order_and_images_lie_at_any_depth(here):
+def test_classes_are_the_folders_in_order_and_images_lie_at_any_depth(here: pathlib.Path) -> None:
     touch(here, 'a/dog/2.jpg', 'a/dog/old/1.PNG', 'a/cat/x.webp', 'a/cat/.hidden.jpg', 'a/.git/x.jpg', 'a/notes/a.txt')
     tree = tree_of(here / 'a')
     images, labels = zip(*labelled(tree, list(tree.images)), strict=True)
@@ -33,7 +35,7 @@ def test_classes_are_the_folders_in_order_and_images_lie_at_any_depth(here):
     assert (relative(here, images), labels) == (['a/cat/x.webp', 'a/dog/2.jpg', 'a/dog/old/1.PNG'], (0, 1, 1))
 
 
-def test_a_folder_that_is_none_of_the_classes_is_told(here):
+def test_a_folder_that_is_none_of_the_classes_is_told(here: pathlib.Path) -> None:
     touch(here, 'dgo/1.jpg', 'dgo/2.jpg')
     with pytest.raises(
         UserError,
@@ -54,13 +56,13 @@ def test_a_folder_that_is_none_of_the_classes_is_told(here):
         (['train/1.jpg', 'test/1.jpg', 'bus/1.jpg'], '', ''),
     ],
 )  # vehicles: a train is a class
-def test_splits_are_found_by_their_names(here, names, train, validate):
+def test_splits_are_found_by_their_names(here: pathlib.Path, names: list[str], train: str | None, validate: str) -> None:
     touch(here, *names)
     expected = {'train': train, 'validate': validate}
     assert splits_of(here) == {split: here / name for split, name in expected.items() if name is not None}
 
 
-def test_a_share_of_each_class_is_held_out_the_same_each_time_whatever_else_there_is(here):
+def test_a_share_of_each_class_is_held_out_the_same_each_time_whatever_else_there_is(here: pathlib.Path) -> None:
     touch(here, *(f'{kind}/{n}.jpg' for kind, count in (('cat', 40), ('dog', 5), ('owl', 1)) for n in range(count)))
     tree = tree_of(here)
     out = held_out(tree, 0.1)
@@ -73,21 +75,21 @@ def test_a_share_of_each_class_is_held_out_the_same_each_time_whatever_else_ther
     assert not any(held_out(tree, 0).images.values())
 
 
-def test_a_folder_without_images_is_told(here):
+def test_a_folder_without_images_is_told(here: pathlib.Path) -> None:
     touch(here, 'a/1.jpg')
     with pytest.raises(UserError, match=r'^a holds no image as CLASS/image.jpg\.$'):
         tree_of(here / 'a')
     assert (folder_of('a'), folder_of('a/1.jpg'), folder_of('b'), folder_of(None)) == (here / 'a', None, None, None)
 
 
-def test_paths_globs_and_folders_name_images_each_once(here):
+def test_paths_globs_and_folders_name_images_each_once(here: pathlib.Path) -> None:
     touch(here, 'a.jpg', 'photos/b.png', 'photos/deep/c.JPG', 'photos/note.txt', 'odd[1].jpg', 'noext')
     assert images_of(['a.jpg', '*.jpg', 'noext', 'odd[1].jpg']) == ['a.jpg', 'odd[1].jpg', 'noext']
     assert images_of('photos') == ['photos/b.png', 'photos/deep/c.JPG']
     assert images_of('**/*.JPG') == ['photos/deep/c.JPG']
 
 
-def test_every_path_that_names_no_image_is_told(here):
+def test_every_path_that_names_no_image_is_told(here: pathlib.Path) -> None:
     touch(here, 'a.jpg', 'empty/x.txt')
     with pytest.raises(UserError) as error:
         images_of(['a.jpeg', '*.png', 'empty', 'nowhere/b.jpg', 'a.jpg'], 'line: predict.files')

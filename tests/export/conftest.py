@@ -1,5 +1,8 @@
 """A gated network of 8 x 8 pictures that chooses different channels for different images, as a subject of export."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,7 +30,7 @@ class Exported:
 
     conv = CONV
 
-    def __init__(self, layers=LAYERS, bias=1.0) -> None:
+    def __init__(self, layers: dict[str, Any] = LAYERS, bias: float = 1.0) -> None:
         """bias: of the gates, but for hidden layers; those of other layers stay zero where it is not 1."""
         graph = build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'})
         self.network = Network(graph, Shape((8, 8, 3)), 'tiny')
@@ -41,14 +44,14 @@ class Exported:
                 variable.assign(random.normal(0, 0.2, variable.shape))
         self.program = lower(self.network, Shape((8, 8, 3)))
 
-    def subject(self, inside=False, size=None, steps=STEPS, **changes) -> Subject:
+    def subject(self, inside: bool = False, size: Any = None, steps: tuple[Any, ...] = STEPS, **changes: Any) -> Subject:
         preprocessing = Preprocessing(steps, (8, 8, 3), size) if inside else None
         return Subject('tiny', self.program, preprocessing=preprocessing, outside=() if inside else steps, **changes)
 
-    def reference(self, subject: Subject):
+    def reference(self, subject: Subject) -> Callable[..., tuple[Any, list[Any]]]:
         """Masked execution."""
 
-        def run(images):
+        def run(images: Any) -> tuple[Any, list[Any]]:
             if subject.preprocessing:
                 images = tf.stack([preprocess(image, subject.preprocessing) for image in images])
             outputs, stats = self.network(images)
@@ -58,5 +61,5 @@ class Exported:
 
 
 @pytest.fixture(scope='session')
-def tiny():
+def tiny() -> Exported:
     return Exported()

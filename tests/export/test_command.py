@@ -12,7 +12,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 WORDS = [str(ROOT / 'models/gate/lenet5_bn.yaml'), str(ROOT / 'datasets/mnist.yaml'), '_gate.density=0.5']
 
 
-def test_export_writes_all_formats_and_tells_what_it_compared(tmp_path, capsys):
+def test_export_writes_all_formats_and_tells_what_it_compared(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     labels = tmp_path / 'labels.txt'
     labels.write_text('\n'.join('0123456789'))
     folder = tmp_path / 'out'
@@ -41,7 +43,9 @@ def test_export_writes_all_formats_and_tells_what_it_compared(tmp_path, capsys):
     assert outputs.shape == (1, 10)
 
 
-def test_a_dense_network_is_exported_as_it_is(tmp_path, capsys, monkeypatch):
+def test_a_dense_network_is_exported_as_it_is(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert (
         main(
@@ -82,7 +86,9 @@ def test_a_dense_network_is_exported_as_it_is(tmp_path, capsys, monkeypatch):
         (['export.preprocess=true'], 2, 'export.formats: onnx preprocesses images of one size only; set export.image_size='),
     ],
 )
-def test_what_cannot_be_exported_is_one_message(tmp_path, capsys, words, status, message):
+def test_what_cannot_be_exported_is_one_message(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, message: str
+) -> None:
     assert main([*WORDS, f'export.path={tmp_path / "out"}', *words, 'export']) == status
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

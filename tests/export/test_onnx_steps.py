@@ -1,5 +1,7 @@
 """Preprocessing in ONNX equals preprocessing in TensorFlow, step by step, for images of any size."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -13,7 +15,7 @@ from mayo.net.tf.compact.onnx_writer import Images, Writer
 from mayo.net.tf.compact.program import Program, Value
 
 SHAPE = (7, 6, 3)
-KEYS = {
+KEYS: dict[str, Any] = {
     'crop_or_pad': [{}, {'height': 3}, {'width': 20, 'height': 9}],
     'central_crop': [{}, {'fraction': 0.5}, {'fraction': 1.0}],
     'resize': [
@@ -35,17 +37,17 @@ KEYS = {
 BY_CHANCE = {'random_crop', 'random_flip', 'distort_bbox', 'cutout', 'distort_color'}
 
 
-def run(steps, image):
+def run(steps: Any, image: Any) -> tuple[Any, Any]:
     """The image after `steps` in onnxruntime."""
     dims = tuple(image.shape)
 
-    def prepare(writer, name, dims):
+    def prepare(writer: Any, name: str, dims: Any) -> Any:
         for step in steps:
             name, dims = onnx_steps.write(writer, name, dims, SHAPE, step)
         results.append(dims)
         return name
 
-    results = []
+    results: list[Any] = []
     expected = in_tensorflow(steps, image)
     program = Program((), {'input': Value(expected.shape, expected.shape[-1])}, ('input',), ('input',))
     model = Writer(program, images=Images(dims, prepare)).model('steps', counts=False)
@@ -54,24 +56,24 @@ def run(steps, image):
     return session.run(None, {'images': image[None]})[0][0], expected
 
 
-def in_tensorflow(steps, image):
+def in_tensorflow(steps: Any, image: Any) -> Any:
     return augment.apply(tf.cast(image, tf.float32), SHAPE, tf.zeros([2], tf.int64), steps).numpy()
 
 
-def test_every_step_that_leaves_nothing_to_chance_can_be_written():
+def test_every_step_that_leaves_nothing_to_chance_can_be_written() -> None:
     assert set(onnx_steps.steps) == set(KEYS) == set(augment.steps) - BY_CHANCE
 
 
 @pytest.mark.parametrize('step', [{'type': name, **keys} for name, given in KEYS.items() for keys in given], ids=str)
 @given(height=st.integers(4, 15), width=st.integers(4, 15), seed=st.integers(0, 99))
 @settings(max_examples=8)
-def test_a_step_equals_that_of_tensorflow(step, height, width, seed):
+def test_a_step_equals_that_of_tensorflow(step: Any, height: Any, width: Any, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     found, expected = run([step], image)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
 
 
-def test_steps_follow_each_other():
+def test_steps_follow_each_other() -> None:
     image = np.random.default_rng(0).integers(0, 256, (19, 13, 3), np.uint8)
     steps = [
         {'type': 'resize', 'shorter_side': 9, '_note': 'scratch'},

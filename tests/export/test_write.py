@@ -1,8 +1,10 @@
 """A folder is written as a whole, after every artifact was compared; its README runs."""
 
+import pathlib
 import re
 import subprocess
 import sys
+from typing import Any, cast
 
 import pytest
 
@@ -10,11 +12,13 @@ from mayo.export import Format, artifact, formats
 from mayo.export.write import export
 from mayo.util.errors import RunError, UserError
 
+from .conftest import Exported
+
 
 @pytest.fixture
-def as_text(monkeypatch):
+def as_text(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A format of a few bytes, whose files compute what masked execution does, or nothing right."""
-    results = {}
+    results: dict[str, Any] = {}
     text = Format(
         title='Text',
         file='model.txt',
@@ -24,7 +28,7 @@ def as_text(monkeypatch):
         any_batch=False,
         any_size=True,
         refuse=lambda subject: [],
-        write=lambda subject, path: path.write_text('network'),
+        write=cast(Any, lambda subject, path: path.write_text('network')),
         load=lambda path: results['classify'],
         snippet='import json\n',
     )
@@ -32,14 +36,14 @@ def as_text(monkeypatch):
     return results
 
 
-def exported(tiny, results, folder, wrong=0.0, **changes):
+def exported(tiny: Exported, results: dict[str, Any], folder: Any, wrong: float = 0.0, **changes: Any) -> Any:
     subject = tiny.subject(**changes)
     reference = tiny.reference(subject)
     results['classify'] = lambda images: reference(images)[0] + wrong
     return export(subject, reference, ['text'], folder)
 
 
-def test_a_folder_holds_artifacts_labels_and_a_readme(tiny, as_text, tmp_path):
+def test_a_folder_holds_artifacts_labels_and_a_readme(tiny: Exported, as_text: dict[str, Any], tmp_path: pathlib.Path) -> None:
     found = exported(tiny, as_text, tmp_path / 'a' / 'tiny', labels=['cat', 'dog', 'owl', 'eel'], origin={'density': '0.5'})
     assert {path.name for path in found.folder.iterdir()} == {'model.txt', 'labels.txt', 'README.md'}
     assert (found.folder / 'labels.txt').read_text() == 'cat\ndog\nowl\neel\n'
@@ -59,7 +63,9 @@ def test_a_folder_holds_artifacts_labels_and_a_readme(tiny, as_text, tmp_path):
     )
 
 
-def test_a_readme_without_labels_and_with_probabilities_says_so(tiny, as_text, tmp_path):
+def test_a_readme_without_labels_and_with_probabilities_says_so(
+    tiny: Exported, as_text: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
     exported(tiny, as_text, tmp_path / 'tiny', probabilities=True, inside=True, size=(9, 9))
     text = (tmp_path / 'tiny/README.md').read_text()
     assert '- in: `images`, uint8, [1, 9, 9, 3]: one image, rows, columns, channels\n' in text
@@ -68,13 +74,17 @@ def test_a_readme_without_labels_and_with_probabilities_says_so(tiny, as_text, t
     assert 'labels' not in text.replace('labels.txt', '')
 
 
-def test_an_artifact_that_computes_something_else_leaves_nothing_behind(tiny, as_text, tmp_path):
+def test_an_artifact_that_computes_something_else_leaves_nothing_behind(
+    tiny: Exported, as_text: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
     with pytest.raises(RunError, match='text does not compute what masked execution does'):
         exported(tiny, as_text, tmp_path / 'tiny', wrong=0.01)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_earlier_export_is_replaced_only_by_a_good_one(tiny, as_text, tmp_path):
+def test_an_earlier_export_is_replaced_only_by_a_good_one(
+    tiny: Exported, as_text: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
     folder = tmp_path / 'tiny'
     exported(tiny, as_text, folder, labels=['a', 'b', 'c', 'd'])
     with pytest.raises(RunError):
@@ -86,7 +96,9 @@ def test_an_earlier_export_is_replaced_only_by_a_good_one(tiny, as_text, tmp_pat
 
 
 @pytest.mark.parametrize('name', ['notes.txt', 'README.md'])
-def test_what_is_no_export_is_not_overwritten(tiny, as_text, tmp_path, name):
+def test_what_is_no_export_is_not_overwritten(
+    tiny: Exported, as_text: dict[str, Any], tmp_path: pathlib.Path, name: str
+) -> None:
     (tmp_path / name).write_text('mine')
     path = tmp_path if name == 'notes.txt' else tmp_path / name
     with pytest.raises(UserError, match=r'export\.path: .* exists and is no export; name another folder\.'):
@@ -94,7 +106,9 @@ def test_what_is_no_export_is_not_overwritten(tiny, as_text, tmp_path, name):
     assert (tmp_path / name).read_text() == 'mine'
 
 
-def test_everything_that_stops_an_export_is_told_at_once(tiny, tmp_path, monkeypatch):
+def test_everything_that_stops_an_export_is_told_at_once(
+    tiny: Exported, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(artifact, 'missing', lambda packages: [name for name in packages if name == 'ai_edge_litert'])
     subject = tiny.subject(inside=True)
     with pytest.raises(UserError) as caught:
@@ -107,7 +121,7 @@ def test_everything_that_stops_an_export_is_told_at_once(tiny, tmp_path, monkeyp
     ]
 
 
-def test_the_python_of_the_readme_runs(tiny, tmp_path):
+def test_the_python_of_the_readme_runs(tiny: Exported, tmp_path: pathlib.Path) -> None:
     subject = tiny.subject(inside=True, size=(9, 9), labels=['cat', 'dog', 'owl', 'eel'])
     export(subject, tiny.reference(subject), list(formats), tmp_path / 'tiny')
     blocks = re.findall(r'```python\n(.*?)```', (tmp_path / 'tiny/README.md').read_text(), re.DOTALL)
@@ -117,6 +131,6 @@ def test_the_python_of_the_readme_runs(tiny, tmp_path):
     labels = done.stdout.split()
     assert len(labels) == 3
     assert len(set(labels)) == 1
-    assert labels[0] in subject.labels
+    assert labels[0] in (subject.labels or ())
     contract = (tmp_path / 'tiny/README.md').read_text()
     assert ': one image, rows, columns, channels; SavedModel takes any number of them\n' in contract

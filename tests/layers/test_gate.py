@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,11 +16,11 @@ from mayo.util.errors import UserError
 WHERE = 'models/x.yaml:7: conv0.gate_params'
 
 
-def gate_of(params, where=WHERE):
+def gate_of(params: Any, where: str = WHERE) -> Any:
     return read(GateParams, params, lambda key: f'{where}.{key}' if key else where, '`gate_params`')
 
 
-def test_nothing_given_is_the_gate_of_the_paper_at_full_density():
+def test_nothing_given_is_the_gate_of_the_paper_at_full_density() -> None:
     gate = gate_of(None)
     assert gate == gate_of({}) == GateParams()
     assert (gate.enable, gate.policy, gate.density, gate.pool, gate.granularity, gate.threshold) == (
@@ -32,7 +33,7 @@ def test_nothing_given_is_the_gate_of_the_paper_at_full_density():
     )
 
 
-def test_scratch_keys_are_left_alone():
+def test_scratch_keys_are_left_alone() -> None:
     assert gate_of({'_note': 1, 'density': 0.5}) == GateParams(density=0.5)
 
 
@@ -55,12 +56,12 @@ def test_scratch_keys_are_left_alone():
         (1, 3, 3),
     ],
 )
-def test_the_ceiling_is_taken_of_the_decimal_as_written(density, channels, kept):
+def test_the_ceiling_is_taken_of_the_decimal_as_written(density: float, channels: int, kept: int) -> None:
     assert GateParams(density=density).kept(channels) == kept
 
 
 @given(st.decimals('0.001', '1', places=3), st.integers(1, 4096))
-def test_some_channel_is_kept_and_never_more_than_there_are(density, channels):
+def test_some_channel_is_kept_and_never_more_than_there_are(density: float, channels: Any) -> None:
     kept = GateParams(density=float(density)).kept(channels)
     assert 1 <= kept <= channels
     assert kept == math.ceil(Decimal(density) * channels)
@@ -97,7 +98,7 @@ def test_some_channel_is_kept_and_never_more_than_there_are(density, channels):
         ({'regularizer': {'l1': -1}}, 'regularizer.l1 is -1, expected a number from 0 up.'),
     ],
 )
-def test_a_value_out_of_range_is_refused_with_what_was_expected(params, message):
+def test_a_value_out_of_range_is_refused_with_what_was_expected(params: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
         gate_of(params, WHERE)
     assert str(error.value) == f'{WHERE}.{message}'
@@ -106,7 +107,7 @@ def test_a_value_out_of_range_is_refused_with_what_was_expected(params, message)
     assert str(error.value) == message
 
 
-def test_unknown_keys_and_names_are_told_with_the_nearest():
+def test_unknown_keys_and_names_are_told_with_the_nearest() -> None:
     with pytest.raises(UserError) as error:
         gate_of({'densty': 0.5, 'pool': 'avr', 'regularizer': {'mo': 1}, 'quite_another': 1}, WHERE)
     assert str(error.value).split('\n') == [
@@ -118,14 +119,14 @@ def test_unknown_keys_and_names_are_told_with_the_nearest():
     ]
 
 
-def test_what_is_no_mapping_is_refused():
+def test_what_is_no_mapping_is_refused() -> None:
     with pytest.raises(UserError, match=r'gate_params is 0\.5, expected a mapping\.'):
         gate_of(0.5, WHERE)
     with pytest.raises(UserError, match=r'gate_params is \[\], expected a mapping'):
         gate_of([], WHERE)
 
 
-def test_an_empty_regularizer_is_none():
+def test_an_empty_regularizer_is_none() -> None:
     assert gate_of({'regularizer': None}) == GateParams()
     assert gate_of({'regularizer': {'l1': 1e-8, 'moe': 0}}).regularizer == {'l1': 1e-8, 'moe': 0}
 
@@ -144,18 +145,18 @@ def test_an_empty_regularizer_is_none():
         ({'granularity': 'vector'}, 5 * 3 * 8, 3 * 8 + 8 + 8),  # predicted for each of 5 rows
     ],
 )
-def test_a_gate_costs_its_predictors(params, macs, weights):
+def test_a_gate_costs_its_predictors(params: dict[str, Any], macs: int, weights: int) -> None:
     gate = GateParams(**params)
     assert gate.gate_macs(3, 8, rows=5) == macs
     assert sum(tensor.size for tensor in gate.tensors(3, 8)) == weights
 
 
-def test_only_a_naive_gate_leaves_the_norm_its_scale():
+def test_only_a_naive_gate_leaves_the_norm_its_scale() -> None:
     assert [GateParams(policy=policy).norm_has_scale for policy in ('parametric', 'squeeze', 'naive')] == [False, False, True]
 
 
-def test_an_activation_that_would_undo_suppression_is_refused_unless_the_gate_is_off():
-    def shape_of(**params):
+def test_an_activation_that_would_undo_suppression_is_refused_unless_the_gate_is_off() -> None:
+    def shape_of(**params: Any) -> Any:
         given = {'kernel_size': 1, 'num_outputs': 2, 'activation_fn': 'sigmoid', **params}
         return read_layer('gated_convolution', given).output([Shape((4, 4, 3))])
 

@@ -47,7 +47,7 @@ def check(key: str, value: Any) -> Any:
         ('alpha', 1e-4, 1e-4),
     ],
 )
-def test_a_value_is_read_in_one_form(key, value, read):
+def test_a_value_is_read_in_one_form(key: str, value: Any, read: Any) -> None:
     assert check(key, value) == read
 
 
@@ -75,7 +75,7 @@ def test_a_value_is_read_in_one_form(key, value, read):
         ('axis', 'h', 'is h, expected 1 (height), 2 (width), 3 or -1 (channels), or a list of them.'),
     ],
 )
-def test_a_wrong_value_is_told_with_what_was_expected(key, value, message):
+def test_a_wrong_value_is_told_with_what_was_expected(key: str, value: Any, message: str) -> None:
     with pytest.raises(UserError) as error:
         check(key, value)
     assert str(error.value) == f'{key} {message}'
@@ -88,12 +88,12 @@ def test_a_wrong_value_is_told_with_what_was_expected(key, value, message):
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     ),
 )
-def test_whatever_yaml_holds_is_read_or_refused(key, value):
+def test_whatever_yaml_holds_is_read_or_refused(key: Any, value: Any) -> None:
     with contextlib.suppress(UserError):
         check(key, value)
 
 
-def test_a_field_that_does_not_say_what_it_may_be_is_a_defect():
+def test_a_field_that_does_not_say_what_it_may_be_is_a_defect() -> None:
     @dataclass(frozen=True)
     class Vague:
         size: int = 1
@@ -102,7 +102,7 @@ def test_a_field_that_does_not_say_what_it_may_be_is_a_defect():
         keys.keys_of(Vague)
 
 
-def test_what_is_no_mapping_is_told():
+def test_what_is_no_mapping_is_told() -> None:
     with pytest.raises(UserError) as error:
         keys.read(layer_types['gated_convolution'], {'kernel_size': 1, 'num_outputs': 1, 'gate_params': 'on'}, str, 'it')
     assert str(error.value) == 'gate_params is on, expected a mapping.'

@@ -64,19 +64,19 @@ def rule(kind: str, params: Mapping[str, Any], *sources: Shape) -> Facts:
     return Facts(shape, *parameters(layer, given[0].channels), layer.macs(given), layer.travel)
 
 
-def error_of(kind, params, *sources):
+def error_of(kind: str, params: dict[str, Any], *sources: Any) -> str:
     with pytest.raises(UserError) as error:
         rule(kind, params, *sources)
     return str(error.value)
 
 
-def test_the_layer_types_are_those_of_the_design():
+def test_the_layer_types_are_those_of_the_design() -> None:
     assert isinstance(layer_types, Registry)
     assert set(layer_types) == TYPES
 
 
 @pytest.mark.parametrize('kind', sorted(TYPES))
-def test_every_layer_type_says_what_it_is(kind):
+def test_every_layer_type_says_what_it_is(kind: Any) -> None:
     assert layer_types[kind].__doc__
 
 
@@ -113,15 +113,15 @@ def test_every_layer_type_says_what_it_is(kind):
         ('crop', {'sides': [1, 2]}, (6, 2, 4)),
     ],
 )
-def test_a_layer_gives_the_shape_that_follows_from_its_input(kind, params, dims):
+def test_a_layer_gives_the_shape_that_follows_from_its_input(kind: str, params: dict[str, Any], dims: tuple[Any, ...]) -> None:
     assert rule(kind, params).shape == Shape(dims)
 
 
-def test_squeeze_drops_height_and_width_of_one():
+def test_squeeze_drops_height_and_width_of_one() -> None:
     assert rule('squeeze', {}, Shape((1, 1, 9))).shape == Shape((9,))
 
 
-def test_a_vector_stays_a_vector_and_is_fully_connected():
+def test_a_vector_stays_a_vector_and_is_fully_connected() -> None:
     assert rule('fully_connected', {'num_outputs': 5}, Shape((9,))).shape == Shape((5,))
     assert rule('softmax', {}, Shape((9,))).shape == Shape((9,))
 
@@ -137,7 +137,7 @@ def test_a_vector_stays_a_vector_and_is_fully_connected():
         ('concat', [MAP, MAP], (8, 6, 12)),
     ],
 )
-def test_a_join_gives_the_shape_of_all_its_inputs(kind, others, dims):
+def test_a_join_gives_the_shape_of_all_its_inputs(kind: str, others: list[Shape], dims: tuple[int, int, int]) -> None:
     assert rule(kind, {}, MAP, *others).shape == Shape(dims)
 
 
@@ -153,7 +153,7 @@ def test_a_join_gives_the_shape_of_all_its_inputs(kind, others, dims):
         ({**CONV, 'normalizer_fn': BN, 'trainable': False}, 0, 9 * 4 * 6 + 24),
     ],
 )
-def test_a_convolution_has_weights_and_a_bias_or_a_norm(params, trainable, state):
+def test_a_convolution_has_weights_and_a_bias_or_a_norm(params: dict[str, Any], trainable: int, state: int) -> None:
     layer = rule('convolution', params)
     assert (layer.trainable, layer.state) == (trainable, state)
 
@@ -172,12 +172,12 @@ def test_a_convolution_has_weights_and_a_bias_or_a_norm(params, trainable, state
         ({'enable': False}, 9 * 4 * 6 + 12, 12),
     ],
 )
-def test_a_gated_convolution_has_a_gate_in_place_of_scale_and_shift(gate, trainable, state):
+def test_a_gated_convolution_has_a_gate_in_place_of_scale_and_shift(gate: dict[str, Any], trainable: int, state: int) -> None:
     layer = rule('gated_convolution', {**CONV, 'normalizer_fn': BN, 'gate_params': gate})
     assert (layer.trainable, layer.state) == (trainable, state)
 
 
-def test_a_gated_convolution_that_is_not_normalized_has_neither_bias_nor_statistics():
+def test_a_gated_convolution_that_is_not_normalized_has_neither_bias_nor_statistics() -> None:
     layer = rule('gated_convolution', {**CONV, 'normalizer_fn': None})
     assert (layer.trainable, layer.state) == (9 * 4 * 6 + 4 * 6 + 2 * 6, 0)
 
@@ -190,19 +190,19 @@ def test_a_gated_convolution_that_is_not_normalized_has_neither_bias_nor_statist
         ('batch_normalization', {'scale': False, 'trainable': False}, 0, 12),
     ],
 )
-def test_other_layers_have_the_parameters_that_they_say(kind, params, trainable, state):
+def test_other_layers_have_the_parameters_that_they_say(kind: str, params: dict[str, Any], trainable: int, state: int) -> None:
     layer = rule(kind, params)
     assert (layer.trainable, layer.state) == (trainable, state)
 
 
-def direct_macs(source, target, kernel, groups, per_channel=False):
+def direct_macs(source: Shape, target: Any, kernel: tuple[Any, Any], groups: Any, per_channel: Any = False) -> Any:
     """One for each weight that each output value reads, counted value by value."""
     reads = kernel[0] * kernel[1] * (1 if per_channel else source.channels // groups)
     return sum(reads for _ in range(target.size))
 
 
 @given(st.integers(1, 3), st.sampled_from([1, 2, 4]), st.integers(1, 2), st.booleans())
-def test_macs_are_one_for_each_weight_that_each_output_reads(kernel, groups, stride, is_depthwise):
+def test_macs_are_one_for_each_weight_that_each_output_reads(kernel: Any, groups: Any, stride: Any, is_depthwise: Any) -> None:
     params = {'kernel_size': kernel, 'stride': stride}
     if is_depthwise:
         layer = rule('depthwise_convolution', {**params, 'depth_multiplier': 2})
@@ -211,7 +211,7 @@ def test_macs_are_one_for_each_weight_that_each_output_reads(kernel, groups, str
     assert layer.dense == direct_macs(MAP, layer.shape, (kernel, kernel), groups, is_depthwise)
 
 
-def test_a_fully_connected_layer_costs_its_weights():
+def test_a_fully_connected_layer_costs_its_weights() -> None:
     layer = rule('fully_connected', {'num_outputs': 5}, Shape((9,)))
     assert (layer.dense, layer.trainable) == (45, 50)
 
@@ -220,8 +220,13 @@ def test_a_fully_connected_layer_costs_its_weights():
     'kind',
     sorted(TYPES - {'convolution', 'depthwise_convolution', 'gated_convolution', 'fully_connected', 'batch_normalization'}),
 )
-def test_a_layer_without_weights_costs_nothing(kind):
-    needed = {'activation': {'mode': 'relu'}, 'space_to_depth': {'block_size': 1}, 'pad': {'sides': 1}, 'crop': {'sides': 0}}
+def test_a_layer_without_weights_costs_nothing(kind: Any) -> None:
+    needed: dict[str, Any] = {
+        'activation': {'mode': 'relu'},
+        'space_to_depth': {'block_size': 1},
+        'pad': {'sides': 1},
+        'crop': {'sides': 0},
+    }
     sources = [Shape((1, 1, 4))] * (2 if kind in JOINS else 1)
     layer = rule(kind, needed.get(kind, {}), *sources)
     assert (layer.dense, layer.trainable, layer.state) == (0, 0, 0)
@@ -253,12 +258,12 @@ def test_a_layer_without_weights_costs_nothing(kind):
         ('depthwise_convolution', {'kernel_size': 3, 'biases_initializer': None, 'activation_fn': 'sigmoid'}, 4),
     ],
 )
-def test_sparsity_flows_through_what_keeps_a_zero_channel_zero(kind, params, active):
+def test_sparsity_flows_through_what_keeps_a_zero_channel_zero(kind: str, params: dict[str, Any], active: int) -> None:
     layer = rule(kind, params)
     assert layer.active_after([3], [MAP]) == active
 
 
-def test_sparsity_flows_through_concat_and_mul_but_not_add():
+def test_sparsity_flows_through_concat_and_mul_but_not_add() -> None:
     flows = {kind: rule(kind, {}, MAP, MAP) for kind in JOINS}
     assert {kind: layer.active_after([3, 2], [MAP, MAP]) for kind, layer in flows.items()} == {'concat': 5, 'mul': 2, 'add': 4}
 
@@ -266,17 +271,24 @@ def test_sparsity_flows_through_concat_and_mul_but_not_add():
 # --- reading the keys
 
 
-def test_defaults_are_filled_in_and_values_take_one_form():
+def test_defaults_are_filled_in_and_values_take_one_form() -> None:
     assert read_layer('max_pool', {'kernel_size': 2}) == MaxPool(kernel_size=(2, 2), stride=(2, 2), padding='valid')
 
 
-def test_a_gated_convolution_takes_what_a_convolution_takes_and_its_gate():
+def test_a_gated_convolution_takes_what_a_convolution_takes_and_its_gate() -> None:
     assert declared_keys('gated_convolution') == {**declared_keys('convolution'), 'gate_params': GateParams()}
 
 
 @pytest.mark.parametrize('kind', sorted(TYPES))
-def test_what_is_written_as_yaml_reads_as_the_same_layer(kind):
-    needed = {'kernel_size': 3, 'num_outputs': 4, 'mode': 'relu6', 'block_size': 2, 'sides': [1, [2, 3]], 'stride': [2, 1]}
+def test_what_is_written_as_yaml_reads_as_the_same_layer(kind: Any) -> None:
+    needed: dict[str, Any] = {
+        'kernel_size': 3,
+        'num_outputs': 4,
+        'mode': 'relu6',
+        'block_size': 2,
+        'sides': [1, [2, 3]],
+        'stride': [2, 1],
+    }
     more = {
         'activation_fn': {'type': 'tf.nn.leaky_relu', 'alpha': 0.3},
         'normalizer_fn': BN,
@@ -288,7 +300,7 @@ def test_what_is_written_as_yaml_reads_as_the_same_layer(kind):
     assert read_layer(kind, as_yaml(layer)) == layer
 
 
-def test_people_read_short_names_and_single_numbers():
+def test_people_read_short_names_and_single_numbers() -> None:
     given = {
         **CONV,
         'kernel_size': [3, 3],
@@ -300,7 +312,7 @@ def test_people_read_short_names_and_single_numbers():
     assert written == given | {'kernel_size': 3, 'activation_fn': 'relu6'}
 
 
-def said(key):
+def said(key: Any) -> str:
     return f'm.yaml:1: a.{key}' if key else 'm.yaml:1: a'
 
 
@@ -332,13 +344,13 @@ def said(key):
         ('gated_convolution', {**CONV, 'gate_params': {'density': 1.5}}, 'm.yaml:1: a.gate_params.density is 1.5, expected'),
     ],
 )
-def test_a_wrong_key_is_told_with_its_place_and_the_nearest_known_one(kind, params, message):
+def test_a_wrong_key_is_told_with_its_place_and_the_nearest_known_one(kind: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
         read_layer(kind, params, said)
     assert str(error.value).startswith(message)
 
 
-def test_all_wrong_keys_of_a_layer_are_told_at_once():
+def test_all_wrong_keys_of_a_layer_are_told_at_once() -> None:
     with pytest.raises(UserError) as error:
         read_layer('convolution', {'stride': 0, 'paddin': 1}, said)
     assert [line.split(':')[2].split()[0] for line in str(error.value).splitlines()] == ['a.paddin', 'a', 'a', 'a.stride']
@@ -377,5 +389,5 @@ def test_all_wrong_keys_of_a_layer_are_told_at_once():
         ('add', {}, [MAP, Shape((8, 6, 3))], 'inputs of 8x6x4 and 8x6x3 do not fit together.'),
     ],
 )
-def test_inputs_that_do_not_fit_are_told(kind, params, sources, message):
+def test_inputs_that_do_not_fit_are_told(kind: str, params: dict[str, Any], sources: list[Shape], message: str) -> None:
     assert message in error_of(kind, params, *sources)

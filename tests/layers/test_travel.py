@@ -13,26 +13,26 @@ PRODUCT = Tied(product=True)
 PER_IMAGE = np.array([3, 5])
 
 
-def test_a_layer_that_mixes_channels_leaves_none_zero():
+def test_a_layer_that_mixes_channels_leaves_none_zero() -> None:
     assert active_after(Mixed(), [3], [MAP], Shape((4, 4, 6))) == 6
 
 
-def test_flattening_repeats_each_active_channel_for_each_position():
+def test_flattening_repeats_each_active_channel_for_each_position() -> None:
     assert active_after(Apart(), [3], [MAP], Shape((128,))) == 48
     assert active_after(Apart(), [PER_IMAGE], [MAP], Shape((2, 2, 32))).tolist() == [12, 20]
 
 
-def test_concatenation_adds_the_active_channels_up():
+def test_concatenation_adds_the_active_channels_up() -> None:
     assert active_after(Joined(), [3, 8, 2], [MAP, MAP, MAP], Shape((4, 4, 24))) == 13
     assert active_after(Joined(), [PER_IMAGE, 8], [MAP, MAP], Shape((4, 4, 16))).tolist() == [11, 13]
 
 
-def test_a_product_has_no_more_active_channels_than_either_input():
+def test_a_product_has_no_more_active_channels_than_either_input() -> None:
     assert active_after(PRODUCT, [3, 8], [MAP, Shape((1, 1, 8))], MAP) == 3
     assert active_after(PRODUCT, [PER_IMAGE, np.array([4, 4])], [MAP, MAP], MAP).tolist() == [3, 4]
 
 
-def test_one_channel_that_multiplies_all_limits_nothing():
+def test_one_channel_that_multiplies_all_limits_nothing() -> None:
     assert active_after(PRODUCT, [3, 1], [MAP, Shape((4, 4, 1))], MAP) == 3
 
 
@@ -40,7 +40,7 @@ ACTIVATIONS = [name for name in KNOWN if name.startswith('keras.activations.')]
 
 
 @pytest.mark.parametrize('name', ACTIVATIONS)
-def test_whether_an_activation_keeps_scales_is_what_keras_computes(name: str):
+def test_whether_an_activation_keeps_scales_is_what_keras_computes(name: str) -> None:
     import keras
 
     function = getattr(keras.activations, name.rsplit('.', 1)[1])
@@ -58,7 +58,9 @@ def test_whether_an_activation_keeps_scales_is_what_keras_computes(name: str):
         ({'negative_slope': 0.1}, True, True),
     ],
 )
-def test_the_arguments_of_relu_say_what_becomes_of_zero_and_of_scales(arguments: dict[str, float], zero: bool, scale: bool):
+def test_the_arguments_of_relu_say_what_becomes_of_zero_and_of_scales(
+    arguments: dict[str, float], zero: bool, scale: bool
+) -> None:
     spec = Spec('keras.activations.relu', arguments)
     assert (keeps_zero(spec), keeps_scale(spec)) == (zero, scale)
 
@@ -76,17 +78,17 @@ def test_the_arguments_of_relu_say_what_becomes_of_zero_and_of_scales(arguments:
         (Apart(shifts=True), False),
     ],
 )
-def test_a_layer_reads_all_channels_where_it_looks_at_several_or_adds_them(travel: Travel, everything: bool):
+def test_a_layer_reads_all_channels_where_it_looks_at_several_or_adds_them(travel: Travel, everything: bool) -> None:
     assert reads_all(travel) == everything
 
 
 @pytest.mark.parametrize('name', ACTIVATIONS)
-def test_whether_an_activation_is_zero_at_zero_is_what_keras_computes(name):
+def test_whether_an_activation_is_zero_at_zero_is_what_keras_computes(name: str) -> None:
     import keras
 
     value = keras.ops.convert_to_numpy(getattr(keras.activations, name.rsplit('.', 1)[1])(keras.ops.zeros((1, 2))))
     assert keeps_zero(Spec(name)) == (not value.any())
 
 
-def test_no_activation_keeps_zero():
+def test_no_activation_keeps_zero() -> None:
     assert keeps_zero(None)

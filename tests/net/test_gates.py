@@ -1,6 +1,7 @@
 """Every gate of a network set at once, however each was written."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import yaml
 
@@ -9,16 +10,16 @@ from mayo.layers import GateParams
 from mayo.net.gates import as_layers, at_density, gates_of, is_gated, widths_of, without_gates
 from mayo.net.graph import build_graph
 
-CONV = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3}
-GATED = {**CONV, 'type': 'gated_convolution'}
-LAYERS = {'a': {**GATED, 'gate_params': {'density': 0.7, 'pool': 'l1'}}, 'b': {**GATED, 'stride': 2}, 'c': CONV}
+CONV: dict[str, Any] = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3}
+GATED: dict[str, Any] = {**CONV, 'type': 'gated_convolution'}
+LAYERS: dict[str, Any] = {'a': {**GATED, 'gate_params': {'density': 0.7, 'pool': 'l1'}}, 'b': {**GATED, 'stride': 2}, 'c': CONV}
 GRAPH = build_graph(LAYERS, {'from': 'input', 'with': ['a', 'b', 'c'], 'to': 'output'})
 
 
 def test_gates_of_any_density_get_the_same() -> None:
     changed = at_density(GRAPH, 0.3)
     assert gates_of(changed) == {'a': GateParams(density=0.3, pool='l1'), 'b': GateParams(density=0.3)}
-    assert replace(changed['b'].params, gate_params=GateParams()) == GRAPH['b'].params
+    assert replace(cast(Any, changed['b'].params), gate_params=GateParams()) == GRAPH['b'].params
     assert changed['c'] is GRAPH['c']
     assert gates_of(GRAPH)['a'].density == 0.7
 

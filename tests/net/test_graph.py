@@ -1,5 +1,7 @@
 """From YAML to a graph: order, modules, joins and splits, and every mistake by name."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,54 +16,54 @@ from mayo.util.errors import UserError
 LAYER = {'type': 'identity'}
 
 
-def chain(*names, start='input', to='output'):
+def chain(*names: Any, start: Any = 'input', to: str | str | list[str] = 'output') -> dict[str, Any]:
     return {'from': start, 'with': list(names), 'to': to}
 
 
-def layers(*names):
+def layers(*names: Any) -> dict[Any, Any]:
     return {name: dict(LAYER) for name in names}
 
 
-def edges(graph):
+def edges(graph: Any) -> dict[Any, Any]:
     return {node.name: node.inputs for node in graph}
 
 
-def error_of(*args, **kwargs):
+def error_of(*args: Any, **kwargs: Any) -> str:
     with pytest.raises(UserError) as error:
         build_graph(*args, **kwargs)
     return str(error.value)
 
 
-def test_a_chain_connects_each_layer_to_the_one_before():
+def test_a_chain_connects_each_layer_to_the_one_before() -> None:
     graph = build_graph(layers('a', 'b'), chain('a', 'b'))
     assert graph == Graph(
         (Node('a', 'identity', Identity(), ('input',)), Node('b', 'identity', Identity(), ('a',))), ('input',), ('b',)
     )
 
 
-def test_scratch_keys_of_a_layer_are_left_alone():
+def test_scratch_keys_of_a_layer_are_left_alone() -> None:
     graph = build_graph({'a': {'type': 'pad', 'sides': 1, '_note': 2}, '_base': 7}, chain('a'))
     assert graph['a'].params == Pad(sides=((1, 1), (1, 1)))
 
 
-def test_several_sources_join_in_their_order():
+def test_several_sources_join_in_their_order() -> None:
     graph = build_graph(
         layers('a', 'b', 'cat'), [chain('a', to='x'), chain('b', to='y'), chain('cat', start=['y', 'input', 'x'])]
     )
     assert graph['cat'].inputs == ('b', 'input', 'a')
 
 
-def test_entries_may_use_values_that_later_entries_make():
+def test_entries_may_use_values_that_later_entries_make() -> None:
     graph = build_graph(layers('a', 'b'), [chain('b', start='x'), chain('a', to='x')])
     assert [node.name for node in graph] == ['a', 'b']
 
 
-def test_a_value_with_several_names_is_one_value():
+def test_a_value_with_several_names_is_one_value() -> None:
     graph = build_graph(layers('a', 'b'), [chain('a', to=['x', 'y']), chain('b', start=['x', 'y'])])
     assert graph['b'].inputs == ('a', 'a')
 
 
-def test_an_entry_without_layers_renames_a_value():
+def test_an_entry_without_layers_renames_a_value() -> None:
     graph = build_graph(
         layers('a', 'add'),
         [{'from': 'input', 'to': 'shortcut'}, chain('a', to='trunk'), chain('add', start=['trunk', 'shortcut'])],
@@ -69,12 +71,12 @@ def test_an_entry_without_layers_renames_a_value():
     assert graph['add'].inputs == ('a', 'input')
 
 
-def test_a_placed_layer_can_be_named_as_a_source():
+def test_a_placed_layer_can_be_named_as_a_source() -> None:
     graph = build_graph(layers('a', 'b', 'add'), [chain('a', 'b', to='x'), chain('add', start=['a', 'x'])])
     assert graph['add'].inputs == ('a', 'b')
 
 
-def test_the_placed_order_is_kept_among_layers_that_do_not_depend_on_each_other():
+def test_the_placed_order_is_kept_among_layers_that_do_not_depend_on_each_other() -> None:
     graph = build_graph(
         layers('z', 'y', 'x', 'cat'),
         [chain('z', to='1'), chain('y', to='2'), chain('x', to='3'), chain('cat', start=['3', '2', '1'])],
@@ -82,12 +84,12 @@ def test_the_placed_order_is_kept_among_layers_that_do_not_depend_on_each_other(
     assert [node.name for node in graph] == ['z', 'y', 'x', 'cat']
 
 
-def test_layers_that_no_output_needs_are_dropped_and_not_checked():
+def test_layers_that_no_output_needs_are_dropped_and_not_checked() -> None:
     graph = build_graph({**layers('a', 'unplaced'), 'aux': {'type': 'no_such'}}, [chain('a'), chain('aux', to='ignored')])
     assert edges(graph) == {'a': ('input',)}
 
 
-def test_a_graph_has_several_inputs_and_outputs():
+def test_a_graph_has_several_inputs_and_outputs() -> None:
     graph = build_graph(
         layers('a', 'b'),
         [chain('a', start='left', to='one'), chain('b', start=['right', 'one'], to='two')],
@@ -97,26 +99,26 @@ def test_a_graph_has_several_inputs_and_outputs():
     assert (graph.inputs, graph.outputs, graph['b'].inputs) == (('left', 'right'), ('b', 'a'), ('right', 'a'))
 
 
-def test_walk_gives_each_node_the_values_of_its_inputs():
+def test_walk_gives_each_node_the_values_of_its_inputs() -> None:
     graph = build_graph(layers('a', 'b', 'add'), [chain('a', 'b', to='x'), chain('add', start=['a', 'x'])])
     values = graph.walk({'input': 1}, lambda node, inputs: sum(inputs) * 10 if node.name != 'add' else sum(inputs))
     assert values == {'input': 1, 'a': 10, 'b': 100, 'add': 110}
 
 
-def test_a_graph_finds_its_nodes_by_name():
+def test_a_graph_finds_its_nodes_by_name() -> None:
     graph = build_graph(layers('a'), chain('a'))
     assert 'a' in graph
     assert 'b' not in graph
     assert len(graph) == 1
 
 
-def test_thousands_of_layers_are_no_problem():
+def test_thousands_of_layers_are_no_problem() -> None:
     names = [f'n{index}' for index in range(3000)]
     assert len(build_graph(layers(*names), chain(*names))) == 3000
 
 
 @given(st.data())
-def test_every_node_comes_after_its_inputs_whatever_the_order_of_the_entries(data):
+def test_every_node_comes_after_its_inputs_whatever_the_order_of_the_entries(data: Any) -> None:
     names = [f'n{index}' for index in range(data.draw(st.integers(1, 8)))]
     entries = []
     for index, name in enumerate(names):
@@ -146,24 +148,24 @@ FIRE = {
 }
 
 
-def test_the_layers_of_a_module_carry_its_name():
+def test_the_layers_of_a_module_carry_its_name() -> None:
     graph = build_graph({'fire': FIRE, 'a': LAYER}, chain('fire', 'a'))
     assert edges(graph) == {'fire/squeeze': ('input',), 'fire/lu_end': ('fire/squeeze',), 'a': ('fire/lu_end',)}
 
 
-def test_an_argument_alone_keeps_its_type_and_in_text_becomes_text():
+def test_an_argument_alone_keeps_its_type_and_in_text_becomes_text() -> None:
     graph = build_graph({'fire': FIRE}, chain('fire'))
     squeeze = graph['fire/squeeze'].params
     assert (squeeze.kernel_size, squeeze.activation_fn) == ((8, 8), Spec('keras.activations.relu'))
 
 
-def test_what_a_layer_gives_goes_before_the_default_of_the_module():
+def test_what_a_layer_gives_goes_before_the_default_of_the_module() -> None:
     graph = build_graph({'fire': {**FIRE, 'kind': 'lu6', 'n': [1, 2]}}, chain('fire'))
     assert graph['fire/squeeze'].params.kernel_size == (1, 2)
     assert 'fire/lu6_end' in graph
 
 
-def test_arguments_reach_inner_modules_unless_these_have_their_own():
+def test_arguments_reach_inner_modules_unless_these_have_their_own() -> None:
     inner = {
         'type': 'module',
         'kwargs': {'n': 1},
@@ -176,7 +178,7 @@ def test_arguments_reach_inner_modules_unless_these_have_their_own():
     assert layer == Convolution(kernel_size=(1, 1), num_outputs=2)
 
 
-def test_a_module_takes_and_gives_several_values():
+def test_a_module_takes_and_gives_several_values() -> None:
     swap = {
         'type': 'module',
         'inputs': ['l', 'r'],
@@ -196,12 +198,12 @@ def test_a_module_takes_and_gives_several_values():
     assert graph['cat'].inputs == ('q', 'swap/x')
 
 
-def test_the_same_description_can_be_placed_as_two_modules():
+def test_the_same_description_can_be_placed_as_two_modules() -> None:
     graph = build_graph({'one': FIRE, 'two': {**FIRE, 'n': 3}}, chain('one', 'two'))
     assert [node.name for node in graph] == ['one/squeeze', 'one/lu_end', 'two/squeeze', 'two/lu_end']
 
 
-def test_a_type_can_be_an_argument():
+def test_a_type_can_be_an_argument() -> None:
     module = {'type': 'module', 'kwargs': {'kind': 'identity'}, 'layers': {'a': {'type': '^(kind)'}}, 'graph': chain('a')}
     assert build_graph({'m': module}, chain('m'))['m/a'].type == 'identity'
 
@@ -233,7 +235,7 @@ def test_a_type_can_be_an_argument():
         ),
     ],
 )
-def test_a_wrong_graph_says_what_is_wrong(graph, message):
+def test_a_wrong_graph_says_what_is_wrong(graph: Any, message: str) -> None:
     assert message in error_of({**layers('a', 'b'), '_base': LAYER}, graph)
 
 
@@ -244,7 +246,7 @@ def test_a_wrong_graph_says_what_is_wrong(graph, message):
         ([chain('a', start='y', to='x'), chain('b', start='x', to=['y', 'output'])], 'a -> x -> b -> y -> a'),
     ],
 )
-def test_a_cycle_is_told_as_the_names_along_it(graph, cycle):
+def test_a_cycle_is_told_as_the_names_along_it(graph: list[Any], cycle: str) -> None:
     message = error_of(layers('a', 'b'), graph)
     told = message.removeprefix('model.graph has a cycle: ').removesuffix('; a value cannot depend on itself.')
     names = told.split(' -> ')
@@ -268,11 +270,11 @@ def test_a_cycle_is_told_as_the_names_along_it(graph, cycle):
         ),
     ],
 )
-def test_a_wrong_layer_says_what_is_wrong(layer, message):
+def test_a_wrong_layer_says_what_is_wrong(layer: dict[str, Any] | None, message: str) -> None:
     assert message in error_of({'a': layer}, chain('a'))
 
 
-def test_all_problems_are_told_at_once_each_with_its_place():
+def test_all_problems_are_told_at_once_each_with_its_place() -> None:
     message = error_of(layers('a'), [chain('x', to='p'), chain('y', to='q')], where=lambda key: f'm.yaml:{len(key)}')
     assert message.splitlines() == [
         'm.yaml:13: model.graph.0: `with` places `x`, which is no layer; layers: a.',
@@ -281,7 +283,7 @@ def test_all_problems_are_told_at_once_each_with_its_place():
     ]
 
 
-def test_problems_of_all_layers_are_told_at_once():
+def test_problems_of_all_layers_are_told_at_once() -> None:
     pool = {'type': 'max_pool', 'stride': 0}
     module = {'type': 'module', 'layers': {'b': pool}, 'graph': chain('b')}
     message = error_of({'a.1': pool, 'm': module}, chain('a.1', 'm'), where=lambda key: 'f:1')
@@ -289,17 +291,17 @@ def test_problems_of_all_layers_are_told_at_once():
     assert message == f'f:1: model.layers.a\\.1.{expected}\nf:1: model.layers.m.layers.b.{expected}'
 
 
-def test_a_layer_cannot_have_the_name_of_an_input():
+def test_a_layer_cannot_have_the_name_of_an_input() -> None:
     assert error_of(layers('input'), chain('input')) == (
         'model.layers.input: `input` is the name of an input; call the layer something else.'
     )
 
 
-def test_layers_that_are_no_mapping_are_refused():
+def test_layers_that_are_no_mapping_are_refused() -> None:
     assert error_of([1], chain('a')) == 'model.layers is [1], expected a mapping of layers.'
 
 
-def test_a_node_says_where_it_is():
+def test_a_node_says_where_it_is() -> None:
     node = build_graph(layers('a'), chain('a'), where=lambda key: f'm.yaml:{len(key)}')['a']
     assert str(node) == 'm.yaml:14: a'
     assert node.where == 'm.yaml:14'

@@ -1,9 +1,14 @@
 """`plot` as a user types it, on a tiny network."""
 
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from mayo import report
 from mayo.cli.main import main
+from mayo.config import Config
 from mayo.session import gate_use
 from mayo.session.base import Session
 
@@ -11,16 +16,18 @@ pytest.importorskip('matplotlib')
 
 
 @pytest.fixture
-def words(config_of, tmp_path):
+def words(config_of: Callable[..., Config], tmp_path: pathlib.Path) -> list[str]:
     path = tmp_path / 'tiny.yaml'
     path.write_text(config_of(gated=True).to_yaml())
     return [str(path), f'plot.path={tmp_path}/plots']
 
 
-def test_a_training_leaves_what_plot_draws(words, tmp_path, monkeypatch, capsys):
+def test_a_training_leaves_what_plot_draws(
+    words: list[str], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pictures = {}
 
-    def write(found, folder, title, lead):  # tests/report writes the files
+    def write(found: Any, folder: Any, title: Any, lead: Any) -> Any:  # tests/report writes the files
         pictures.update({one.name: one for one in found})
         return folder / 'index.html'
 
@@ -57,14 +64,14 @@ def test_a_training_leaves_what_plot_draws(words, tmp_path, monkeypatch, capsys)
     assert 'gate50-best' not in pictures['tradeoff'].caption, 'a checkpoint on the way is no point'
 
 
-def test_a_checkpoint_that_is_not_there_is_told(words, capsys):
+def test_a_checkpoint_that_is_not_there_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, 'plot.checkpoints=[gate50,gate30]', 'plot']) == 2
     said = capsys.readouterr().err
     assert 'plot.checkpoints=gate50: no such checkpoint in' in said
     assert 'plot.checkpoints=gate30: no such checkpoint in' in said
 
 
-def test_an_unknown_picture_is_told(words, capsys):
+def test_an_unknown_picture_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, 'plot.pictures=[chanels]', 'plot']) == 2
     assert capsys.readouterr().err.strip() == (
         'command line: plot.pictures is [chanels], expected a list, each of it one of channels, saliency, macs, tradeoff, '
@@ -72,7 +79,9 @@ def test_an_unknown_picture_is_told(words, capsys):
     )
 
 
-def test_a_network_without_gates_and_records_has_nothing_to_draw_of_gates(config_of, tmp_path, capsys):
+def test_a_network_without_gates_and_records_has_nothing_to_draw_of_gates(
+    config_of: Callable[..., Config], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / 'dense.yaml'
     path.write_text(config_of().to_yaml())
     assert main([str(path), f'plot.path={tmp_path}/plots', 'plot.pictures=[channels,training]', 'plot']) == 1
@@ -82,7 +91,13 @@ def test_a_network_without_gates_and_records_has_nothing_to_draw_of_gates(config
     )
 
 
-def test_what_cannot_be_drawn_is_told_before_the_images_are_read(words, tmp_path, config_of, monkeypatch, capsys):
+def test_what_cannot_be_drawn_is_told_before_the_images_are_read(
+    words: list[str],
+    tmp_path: pathlib.Path,
+    config_of: Callable[..., Config],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     prefix = Session(config_of('system.checkpoint.save=gate50', gated=True)).save()
     data = prefix.with_name('gate50.data-00000-of-00001')
     data.write_bytes(data.read_bytes()[:100])

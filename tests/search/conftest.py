@@ -34,8 +34,8 @@ def evaluate(space: Space) -> Any:
     """Scores a choice, and counts how often it is asked."""
 
     def score(keeps: Any) -> Score:
-        score.asked.append(dict(keeps))  # type: ignore[attr-defined]
+        score.asked.append(dict(keeps))
         return Score(sum(need * (1 - keeps[name] / space.channels[name]) ** 2 for name, need in NEED.items()))
 
-    score.asked = []  # type: ignore[attr-defined]
+    score.asked = []
     return score

@@ -1,14 +1,18 @@
 """One network at many densities scores as a network built for each does."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from mayo.config import Config
 from mayo.search.candidates import Candidates
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
 from mayo.util.errors import UserError
 
 
-def test_a_choice_scores_as_a_network_of_that_density(config_of):
+def test_a_choice_scores_as_a_network_of_that_density(config_of: Callable[..., Config]) -> None:
     session = Session(config_of('eval.batch_size=20', gated=True))
     candidates = Candidates(session)
     assert (candidates.channels, candidates.configured) == ({'conv0': 6, 'conv1': 6}, {'conv0': 3, 'conv1': 3})
@@ -20,7 +24,7 @@ def test_a_choice_scores_as_a_network_of_that_density(config_of):
     assert score.loss == pytest.approx(built.loss, rel=1e-5)
 
 
-def test_only_the_first_images_are_used(config_of):
+def test_only_the_first_images_are_used(config_of: Callable[..., Config]) -> None:
     candidates = Candidates(Session(config_of('eval.batch_size=20', gated=True)), max_images=30)
     assert candidates.images == 30
     assert [len(labels) for _, labels in candidates.batches] == [20, 10]
@@ -38,6 +42,8 @@ def test_only_the_first_images_are_used(config_of):
         ),
     ],
 )
-def test_a_network_that_nothing_can_be_chosen_for_is_told(config_of, words, gated, message):
+def test_a_network_that_nothing_can_be_chosen_for_is_told(
+    config_of: Callable[..., Config], words: tuple[Any, ...], gated: bool, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         Candidates(Session(config_of(*words, gated=gated)))

@@ -1,22 +1,28 @@
 """`search` as a user types it, on a tiny network: the overlay that it writes gives what it found."""
 
+import pathlib
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mayo.cli.main import main
+from mayo.config import Config
 
 pytest.importorskip('optuna')
 
 
 @pytest.fixture
-def tiny_yaml(config_of, tmp_path):
+def tiny_yaml(config_of: Callable[..., Config], tmp_path: pathlib.Path) -> str:
     path = tmp_path / 'tiny.yaml'
     path.write_text(config_of(gated=True).to_yaml())
     return str(path)
 
 
-def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, capsys):
+def test_the_overlay_has_the_densities_that_were_found(
+    tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     overlay = tmp_path / 'found.yaml'
     assert (
         main(
@@ -62,7 +68,9 @@ def test_the_overlay_has_the_densities_that_were_found(tiny_yaml, tmp_path, caps
         (['search.max_drop=150%'], 'command line: search.max_drop is 150%, expected a share in [0, 1), such as 0.005 or 0.5%.'),
     ],
 )
-def test_a_goal_that_is_none_is_told_before_anything_runs(tiny_yaml, words, message, capsys):
+def test_a_goal_that_is_none_is_told_before_anything_runs(
+    tiny_yaml: str, words: list[Any], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([tiny_yaml, *words, 'search']) == 2
     assert capsys.readouterr().err.strip() == message
 
@@ -80,7 +88,9 @@ def test_a_goal_that_is_none_is_told_before_anything_runs(tiny_yaml, words, mess
         ),
     ],
 )
-def test_an_overlay_of_someone_else_is_not_replaced(tiny_yaml, tmp_path, name, message, capsys):
+def test_an_overlay_of_someone_else_is_not_replaced(
+    tiny_yaml: str, tmp_path: pathlib.Path, name: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     mine = tmp_path / 'mine.yaml'
     mine.write_text('_gate.density: 0.5\n')
     assert main([tiny_yaml, 'search.target_macs=4k', f'search.path={tmp_path}/{name}', 'search']) == 2

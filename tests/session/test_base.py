@@ -1,6 +1,8 @@
 """A session: what it loads, how it says what does not fit, what it saves, where it runs."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +18,7 @@ from mayo.util.errors import UserError
 IMAGES = tf.random.stateless_uniform([16, 8, 8, 1], [3, 4], -1, 1)
 
 
-def trained(session):
+def trained(session: Session) -> Any:
     """The session with batch norm as training leaves it, some of its scales negative."""
     random = np.random.default_rng(5)
     for name, variable in session.named().items():
@@ -28,14 +30,14 @@ def trained(session):
     return session
 
 
-def test_the_seed_alone_decides_the_first_weights(config_of):
+def test_the_seed_alone_decides_the_first_weights(config_of: Callable[..., Config]) -> None:
     one, same, other = (Session(config_of(f'system.seed={seed}')).named() for seed in (1, 1, 2))
     for name, variable in one.items():
         np.testing.assert_array_equal(variable.numpy(), same[name].numpy())
     assert any(not np.array_equal(variable.numpy(), other[name].numpy()) for name, variable in one.items())
 
 
-def test_what_is_saved_is_loaded_with_the_images_and_the_configuration(config_of):
+def test_what_is_saved_is_loaded_with_the_images_and_the_configuration(config_of: Callable[..., Config]) -> None:
     session = trained(Session(config_of()))
     session.images_seen = 960
     prefix = session.save('mine')
@@ -55,7 +57,7 @@ def test_what_is_saved_is_loaded_with_the_images_and_the_configuration(config_of
     np.testing.assert_array_equal(again.network(IMAGES)[0], session.network(IMAGES)[0])
 
 
-def test_save_names_the_file_as_told_or_by_the_epoch(config_of):
+def test_save_names_the_file_as_told_or_by_the_epoch(config_of: Callable[..., Config]) -> None:
     session = Session(config_of())
     session.images_seen = 240
     assert session.save().name == 'epoch-2.5'
@@ -63,7 +65,7 @@ def test_save_names_the_file_as_told_or_by_the_epoch(config_of):
     assert session.save().name == 'good'
 
 
-def test_the_configuration_that_is_saved_has_the_densities_of_the_network(config_of):
+def test_the_configuration_that_is_saved_has_the_densities_of_the_network(config_of: Callable[..., Config]) -> None:
     gates = ('model.layers.conv0.gate_params={density: 0.5, pool: max}', 'model.layers.conv1.gate_params={density: 0.25}')
     prefix = Session(config_of(*gates, '_gate.density=1.0', gated=True), density=0.75).save('mine')
     again = Config.default()
@@ -83,7 +85,9 @@ def test_the_configuration_that_is_saved_has_the_densities_of_the_network(config
         '{density: 1.0, parametric_beta: true}',
     ],
 )
-def test_a_dense_checkpoint_makes_a_gated_network_that_equals_it(config_of, gate, caplog):
+def test_a_dense_checkpoint_makes_a_gated_network_that_equals_it(
+    config_of: Callable[..., Config], gate: str, caplog: pytest.LogCaptureFixture
+) -> None:
     dense = trained(Session(config_of()))
     dense.images_seen = 960
     dense.save('dense')
@@ -96,7 +100,7 @@ def test_a_dense_checkpoint_makes_a_gated_network_that_equals_it(config_of, gate
     assert gated.images_seen == 0
 
 
-def test_without_warm_start_the_gates_start_afresh(config_of, caplog):
+def test_without_warm_start_the_gates_start_afresh(config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture) -> None:
     dense = trained(Session(config_of()))
     dense.images_seen = 960
     dense.save('dense')
@@ -113,13 +117,13 @@ def test_without_warm_start_the_gates_start_afresh(config_of, caplog):
     assert session.images_seen == 0
 
 
-def test_a_missing_checkpoint_says_what_exists(config_of):
+def test_a_missing_checkpoint_says_what_exists(config_of: Callable[..., Config]) -> None:
     Session(config_of()).save('mine')
     with pytest.raises(UserError, match=r'load=mime: no such checkpoint in .*, there are mine; did you mean mine\?'):
         Session(config_of('system.checkpoint.load=mime')).load()
 
 
-def test_weights_are_loaded_once_so_that_training_is_not_undone(config_of):
+def test_weights_are_loaded_once_so_that_training_is_not_undone(config_of: Callable[..., Config]) -> None:
     Session(config_of()).save('mine')
     session = Session(config_of('system.checkpoint.load=mine'))
     session.load()
@@ -129,7 +133,7 @@ def test_weights_are_loaded_once_so_that_training_is_not_undone(config_of):
     assert variable.numpy().tolist() == [1, 2, 3]
 
 
-def test_outputs_that_are_not_one_a_class_are_said(config_of):
+def test_outputs_that_are_not_one_a_class_are_said(config_of: Callable[..., Config]) -> None:
     session = Session(config_of('model.layers.logits.num_outputs=4'))
     with pytest.raises(
         UserError,
@@ -139,7 +143,7 @@ def test_outputs_that_are_not_one_a_class_are_said(config_of):
         session.load()
 
 
-def test_precision_is_of_the_network_and_not_of_the_process(config_of):
+def test_precision_is_of_the_network_and_not_of_the_process(config_of: Callable[..., Config]) -> None:
     network = Session(config_of('system.precision=mixed_bfloat16')).network
     assert keras.config.dtype_policy().name == 'float32'
     assert network.activations(IMAGES)['conv0'].dtype == tf.bfloat16
@@ -147,8 +151,8 @@ def test_precision_is_of_the_network_and_not_of_the_process(config_of):
     assert all(variable.dtype == 'float32' for variable in network.named_variables().values())
 
 
-def test_the_policy_comes_back_after_an_error():
-    def fail():
+def test_the_policy_comes_back_after_an_error() -> None:
+    def fail() -> None:
         with dtype_policy('mixed_float16'):
             raise ValueError('broken')
 
@@ -157,18 +161,18 @@ def test_the_policy_comes_back_after_an_error():
     assert keras.config.dtype_policy().name == 'float32'
 
 
-def test_one_device_needs_no_distribution():
+def test_one_device_needs_no_distribution() -> None:
     assert make_strategy('auto') is tf.distribute.get_strategy()
     assert make_strategy('one') is tf.distribute.get_strategy()
 
 
-def test_threads_cannot_change_once_tensorflow_runs(config_of):
+def test_threads_cannot_change_once_tensorflow_runs(config_of: Callable[..., Config]) -> None:
     tf.zeros(())
     with pytest.raises(UserError, match=r'system\.threads\.intra is set to 7 after TensorFlow has started'):
         Session(config_of('system.threads.intra=7')).load()
 
 
-def test_several_machines_are_recognized_by_their_list(monkeypatch):
+def test_several_machines_are_recognized_by_their_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('TF_CONFIG', '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
     assert base._has_workers()
     monkeypatch.setenv('TF_CONFIG', '{}')

@@ -5,6 +5,7 @@ import gzip
 import pathlib
 import struct
 import tarfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from mayo.util.errors import UserError
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """The current folder, which is also where new data go; it holds 30 + 20 pictures of 4x3 as IDX files."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prepare, 'home', lambda: tmp_path)
@@ -33,7 +34,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def configuration(*words):
+def configuration(*words: str) -> Config:
     config = Config.default()
     config.merge_text(
         """
@@ -58,11 +59,11 @@ def configuration(*words):
     return config
 
 
-def labels_of(config, mode, **keys):
+def labels_of(config: Config, mode: str, **keys: Any) -> list[Any]:
     return [label for _, labels in data.epoch_of(config, mode, **keys) for label in labels.numpy().tolist()]
 
 
-def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here):
+def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here: pathlib.Path) -> None:
     config = configuration()
     prepare.prepare(config)
     images, labels = next(iter(data.epoch_of(config, 'validate')))
@@ -72,7 +73,9 @@ def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here):
     assert next(iter(data.epoch_of(config, 'train')))[0].shape == (30, 4, 4, 1)
 
 
-def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(here, capsys):
+def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(
+    here: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     prepare.prepare(configuration())
     assert capsys.readouterr().out == (
         'tiny/train-*.tfrecord: 30 images of 10 classes from raw\ntiny/test.tfrecord: 20 images of 10 classes from raw\n'
@@ -88,7 +91,9 @@ def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(here, capsys):
     assert (here / 'tiny/test.tfrecord').stat().st_mtime_ns == before
 
 
-def test_images_are_recognised_whatever_format_the_dataset_comes_in(here, capsys):
+def test_images_are_recognised_whatever_format_the_dataset_comes_in(
+    here: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (here / 'photos/train/cat').mkdir(parents=True)
     (here / 'photos/train/cat/1.jpg').write_bytes(tf.io.encode_jpeg(np.zeros((4, 4, 3), np.uint8)).numpy())
     with tarfile.open(here / 'photos.tar.gz', 'w:gz') as archive:
@@ -106,11 +111,11 @@ def test_images_are_recognised_whatever_format_the_dataset_comes_in(here, capsys
     assert (here / 'tiny/labels.txt').read_text() == 'cat\n'
 
 
-def test_an_interrupted_run_is_told_and_finished(here, capsys):
+def test_an_interrupted_run_is_told_and_finished(here: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = raw_data.readers['idx'].read(here / 'raw', 'train', None, None)
     last = raw_data.shards.dealt(30, 3, mixed=True)[2]
 
-    def read(number):
+    def read(number: Any) -> Any:
         if number == last[0]:
             raise KeyboardInterrupt
         return first.read(number)
@@ -132,7 +137,7 @@ def test_an_interrupted_run_is_told_and_finished(here, capsys):
     assert sorted(labels_of(configuration(), 'train')) == sorted(list(range(10)) * 3)
 
 
-def test_prepare_makes_anew_what_is_damaged(here, capsys):
+def test_prepare_makes_anew_what_is_damaged(here: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare.prepare(configuration())
     test = here / 'tiny/test.tfrecord'
     good = test.read_bytes()
@@ -141,12 +146,12 @@ def test_prepare_makes_anew_what_is_damaged(here, capsys):
     assert test.read_bytes() == good
 
 
-def test_a_split_without_a_path_is_not_prepared(here):
+def test_a_split_without_a_path_is_not_prepared(here: pathlib.Path) -> None:
     prepare.prepare(configuration('dataset.path.train=null'))
     assert sorted(path.name for path in (here / 'tiny').iterdir()) == ['labels.txt', 'test.tfrecord']
 
 
-def test_training_is_shuffled_by_seed_and_epoch_and_evaluation_is_not(here):
+def test_training_is_shuffled_by_seed_and_epoch_and_evaluation_is_not(here: pathlib.Path) -> None:
     config = configuration()
     prepare.prepare(config)
     first, again, second = (labels_of(config, 'train', epoch=epoch) for epoch in (0, 0, 1))
@@ -166,7 +171,9 @@ def test_training_is_shuffled_by_seed_and_epoch_and_evaluation_is_not(here):
         (False, True, 11, 1, 'background'),
     ],
 )
-def test_a_background_class_shifts_labels_and_names(here, has, use, classes, first_label, first_name):
+def test_a_background_class_shifts_labels_and_names(
+    here: pathlib.Path, has: bool, use: bool, classes: int, first_label: int, first_name: str
+) -> None:
     config = configuration(f'dataset.task.background_class={{has: {has}, use: {use}}}', f'dataset.task.num_classes={classes}')
     prepare.prepare(config)
     assert labels_of(config, 'validate')[0] == first_label
@@ -174,7 +181,7 @@ def test_a_background_class_shifts_labels_and_names(here, has, use, classes, fir
     assert len((here / 'tiny/labels.txt').read_text().splitlines()) == 10 + has
 
 
-def test_class_names_may_be_listed_or_in_a_file(here):
+def test_class_names_may_be_listed_or_in_a_file(here: pathlib.Path) -> None:
     prepare.prepare(configuration('dataset.prepare.classes=[a, b b, c, d, e, f, g, h, i, j]'))
     assert (here / 'tiny/labels.txt').read_text().splitlines()[:2] == ['a', 'b b']
     (here / 'names').write_text(''.join(f'n{n} name of {n}, too\n' for n in range(10)))
@@ -231,7 +238,7 @@ def test_class_names_may_be_listed_or_in_a_file(here):
         (['dataset.path.train=a/*/*.x'], 'command line: dataset.path.train is a/*/*.x, but `prepare` writes to one local path'),
     ],
 )
-def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here, words, message):
+def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here: pathlib.Path, words: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
         prepare.prepare(configuration(*words))
     assert str(error.value).startswith(message)
@@ -243,7 +250,7 @@ def test_what_prepare_cannot_do_is_told_and_nothing_is_written(here, words, mess
     assert not list(here.glob('tiny/*'))
 
 
-def test_everything_wrong_with_the_data_is_told_together(here):
+def test_everything_wrong_with_the_data_is_told_together(here: pathlib.Path) -> None:
     with pytest.raises(UserError) as error:
         data.data_of(
             configuration('dataset.task.preprocess.train=[{type: rando_flip}]', 'dataset.task.preprocess.shape=3'), 'train'
@@ -256,13 +263,13 @@ def test_everything_wrong_with_the_data_is_told_together(here):
     )
 
 
-def test_records_are_counted_before_they_are_read(here):
+def test_records_are_counted_before_they_are_read(here: pathlib.Path) -> None:
     prepare.prepare(configuration())
     with pytest.raises(UserError, match=r'^tiny/test.tfrecord holds 20 records, but dataset.num_examples_per_epoch says 21\.$'):
         data.data_of(configuration('dataset.num_examples_per_epoch.validate=21'), 'validate')
 
 
-def test_bad_records_are_named_while_they_are_read(here):
+def test_bad_records_are_named_while_they_are_read(here: pathlib.Path) -> None:
     prepare.prepare(configuration())
     test = here / 'tiny/test.tfrecord'
     content = bytearray(test.read_bytes())
@@ -276,7 +283,7 @@ def test_bad_records_are_named_while_they_are_read(here):
             pass
 
 
-def test_a_labels_file_that_does_not_fit_is_told(here):
+def test_a_labels_file_that_does_not_fit_is_told(here: pathlib.Path) -> None:
     with pytest.raises(UserError, match=r'^tiny.yaml:13: dataset.labels: tiny/labels.txt does not exist; `prepare` writes'):
         data.class_names(configuration())
     assert data.class_names(configuration('dataset.prepare.classes=[a, b]', 'dataset.task.num_classes=2')) == ['a', 'b']
@@ -289,7 +296,7 @@ DATASETS = sorted((pathlib.Path(__file__).parents[2] / 'datasets').glob('*.yaml'
 
 
 @pytest.mark.parametrize('path', [path for path in DATASETS if path.stem != 'folder'], ids=lambda path: path.stem)
-def test_every_shipped_dataset_says_what_training_evaluation_and_prepare_need(path):
+def test_every_shipped_dataset_says_what_training_evaluation_and_prepare_need(path: Any) -> None:
     config = Config.default()
     config.merge_file(path)
     assert path.read_text().startswith('# ')
@@ -312,7 +319,7 @@ def test_every_shipped_dataset_says_what_training_evaluation_and_prepare_need(pa
         assert len(bytes.fromhex(entry['sha256'])) == 32
 
 
-def test_imagenet_has_a_background_class_that_models_may_use():
+def test_imagenet_has_a_background_class_that_models_may_use() -> None:
     config = Config.default()
     config.merge_file('datasets/imagenet.yaml')
     assert (config.get('dataset.task.num_classes'), data.label_offset(config)) == (1000, -1)
@@ -320,7 +327,7 @@ def test_imagenet_has_a_background_class_that_models_may_use():
     assert (config.get('dataset.task.num_classes'), data.label_offset(config)) == (1001, 0)
 
 
-def test_the_classes_of_imagenet_are_in_the_order_of_their_wordnet_ids():
+def test_the_classes_of_imagenet_are_in_the_order_of_their_wordnet_ids() -> None:
     """Source of the four: https://keras.io/api/applications (imagenet_class_index.json)."""
     config = Config.default()
     config.merge_file('datasets/imagenet.yaml')
@@ -337,7 +344,7 @@ def test_the_classes_of_imagenet_are_in_the_order_of_their_wordnet_ids():
     assert data.class_names(config)[:2] == ['background', 'tench']
 
 
-def test_a_dataset_that_selects_among_the_records_of_another_names_it():
+def test_a_dataset_that_selects_among_the_records_of_another_names_it() -> None:
     config = Config.default()
     config.merge_file('datasets/cifar10_holdout.yaml')
     with pytest.raises(
@@ -348,7 +355,7 @@ def test_a_dataset_that_selects_among_the_records_of_another_names_it():
         prepare.prepare(config)
 
 
-def test_the_shipped_test_images_have_their_names():
+def test_the_shipped_test_images_have_their_names() -> None:
     config = Config.default()
     config.merge_file('datasets/fashion_mnist.yaml')
     assert data.class_names(config) == config.get('dataset.prepare.classes')

@@ -2,12 +2,15 @@
 
 import csv
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mayo.checkpoint import bundle
+from mayo.config import Config
 from mayo.session.base import Session
 from mayo.session.data import epoch_of
 from mayo.session.evaluate import Evaluation, evaluate, evaluate_all
@@ -15,13 +18,15 @@ from mayo.util.errors import UserError
 
 
 @pytest.fixture(scope='module')
-def answers():
+def answers() -> dict[str, Any]:
     """What batch sizes gave before, for comparison."""
     return {}
 
 
 @pytest.mark.parametrize('batch_size', [50, 1, 7, 1000])
-def test_every_image_counts_once_whatever_the_batch_size(config_of, batch_size, answers):
+def test_every_image_counts_once_whatever_the_batch_size(
+    config_of: Callable[..., Config], batch_size: int, answers: dict[str, Any]
+) -> None:
     result = evaluate(Session(config_of(f'eval.batch_size={batch_size}', gated=True)), quiet=True)
     assert result.images == 50
     assert [counts.shape for counts in result.counts.values()] == [(50,), (50,)]
@@ -30,7 +35,7 @@ def test_every_image_counts_once_whatever_the_batch_size(config_of, batch_size, 
     assert result.loss == pytest.approx(expected.loss, rel=1e-5)
 
 
-def test_the_numbers_are_those_of_numpy(config_of):
+def test_the_numbers_are_those_of_numpy(config_of: Callable[..., Config]) -> None:
     session = Session(config_of('dataset.task.num_classes=7', gated=True))
     result = evaluate(session, quiet=True)
     batches = epoch_of(session.config, 'validate').as_numpy_iterator()
@@ -48,13 +53,13 @@ def test_the_numbers_are_those_of_numpy(config_of):
     assert result.mean_density == pytest.approx(0.5)
 
 
-def test_a_dense_network_has_no_density(config_of):
+def test_a_dense_network_has_no_density(config_of: Callable[..., Config]) -> None:
     result = evaluate(Session(config_of()), quiet=True)
     assert (result.density, result.counts, result.mean_density) == ({}, {}, None)
     assert 'density' not in result.render()
 
 
-def test_a_softmax_layer_gives_the_same_loss(config_of):
+def test_a_softmax_layer_gives_the_same_loss(config_of: Callable[..., Config]) -> None:
     plain = Session(config_of())
     words = ('model.layers.prob.type=softmax', 'model.graph.with+=[prob]')
     soft = Session(config_of(*words))
@@ -62,7 +67,7 @@ def test_a_softmax_layer_gives_the_same_loss(config_of):
     assert evaluate(soft, quiet=True).loss == pytest.approx(evaluate(plain, quiet=True).loss, rel=1e-4)
 
 
-def test_the_result_is_rendered_in_a_line_or_two():
+def test_the_result_is_rendered_in_a_line_or_two() -> None:
     result = Evaluation(0.9153, 0.9987, 0.2501, 10000, 512.6, {'conv0': 0.5, 'conv1': 0.25}, {})
     assert result.render() == (
         'top-1 91.53 %, top-5 99.87 %, loss 0.2501, of 10,000 images at 513 images/s\n'
@@ -70,13 +75,17 @@ def test_the_result_is_rendered_in_a_line_or_two():
     )
 
 
-def test_weights_without_a_checkpoint_are_said_to_be_random(config_of, caplog):
+def test_weights_without_a_checkpoint_are_said_to_be_random(
+    config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         evaluate(Session(config_of()), quiet=True)
     assert 'system.checkpoint.load is not set: the weights of tiny are random' in caplog.text
 
 
-def test_eval_all_is_a_line_for_each_checkpoint_that_fits(config_of, caplog):
+def test_eval_all_is_a_line_for_each_checkpoint_that_fits(
+    config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
     session = Session(config_of())
     session.images_seen = 192
     session.save('one')
@@ -91,6 +100,6 @@ def test_eval_all_is_a_line_for_each_checkpoint_that_fits(config_of, caplog):
     assert 'checkpoint of `other`' in caplog.text
 
 
-def test_eval_all_without_checkpoints_says_so(config_of):
+def test_eval_all_without_checkpoints_says_so(config_of: Callable[..., Config]) -> None:
     with pytest.raises(UserError, match=r'`eval-all` found no checkpoint in \S+tiny/pictures\.'):
         evaluate_all(Session(config_of()))

@@ -1,8 +1,12 @@
 """Masked and compact execution of one network, as `eval` chooses between them."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
+from mayo.config import Config
 from mayo.net.tf.compact import CompactNetwork, native
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
@@ -11,7 +15,7 @@ from mayo.util.errors import UserError
 
 
 @pytest.fixture
-def session(config_of):
+def session(config_of: Callable[..., Config]) -> Any:
     return lambda *words: Session(config_of(*words, gated=True))
 
 
@@ -23,24 +27,24 @@ def session(config_of):
         (('model.layers.conv0.gate_params.threshold=local',), 'masked'),
     ],
 )
-def test_auto_is_compact_where_every_layer_can_be(session, words, execution):
+def test_auto_is_compact_where_every_layer_can_be(session: Any, words: tuple[Any, ...], execution: str) -> None:
     assert execution_of(session(*words)) == execution
 
 
-def test_auto_says_why_it_is_masked(session, caplog):
+def test_auto_says_why_it_is_masked(session: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level('INFO')
     execution_of(session('model.layers.conv0.gate_params.granularity=vector'))
     assert 'masked execution: ' in caplog.text
     assert 'conv0: compact execution chooses channels for a whole image' in caplog.text
 
 
-def test_compact_is_an_error_where_a_layer_cannot_be(session):
+def test_compact_is_an_error_where_a_layer_cannot_be(session: Any) -> None:
     told = r'command line: system.execution is compact, but\n.*conv0: compact execution computes a fixed'
     with pytest.raises(UserError, match=told):
         execution_of(session('model.layers.conv0.gate_params.threshold=local', 'system.execution=compact'))
 
 
-def test_compact_execution_evaluates_as_masked_does(session):
+def test_compact_execution_evaluates_as_masked_does(session: Any) -> None:
     one = session('eval.batch_size=16')
     masked, compact = (evaluate(one, quiet=True, execution=execution) for execution in ('masked', 'compact'))
     assert compact.images == masked.images
@@ -55,7 +59,7 @@ built = pytest.mark.skipif(native.library() is None, reason='the native engine w
 
 @built
 @pytest.mark.parametrize('batch_size', [1, 7, 16])
-def test_the_native_engine_evaluates_as_tensorflow_does(session, batch_size):
+def test_the_native_engine_evaluates_as_tensorflow_does(session: Any, batch_size: int) -> None:
     one, other = (
         evaluate(session(f'eval.batch_size={batch_size}', f'system.engine={engine}'), quiet=True)
         for engine in ('tensorflow', 'native')
@@ -67,16 +71,16 @@ def test_the_native_engine_evaluates_as_tensorflow_does(session, batch_size):
 
 
 @built
-def test_native_is_what_auto_takes(session):
+def test_native_is_what_auto_takes(session: Any) -> None:
     assert isinstance(runner(session(), 'compact'), native.NativeNetwork)
 
 
-def test_without_the_native_engine_auto_takes_tensorflow(session, monkeypatch):
+def test_without_the_native_engine_auto_takes_tensorflow(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, 'library', lambda: None)
     assert isinstance(runner(session(), 'compact'), CompactNetwork)
 
 
-def test_an_engine_that_was_not_built_says_what_to_type(session, monkeypatch):
+def test_an_engine_that_was_not_built_says_what_to_type(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, 'library', lambda: None)
     told = (
         r'^command line: system\.engine is native, but\nit was not built; that takes a C compiler and '

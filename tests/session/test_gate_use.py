@@ -1,26 +1,30 @@
 """What the gates did, against NumPy on all images at once."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
+from mayo.config import Config
 from mayo.session.base import Session
 from mayo.session.data import epoch_of
 from mayo.session.gate_use import BINS, Histogram, gate_use
 
 
 @pytest.fixture
-def session(config_of):
+def session(config_of: Callable[..., Config]) -> Session:
     return Session(config_of('eval.batch_size=7', gated=True))
 
 
-def everything(session):
+def everything(session: Session) -> tuple[Any, Any, Any]:
     """(images, labels, stats) of all validation images."""
     batches = epoch_of(session.config, 'validate').as_numpy_iterator()
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return images, labels, session.network(images)[1]
 
 
-def test_probabilities_counts_and_saliencies_are_those_of_numpy(session):
+def test_probabilities_counts_and_saliencies_are_those_of_numpy(session: Session) -> None:
     use = gate_use(session)
     _, labels, stats = everything(session)
     assert use.classes == ('class 0', 'class 1', 'class 2')
@@ -37,7 +41,7 @@ def test_probabilities_counts_and_saliencies_are_those_of_numpy(session):
         assert (layer.fewest, layer.most) == ([], [])
 
 
-def test_only_the_first_images_count_if_that_is_asked_for(session):
+def test_only_the_first_images_count_if_that_is_asked_for(session: Session) -> None:
     use = gate_use(session, max_images=10, examples=2)
     _, labels, stats = everything(session)
     assert use.images.tolist() == np.bincount(labels[:10]).tolist()
@@ -45,7 +49,7 @@ def test_only_the_first_images_count_if_that_is_asked_for(session):
     np.testing.assert_array_equal(use.layers[1].counts, mask.sum(1))
 
 
-def test_examples_are_the_images_at_either_end(session):
+def test_examples_are_the_images_at_either_end(session: Session) -> None:
     images, labels, stats = everything(session)
     layer = gate_use(session, examples=3).layers[1]
     mask, saliency = stats['conv1'].mask.numpy(), stats['conv1'].saliency.numpy()
@@ -57,7 +61,7 @@ def test_examples_are_the_images_at_either_end(session):
     np.testing.assert_array_equal(layer.fewest[0].pixels, images[order[0]])
 
 
-def test_a_histogram_counts_every_value_however_far_the_range_grows():
+def test_a_histogram_counts_every_value_however_far_the_range_grows() -> None:
     histogram = Histogram()
     parts = [np.array([[0.0, 0.5]]), np.array([[3.0, 100.0]]), np.array([[0.25, 99.0]])]
     for part in parts:
@@ -70,7 +74,7 @@ def test_a_histogram_counts_every_value_however_far_the_range_grows():
         np.testing.assert_array_equal(histogram.counts[won], expected, err_msg=f'bins of {width}')
 
 
-def test_a_layer_whose_saliencies_are_all_zero_has_a_histogram():
+def test_a_layer_whose_saliencies_are_all_zero_has_a_histogram() -> None:
     histogram = Histogram()
     histogram.add(np.zeros((2, 3)), np.zeros((2, 3)))
     assert (histogram.zeros, histogram.counts[0, 0], histogram.top) == (6, 6, 0)

@@ -1,6 +1,9 @@
 """Checkpoints of the original Mayo: TensorFlow 1 graphs with its names make them, compute with them, and load ours."""
 
 import logging
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ EPSILON, CLASSES, DENSITY = 1e-3, 4, 0.5
 MASK = 'DynamicNetworkSurgeryPruner.mask'
 
 
-def drawn(name, shape, draw):
+def drawn(name: str, shape: Any, draw: Any) -> Any:
     """Random values of a scale that keeps images apart; batch norm has all of its own, some scales are negative."""
     kind, shape = name.rpartition('/')[2], tuple(shape)
     if kind == MASK:
@@ -30,7 +33,7 @@ def drawn(name, shape, draw):
 class Original:
     """A network in a TensorFlow 1 graph, random weights in it, trained by momentum as far as that adds variables."""
 
-    def __init__(self, name, build, seed=0, pruned=()):
+    def __init__(self, name: str, build: Any, seed: int = 0, pruned: Any = ()) -> None:
         self.name, self.pruned, draw = name, pruned, np.random.default_rng(seed)
         with tf.Graph().as_default() as self.graph:
             self.images = v1.placeholder(tf.float32, [None, 8, 8, 3])
@@ -47,14 +50,14 @@ class Original:
             images_seen.load(1234, self.session)
             self.model.append(images_seen)
 
-    def variable(self, name, shape):
+    def variable(self, name: str, shape: Any) -> Any:
         value = v1.get_variable(name, shape)
         if name not in self.pruned:
             return value
         mask = v1.get_variable(f'{name}/{MASK}', shape, tf.bool, v1.zeros_initializer(), trainable=False)
         return value * tf.cast(mask, tf.float32)
 
-    def norm(self, values, gated=False):
+    def norm(self, values: Any, gated: bool = False) -> Any:
         channels = values.shape[-1]
         with v1.variable_scope('BatchNorm'):
             scale = tf.ones(channels) if gated else v1.get_variable('gamma', [channels])
@@ -62,18 +65,27 @@ class Original:
             mean, variance = (v1.get_variable(f'moving_{name}', [channels], trainable=False) for name in ('mean', 'variance'))
         return v1.nn.fused_batch_norm(values, scale, shift, mean, variance, EPSILON, is_training=False)[0]
 
-    def conv(self, name, values, channels, size=3, stride=1, norm=True, activation=tf.nn.relu):
+    def conv(
+        self,
+        name: str,
+        values: Any,
+        channels: Any,
+        size: int = 3,
+        stride: int = 1,
+        norm: bool = True,
+        activation: Any = tf.nn.relu,
+    ) -> Any:
         with v1.variable_scope(name):
             weights = self.variable('weights', [size, size, values.shape[-1], channels])
             values = v1.nn.conv2d(values, weights, [1, stride, stride, 1], 'SAME')
             return activation(self.norm(values) if norm else values + self.variable('biases', [channels]))
 
-    def depthwise(self, name, values):
+    def depthwise(self, name: str, values: Any) -> Any:
         with v1.variable_scope(name):
             weights = self.variable('depthwise_weights', [3, 3, values.shape[-1], 1])
             return tf.nn.relu(self.norm(v1.nn.depthwise_conv2d(values, weights, [1, 1, 1, 1], 'SAME')))
 
-    def gated(self, name, values, channels, stride=1):
+    def gated(self, name: str, values: Any, channels: Any, stride: int = 1) -> Any:
         """relu(mask g norm(conv(x)) + mask b)."""
         with v1.variable_scope(name):
             weights = self.variable('weights', [3, 3, values.shape[-1], channels])
@@ -84,40 +96,40 @@ class Original:
             values = self.norm(v1.nn.conv2d(values, weights, [1, stride, stride, 1], 'SAME'), gated=True)
             return tf.nn.relu(mask * saliency[:, None, None] * values + mask * self.variable('gate/shift', [channels]))
 
-    def logits_of(self, values):
+    def logits_of(self, values: Any) -> Any:
         values = tf.reshape(values, [-1, int(np.prod(values.shape[1:]))])
         with v1.variable_scope('logits'):
             return values @ self.variable('weights', [values.shape[-1], CLASSES]) + self.variable('biases', [CLASSES])
 
-    def run(self, images):
+    def run(self, images: Any) -> Any:
         return self.session.run(self.logits, {self.images: images})
 
-    def save(self, prefix, without='', **options):
+    def save(self, prefix: Any, without: str = '', **options: Any) -> Any:
         with self.graph.as_default():
             chosen = [variable for variable in v1.global_variables() if not without or without not in variable.op.name]
             return v1.train.Saver(chosen, **options).save(self.session, str(prefix), write_meta_graph=False)
 
-    def restore(self, prefix):
+    def restore(self, prefix: Any) -> None:
         """Only what a network has: another training's slots are not in our files."""
         with self.graph.as_default():
             v1.train.Saver(self.model).restore(self.session, str(prefix))
 
 
-def chain(net, images):
+def chain(net: Any, images: Any) -> Any:
     values = net.conv('conv0', images, 6, stride=2)
     values = net.conv('conv1', net.depthwise('depth', values), 5, norm=False)
     return net.logits_of(values)
 
 
-def gated(net, images):
+def gated(net: Any, images: Any) -> Any:
     return net.logits_of(net.gated('conv1', net.gated('conv0', images, 8, stride=2), 7))
 
 
-def plain(net, images):
+def plain(net: Any, images: Any) -> Any:
     return net.logits_of(net.conv('conv1', net.conv('conv0', images, 8, stride=2), 7))
 
 
-def modules(net, images):
+def modules(net: Any, images: Any) -> Any:
     for block, stride in (('b11', 1), ('b12', 2)):
         with v1.variable_scope(block):
             shortcut = net.conv('conv_shortcut', images, 6, size=1, stride=stride, activation=tf.identity)
@@ -189,16 +201,16 @@ every = pytest.mark.parametrize('kind', ['chain', 'gated', 'modules'])
 
 
 @pytest.fixture(scope='module')
-def images():
+def images() -> Any:
     return np.random.default_rng(1).normal(size=(5, 8, 8, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope='module')
-def original():
+def original() -> Callable[..., Any]:
     """original(kind, seed): its graph, made once."""
     made = {}
 
-    def make(kind, seed=0, pruned=()):
+    def make(kind: Any, seed: int = 0, pruned: Any = ()) -> Any:
         key = kind, seed, pruned
         if key not in made:
             made[key] = Original('net', KINDS[kind][0], seed, pruned)
@@ -208,10 +220,10 @@ def original():
 
 
 @pytest.fixture
-def ours(tmp_path):
+def ours(tmp_path: pathlib.Path) -> Callable[..., Session]:
     """ours(kind, *words): a session of the same layers."""
 
-    def make(kind, *words):
+    def make(kind: Any, *words: str) -> Session:
         config = Config.default()
         body = KINDS[kind][1].replace('\n', '\n    ')
         config.merge_text(f'model:\n    name: net{body}', 'net.yaml')
@@ -224,12 +236,12 @@ def ours(tmp_path):
     return make
 
 
-def outputs(session, images):
+def outputs(session: Any, images: Any) -> Any:
     session.load()
     return session.network(images)[0].numpy()
 
 
-def close(left, right):
+def close(left: Any, right: Any) -> None:
     """Up to rounding, against how much the images differ."""
     spread = np.ptp(right, axis=0).max()
     assert spread > 0.01
@@ -237,7 +249,14 @@ def close(left, right):
 
 
 @every
-def test_a_checkpoint_of_the_original_computes_the_same_here(kind, original, ours, images, tmp_path, caplog):
+def test_a_checkpoint_of_the_original_computes_the_same_here(
+    kind: Any,
+    original: Callable[..., Any],
+    ours: Callable[..., Session],
+    images: Any,
+    tmp_path: pathlib.Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, 'mayo')
     prefix = original(kind).save(tmp_path / 'theirs')
     session = ours(kind, f'system.checkpoint.load={prefix}')
@@ -250,7 +269,9 @@ def test_a_checkpoint_of_the_original_computes_the_same_here(kind, original, our
 
 
 @every
-def test_our_checkpoint_computes_the_same_in_the_original(kind, original, ours, images):
+def test_our_checkpoint_computes_the_same_in_the_original(
+    kind: Any, original: Callable[..., Any], ours: Callable[..., Session], images: Any
+) -> None:
     session = ours(kind, 'system.checkpoint.save=mine')
     draw = np.random.default_rng(7)
     for name, variable in session.named().items():
@@ -263,7 +284,9 @@ def test_our_checkpoint_computes_the_same_in_the_original(kind, original, ours, 
     assert theirs.session.run('imgs_seen:0') == 77
 
 
-def test_pruned_weights_of_the_original_are_zero_here(original, ours, images, tmp_path):
+def test_pruned_weights_of_the_original_are_zero_here(
+    original: Callable[..., Any], ours: Callable[..., Session], images: Any, tmp_path: pathlib.Path
+) -> None:
     theirs = original('chain', pruned=('weights', 'depthwise_weights'))  # those of each layer
     session = ours('chain', f'system.checkpoint.load={theirs.save(tmp_path / "pruned")}')
     close(outputs(session, images), theirs.run(images))
@@ -271,14 +294,18 @@ def test_pruned_weights_of_the_original_are_zero_here(original, ours, images, tm
     assert 0.3 < share < 0.7
 
 
-def test_a_dense_checkpoint_of_the_original_starts_the_gated_network(original, ours, images, tmp_path):
+def test_a_dense_checkpoint_of_the_original_starts_the_gated_network(
+    original: Callable[..., Any], ours: Callable[..., Session], images: Any, tmp_path: pathlib.Path
+) -> None:
     prefix = original('plain').save(tmp_path / 'dense')
     densities = (f'model.layers.conv{index}.gate_params.density=1.0' for index in (0, 1))
     session = ours('gated', f'system.checkpoint.load={prefix}', *densities)
     close(outputs(session, images), original('plain').run(images))
 
 
-def test_what_a_checkpoint_of_the_original_lacks_is_fatal_unless_strict_is_off(original, ours, tmp_path):
+def test_what_a_checkpoint_of_the_original_lacks_is_fatal_unless_strict_is_off(
+    original: Callable[..., Any], ours: Callable[..., Session], tmp_path: pathlib.Path
+) -> None:
     prefix = original('modules').save(tmp_path / 'partial', without='b12/residual/conv1/weights')
     with pytest.raises(UserError, match=r'1 missing in the file: net/b12/residual/conv1/weights\n'):
         ours('modules', f'system.checkpoint.load={prefix}').load()
@@ -289,13 +316,17 @@ def test_what_a_checkpoint_of_the_original_lacks_is_fatal_unless_strict_is_off(o
 
 
 @pytest.mark.parametrize('suffix', ['.index', '.data-00000-of-00001', ''])
-def test_any_file_of_a_checkpoint_names_it(suffix, original, ours, images, tmp_path):
+def test_any_file_of_a_checkpoint_names_it(
+    suffix: str, original: Callable[..., Any], ours: Callable[..., Session], images: Any, tmp_path: pathlib.Path
+) -> None:
     prefix = original('chain').save(tmp_path / 'theirs')
     close(outputs(ours('chain', f'system.checkpoint.load={prefix}{suffix}'), images), original('chain').run(images))
 
 
 @pytest.mark.parametrize('options', [{}, {'write_version': v1.train.SaverDef.V1}], ids=['second format', 'first format'])
-def test_a_checkpoint_of_the_original_is_imported(options, original, ours, images, tmp_path):
+def test_a_checkpoint_of_the_original_is_imported(
+    options: dict[str, Any], original: Callable[..., Any], ours: Callable[..., Session], images: Any, tmp_path: pathlib.Path
+) -> None:
     prefix = original('chain').save(tmp_path / 'theirs.ckpt', **options)
     session = ours('chain', f'import.path={prefix}', 'system.checkpoint.save=imported')
     written = import_weights(session)
@@ -305,7 +336,9 @@ def test_a_checkpoint_of_the_original_is_imported(options, original, ours, image
     assert again.images_seen == 1234
 
 
-def test_a_checkpoint_of_other_names_is_imported_by_a_mapping(original, ours, images, tmp_path):
+def test_a_checkpoint_of_other_names_is_imported_by_a_mapping(
+    original: Callable[..., Any], ours: Callable[..., Session], images: Any, tmp_path: pathlib.Path
+) -> None:
     theirs = Original('vgg_9', chain, seed=3)
     (tmp_path / 'map.yaml').write_text('layers:\n    vgg_9/(.*): "{1}"\n')
     session = ours(

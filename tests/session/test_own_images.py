@@ -1,5 +1,8 @@
 """dataset.path=DIR is enough: the rest of the configuration comes from the folder."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,12 +14,12 @@ from mayo.session.own_images import completed
 from mayo.util.errors import UserError
 
 
-def photograph(level, size=(9, 12)):
+def photograph(level: Any, size: Any = (9, 12)) -> Any:
     return tf.io.encode_png(np.full((*size, 3), level, np.uint8)).numpy()
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """photos/: 20 pictures of cats, of brightness 0, and 20 of dogs, of brightness 200, in many sizes."""
     monkeypatch.chdir(tmp_path)
     for kind, level in (('cat', 0), ('my dog', 200)):
@@ -26,7 +29,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def configuration(*words):
+def configuration(*words: str) -> Config:
     config = Config.default()
     config.merge_file('datasets/folder.yaml')
     config.merge_text(
@@ -43,7 +46,7 @@ def configuration(*words):
     return config
 
 
-def images(config, mode):
+def images(config: Config, mode: str) -> list[Any]:
     source = data.data_of(config, mode)
     with source.reading():
         return [
@@ -53,7 +56,7 @@ def images(config, mode):
         ]
 
 
-def test_the_folder_says_name_classes_and_numbers(here):
+def test_the_folder_says_name_classes_and_numbers(here: pathlib.Path) -> None:
     config = completed(configuration('dataset.path=photos'))
     assert config.get('dataset.name') == 'photos'
     assert config.get('dataset.path') == {'train': str(here / 'photos'), 'validate': str(here / 'photos')}
@@ -63,7 +66,7 @@ def test_the_folder_says_name_classes_and_numbers(here):
     assert not config.unknown()
 
 
-def test_every_image_is_read_once_with_its_label_in_the_shape_of_the_network(here):
+def test_every_image_is_read_once_with_its_label_in_the_shape_of_the_network(here: pathlib.Path) -> None:
     config = completed(configuration('dataset.path=photos'))
     train, validate = images(config, 'train'), images(config, 'validate')
     assert (len(train), [label for _, label in validate]) == (36, [0, 0, 1, 1])
@@ -77,7 +80,7 @@ def test_every_image_is_read_once_with_its_label_in_the_shape_of_the_network(her
     assert rest == order[14:]
 
 
-def test_a_model_for_photographs_keeps_its_steps_and_another_gets_one_that_makes_images_fit(here):
+def test_a_model_for_photographs_keeps_its_steps_and_another_gets_one_that_makes_images_fit(here: pathlib.Path) -> None:
     steps = completed(configuration('dataset.path=photos')).get('dataset.task.preprocess')
     first = {'type': 'resize', 'shorter_side': 8, 'antialias': True}
     assert steps['train'] == [first, {'type': 'crop_or_pad'}, {'type': 'random_crop', 'padding': 1}]
@@ -86,7 +89,7 @@ def test_a_model_for_photographs_keeps_its_steps_and_another_gets_one_that_makes
     assert steps['train'] == [{'type': 'distort_bbox'}]
 
 
-def test_splits_in_folders_of_their_own_are_read_whole(here):
+def test_splits_in_folders_of_their_own_are_read_whole(here: pathlib.Path) -> None:
     (here / 'all').mkdir()
     (here / 'photos').rename(here / 'all/train')
     (here / 'all/val/my dog').mkdir(parents=True)
@@ -99,7 +102,7 @@ def test_splits_in_folders_of_their_own_are_read_whole(here):
     assert (only.get('dataset.num_examples_per_epoch.train'), only.get('dataset.path.validate')) == (40, None)
 
 
-def test_no_share_held_out_leaves_no_validation(here):
+def test_no_share_held_out_leaves_no_validation(here: pathlib.Path) -> None:
     config = completed(configuration('dataset.path=photos', 'dataset.holdout=0'))
     assert config.get('dataset.path.validate') is None
     assert config.get('dataset.num_examples_per_epoch.train') == 40
@@ -120,13 +123,13 @@ def test_no_share_held_out_leaves_no_validation(here):
         ),
     ],
 )
-def test_what_does_not_fit_is_told(here, words, message):
+def test_what_does_not_fit_is_told(here: pathlib.Path, words: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
         completed(configuration(*words))
     assert str(error.value) == message
 
 
-def test_a_file_that_is_no_folder_is_told(here):
+def test_a_file_that_is_no_folder_is_told(here: pathlib.Path) -> None:
     (here / 'x.tfrecord').touch()
     with pytest.raises(
         UserError,
@@ -136,13 +139,13 @@ def test_a_file_that_is_no_folder_is_told(here):
         completed(configuration('dataset.path=x.tfrecord'))
 
 
-def test_a_configuration_that_names_records_stays_itself():
+def test_a_configuration_that_names_records_stays_itself() -> None:
     config = Config.default()
     config.merge_file('datasets/fashion_mnist.yaml')
     assert completed(config) is config
 
 
-def test_every_image_that_cannot_be_read_is_named(here):
+def test_every_image_that_cannot_be_read_is_named(here: pathlib.Path) -> None:
     for name in ('3 é', '4 é'):
         (here / f'photos/cat/{name}.png').write_bytes(b'no image')
     config = completed(configuration('dataset.path=photos', 'dataset.holdout=0'))
@@ -157,7 +160,7 @@ def test_every_image_that_cannot_be_read_is_named(here):
         images(config, 'train')
 
 
-def test_check_says_how_to_name_the_folder_and_that_there_is_nothing_to_prepare(here):
+def test_check_says_how_to_name_the_folder_and_that_there_is_nothing_to_prepare(here: pathlib.Path) -> None:
     config = configuration()
     assert any(line.endswith('say where the images are: dataset.path=DIR.') for line in checks.problems(config, 'eval'))
     found = checks.problems(completed(configuration('dataset.path=photos')), 'prepare')

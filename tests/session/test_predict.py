@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -20,7 +22,7 @@ MODELS = pathlib.Path(__file__).parents[2] / 'models'
 PHOTOGRAPHIC = sorted(path for path in MODELS.glob('*.yaml') if 'datasets/imagenet.yaml' in path.read_text())
 
 
-def photograph(mode, size, seed=0):
+def photograph(mode: Any, size: Any, seed: Any = 0) -> Any:
     """Smooth colours with some noise, so that neither JPEG nor another decoder changes much."""
     random = np.random.default_rng(seed)
     small = random.integers(40, 215, (4, 5, 4), np.uint8)
@@ -40,14 +42,14 @@ FILES = {
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     monkeypatch.chdir(tmp_path)
     for seed, (name, (mode, size, format)) in enumerate(FILES.items()):
         photograph(mode, size, seed).save(name, format, **({'quality': 95, 'subsampling': 0} if format == 'JPEG' else {}))
     return tmp_path
 
 
-def decoded(name):
+def decoded(name: str) -> Any:
     """Pixels as PIL decodes them; CMYK of the kind that Adobe's programs invert, which PIL undoes, as R = C K / 255."""
     image = PIL.Image.open(name)
     if image.mode != 'CMYK':
@@ -56,10 +58,10 @@ def decoded(name):
     return ink[..., :3] * ink[..., 3:] / 255
 
 
-def bilinear(pixels, height, width):
+def bilinear(pixels: Any, height: Any, width: Any) -> Any:
     """[H, W, 3] at the centres of height x width equal cells, each from its four neighbours."""
 
-    def axis(size, target):
+    def axis(size: Any, target: Any) -> tuple[Any, Any, Any]:
         centres = np.clip((np.arange(target) + 0.5) * size / target - 0.5, 0, size - 1)
         low = np.floor(centres).astype(int)
         return low, np.minimum(low + 1, size - 1), centres - low
@@ -70,7 +72,7 @@ def bilinear(pixels, height, width):
     return rows[:, left] * (1 - across)[None, :, None] + rows[:, right] * across[None, :, None]
 
 
-def expected(name, side, steps):
+def expected(name: str, side: Any, steps: Any) -> Any:
     """resize by the shorter side, the middle of it, then the model's own arithmetic, all in NumPy."""
     pixels = decoded(name)
     shorter = next(step['shorter_side'] for step in steps if step['type'] == 'resize')
@@ -90,7 +92,7 @@ def expected(name, side, steps):
     return pixels
 
 
-def steps_of(path):
+def steps_of(path: Any) -> tuple[Any, Any]:
     config = Config.default()
     config.merge_file(path)
     steps = config.get('dataset.task.preprocess')
@@ -103,13 +105,13 @@ for model in PHOTOGRAPHIC:
     WAYS[json.dumps(steps_of(model))].append(model.stem)
 
 
-def test_every_photographic_model_is_looked_at():
+def test_every_photographic_model_is_looked_at() -> None:
     assert sum(map(len, WAYS.values())) >= 16
     assert {json.loads(way)[0] for way in WAYS} >= {224, 299}
 
 
 @pytest.mark.parametrize('way', WAYS, ids=[' '.join(names) for names in WAYS.values()])
-def test_each_model_reads_photographs_of_every_kind_as_pil_and_numpy_compute_them(here, way):
+def test_each_model_reads_photographs_of_every_kind_as_pil_and_numpy_compute_them(here: pathlib.Path, way: Any) -> None:
     side, steps = json.loads(way)
     scale = np.ptp(expected('wide.JPEG', side, steps))
     for name in FILES:
@@ -119,7 +121,7 @@ def test_each_model_reads_photographs_of_every_kind_as_pil_and_numpy_compute_the
         assert np.abs(found - wanted).mean() < 0.01 * scale, name  # 1 of some 180 levels
 
 
-def test_a_model_for_small_pictures_gets_large_ones_scaled_down_and_others_as_they_are(here):
+def test_a_model_for_small_pictures_gets_large_ones_scaled_down_and_others_as_they_are(here: pathlib.Path) -> None:
     steps = [{'type': 'crop_or_pad'}]
     wanted = np.asarray(PIL.Image.open('disguised.JPEG').resize((32, 49), PIL.Image.Resampling.BILINEAR), float)[8:40]
     np.testing.assert_allclose(image_of('disguised.JPEG', (32, 32, 3), steps), wanted, atol=1)
@@ -136,7 +138,7 @@ def test_a_model_for_small_pictures_gets_large_ones_scaled_down_and_others_as_th
         (None, 'x.png cannot be read: No such file or directory.'),
     ],
 )
-def test_a_file_that_is_no_image_is_told(here, content, message):
+def test_a_file_that_is_no_image_is_told(here: pathlib.Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (here / 'x.png').write_bytes(content)
     with pytest.raises(UserError) as error:
@@ -144,7 +146,7 @@ def test_a_file_that_is_no_image_is_told(here, content, message):
     assert str(error.value).startswith(message)
 
 
-def test_an_image_that_the_steps_do_not_make_fit_is_told(here):
+def test_an_image_that_the_steps_do_not_make_fit_is_told(here: pathlib.Path) -> None:
     with pytest.raises(
         UserError,
         match=r'^small.JPEG: the preprocessing of validation makes 50x70x3 of it, but the network '
@@ -154,7 +156,7 @@ def test_an_image_that_the_steps_do_not_make_fit_is_told(here):
 
 
 @pytest.fixture(scope='module')
-def pictures_of_all(tmp_path_factory):
+def pictures_of_all(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp('predict')
     for level in (30, 125, 220, 10):
         PIL.Image.fromarray(np.full((8, 8), level, np.uint8)).save(folder / f'{level}.png')
@@ -162,7 +164,7 @@ def pictures_of_all(tmp_path_factory):
     return folder
 
 
-def probabilities(session, levels):
+def probabilities(session: Any, levels: list[int]) -> Any:
     """Softmax of the masked network's outputs, computed without `predict`."""
     images = np.stack([np.full((8, 8, 1), level * 0.0078431373 - 1, np.float32) for level in levels])
     outputs = np.asarray(session.network(images, training=False)[0], np.float64)
@@ -170,7 +172,9 @@ def probabilities(session, levels):
 
 
 @pytest.mark.parametrize('execution', ['compact', 'masked'])
-def test_labels_and_probabilities_are_those_of_the_network_whatever_the_batch(config_of, pictures_of_all, execution):
+def test_labels_and_probabilities_are_those_of_the_network_whatever_the_batch(
+    config_of: Callable[..., Config], pictures_of_all: pathlib.Path, execution: str
+) -> None:
     session = Session(
         config_of(
             f'predict.files={pictures_of_all}',
@@ -190,7 +194,12 @@ def test_labels_and_probabilities_are_those_of_the_network_whatever_the_batch(co
         assert [guess.label for guess in guesses] == [('dark', 'grey', 'light')[guess.number] for guess in guesses]
 
 
-def test_the_action_prints_what_it_can_read_and_fails_for_the_rest(config_of, pictures_of_all, monkeypatch, capsys):
+def test_the_action_prints_what_it_can_read_and_fails_for_the_rest(
+    config_of: Callable[..., Config],
+    pictures_of_all: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     config = config_of(f"predict.files=[{pictures_of_all}/30.png, '{pictures_of_all}/b*.png']", 'predict.format=csv')
     with pytest.raises(RunError, match=r'broken.png is not a readable image: '):
         actions['predict'].run(Run(config))
@@ -203,7 +212,7 @@ FOUND = Predictions(
 )
 
 
-def test_a_table_names_each_file_once():
+def test_a_table_names_each_file_once() -> None:
     assert render(FOUND, 'table').splitlines() == [
         'file   label           probability',
         '----------------------------------',
@@ -213,7 +222,7 @@ def test_a_table_names_each_file_once():
     assert render(Predictions({}, ['c is bad']), 'table') == ''
 
 
-def test_json_and_csv_hold_every_number():
+def test_json_and_csv_hold_every_number() -> None:
     assert json.loads(render(FOUND, 'json')) == [
         {
             'file': 'a.jpg',

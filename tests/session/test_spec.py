@@ -1,6 +1,7 @@
 """From configuration to graph and input shape, with every problem of the model and where it is."""
 
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -25,14 +26,14 @@ model:
 """
 
 
-def config(*texts):
+def config(*texts: Any) -> Config:
     made = Config.default()
     for number, text in enumerate(texts):
         made.merge_text(text, f'{"mdxyz"[number]}.yaml')
     return made
 
 
-def test_the_graph_has_completed_params_and_knows_where_each_layer_is():
+def test_the_graph_has_completed_params_and_knows_where_each_layer_is() -> None:
     graph = model_graph(config(MODEL, SHAPE))
     assert [node.name for node in graph] == ['conv', 'pool', 'flatten', 'logits']
     assert graph['conv'].params.stride == (1, 1)
@@ -40,11 +41,11 @@ def test_the_graph_has_completed_params_and_knows_where_each_layer_is():
     assert graph['conv'].where == 'm.yaml:4'
 
 
-def test_the_input_shape_is_what_preprocessing_gives():
+def test_the_input_shape_is_what_preprocessing_gives() -> None:
     assert input_shape(config(SHAPE)) == Shape((8, 6, 3))
 
 
-def test_inputs_and_outputs_have_names_of_the_models_choice():
+def test_inputs_and_outputs_have_names_of_the_models_choice() -> None:
     made = config(
         MODEL.replace('from: input', 'from: images').replace('to: output', 'to: classes'),
         SHAPE,
@@ -53,15 +54,15 @@ def test_inputs_and_outputs_have_names_of_the_models_choice():
     assert (model_graph(made).inputs, model_graph(made).outputs) == (('images',), ('logits',))
 
 
-def test_a_model_without_problems_has_none():
+def test_a_model_without_problems_has_none() -> None:
     assert model_problems(config(MODEL, SHAPE)) == []
 
 
-def test_without_a_model_the_user_is_told_to_name_one():
+def test_without_a_model_the_user_is_told_to_name_one() -> None:
     assert 'the network needs model.graph, which nothing so far sets' in model_problems(config(SHAPE))[0]
 
 
-def test_without_a_dataset_the_user_is_told_to_name_one():
+def test_without_a_dataset_the_user_is_told_to_name_one() -> None:
     problems = model_problems(config(MODEL, 'dataset.task.preprocess.shape: {height: 8, width: 6, channels: 3}'))
     assert problems[0].startswith('the network needs dataset.task.num_classes, which nothing so far sets; name a dataset')
     assert problems[1] == 'm.yaml:7: model.layers.logits: `fully_connected` needs num_outputs.'
@@ -77,12 +78,12 @@ def test_without_a_dataset_the_user_is_told_to_name_one():
         '{height: 8.5, width: 6, channels: 3}',
     ],
 )
-def test_an_input_shape_of_anything_but_three_whole_numbers_is_refused(text):
+def test_an_input_shape_of_anything_but_three_whole_numbers_is_refused(text: str) -> None:
     with pytest.raises(UserError, match=r'd.yaml:2: dataset.task.preprocess.shape is .*, expected \{height: , width: ,'):
         input_shape(config(MODEL, f'dataset.task.preprocess:\n    shape: {text}'))
 
 
-def test_problems_of_several_layers_are_told_together_with_their_lines():
+def test_problems_of_several_layers_are_told_together_with_their_lines() -> None:
     text = MODEL.replace('kernel_size: 3', 'kernel_sise: 3').replace('average_pool', 'averag_pool')
     assert model_problems(config(text, SHAPE)) == [
         'm.yaml:4: model.layers.conv.kernel_sise: `convolution` takes no such key; did you mean kernel_size?',
@@ -93,7 +94,7 @@ def test_problems_of_several_layers_are_told_together_with_their_lines():
     ]
 
 
-def test_one_mistake_in_many_layers_is_told_once_with_who_made_it():
+def test_one_mistake_in_many_layers_is_told_once_with_who_made_it() -> None:
     made = Config.default()
     made.merge_file(pathlib.Path(__file__).parents[2] / 'models/gate/cifarnet.yaml')
     for word in ('dataset.task.num_classes=10', '_gate.density=1.5', '_gate.pol=l1', 'model.layers.conv3.stride=0'):
@@ -105,17 +106,17 @@ def test_one_mistake_in_many_layers_is_told_once_with_who_made_it():
     ]
 
 
-def test_a_shape_that_does_not_fit_is_a_problem():
+def test_a_shape_that_does_not_fit_is_a_problem() -> None:
     problems = model_problems(config(MODEL.replace('pool, flatten,', 'pool,'), SHAPE))
     assert problems == ['m.yaml:7: logits: `fully_connected` reads a vector and gets a map of 1x1x4; put `flatten` before it.']
 
 
-def test_a_cyclic_graph_is_a_problem():
+def test_a_cyclic_graph_is_a_problem() -> None:
     text = MODEL.replace('from: input, with: [conv', 'from: [input, output], with: [conv')
     assert 'm.yaml:8: model.graph has a cycle: ' in model_problems(config(text, SHAPE))[0]
 
 
-def test_names_of_inputs_that_are_no_names_are_refused():
+def test_names_of_inputs_that_are_no_names_are_refused() -> None:
     assert model_problems(config(MODEL, SHAPE, 'model.inputs: 3')) == [
         'x.yaml:1: model.inputs is 3, expected a name or a list of names.'
     ]

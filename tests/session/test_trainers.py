@@ -12,12 +12,12 @@ from mayo.util.files import SHIPPED
 TRAINERS = sorted((SHIPPED / 'trainers').glob('*.yaml'))
 
 
-def test_the_trainers_of_the_original_are_there():
+def test_the_trainers_of_the_original_are_there() -> None:
     assert {'exponential', 'lenet5', 'cifarnet', 'mobilenet', 'vgg16'} <= {path.stem for path in TRAINERS}
 
 
 @pytest.mark.parametrize('path', TRAINERS, ids=lambda path: path.stem)
-def test_a_trainer_is_complete(path: pathlib.Path):
+def test_a_trainer_is_complete(path: pathlib.Path) -> None:
     config = Config.default()
     config.merge_file(path)
     assert config.unknown() == []

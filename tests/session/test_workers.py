@@ -7,11 +7,14 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mayo.checkpoint import bundle
+from mayo.config import Config
 
 PROGRAM = """
 import sys
@@ -39,7 +42,7 @@ SAME = (
 )
 
 
-def start(config, tmp_path, name, devices=1, tf_config=None):
+def start(config: Config, tmp_path: pathlib.Path, name: str, devices: int = 1, tf_config: dict[str, Any] | None = None) -> Any:
     """A process that trains and evaluates by itself; `result` of it says what came of it."""
     config.merge_word(f'system.checkpoint.save={name}')
     file = tmp_path / f'{name}.yaml'
@@ -56,13 +59,13 @@ def start(config, tmp_path, name, devices=1, tf_config=None):
     )
 
 
-def result(process):
+def result(process: Any) -> Any:
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     return re.search(r'(?s)replicas 2\nweights \S+\ntop-1 .* of 50 images', out)[0]
 
 
-def free_ports(count):
+def free_ports(count: int) -> list[Any]:
     sockets = [socket.create_server(('127.0.0.1', 0)) for _ in range(count)]
     ports = [server.getsockname()[1] for server in sockets]
     for server in sockets:
@@ -71,7 +74,7 @@ def free_ports(count):
 
 
 @pytest.mark.train
-def test_two_workers_agree_with_two_devices_of_one(config_of, tmp_path):
+def test_two_workers_agree_with_two_devices_of_one(config_of: Callable[..., Config], tmp_path: pathlib.Path) -> None:
     cluster = {'worker': [f'127.0.0.1:{port}' for port in free_ports(2)]}
     workers = [
         start(

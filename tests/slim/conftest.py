@@ -1,6 +1,7 @@
 """Models by file, with the scales of batch norm that a training could have left: what slimming needs, without TensorFlow."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,10 +32,10 @@ class Dense:
         }
 
     @property
-    def channels(self):
+    def channels(self) -> Any:
         return channels_of(self.graph, self.shapes, self.tensors)
 
-    def model(self, graph) -> Model:
+    def model(self, graph: Any) -> Model:
         """The model of a smaller graph, to be written."""
         return Model(
             'other',
@@ -48,11 +49,11 @@ class Dense:
         )
 
 
-def has_scale(node) -> bool:
+def has_scale(node: Any) -> bool:
     return any(tensor.name == 'BatchNorm/gamma' for tensor in node.params.tensors(1))
 
 
 @pytest.fixture(scope='session')
-def dense():
+def dense() -> type[Dense]:
     """dense(name, text): a model file and what is merged over it."""
     return Dense

@@ -1,5 +1,7 @@
 """Which channels go together and which scale decides, by hand, for every layer type."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,21 +17,21 @@ CONV = {'type': 'convolution', 'num_outputs': 3, **NORMED}
 HEAD = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 2}
 
 
-def channels(layers, entries, size=4, **gammas):
+def channels(layers: Any, entries: Any, size: int = 4, **gammas: Any) -> Any:
     graph = build_graph({'head': HEAD, **layers}, entries)
     tensors = {f'{name}/BatchNorm/gamma': np.array(values) for name, values in gammas.items()}
     return channels_of(graph, shapes(graph, Shape((size, size, 2))), tensors)
 
 
-def chain(*names):
+def chain(*names: Any) -> dict[str, Any]:
     return {'from': 'input', 'with': [*names, 'head'], 'to': 'output'}
 
 
-def scale_of(found, layer):
+def scale_of(found: Any, layer: str) -> Any:
     return found.scale[found.sets[layer]].tolist()
 
 
-def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not():
+def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not() -> None:
     layers = {
         'head': HEAD,
         'plain': CONV,
@@ -44,13 +46,13 @@ def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not():
     assert found.counted[found.sets['gated']].tolist() == [1, 1, 1]
 
 
-def test_a_channel_counts_what_its_scale_is_without_the_sign():
+def test_a_channel_counts_what_its_scale_is_without_the_sign() -> None:
     found = channels({'conv': CONV}, chain('conv'), conv=[0.5, -2, 0])
     assert scale_of(found, 'conv') == [0.5, 2, 0]
     assert found.counted[found.sets['conv']].tolist() == [1, 1, 1]
 
 
-def test_the_input_and_the_output_stay():
+def test_the_input_and_the_output_stay() -> None:
     found = channels({'conv': CONV}, chain('conv'), conv=[1, 2, 3])
     assert scale_of(found, 'input') == [INF, INF]
     assert scale_of(found, 'head') == [INF, INF]
@@ -68,7 +70,7 @@ def test_the_input_and_the_output_stay():
         {'type': 'pad', 'sides': 1},
     ],
 )
-def test_a_channel_passes_layers_that_leave_channels_apart(layer):
+def test_a_channel_passes_layers_that_leave_channels_apart(layer: dict[str, Any]) -> None:
     found = channels({'conv': CONV, 'layer': layer}, chain('conv', 'layer'), conv=[1, 2, 3])
     assert found.sets['layer'].tolist() == found.sets['conv'].tolist()
     assert scale_of(found, 'layer') == [1, 2, 3]
@@ -84,14 +86,14 @@ def test_a_channel_passes_layers_that_leave_channels_apart(layer):
         {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3, 'num_groups': 3},
     ],
 )
-def test_every_channel_stays_that_a_layer_over_several_reads(layer):
+def test_every_channel_stays_that_a_layer_over_several_reads(layer: dict[str, Any]) -> None:
     more = {'other': CONV, 'conv': CONV, 'layer': layer}
     found = channels(more, chain('other', 'conv', 'layer'), conv=[1, 2, 3], other=[1, 2, 3])
     assert scale_of(found, 'conv') == [INF, INF, INF]
     assert scale_of(found, 'other') == [1, 2, 3]
 
 
-def test_a_chain_of_scales_is_as_strong_as_its_weakest():
+def test_a_chain_of_scales_is_as_strong_as_its_weakest() -> None:
     layers = {
         'conv': CONV,
         'depthwise': {'type': 'depthwise_convolution', **NORMED, 'depth_multiplier': 2},
@@ -105,13 +107,13 @@ def test_a_chain_of_scales_is_as_strong_as_its_weakest():
     assert found.counted[found.sets['conv']].tolist() == [5, 5, 5]
 
 
-def test_a_batch_norm_of_its_own_gives_a_convolution_its_scale():
+def test_a_batch_norm_of_its_own_gives_a_convolution_its_scale() -> None:
     plain = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3}
     found = channels({'conv': plain, 'norm': {'type': 'batch_normalization'}}, chain('conv', 'norm'), norm=[1, 2, 3])
     assert scale_of(found, 'conv') == [1, 2, 3]
 
 
-def joined(kind):
+def joined(kind: str) -> list[dict[str, Any]]:
     return [
         {'from': 'input', 'with': 'one', 'to': 'a'},
         {'from': 'input', 'with': 'two', 'to': 'b'},
@@ -120,32 +122,32 @@ def joined(kind):
 
 
 @pytest.mark.parametrize('kind, expected', [('add', [3, 2, 5]), ('mul', [1, 2, 4])])
-def test_a_sum_is_as_strong_as_its_strongest_and_a_product_as_its_weakest(kind, expected):
+def test_a_sum_is_as_strong_as_its_strongest_and_a_product_as_its_weakest(kind: str, expected: list[int]) -> None:
     found = channels({'one': CONV, 'two': CONV, kind: {'type': kind}}, joined(kind), one=[1, 2, 5], two=[3, 2, 4])
     assert found.sets['one'].tolist() == found.sets['two'].tolist() == found.sets[kind].tolist()
     assert scale_of(found, 'one') == expected
 
 
-def test_what_is_concatenated_stays_apart():
+def test_what_is_concatenated_stays_apart() -> None:
     found = channels({'one': CONV, 'two': CONV, 'concat': {'type': 'concat'}}, joined('concat'), one=[1, 2, 5], two=[3, 2, 4])
     assert found.sets['concat'].tolist() == [*found.sets['one'], *found.sets['two']]
     assert len(set(found.sets['concat'])) == 6
 
 
-def test_one_channel_that_multiplies_all_stays():
+def test_one_channel_that_multiplies_all_stays() -> None:
     narrow = {**CONV, 'num_outputs': 1}
     found = channels({'one': CONV, 'two': narrow, 'mul': {'type': 'mul'}}, joined('mul'), one=[1, 2, 5], two=[3])
     assert (scale_of(found, 'one'), scale_of(found, 'two')) == ([1, 2, 5], [INF])
 
 
 @pytest.mark.parametrize('kind, more', [('flatten', {}), ('space_to_depth', {'block_size': 2})])
-def test_positions_that_become_channels_go_with_the_channel_that_they_are_of(kind, more):
+def test_positions_that_become_channels_go_with_the_channel_that_they_are_of(kind: str, more: dict[str, Any]) -> None:
     head = {'type': 'fully_connected', 'num_outputs': 2} if kind == 'flatten' else HEAD
     found = channels({'conv': CONV, kind: {'type': kind, **more}, 'head': head}, chain('conv', kind), size=2, conv=[1, 2, 3])
     assert found.sets[kind].tolist() == np.tile(found.sets['conv'], 4).tolist()
 
 
-def test_channels_of_zeros_matter_only_through_what_is_added_to_them():
+def test_channels_of_zeros_matter_only_through_what_is_added_to_them() -> None:
     layers = {
         'one': CONV,
         'two': {**CONV, 'num_outputs': 6},
@@ -163,6 +165,6 @@ def test_channels_of_zeros_matter_only_through_what_is_added_to_them():
     assert found.sets['wide'][1:4].tolist() == found.sets['one'].tolist()
 
 
-def test_a_network_without_scales_is_refused():
+def test_a_network_without_scales_is_refused() -> None:
     with pytest.raises(UserError, match=r'no batch norm with a scale \(gamma\) whose channels could be dropped'):
         channels({'conv': CONV}, chain('conv'))

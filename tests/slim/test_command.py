@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,11 +27,11 @@ model:
         logits: {type: fully_connected, num_outputs: $(dataset.task.num_classes), activation_fn: null}
     graph: {from: input, with: [conv0, conv1, pool, logits], to: output}
 """
-SCALES = {'conv0': [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], 'conv1': [0.9, 0.9, 0.9, 0.9, 0.05, 0.9, 0.9, 0.9]}
+SCALES: dict[str, Any] = {'conv0': [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], 'conv1': [0.9, 0.9, 0.9, 0.9, 0.05, 0.9, 0.9, 0.9]}
 
 
 @pytest.fixture
-def slim(tmp_path, monkeypatch, capsys):
+def slim(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """slim(word, ...) slims the network; what it printed, on either stream."""
     monkeypatch.chdir(tmp_path)
     pathlib.Path('tiny.yaml').write_text(LAYERS)
@@ -42,8 +44,8 @@ def slim(tmp_path, monkeypatch, capsys):
     bundle.write(prefix, tensors | {'mayo/config': 'x'})
     capsys.readouterr()
 
-    def run(*more, status=0):
-        settings = ['system.checkpoint.load=trained', 'slim.model=small.yaml', 'slim.min_channels=2', *more]
+    def run(*more: Any, status: int = 0) -> Any:
+        settings: list[Any] = ['system.checkpoint.load=trained', 'slim.model=small.yaml', 'slim.min_channels=2', *more]
         assert main([*words, *settings, 'slim']) == status
         told = capsys.readouterr()
         assert 'Traceback' not in told.err
@@ -52,14 +54,16 @@ def slim(tmp_path, monkeypatch, capsys):
     return run
 
 
-def config(*files):
+def config(*files: str) -> Config:
     made = Config.default()
     for file in (*files, DATA):
         made.merge_file(file)
     return made
 
 
-def test_slim_writes_a_model_its_overlay_and_weights_that_all_load(slim, tmp_path, capsys):
+def test_slim_writes_a_model_its_overlay_and_weights_that_all_load(
+    slim: Callable[..., Any], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     told = slim('slim.density=0.5')
     assert 'conv0          8     2   25 %   4,608  1,152' in told
     assert 'channels    50.0 % of the scales that could go are kept; the largest dropped is 0.9' in told
@@ -71,7 +75,8 @@ def test_slim_writes_a_model_its_overlay_and_weights_that_all_load(slim, tmp_pat
     ]
     tensors = bundle.read(tmp_path / 'checkpoints/small/mnist/slim')
     np.testing.assert_allclose(tensors['small/conv0/BatchNorm/gamma'], [0.7, 0.8])
-    assert (tensors['small/conv1/weights'].shape, tensors['imgs_seen']) == ((3, 3, 2, 6), 0)
+    assert tensors['small/conv1/weights'].shape == (3, 3, 2, 6)
+    assert tensors['imgs_seen'] == 0
     again = Config.default()
     again.merge_text(tensors['mayo/config'].decode(), 'stored')
     assert again.get('model.layers.conv1.num_outputs') == 6
@@ -80,7 +85,7 @@ def test_slim_writes_a_model_its_overlay_and_weights_that_all_load(slim, tmp_pat
         assert 'small/mnist/slim, ' in capsys.readouterr().err
 
 
-def test_the_files_open_with_what_they_are_what_they_cost_and_how_to_use_them(slim):
+def test_the_files_open_with_what_they_are_what_they_cost_and_how_to_use_them(slim: Callable[..., Any]) -> None:
     slim('slim.target_macs=10k', 'slim.round_to=2')
     total = info(config('small.yaml')).total
     dense, gated = (pathlib.Path(file).read_text().splitlines() for file in ('small.yaml', 'gate/small.yaml'))
@@ -99,7 +104,7 @@ def test_the_files_open_with_what_they_are_what_they_cost_and_how_to_use_them(sl
     assert gated[2].endswith('_gate.density=0.5 system.checkpoint.load=slim eval info')
 
 
-def test_its_own_files_are_replaced_and_no_others(slim):
+def test_its_own_files_are_replaced_and_no_others(slim: Callable[..., Any]) -> None:
     slim()
     before = pathlib.Path('small.yaml').read_text()
     slim('slim.density=0.8')
@@ -132,7 +137,9 @@ def test_its_own_files_are_replaced_and_no_others(slim):
         ('slim.channels={conv0: 9, conv3: 2}', 'slim.channels: no layer `conv3` has weights; did you mean conv1?'),
     ],
 )
-def test_what_cannot_be_slimmed_is_one_message_and_nothing_is_written(slim, word, message):
+def test_what_cannot_be_slimmed_is_one_message_and_nothing_is_written(
+    slim: Callable[..., Any], word: str, message: str
+) -> None:
     assert message in slim(word, status=2)
     assert not os.path.exists('small.yaml')
 
@@ -144,7 +151,7 @@ def test_what_cannot_be_slimmed_is_one_message_and_nothing_is_written(slim, word
         ('system.checkpoint.path={folder}/tiny.yaml', 'system.checkpoint.path'),
     ],
 )
-def test_where_a_part_cannot_be_written_none_is(slim, tmp_path, word, key):
+def test_where_a_part_cannot_be_written_none_is(slim: Callable[..., Any], tmp_path: pathlib.Path, word: str, key: str) -> None:
     load = f'system.checkpoint.load={tmp_path}/checkpoints/tiny/mnist/trained'
     assert slim(word.format(folder=tmp_path), load, status=2).splitlines()[-1] == (
         f'tiny.yaml cannot be written to: it is a file, not a folder; name another folder, {key}=PATH.'

@@ -1,5 +1,7 @@
 """Dropping a channel of no scale changes nothing but at padded borders, once its constant is folded into what reads it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,15 +15,15 @@ from mayo.slim.fold import folded
 from mayo.slim.verify import masked_outputs, network_of
 
 SHAPE = Shape((8, 8, 3))
-CONV = {
+CONV: dict[str, Any] = {
     'type': 'convolution',
     'kernel_size': 3,
     'padding': 'valid',
     'num_outputs': 4,
     'normalizer_fn': 'keras.layers.BatchNormalization',
 }
-POINT = {**CONV, 'kernel_size': 1}
-LAYERS = {
+POINT: dict[str, Any] = {**CONV, 'kernel_size': 1}
+LAYERS: dict[str, Any] = {
     'one': CONV,
     'two': {**POINT, 'activation_fn': None},
     'add': {'type': 'add'},
@@ -35,7 +37,7 @@ LAYERS = {
     'flatten': {'type': 'flatten'},
     'logits': {'type': 'fully_connected', 'num_outputs': 3, 'activation_fn': None},
 }
-ENTRIES = [
+ENTRIES: list[Any] = [
     {'from': 'input', 'with': 'one', 'to': 'a'},
     {'from': 'a', 'with': 'two', 'to': 'b'},
     {'from': ['a', 'b'], 'with': ['add', 'act', 'pool'], 'to': 'c'},
@@ -47,7 +49,7 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize('fold', [True, False])
-def test_a_network_with_scales_of_zero_is_the_same_without_their_channels_if_folded(fold):
+def test_a_network_with_scales_of_zero_is_the_same_without_their_channels_if_folded(fold: bool) -> None:
     graph = build_graph(LAYERS, ENTRIES)
     random = np.random.default_rng(0)
     network = network_of(graph, fresh(graph, random), SHAPE)
@@ -62,7 +64,7 @@ def test_a_network_with_scales_of_zero_is_the_same_without_their_channels_if_fol
     assert np.allclose(masked, whole, rtol=0, atol=1e-5) == fold
 
 
-def fresh(graph, random):
+def fresh(graph: Any, random: Any) -> dict[str, Any]:
     """Weights in which two of every four channels of every batch norm have no scale."""
     tensors = {}
     for name, variable in Network(graph, SHAPE, 'dense').named_variables().items():

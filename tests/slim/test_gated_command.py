@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from ..conftest import GATED, TINY
 
 
 @pytest.fixture
-def my(pictures, tmp_path, monkeypatch, capsys):
+def my(
+    pictures: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
     """my(file, word, ...) is the command line on the pictures; what it printed, on either stream."""
     monkeypatch.chdir(tmp_path)
     pathlib.Path('tiny.yaml').write_text(TINY)
@@ -24,7 +28,7 @@ def my(pictures, tmp_path, monkeypatch, capsys):
         *(f'dataset.path.{mode}={pictures}/{mode}.tfrecord' for mode in ('train', 'validate')),
     ]
 
-    def run(file, *words, status=0):
+    def run(file: Any, *words: str, status: int = 0) -> Any:
         assert main([file, 'pictures.yaml', *paths, *words]) == status
         told = capsys.readouterr()
         assert 'Traceback' not in told.err
@@ -33,7 +37,9 @@ def my(pictures, tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_a_gated_network_is_slimmed_by_use_trained_on_and_loaded_back_into_the_whole(my, tmp_path):
+def test_a_gated_network_is_slimmed_by_use_trained_on_and_loaded_back_into_the_whole(
+    my: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
     my('gated.yaml', 'system.checkpoint.save=gate50', 'train.max_epochs=1', 'train', 'save')
     told = my(
         'gated.yaml', 'system.checkpoint.load=gate50', 'slim.channels={conv0: 4, conv1: 5}', 'slim.model=small.yaml', 'slim'
@@ -66,7 +72,9 @@ def test_a_gated_network_is_slimmed_by_use_trained_on_and_loaded_back_into_the_w
     assert results(again) == results(small)
 
 
-def test_of_channels_that_no_image_picked_those_go_first_that_none_can_pick(my, tmp_path):
+def test_of_channels_that_no_image_picked_those_go_first_that_none_can_pick(
+    my: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
     my('gated.yaml', 'system.checkpoint.save=gate50', 'save')
     prefix = tmp_path / 'checkpoints/tiny/pictures/gate50'
     tensors = bundle.read(prefix)
@@ -78,18 +86,18 @@ def test_of_channels_that_no_image_picked_those_go_first_that_none_can_pick(my, 
     assert kept.tolist() == [0, 0, 1, 1, 1, 1]
 
 
-def results(told):
+def results(told: Any) -> list[Any]:
     """The lines of an evaluation that do not depend on the clock or on how many channels there are."""
     return [line.partition(', of ')[0] for line in told.splitlines() if line.startswith('top-1')]
 
 
-def test_without_images_to_ask_the_gates_nothing_is_written(my):
+def test_without_images_to_ask_the_gates_nothing_is_written(my: Callable[..., Any]) -> None:
     told = my('gated.yaml', 'dataset.path.validate=nowhere.tfrecord', 'slim.model=small.yaml', 'slim', status=2)
     assert 'nowhere.tfrecord' in told
     assert not os.path.exists('small.yaml')
 
 
-def test_gates_with_a_hidden_layer_are_named_beside_the_checkpoint_that_is_not_there(my):
+def test_gates_with_a_hidden_layer_are_named_beside_the_checkpoint_that_is_not_there(my: Callable[..., Any]) -> None:
     factor = 'model.layers.conv{}.gate_params.factor=2'
     told = my('gated.yaml', factor.format(0), factor.format(1), 'system.checkpoint.load=nothing', 'slim', status=2)
     assert told.startswith('system.checkpoint.load=nothing: no such checkpoint in checkpoints/tiny/pictures')
@@ -99,7 +107,7 @@ def test_gates_with_a_hidden_layer_are_named_beside_the_checkpoint_that_is_not_t
     ]
 
 
-def test_gates_that_are_switched_off_gate_nothing_and_the_scales_of_batch_norm_decide(my):
+def test_gates_that_are_switched_off_gate_nothing_and_the_scales_of_batch_norm_decide(my: Callable[..., Any]) -> None:
     off = [f'model.layers.conv{index}.gate_params.enable=false' for index in (0, 1)]
     told = my('gated.yaml', *off, 'slim.model=small.yaml', 'slim.min_channels=1', 'slim')
     assert 'of the scales that could go are kept' in told

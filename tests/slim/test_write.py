@@ -1,5 +1,8 @@
 """The written model is the smaller network, and its overlay gates it, however a model is built."""
 
+import pathlib
+from typing import Any
+
 import pytest
 
 from mayo.config import Config
@@ -7,22 +10,26 @@ from mayo.estimate import estimate, shapes
 from mayo.session.spec import input_shape, model_graph, model_problems
 from mayo.slim import Limits, choose_density, gate_text, gated_graph, kept_of, model_text, smaller_graph
 
+from .conftest import Dense
+
 NAMES = ('cifarnet', 'vgg16', 'squeezenet_v11', 'resnet18', 'resnet20', 'mobilenet', 'mobilenet_v3_large', 'densenet121')
 
 
-def read(folder, file):
+def read(folder: pathlib.Path, file: str) -> Config:
     config = Config.default()
     config.merge_file(folder / file)
     config.merge_text('dataset: {name: some, task.num_classes: 7}', 'test.yaml')
     return config
 
 
-def said(graph):
+def said(graph: Any) -> list[Any]:
     return [(node.name, node.type, node.params, node.inputs) for node in graph.nodes]
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_the_file_reads_back_as_the_smaller_network_with_the_preprocessing_that_it_had(name, dense, tmp_path):
+def test_the_file_reads_back_as_the_smaller_network_with_the_preprocessing_that_it_had(
+    name: str, dense: type[Dense], tmp_path: pathlib.Path
+) -> None:
     before = dense(name, 'model.bn: true')
     channels = before.channels
     keep = kept_of(channels, choose_density(channels, 0.5, Limits(2)).kept)
@@ -67,7 +74,7 @@ model:
 """
 
 
-def test_what_is_unusual_reads_back_too(dense, tmp_path):
+def test_what_is_unusual_reads_back_too(dense: type[Dense], tmp_path: pathlib.Path) -> None:
     before = dense(text=ODD)
     (tmp_path / 'other.yaml').write_text(model_text(before.model(before.graph)))
     after = read(tmp_path, 'other.yaml')
@@ -77,13 +84,13 @@ def test_what_is_unusual_reads_back_too(dense, tmp_path):
     assert max(map(len, (tmp_path / 'other.yaml').read_text().splitlines())) <= 110
 
 
-def test_the_number_of_classes_stays_that_of_the_dataset(dense, tmp_path):
+def test_the_number_of_classes_stays_that_of_the_dataset(dense: type[Dense], tmp_path: pathlib.Path) -> None:
     before = dense('cifarnet')
     text = model_text(before.model(before.graph))
     assert text.count('num_outputs: $(dataset.task.num_classes)\n') == 1
 
 
-def test_what_layers_share_is_said_once(dense):
+def test_what_layers_share_is_said_once(dense: type[Dense]) -> None:
     text = model_text(dense('cifarnet').model(dense('cifarnet').graph))
     assert '        conv3: {<<: *like_conv1, num_outputs: 128}\n' in text
     assert text.count('keras.layers.BatchNormalization') == 3

@@ -3,14 +3,18 @@
 import json
 import logging
 import os
+import pathlib
 import signal
 import types
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mayo.checkpoint import bundle
+from mayo.config import Config
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation
 from mayo.training import anneal as annealing
@@ -23,7 +27,7 @@ WORDS = ('train.anneal.densities=[1.0, 0.5]', 'train.anneal.epochs=1', 'train.va
 
 
 @pytest.fixture(scope='module', autouse=True)
-def eager():
+def eager() -> Iterator[None]:
     """Functions run as written: each stage would trace and compile its own for a few steps."""
     tf.config.run_functions_eagerly(True)
     yield
@@ -31,7 +35,7 @@ def eager():
 
 
 @pytest.fixture
-def start(config_of):
+def start(config_of: Callable[..., Config]) -> Callable[..., Session]:
     """start(*words): a session of the gated network, whose first stage starts from the dense one."""
     dense = Session(config_of())
     dense.load(fresh=True)
@@ -40,16 +44,16 @@ def start(config_of):
             variable.assign(np.linspace(0.5, 1.5, variable.shape[0]))  # fresh ones are equal, and saliencies that tie lose
     dense.save('dense')
 
-    def make(*words):
+    def make(*words: str) -> Session:
         return Session(config_of('system.checkpoint.load=dense', *WORDS, *words, gated=True))
 
     return make
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Stages that train nothing and find what `quick` lists: top-1 of each, in turn."""
-    found = []
+    found: list[Any] = []
     monkeypatch.setattr(annealing, 'Trainer', lambda session, first_epoch: types.SimpleNamespace(run=lambda: None))
     monkeypatch.setattr(
         annealing,
@@ -59,15 +63,15 @@ def quick(monkeypatch):
     return found
 
 
-def weights(session, name):
+def weights(session: Any, name: str) -> dict[Any, Any]:
     return {key: value for key, value in bundle.read(session.store.folder / name).items() if key.startswith('tiny/')}
 
 
-def stop_after(monkeypatch, steps, how):
+def stop_after(monkeypatch: pytest.MonkeyPatch, steps: Any, how: Any) -> None:
     """As soon as step number `steps` is done: `how()`."""
     take, taken = Step.__call__, []
 
-    def take_and_stop(self, *args):
+    def take_and_stop(self: Any, *args: Any) -> None:
         take(self, *args)
         taken.append(1)
         if len(taken) == steps:
@@ -76,17 +80,19 @@ def stop_after(monkeypatch, steps, how):
     monkeypatch.setattr(Step, '__call__', take_and_stop)
 
 
-def test_each_stage_goes_on_from_the_one_before_at_a_lower_density(start, monkeypatch):
+def test_each_stage_goes_on_from_the_one_before_at_a_lower_density(
+    start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
     session, saved, delete = start('train.anneal.gate_epochs=1'), {}, bundle.delete
     seen, take = [], Step.__call__
 
-    def note(self, images, labels, rate):
+    def note(self: Any, images: Any, labels: Any, rate: Any) -> None:
         take(self, images, labels, rate)
         seen.append((float(np.sum(images)), rate))
 
     monkeypatch.setattr(Step, '__call__', note)
 
-    def keep_then_delete(prefix):
+    def keep_then_delete(prefix: Any) -> None:
         if prefix.name in session.store.names():
             saved[prefix.name] = weights(session, prefix.name)
         delete(prefix)
@@ -115,15 +121,17 @@ class Killed(BaseException):
     """What SIGKILL is to a process: nothing more is done."""
 
 
-def kill():
+def kill() -> None:
     raise Killed
 
 
-def interrupt():
+def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_run_that_is_stopped_and_killed_goes_on_where_it_was(start, monkeypatch, caplog):
+def test_a_run_that_is_stopped_and_killed_goes_on_where_it_was(
+    start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     words = ('train.average=0.9', 'train.anneal.epochs=2')
     whole, _ = anneal(start(*words, 'system.checkpoint.save=whole'))
     for how, error, steps in [(interrupt, KeyboardInterrupt, 3), (kill, Killed, 17)]:  # in the first, in the second stage
@@ -143,7 +151,9 @@ def test_a_run_that_is_stopped_and_killed_goes_on_where_it_was(start, monkeypatc
             np.testing.assert_allclose(value, expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
 
 
-def test_a_run_that_is_done_prints_its_table_again(start, quick, caplog):
+def test_a_run_that_is_done_prints_its_table_again(
+    start: Callable[..., Session], quick: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
     quick += [0.9, 0.8]
     anneal(start())
     with caplog.at_level(logging.INFO, 'mayo'):
@@ -156,7 +166,7 @@ def test_a_run_that_is_done_prints_its_table_again(start, quick, caplog):
     assert last.density == 0.5
 
 
-def test_a_run_stops_below_the_accuracy_that_is_asked_for(start, quick):
+def test_a_run_stops_below_the_accuracy_that_is_asked_for(start: Callable[..., Session], quick: list[Any]) -> None:
     words = ('train.anneal.densities=[1.0, 0.6, 0.3]',)
     quick += [0.9, 0.8, 0.85]
     record, last = anneal(start(*words, 'anneal.until_top1=0.95'))
@@ -170,7 +180,7 @@ def test_a_run_stops_below_the_accuracy_that_is_asked_for(start, quick):
     assert [stage['top1'] for stage in record.stages] == [0.9, 0.8, 0.85]
 
 
-def test_the_lowest_density_that_keeps_the_accuracy_is_told(tmp_path):
+def test_the_lowest_density_that_keeps_the_accuracy_is_told(tmp_path: pathlib.Path) -> None:
     figures = {'epochs': 1, 'top5': 1.0, 'measured_density': 0.5, 'dense': 1000, 'macs': 700, 'executed': 600}
     stages = [
         {'name': f'gate{100 * density:g}', 'density': density, 'top1': top1, **figures}
@@ -189,7 +199,7 @@ def test_the_lowest_density_that_keeps_the_accuracy_is_told(tmp_path):
         (60, 'checkpoint  density  epochs    top-1   macs  executed'),
     ],
 )
-def test_the_table_fits_the_screen(tmp_path, width, headed):
+def test_the_table_fits_the_screen(tmp_path: pathlib.Path, width: int | None, headed: str) -> None:
     stage = {
         'name': 'gate50',
         'density': 0.5,
@@ -204,7 +214,9 @@ def test_the_table_fits_the_screen(tmp_path, width, headed):
     assert Record(tmp_path, {}, [stage]).render(width=width).splitlines()[0] == headed
 
 
-def test_other_settings_on_the_same_name_are_refused(start, quick, caplog):
+def test_other_settings_on_the_same_name_are_refused(
+    start: Callable[..., Session], quick: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
     quick += [0.9] * 4
     anneal(start())
     with pytest.raises(UserError) as error:
@@ -219,14 +231,14 @@ def test_other_settings_on_the_same_name_are_refused(start, quick, caplog):
     assert 'gate100, gate50 will be replaced; system.checkpoint.save=NAME keeps them apart' in caplog.text
 
 
-def test_a_broken_record_is_told(start):
+def test_a_broken_record_is_told(start: Callable[..., Session]) -> None:
     session = start()
     session.store.folder.joinpath('gate-anneal.json').write_text('{"stages": 3')
     with pytest.raises(UserError, match=r'gate-anneal\.json is no record of `anneal`, which would go on from it; anneal\.res'):
         anneal(session)
 
 
-def test_the_record_is_json_that_says_everything(start, quick):
+def test_the_record_is_json_that_says_everything(start: Callable[..., Session], quick: list[Any]) -> None:
     quick += [0.9, 0.8]
     session = start()
     anneal(session)
@@ -249,7 +261,9 @@ def test_the_record_is_json_that_says_everything(start, quick):
     assert value['begun'] is None
 
 
-def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(start, tmp_path):
+def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(
+    start: Callable[..., Session], tmp_path: pathlib.Path
+) -> None:
     (tmp_path / 'file').write_text('')
     with pytest.raises(
         UserError,

@@ -1,10 +1,13 @@
 """A teacher in training: which network it is, and what is said of one that cannot teach."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mayo.checkpoint import bundle, names
+from mayo.config import Config
 from mayo.session.base import Session
 from mayo.training.distill import distillation
 from mayo.training.trainer import Trainer
@@ -15,7 +18,7 @@ STEP = tf.constant(0)
 
 
 @pytest.fixture
-def dense(config_of):
+def dense(config_of: Callable[..., Config]) -> Session:
     session = Session(config_of('system.checkpoint.save=dense'))
     for name, variable in session.named().items():
         if name.endswith('gamma'):
@@ -25,12 +28,14 @@ def dense(config_of):
     return session
 
 
-def test_the_teacher_of_a_gated_network_is_the_dense_one(config_of, dense):
+def test_the_teacher_of_a_gated_network_is_the_dense_one(config_of: Callable[..., Config], dense: Session) -> None:
     session = Session(config_of('train.distill.checkpoint=dense', gated=True))
     np.testing.assert_allclose(distillation(session).teacher(IMAGES, STEP), dense.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
 
 
-def test_several_teachers_take_turns_and_so_do_their_views_of_the_images(config_of, dense):
+def test_several_teachers_take_turns_and_so_do_their_views_of_the_images(
+    config_of: Callable[..., Config], dense: Session
+) -> None:
     other = Session(config_of('system.seed=1', gated=True))
     other.load(fresh=True)
     other.save('other')
@@ -41,7 +46,7 @@ def test_several_teachers_take_turns_and_so_do_their_views_of_the_images(config_
         np.testing.assert_allclose(teacher(IMAGES, tf.constant(step)), expected[step % 4], rtol=1e-5, atol=1e-6)
 
 
-def test_every_teacher_that_does_not_exist_is_named(config_of, dense):
+def test_every_teacher_that_does_not_exist_is_named(config_of: Callable[..., Config], dense: Session) -> None:
     with pytest.raises(UserError) as error:
         distillation(Session(config_of('train.distill.checkpoint=[dens, dense, gone]')))
     assert [line.partition(':')[0] for line in str(error.value).splitlines()] == [
@@ -50,11 +55,11 @@ def test_every_teacher_that_does_not_exist_is_named(config_of, dense):
     ]
 
 
-def test_without_a_checkpoint_nobody_teaches(config_of):
+def test_without_a_checkpoint_nobody_teaches(config_of: Callable[..., Config]) -> None:
     assert distillation(Session(config_of(gated=True))) is None
 
 
-def test_training_listens_to_the_teacher_and_teaches_it_nothing(config_of, dense):
+def test_training_listens_to_the_teacher_and_teaches_it_nothing(config_of: Callable[..., Config], dense: Session) -> None:
     session = Session(config_of('train.distill={checkpoint: dense, weight: 0.3, temperature: 4.0}', gated=True))
     session.load(fresh=True)
     step = Trainer(session).step
@@ -66,7 +71,7 @@ def test_training_listens_to_the_teacher_and_teaches_it_nothing(config_of, dense
     np.testing.assert_array_equal(taught.teacher(IMAGES, STEP), before)
 
 
-def test_a_checkpoint_teaches_with_the_network_that_its_configuration_describes(config_of):
+def test_a_checkpoint_teaches_with_the_network_that_its_configuration_describes(config_of: Callable[..., Config]) -> None:
     wider = Session(config_of('model.layers.conv1.num_outputs=9', gated=True))
     wider.load(fresh=True)
     wider.save('wider')
@@ -74,7 +79,7 @@ def test_a_checkpoint_teaches_with_the_network_that_its_configuration_describes(
     np.testing.assert_allclose(distillation(session).teacher(IMAGES, STEP), wider.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_checkpoint_without_a_configuration_is_of_the_dense_network(config_of, dense):
+def test_a_checkpoint_without_a_configuration_is_of_the_dense_network(config_of: Callable[..., Config], dense: Session) -> None:
     tensors = dense.tensors()
     del tensors[names.CONFIG]
     prefix = dense.store.folder / 'bare'
@@ -83,7 +88,7 @@ def test_a_checkpoint_without_a_configuration_is_of_the_dense_network(config_of,
     np.testing.assert_allclose(distillation(session).teacher(IMAGES, STEP), dense.network(IMAGES)[0], rtol=1e-5, atol=1e-6)
 
 
-def test_who_reads_other_images_or_knows_other_classes_cannot_teach(config_of):
+def test_who_reads_other_images_or_knows_other_classes_cannot_teach(config_of: Callable[..., Config]) -> None:
     other = Session(
         config_of('dataset.task.num_classes=4', 'dataset.task.preprocess.shape.height=9', 'dataset.task.preprocess.final=[]')
     )
@@ -103,7 +108,9 @@ def test_who_reads_other_images_or_knows_other_classes_cannot_teach(config_of):
 
 
 @pytest.mark.parametrize('pupil_ends_in_softmax', [True, False])
-def test_a_teacher_speaks_of_logits_or_probabilities_as_its_pupil_does(config_of, dense, pupil_ends_in_softmax):
+def test_a_teacher_speaks_of_logits_or_probabilities_as_its_pupil_does(
+    config_of: Callable[..., Config], dense: Session, pupil_ends_in_softmax: bool
+) -> None:
     words = ['model.layers.softmax.type=softmax', 'model.graph.with=[conv0, drop, conv1, pool, logits, softmax]']
     other = Session(config_of('system.checkpoint.load=dense', *words))
     other.load()

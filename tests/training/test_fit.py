@@ -1,12 +1,14 @@
 """Fitted gates: nearly the dense network at density 1.0, with a choice of channels that depends on the image."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.config import Config
 from mayo.layers import read_layer
 from mayo.layers.linear import Linear
 from mayo.session.base import Session
@@ -17,7 +19,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (6, 8, 8, 1)).astype(np.float32
 
 
 @pytest.fixture
-def session_of(config_of):
+def session_of(config_of: Callable[..., Config]) -> Any:
     """A function that makes gated sessions which start warm from a dense network of uneven scales."""
     dense = Session(config_of('system.checkpoint.save=dense'))
     for name, variable in dense.named().items():
@@ -26,7 +28,7 @@ def session_of(config_of):
     dense.load(fresh=True)
     dense.save()
 
-    def make(*words, density=1.0):
+    def make(*words: str, density: float = 1.0) -> Session:
         session = Session(config_of('system.checkpoint.load=dense', *words, gated=True), density)
         session.load()
         return session
@@ -44,7 +46,9 @@ def session_of(config_of):
         ('model.layers.conv1.gate_params.pool=max',),
     ],
 )
-def test_at_density_one_the_network_is_the_dense_one_but_for_the_spread(session_of, monkeypatch, words):
+def test_at_density_one_the_network_is_the_dense_one_but_for_the_spread(
+    session_of: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[Any, ...]
+) -> None:
     monkeypatch.setattr(fitting, 'SPREAD', 1e-5)
     session = session_of(*words)
     before = {name: variable.numpy() for name, variable in session.network.named_variables().items()}
@@ -99,7 +103,7 @@ def test_weights_count_in_units_of_what_the_norm_of_their_layer_divides_by(epsil
     np.testing.assert_allclose(norms_of('r', layer, variables), expected)
 
 
-def test_gates_that_have_learned_and_what_reads_them_are_left_alone(session_of):
+def test_gates_that_have_learned_and_what_reads_them_are_left_alone(session_of: Any) -> None:
     session = session_of()
     phi = session.network.named_variables()['conv1/gate/weights']
     phi.assign(phi + 0.25)
@@ -109,7 +113,7 @@ def test_gates_that_have_learned_and_what_reads_them_are_left_alone(session_of):
     assert changed == {'conv0/gate/weights', 'conv0/gate/biases', 'conv0/gate/shift', 'conv1/weights'}
 
 
-def test_channels_that_would_lose_are_fitted_like_the_others(session_of):
+def test_channels_that_would_lose_are_fitted_like_the_others(session_of: Any) -> None:
     session = session_of(density=0.5)
     fit_gates(session, 64)
     for name in 'conv0', 'conv1':
@@ -118,7 +122,7 @@ def test_channels_that_would_lose_are_fitted_like_the_others(session_of):
         assert len(np.unique(rho)) == len(rho), name
 
 
-def test_where_channels_are_suppressed_averages_are_taken_anew(session_of):
+def test_where_channels_are_suppressed_averages_are_taken_anew(session_of: Any) -> None:
     for density, is_new in (1.0, False), (0.5, True):
         session = session_of(density=density)
         average = session.network.named_variables()['conv1/BatchNorm/moving_variance']
@@ -128,7 +132,7 @@ def test_where_channels_are_suppressed_averages_are_taken_anew(session_of):
         assert session.network.node_layers['conv1'].norm.momentum == 0.9
 
 
-def test_saliencies_are_alike_in_the_mean_and_rank_channels_by_their_importance():
+def test_saliencies_are_alike_in_the_mean_and_rank_channels_by_their_importance() -> None:
     random = np.random.default_rng(0)
     summary = random.uniform(0, 1, (500, 3))
     importance = np.exp(summary @ random.normal(size=(3, 8)) + random.normal(size=8))
@@ -143,7 +147,7 @@ def test_saliencies_are_alike_in_the_mean_and_rank_channels_by_their_importance(
     assert len(np.unique(saliency.argmax(1))) > 1  # the image decides
 
 
-def test_a_channel_without_a_scale_never_wins():
+def test_a_channel_without_a_scale_never_wins() -> None:
     random = np.random.default_rng(0)
     summary, importance = random.uniform(0, 1, (50, 3)), random.uniform(1, 2, (50, 4))
     phi, biases, scale = fit(summary, importance, np.array([1.0, 0.8, 0.0, 1.2]))

@@ -10,7 +10,7 @@ from mayo.util.errors import UserError
 
 
 @pytest.mark.parametrize('centered', [False, True])
-def test_rmsprop_of_tensorflow_1(centered):
+def test_rmsprop_of_tensorflow_1(centered: bool) -> None:
     rate, rho, momentum, epsilon = 0.1, 0.8, 0.7, 0.01
     algorithm = optimizer(
         {
@@ -38,7 +38,7 @@ def test_rmsprop_of_tensorflow_1(centered):
 
 
 @pytest.mark.parametrize('nesterov', [False, True])
-def test_momentum_of_tensorflow_1_applies_the_rate_of_the_step(nesterov):
+def test_momentum_of_tensorflow_1_applies_the_rate_of_the_step(nesterov: bool) -> None:
     algorithm = optimizer({'type': 'tensorflow.train.MomentumOptimizer', 'momentum': 0.9, 'use_nesterov': nesterov}, 'x')
     variable = keras.Variable([1.0, -2.0, 3.0])
     algorithm.build([variable])
@@ -51,11 +51,11 @@ def test_momentum_of_tensorflow_1_applies_the_rate_of_the_step(nesterov):
 
 
 @pytest.mark.parametrize('name', [name for name in KNOWN if name.startswith(('keras.optimizers.', 'mayo.train.'))])
-def test_every_optimizer_that_yaml_may_name_is_made(name):
+def test_every_optimizer_that_yaml_may_name_is_made(name: str) -> None:
     assert type(optimizer(name, 'x')).__name__ == name.rpartition('.')[2]
 
 
-def test_a_schedule_is_no_optimizer():
+def test_a_schedule_is_no_optimizer() -> None:
     with pytest.raises(
         UserError,
         match=r'tiny\.yaml:2: train\.optimizer: one_cycle is not an optimizer; '

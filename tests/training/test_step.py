@@ -1,10 +1,14 @@
 """One training step: the loss and every way to change a variable, against NumPy and against Keras's own `apply`."""
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.config import Config
 from mayo.config.names import KNOWN
 from mayo.session.base import Session
 from mayo.training.optimizer import optimizer
@@ -13,7 +17,7 @@ from mayo.training.step import Distillation, Rules, Step
 OPTIMIZERS = [name for name in KNOWN if name.startswith(('keras.optimizers.', 'mayo.train.'))]
 
 
-def softmax(logits):
+def softmax(logits: Any) -> Any:
     return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
 
 
@@ -22,17 +26,17 @@ class Affine:
 
     is_probability = False
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.w = keras.Variable(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), name='w')
         self.b = keras.Variable(np.array([0.5, -0.25, 1.0], np.float32), name='b')
 
-    def __call__(self, images, training):
+    def __call__(self, images: Any, training: Any) -> tuple[Any, dict[str, Any]]:
         return tf.matmul(images, self.w.value) + self.b.value, {}
 
-    def regularization(self, stats):
+    def regularization(self, stats: Any) -> Any:
         return 0.01 * tf.reduce_sum(tf.square(self.w.value))
 
-    def named_variables(self):
+    def named_variables(self) -> dict[str, Any]:
         return {'fc/weights': self.w, 'gate/biases': self.b}
 
 
@@ -40,21 +44,21 @@ IMAGES = np.random.default_rng(1).normal(size=(8, 4)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1], np.int32)
 
 
-def gradients_of(network):
+def gradients_of(network: Any) -> tuple[Any, Any]:
     with tf.GradientTape() as tape:
         entropy = keras.losses.sparse_categorical_crossentropy(LABELS, network(IMAGES, True)[0], from_logits=True)
         loss = tf.reduce_mean(entropy) + network.regularization({})
     return loss, tape.gradient(loss, [network.w.value, network.b.value])
 
 
-def make_step(rules, algorithm=None):
+def make_step(rules: Rules, algorithm: Any = None) -> tuple[Step, Affine]:
     network = Affine()
     algorithm = algorithm or keras.optimizers.SGD(momentum=0.9)
-    return Step(network, network.named_variables(), algorithm, rules, tf.distribute.get_strategy()), network
+    return Step(cast(Any, network), network.named_variables(), algorithm, rules, tf.distribute.get_strategy()), network
 
 
 @pytest.mark.parametrize('name', OPTIMIZERS)
-def test_three_steps_equal_those_of_keras(name):
+def test_three_steps_equal_those_of_keras(name: str) -> None:
     step, network = make_step(Rules(), optimizer(name, 'x'))
     reference, keras_optimizer = Affine(), optimizer(name, 'x')
     keras_optimizer.weight_decay = None
@@ -68,7 +72,7 @@ def test_three_steps_equal_those_of_keras(name):
     np.testing.assert_allclose(network.b.numpy(), reference.b.numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_weight_decay_takes_weights_alone_and_the_factor_slows_gates():
+def test_weight_decay_takes_weights_alone_and_the_factor_slows_gates() -> None:
     step, network = make_step(Rules(weight_decay=0.5, factor=lambda name: 0.25 if name.startswith('gate/') else 1.0))
     w, b = network.w.numpy(), network.b.numpy()
     _, (of_w, of_b) = gradients_of(network)
@@ -77,7 +81,7 @@ def test_weight_decay_takes_weights_alone_and_the_factor_slows_gates():
     np.testing.assert_allclose(network.b.numpy(), b - 0.025 * of_b.numpy(), rtol=1e-5)
 
 
-def test_clipping_scales_all_gradients_to_the_norm():
+def test_clipping_scales_all_gradients_to_the_norm() -> None:
     step, network = make_step(Rules(clip_norm=0.1))
     w, b = network.w.numpy(), network.b.numpy()
     _, gradients = gradients_of(network)
@@ -89,7 +93,7 @@ def test_clipping_scales_all_gradients_to_the_norm():
     assert moved == pytest.approx(0.1, rel=1e-4)
 
 
-def test_the_moving_average_forgets_its_start():
+def test_the_moving_average_forgets_its_start() -> None:
     step, network = make_step(Rules(average=0.3))
     average = network.w.numpy()
     for n in range(1, 6):
@@ -99,7 +103,7 @@ def test_the_moving_average_forgets_its_start():
     np.testing.assert_allclose(step.averages['fc/weights'].numpy(), average, rtol=1e-5)
 
 
-def test_a_teacher_takes_its_part_of_the_loss_and_of_the_gradient():
+def test_a_teacher_takes_its_part_of_the_loss_and_of_the_gradient() -> None:
     taught = np.random.default_rng(2).normal(size=(8, 3)).astype(np.float32)
     taught_by = Distillation(lambda images, step: tf.constant(taught), weight=0.25, temperature=2.0)
     step, network = make_step(Rules(distillation=taught_by))
@@ -114,7 +118,7 @@ def test_a_teacher_takes_its_part_of_the_loss_and_of_the_gradient():
     np.testing.assert_allclose(network.b.numpy(), b - 0.1 * to_logits.sum(0), rtol=1e-4, atol=1e-6)
 
 
-def test_totals_are_means_over_the_images_since_the_last_reading():
+def test_totals_are_means_over_the_images_since_the_last_reading() -> None:
     step, network = make_step(Rules())
     loss, _ = gradients_of(network)
     correct = (network(IMAGES, True)[0].numpy().argmax(1) == LABELS).mean()
@@ -127,7 +131,7 @@ def test_totals_are_means_over_the_images_since_the_last_reading():
     assert step.read_totals().images == 0
 
 
-def test_a_step_that_is_not_finite_changes_nothing_nor_does_any_after_it():
+def test_a_step_that_is_not_finite_changes_nothing_nor_does_any_after_it() -> None:
     step, network = make_step(Rules(weight_decay=0.1))
     step(IMAGES, LABELS, 0.1)
     before, momentum = network.w.numpy(), step.optimizer.variables[2].numpy()
@@ -141,7 +145,7 @@ def test_a_step_that_is_not_finite_changes_nothing_nor_does_any_after_it():
     assert np.isfinite(step.read_totals().loss)
 
 
-def test_a_loss_scale_changes_no_step_and_is_halved_by_one_that_overflows():
+def test_a_loss_scale_changes_no_step_and_is_halved_by_one_that_overflows() -> None:
     plain, network = make_step(Rules())
     scaled, other = make_step(Rules(loss_scale=1024.0))
     for step in (plain, scaled):
@@ -156,21 +160,21 @@ def test_a_loss_scale_changes_no_step_and_is_halved_by_one_that_overflows():
     assert not np.array_equal(other.w.numpy(), before)
 
 
-def test_a_loss_scale_that_cannot_fall_further_is_the_end():
+def test_a_loss_scale_that_cannot_fall_further_is_the_end() -> None:
     step, _ = make_step(Rules(loss_scale=4.0))
     for _ in range(4):
         step(IMAGES * np.float32(np.nan), LABELS, 0.1)
     assert step.bad_step.numpy() == 2
 
 
-def test_a_loss_scale_doubles_after_many_good_steps():
+def test_a_loss_scale_doubles_after_many_good_steps() -> None:
     step, _ = make_step(Rules(loss_scale=4.0))
     step.scaled_steps.assign(1999)
     step(IMAGES, LABELS, 0.1)
     assert (step.scale.numpy(), step.scaled_steps.numpy()) == (8, 0)
 
 
-def test_the_state_of_another_optimizer_is_refused_and_changes_nothing():
+def test_the_state_of_another_optimizer_is_refused_and_changes_nothing() -> None:
     step, _ = make_step(Rules(), keras.optimizers.Adam())
     other, _ = make_step(Rules())
     step(IMAGES, LABELS, 0.1)
@@ -181,7 +185,7 @@ def test_the_state_of_another_optimizer_is_refused_and_changes_nothing():
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
-def test_gates_report_their_density_while_training(config_of):
+def test_gates_report_their_density_while_training(config_of: Callable[..., Config]) -> None:
     session = Session(config_of(gated=True))
     variables = session.network.named_variables()
     trainable = {name: variable for name, variable in variables.items() if variable.trainable}
@@ -193,18 +197,20 @@ def test_gates_report_their_density_while_training(config_of):
 class Scaled(Affine):
     """The same with its bias called a scale of batch norm, one of which is zero."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.b.assign([0.5, -0.25, 0.0])
 
-    def named_variables(self):
+    def named_variables(self) -> dict[str, Any]:
         return {'fc/weights': self.w, 'fc/BatchNorm/gamma': self.b}
 
 
-def test_the_penalty_on_scales_pulls_each_to_zero_and_nothing_else():
+def test_the_penalty_on_scales_pulls_each_to_zero_and_nothing_else() -> None:
     """d/db (l1 sum |b|) = l1 sign(b), which is 0 at 0; the loss that is shown has the penalty in it."""
     network = Scaled()
-    step = Step(network, network.named_variables(), keras.optimizers.SGD(), Rules(scale_l1=0.3), tf.distribute.get_strategy())
+    step = Step(
+        cast(Any, network), network.named_variables(), keras.optimizers.SGD(), Rules(scale_l1=0.3), tf.distribute.get_strategy()
+    )
     w, b = network.w.numpy(), network.b.numpy()
     loss, (of_w, of_b) = gradients_of(network)
     step(IMAGES, LABELS, 0.1)

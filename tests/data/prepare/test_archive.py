@@ -2,8 +2,10 @@
 
 import io
 import os
+import pathlib
 import tarfile
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -14,12 +16,12 @@ FILES = {'train/cat/1.jpg': b'one', 'train/cat/2.jpg': b'two' * 5000, 'train/dog
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def folder(here):
+def folder(here: pathlib.Path) -> pathlib.Path:
     for name, content in FILES.items():
         path = here / 'source' / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +29,7 @@ def folder(here):
     return here / 'source'
 
 
-def tar_of(file, mode, files):
+def tar_of(file: Any, mode: Any, files: Any) -> None:
     with tarfile.open(fileobj=file, mode=mode) as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
@@ -35,18 +37,18 @@ def tar_of(file, mode, files):
             archive.addfile(entry, io.BytesIO(content))
 
 
-def tar(here, mode='w', files=FILES):
+def tar(here: pathlib.Path, mode: str = 'w', files: dict[str, Any] = FILES) -> pathlib.Path:
     path = here / 'source.tar'
     with path.open('wb') as file:
         tar_of(file, mode, files)
     return path
 
 
-def tar_gz(here):
+def tar_gz(here: pathlib.Path) -> Any:
     return tar(here, 'w:gz')
 
 
-def zipped(here):
+def zipped(here: pathlib.Path) -> pathlib.Path:
     path = here / 'source.zip'
     with zipfile.ZipFile(path, 'w') as archive:
         archive.mkdir('train')
@@ -56,17 +58,17 @@ def zipped(here):
 
 
 @pytest.mark.parametrize('make', [folder, tar, tar_gz, zipped])
-def test_every_kind_of_source_gives_the_same_files(here, make):
+def test_every_kind_of_source_gives_the_same_files(here: pathlib.Path, make: Any) -> None:
     assert read_all(make(here)) == FILES
 
 
 @pytest.mark.parametrize('make', [folder, zipped])
-def test_folders_and_zips_come_in_order(here, make):
+def test_folders_and_zips_come_in_order(here: pathlib.Path, make: Any) -> None:
     names = [member.name for member in members(make(here)) if member.name.startswith('train')]
     assert names == sorted(names)
 
 
-def test_a_tar_inside_counts_as_a_folder(here):
+def test_a_tar_inside_counts_as_a_folder(here: pathlib.Path) -> None:
     inner = io.BytesIO()
     tar_of(inner, 'w', {'a.JPEG': b'a'})
     middle = io.BytesIO()
@@ -75,18 +77,20 @@ def test_a_tar_inside_counts_as_a_folder(here):
     assert read_all(path) == {'x.txt': b'x', 'train/n01440764/a.JPEG': b'a'}
 
 
-def test_hidden_files_are_left_out(here):
+def test_hidden_files_are_left_out(here: pathlib.Path) -> None:
     path = tar(here, files={'.DS_Store': b'', '__MACOSX/a.jpg': b'', 'cat/._1.jpg': b'', 'cat/1.jpg': b'x'})
     assert [member.name for member in members(path)] == ['cat/1.jpg']
 
 
-def read_all(path):
+def read_all(path: Any) -> dict[Any, Any]:
     """Each file is read after all have been listed: any can be read at any time."""
     found = list(members(unpacked(path, path.parent / 'scratch')))
     return {member.name: member.read() for member in found}
 
 
-def test_a_compressed_tar_is_unpacked_once_and_anew_when_it_changes(here, capsys):
+def test_a_compressed_tar_is_unpacked_once_and_anew_when_it_changes(
+    here: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tar_gz(here)
     first = unpacked(path, here / 'scratch')
     assert unpacked(path, here / 'scratch') == first
@@ -96,14 +100,14 @@ def test_a_compressed_tar_is_unpacked_once_and_anew_when_it_changes(here, capsys
     assert unpacked(folder(here), here / 'scratch') == here / 'source'
 
 
-def test_a_folder_of_tars_is_a_folder_of_folders(here):
+def test_a_folder_of_tars_is_a_folder_of_folders(here: pathlib.Path) -> None:
     (here / 'train').mkdir()
     for name in ('n2', 'n1'):
         tar(here, files={f'./{name}_1.JPEG': name.encode()}).rename(here / f'train/{name}.tar')
     assert read_all(here / 'train') == {'n1/n1_1.JPEG': b'n1', 'n2/n2_1.JPEG': b'n2'}
 
 
-def test_a_tar_that_ends_between_two_files_is_told(here):
+def test_a_tar_that_ends_between_two_files_is_told(here: pathlib.Path) -> None:
     path = tar(here)
     second = path.read_bytes().index(b'train/cat/2.jpg')
     path.write_bytes(path.read_bytes()[:second])
@@ -114,7 +118,7 @@ def test_a_tar_that_ends_between_two_files_is_told(here):
         read_all(path)
 
 
-def test_a_file_that_shrank_since_it_was_listed_is_told(here):
+def test_a_file_that_shrank_since_it_was_listed_is_told(here: pathlib.Path) -> None:
     member = next(members(folder(here)))
     (here / 'source/labels.txt').write_bytes(b'c')
     with pytest.raises(UserError, match=r'^labels.txt is truncated: 4 bytes belong to it, 1 are there\.$'):
@@ -123,7 +127,7 @@ def test_a_file_that_shrank_since_it_was_listed_is_told(here):
 
 @pytest.mark.parametrize('make', [tar, tar_gz])
 @pytest.mark.parametrize('share', [0.5, 0.8])
-def test_a_truncated_archive_is_told(here, make, share):
+def test_a_truncated_archive_is_told(here: pathlib.Path, make: Any, share: float) -> None:
     path = make(here)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
@@ -131,7 +135,7 @@ def test_a_truncated_archive_is_told(here, make, share):
         read_all(path)
 
 
-def test_a_damaged_zip_is_told(here):
+def test_a_damaged_zip_is_told(here: pathlib.Path) -> None:
     path = zipped(here)
     content = bytearray(path.read_bytes())
     content[content.index(b'twotwo')] ^= 1
@@ -140,7 +144,7 @@ def test_a_damaged_zip_is_told(here):
         read_all(path)
 
 
-def test_a_file_that_is_no_archive_is_told(here):
+def test_a_file_that_is_no_archive_is_told(here: pathlib.Path) -> None:
     (here / 'x.rar').write_bytes(b'Rar!' * 100)
     with pytest.raises(UserError, match=r'^x.rar is neither a folder nor a readable tar, tar.gz or zip file\.$'):
         next(members(here / 'x.rar'))

@@ -1,5 +1,8 @@
 """Networks with random weights, batch norm statistics and gates, so that every image of a batch has winners of its own."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -25,7 +28,7 @@ class Pair:
         for name, variable in self.network.named_variables().items():
             variable.assign(self._drawn(name, variable.shape))
 
-    def _drawn(self, name: str, shape) -> np.ndarray:
+    def _drawn(self, name: str, shape: Any) -> np.ndarray:
         if name.endswith(('gamma', 'moving_variance')):
             return self.random.uniform(0.5, 1.5, shape)
         if name.endswith('gate/biases'):
@@ -41,7 +44,7 @@ class Pair:
             gate = self.network.node_layers[name].gate
             gate.params, gate.keep = params, params.kept(gate.channels)
 
-    def program(self):
+    def program(self) -> Any:
         variables = self.network.named_variables()
         return lower_graph(self.graph, self.shape, {name: np.asarray(value) for name, value in variables.items()})
 
@@ -50,7 +53,7 @@ class Pair:
         strength = self.random.uniform(0, 3, (count, 1, 1, self.shape.channels))
         return tf.constant(self.random.normal(0.3, strength, (count, *self.shape.dims)), tf.float32)
 
-    def assert_equal(self, images: tf.Tensor, lively: bool = True, **options) -> None:
+    def assert_equal(self, images: tf.Tensor, lively: bool = True, **options: Any) -> None:
         """Compact and masked agree on outputs and on active channels. lively: the outputs are no zeros, nor huge."""
         program, expected = self.program(), self.network(images)
         assert_same(CompactNetwork(program, **options)(images), expected, lively)
@@ -64,7 +67,7 @@ class Pair:
         return [len(np.unique(stat.mask, axis=0)) for stat in self.network(images)[1].values()]
 
 
-def assert_same(got, expected, lively: bool = True) -> None:
+def assert_same(got: Any, expected: Any, lively: bool = True) -> None:
     """(outputs, counts of winners) against (outputs, stats): to 1e-4 of the largest output, and the same counts."""
     (outputs, counts), (wanted, stats) = got, expected
     for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(wanted), strict=True):
@@ -77,7 +80,7 @@ def assert_same(got, expected, lively: bool = True) -> None:
         np.testing.assert_array_equal(counts[name], np.sum(stat.mask, -1))
 
 
-def run_onnx(program, images: np.ndarray):
+def run_onnx(program: Any, images: np.ndarray) -> tuple[list[Any], dict[Any, Any]]:
     """Outputs and counts of winners of the ONNX network, image by image."""
     model = onnx_model(program, counts=True)
     onnx.checker.check_model(model, full_check=True)
@@ -95,10 +98,10 @@ def run_onnx(program, images: np.ndarray):
 
 
 @pytest.fixture(scope='session')
-def pair():
+def pair() -> Callable[..., Pair]:
     """pair(layers, graph entries, shape): the networks of a small model."""
 
-    def build(layers, graph, shape=(8, 8, 3), seed=0, **ends) -> Pair:
+    def build(layers: Any, graph: Any, shape: tuple[int, int, int] = (8, 8, 3), seed: int = 0, **ends: Any) -> Pair:
         if isinstance(graph[0], str):
             graph = {'from': 'input', 'with': graph, 'to': 'output'}
         networks = Pair(build_graph(layers, graph, **ends), Shape(shape), seed)
@@ -109,7 +112,7 @@ def pair():
 
 
 @pytest.fixture
-def eager():
+def eager() -> Iterator[None]:
     """Functions run as written, without tracing."""
     tf.config.run_functions_eagerly(True)
     yield
@@ -117,6 +120,6 @@ def eager():
 
 
 @pytest.fixture(scope='session')
-def pair_of():
+def pair_of() -> type[Pair]:
     """pair_of(graph, shape)."""
     return Pair

@@ -1,5 +1,7 @@
 """From a graph and weights to a program: what folds, what is followed, what cannot be served. No network is built."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,17 +10,17 @@ from mayo.net.graph import build_graph
 from mayo.net.tf.compact import lower_graph, unsupported
 from mayo.net.tf.compact import program as ops
 
-GATE = {'type': 'gated_convolution', 'kernel_size': 1, 'num_outputs': 4, 'gate_params': {'density': 0.5}}
-FC = {'type': 'fully_connected', 'num_outputs': 2}
+GATE: dict[str, Any] = {'type': 'gated_convolution', 'kernel_size': 1, 'num_outputs': 4, 'gate_params': {'density': 0.5}}
+FC: dict[str, Any] = {'type': 'fully_connected', 'num_outputs': 2}
 
 
-def chain(**layers):
+def chain(**layers: Any) -> Any:
     return build_graph(
         layers, {'from': 'input', 'with': list(layers), 'to': 'output'}, where=lambda key: f'net.yaml:{len(key)}'
     )
 
 
-def gate_weights(name, inside=3, outside=4):
+def gate_weights(name: str, inside: int = 3, outside: int = 4) -> dict[Any, Any]:
     random = np.random.default_rng(0)
     shapes = {
         'weights': (1, 1, inside, outside),
@@ -29,7 +31,7 @@ def gate_weights(name, inside=3, outside=4):
     return {f'{name}/{part}': random.normal(size=shape).astype(np.float32) for part, shape in shapes.items()}
 
 
-def test_batch_norm_folds_into_weights_and_bias():
+def test_batch_norm_folds_into_weights_and_bias() -> None:
     random = np.random.default_rng(0)
     weights = {
         'a/weights': random.normal(size=(3, 3, 2, 5)),
@@ -45,7 +47,7 @@ def test_batch_norm_folds_into_weights_and_bias():
         'normalizer_fn': 'keras.layers.BatchNormalization',
         'normalizer_params': {'epsilon': 0.1},
     }
-    (one,) = lower_graph(chain(a=conv), Shape((8, 8, 2)), weights).operations
+    one: Any = lower_graph(chain(a=conv), Shape((8, 8, 2)), weights).operations[0]
     scale = weights['a/BatchNorm/gamma'] / np.sqrt(weights['a/BatchNorm/moving_variance'] + 0.1)
     np.testing.assert_allclose(one.weights, (weights['a/weights'] * scale).transpose(3, 2, 0, 1), rtol=1e-6)
     np.testing.assert_allclose(one.bias, weights['a/BatchNorm/beta'] - weights['a/BatchNorm/moving_mean'] * scale, rtol=1e-6)
@@ -56,13 +58,13 @@ def test_batch_norm_folds_into_weights_and_bias():
 @pytest.mark.parametrize(
     ('size', 'kernel', 'stride', 'pads'), [(8, 3, 1, (1, 1)), (8, 3, 2, (0, 1)), (7, 2, 1, (0, 1)), (9, 5, 3, (1, 1))]
 )
-def test_same_padding_puts_the_smaller_half_first(size, kernel, stride, pads):
+def test_same_padding_puts_the_smaller_half_first(size: int, kernel: int, stride: int, pads: tuple[int, int]) -> None:
     conv = {'type': 'convolution', 'kernel_size': kernel, 'stride': stride, 'num_outputs': 1}
-    (one,) = lower_graph(chain(a=conv), Shape((size, size, 1)), {'a/weights': np.zeros((kernel, kernel, 1, 1))}).operations
+    one: Any = lower_graph(chain(a=conv), Shape((size, size, 1)), {'a/weights': np.zeros((kernel, kernel, 1, 1))}).operations[0]
     assert one.pads == (pads, pads)
 
 
-def test_a_slice_is_followed_to_the_weights_that_read_it():
+def test_a_slice_is_followed_to_the_weights_that_read_it() -> None:
     pool = {'type': 'max_pool', 'kernel_size': 2}
     graph = chain(a=GATE, drop={'type': 'dropout'}, pool=pool, flatten={'type': 'flatten'}, fc=FC)
     program = lower_graph(graph, Shape((8, 8, 3)), {**gate_weights('a'), 'fc/weights': np.zeros((64, 2))})
@@ -76,19 +78,19 @@ def test_a_slice_is_followed_to_the_weights_that_read_it():
     assert list(program.gated) == ['a']
 
 
-def test_a_gate_that_keeps_everything_makes_no_slice():
+def test_a_gate_that_keeps_everything_makes_no_slice() -> None:
     graph = chain(a={**GATE, 'gate_params': {'density': 1.0}})
     program = lower_graph(graph, Shape((8, 8, 3)), gate_weights('a'))
     assert program.values['a'] == ops.Value((8, 8, 4), 4)
 
 
-def test_outputs_have_all_channels():
+def test_outputs_have_all_channels() -> None:
     program = lower_graph(chain(a=GATE), Shape((8, 8, 3)), gate_weights('a'))
     assert program.outputs == ('a/full',)
     assert program.values['a/full'] == ops.Value((8, 8, 4), 4)
 
 
-def test_a_shift_fills_the_channels_that_a_slice_leaves_out():
+def test_a_shift_fills_the_channels_that_a_slice_leaves_out() -> None:
     norm = {'type': 'batch_normalization', 'scale': False, 'activation_fn': 'relu'}
     statistics = {
         'bn/BatchNorm/beta': np.array([-1.0, 1, 2, 3]),
@@ -100,7 +102,7 @@ def test_a_shift_fills_the_channels_that_a_slice_leaves_out():
     np.testing.assert_array_equal(program.operations[-1].fill, [0, 1, 2, 3])
 
 
-def test_a_dense_network_has_no_gates_and_no_slices():
+def test_a_dense_network_has_no_gates_and_no_slices() -> None:
     conv = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 4}
     program = lower_graph(chain(a=conv), Shape((8, 8, 3)), {'a/weights': np.zeros((1, 1, 3, 4))})
     assert not program.gated
@@ -119,7 +121,7 @@ VARIES = 'compact execution computes a fixed number of channels; with gate_param
         ({'threshold': 'global', 'density': 0.5}, VARIES % 'global'),
     ],
 )
-def test_what_cannot_be_served_is_named_with_its_place(params, reason):
+def test_what_cannot_be_served_is_named_with_its_place(params: dict[str, Any], reason: str) -> None:
     graph = chain(a=GATE, b={**GATE, 'gate_params': params})
     assert unsupported(graph) == [f'net.yaml:14: b: {reason}']
     with pytest.raises(ValueError, match=r'net\.yaml:14: b: compact execution'):
@@ -127,5 +129,5 @@ def test_what_cannot_be_served_is_named_with_its_place(params, reason):
 
 
 @pytest.mark.parametrize('params', [{'threshold': 'local', 'density': 1.0}, {'enable': False, 'granularity': 'vector'}])
-def test_what_gates_do_not_do_is_no_obstacle(params):
+def test_what_gates_do_not_do_is_no_obstacle(params: dict[str, Any]) -> None:
     assert unsupported(chain(a={**GATE, 'gate_params': params})) == []

@@ -1,5 +1,8 @@
 """Compact equals masked, layer type by layer type: which slices pass, which expand, and what becomes of shifts."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,12 +11,19 @@ from hypothesis import strategies as st
 
 from mayo.net.tf.compact import CompactNetwork, static
 
-CONV = {'type': 'convolution', 'kernel_size': 3, 'num_outputs': 6, 'normalizer_fn': 'keras.layers.BatchNormalization'}
-GATE = {**CONV, 'type': 'gated_convolution', 'gate_params': {'density': 0.5}, 'num_outputs': 8}
-DEPTHWISE = {**CONV, 'type': 'depthwise_convolution'}
+from .conftest import Pair
+
+CONV: dict[str, Any] = {
+    'type': 'convolution',
+    'kernel_size': 3,
+    'num_outputs': 6,
+    'normalizer_fn': 'keras.layers.BatchNormalization',
+}
+GATE: dict[str, Any] = {**CONV, 'type': 'gated_convolution', 'gate_params': {'density': 0.5}, 'num_outputs': 8}
+DEPTHWISE: dict[str, Any] = {**CONV, 'type': 'depthwise_convolution'}
 DEPTHWISE.pop('num_outputs')
 NO_BIAS = {'normalizer_fn': None, 'biases_initializer': None}
-AFTER = {  # what may follow a gated convolution, before another one
+AFTER: dict[str, Any] = {  # what may follow a gated convolution, before another one
     'nothing': [],
     'dropout': [{'type': 'dropout'}],
     'identity': [{'type': 'identity'}],
@@ -51,7 +61,7 @@ AFTER = {  # what may follow a gated convolution, before another one
     'convolution in groups': [{**CONV, 'num_groups': 2}],
     'convolution of odd stride': [{**CONV, 'kernel_size': 4, 'stride': 3, 'activation_fn': None}],
 }
-POLICIES = {
+POLICIES: dict[str, Any] = {
     'plain': {},
     'l1': {'pool': 'l1'},
     'l2': {'pool': 'l2'},
@@ -72,25 +82,25 @@ POLICIES = {
 
 
 @pytest.fixture(autouse=True)
-def _eager(eager):
+def _eager(eager: Any) -> None:
     """Small networks are not worth tracing."""
 
 
-def chain(*layers):
+def chain(*layers: Any) -> tuple[dict[Any, Any], list[Any]]:
     """Layers in a row, as build_graph takes them."""
     named = {f'layer{position}': layer for position, layer in enumerate(layers)}
     return named, list(named)
 
 
 @pytest.mark.parametrize('after', AFTER)
-def test_a_slice_passes_or_expands(pair, after):
+def test_a_slice_passes_or_expands(pair: Callable[..., Pair], after: Any) -> None:
     networks = pair(*chain(GATE, *AFTER[after], {**GATE, 'kernel_size': 1}))
     networks.assert_equal(networks.images(3))
 
 
 @pytest.mark.parametrize('policy', POLICIES)
 @pytest.mark.parametrize('density', [1.0, 0.5, 0.1])
-def test_every_kind_of_gate(pair, policy, density):
+def test_every_kind_of_gate(pair: Callable[..., Pair], policy: str, density: float) -> None:
     gate = {**GATE, 'gate_params': {'density': density, **POLICIES[policy]}}
     networks = pair(*chain(gate, {**gate, 'num_outputs': 5, 'padding': 1}))
     networks.assert_equal(networks.images(3))
@@ -98,25 +108,25 @@ def test_every_kind_of_gate(pair, policy, density):
 
 @pytest.mark.parametrize('activation', [None, 'elu', 'hard_swish', {'type': 'relu', 'max_value': 0.5}])
 @pytest.mark.parametrize('policy', ['parametric', 'squeeze', 'naive'])
-def test_gates_with_other_activations(pair, activation, policy):
+def test_gates_with_other_activations(pair: Callable[..., Pair], activation: str | dict[str, Any] | None, policy: str) -> None:
     gate = {**GATE, 'activation_fn': activation, 'gate_params': {'density': 0.5, 'policy': policy}}
     networks = pair(*chain(gate, gate))
     networks.assert_equal(networks.images(3))
 
 
-def test_a_gate_without_batch_norm(pair):
+def test_a_gate_without_batch_norm(pair: Callable[..., Pair]) -> None:
     networks = pair(*chain({**GATE, 'normalizer_fn': None}, {**GATE, 'normalizer_fn': None}))
     networks.assert_equal(networks.images(3))
 
 
-def test_a_gated_convolution_in_groups(pair):
+def test_a_gated_convolution_in_groups(pair: Callable[..., Pair]) -> None:
     networks = pair(*chain(GATE, {**GATE, 'num_groups': 4}, GATE))
     networks.assert_equal(networks.images(3))
 
 
 @pytest.mark.parametrize('vector', [['flatten'], ['mean'], ['pool', 'squeeze'], ['bn', 'flatten'], ['flatten', 'drop', 'relu']])
-def test_fully_connected_layers_read_the_weights_of_active_channels(pair, vector):
-    layers = {
+def test_fully_connected_layers_read_the_weights_of_active_channels(pair: Callable[..., Pair], vector: list[str]) -> None:
+    layers: dict[str, Any] = {
         'gate': GATE,
         'flatten': {'type': 'flatten'},
         'mean': {'type': 'reduce_mean'},
@@ -131,9 +141,9 @@ def test_fully_connected_layers_read_the_weights_of_active_channels(pair, vector
     networks.assert_equal(networks.images(3))
 
 
-def joined(join, *, other='gate1', after=(), **changes):
+def joined(join: str, *, other: str = 'gate1', after: Any = (), **changes: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Two branches and what joins them."""
-    layers = {
+    layers: dict[str, Any] = {
         'gate0': GATE,
         'gate1': {**GATE, **changes},
         'conv': {**CONV, 'num_outputs': 8},
@@ -146,7 +156,7 @@ def joined(join, *, other='gate1', after=(), **changes):
         'join': {'type': join},
         'last': GATE,
     }
-    graph = [
+    graph: list[Any] = [
         {'from': 'input', 'with': 'gate0', 'to': 'a'},
         {'from': 'a' if other == 'pool' else 'input', 'with': [other, *after], 'to': 'b'},
         {'from': ['a', 'b'], 'with': ['join', 'last'], 'to': 'output'},
@@ -156,13 +166,13 @@ def joined(join, *, other='gate1', after=(), **changes):
 
 @pytest.mark.parametrize('join', ['add', 'mul', 'concat'])
 @pytest.mark.parametrize(('other', 'after'), [('gate1', ()), ('conv', ()), ('gate1', ('bn',))])
-def test_branches_join(pair, join, other, after):
+def test_branches_join(pair: Callable[..., Pair], join: str, other: str, after: tuple[Any, ...]) -> None:
     networks = pair(*joined(join, other=other, after=after))
     networks.assert_equal(networks.images(3))
 
 
 @pytest.mark.parametrize(('density', 'channels'), [(0.2, 2), (0.5, 4), (1.0, 4)])
-def test_a_product_is_as_narrow_as_the_narrowest_slice(pair, density, channels):
+def test_a_product_is_as_narrow_as_the_narrowest_slice(pair: Callable[..., Pair], density: float, channels: int) -> None:
     networks = pair(*joined('mul', gate_params={'density': density}))
     assert networks.program().values['join'].channels == channels
     networks.assert_equal(networks.images(3))
@@ -180,14 +190,16 @@ def test_a_product_is_as_narrow_as_the_narrowest_slice(pair, density, channels):
         ('gate1', ('mean',)),
     ],
 )
-def test_vectors_and_single_channels_spread_over_a_map(pair, join, other, after):
+def test_vectors_and_single_channels_spread_over_a_map(
+    pair: Callable[..., Pair], join: str, other: str, after: tuple[Any, ...]
+) -> None:
     networks = pair(*joined(join, other=other, after=after))
     networks.assert_equal(networks.images(3))
 
 
-def residual(width=8):
+def residual(width: int = 8) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A block of two gated convolutions around which the input goes."""
-    layers = {
+    layers: dict[str, Any] = {
         'stem': {**CONV, 'num_outputs': width},
         'a': GATE,
         'b': {**GATE, 'num_outputs': width, 'activation_fn': None},
@@ -198,7 +210,7 @@ def residual(width=8):
         'flatten': {'type': 'flatten'},
         'fc': {'type': 'fully_connected', 'num_outputs': 4, 'activation_fn': None},
     }
-    graph = [
+    graph: list[Any] = [
         {'from': 'input', 'with': 'stem', 'to': 'x'},
         {'from': 'x', 'with': ['a', 'b'], 'to': 'y'},
         {'from': ['x', 'y'], 'with': ['add', 'relu', 'c', 'pool', 'flatten', 'fc'], 'to': 'output'},
@@ -206,28 +218,34 @@ def residual(width=8):
     return layers, graph
 
 
-def test_a_residual_block(pair):
+def test_a_residual_block(pair: Callable[..., Pair]) -> None:
     networks = pair(*residual())
     for density in (1.0, 0.7, 0.5, 0.28, 0.1):
         networks.set_density(density)
         networks.assert_equal(networks.images(3))
 
 
-def test_static_drops_the_gate_of_a_convolution_in_groups(pair):
+def test_static_drops_the_gate_of_a_convolution_in_groups(pair: Callable[..., Pair]) -> None:
     networks = pair(*chain(GATE, {**GATE, 'num_groups': 4}, GATE))
     assert CompactNetwork(static(networks.program()))(networks.images(2))[0].shape == (2, 8, 8, 8)
 
 
-def test_several_outputs_come_as_a_list(pair):
-    layers = {'a': GATE, 'b': GATE}
-    graph = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'x', 'with': 'b', 'to': 'y'}]
+def test_several_outputs_come_as_a_list(pair: Callable[..., Pair]) -> None:
+    layers: dict[str, Any] = {'a': GATE, 'b': GATE}
+    graph: list[Any] = [{'from': 'input', 'with': 'a', 'to': 'x'}, {'from': 'x', 'with': 'b', 'to': 'y'}]
     networks = pair(layers, graph, outputs=('x', 'y'))
     networks.assert_equal(networks.images(3))
 
 
-def test_a_value_used_twice_is_expanded_once(pair):
-    layers = {'gate': GATE, 'left': CONV, 'right': CONV, 'sum': {'type': 'add'}, 'bn': {'type': 'batch_normalization'}}
-    graph = [
+def test_a_value_used_twice_is_expanded_once(pair: Callable[..., Pair]) -> None:
+    layers: dict[str, Any] = {
+        'gate': GATE,
+        'left': CONV,
+        'right': CONV,
+        'sum': {'type': 'add'},
+        'bn': {'type': 'batch_normalization'},
+    }
+    graph: list[Any] = [
         {'from': 'input', 'with': ['gate', 'bn'], 'to': 'x'},
         {'from': 'x', 'with': 'left', 'to': 'l'},
         {'from': 'x', 'with': 'right', 'to': 'r'},
@@ -238,7 +256,7 @@ def test_a_value_used_twice_is_expanded_once(pair):
     networks.assert_equal(networks.images(3))
 
 
-def test_ties_at_the_cut_lose_as_they_do_masked(pair):
+def test_ties_at_the_cut_lose_as_they_do_masked(pair: Callable[..., Pair]) -> None:
     networks = pair(*chain(GATE, GATE))
     gate = networks.network.node_layers['layer0'].gate
     gate.predictor.kernel.assign(tf.zeros_like(gate.predictor.kernel))
@@ -248,7 +266,7 @@ def test_ties_at_the_cut_lose_as_they_do_masked(pair):
     np.testing.assert_array_equal(CompactNetwork(networks.program())(images)[1]['layer0'], [1, 1])
 
 
-def test_saliency_of_zero_everywhere_gives_zeros(pair):
+def test_saliency_of_zero_everywhere_gives_zeros(pair: Callable[..., Pair]) -> None:
     networks = pair(*chain(GATE))
     gate = networks.network.node_layers['layer0'].gate
     gate.predictor.bias.assign(-100 * tf.ones_like(gate.predictor.bias))
@@ -257,7 +275,7 @@ def test_saliency_of_zero_everywhere_gives_zeros(pair):
     np.testing.assert_array_equal(counts['layer0'], [0, 0])
 
 
-def test_static_has_the_shapes_of_compact_and_no_gate(pair):
+def test_static_has_the_shapes_of_compact_and_no_gate(pair: Callable[..., Pair]) -> None:
     layers, graph = residual(width=7)
     networks = pair(layers, graph)
     program = static(networks.program())
@@ -269,7 +287,7 @@ def test_static_has_the_shapes_of_compact_and_no_gate(pair):
 
 
 @pytest.mark.parametrize('after', AFTER)
-def test_static_runs_whatever_compact_runs(pair, after):
+def test_static_runs_whatever_compact_runs(pair: Callable[..., Pair], after: Any) -> None:
     networks = pair(*chain(GATE, *AFTER[after], {**GATE, 'kernel_size': 1}, {'type': 'softmax'}))
     compact = CompactNetwork(networks.program())(networks.images(2))[0]
     assert CompactNetwork(static(networks.program()))(networks.images(2))[0].shape == compact.shape
@@ -282,7 +300,7 @@ def test_static_runs_whatever_compact_runs(pair, after):
     density=st.floats(0.05, 1.0),
     seed=st.integers(0, 99),
 )
-def test_any_chain_of_layers(pair, kinds, policy, density, seed):
+def test_any_chain_of_layers(pair: Callable[..., Pair], kinds: Any, policy: str, density: float, seed: int) -> None:
     gate = {**GATE, 'kernel_size': 1, 'gate_params': {'density': density, **POLICIES[policy]}}
     pad = {'type': 'pad', 'sides': 3}
     networks = pair(*chain(*(layer for kind in kinds for layer in (pad, gate, *AFTER[kind])), gate), seed=seed)

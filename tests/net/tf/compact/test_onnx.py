@@ -1,5 +1,8 @@
 """ONNX beyond what test_network.py compares: functions, batches, and which nodes are written."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -10,6 +13,8 @@ from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact import static
 from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.objects import instantiate
+
+from .conftest import Pair
 
 FUNCTIONS = [name.rpartition('.')[2] for name in KNOWN if name.startswith('keras.activations.') and not name.endswith('linear')]
 ARGUMENTS = [
@@ -26,18 +31,18 @@ GATE = {**CONV, 'type': 'gated_convolution', 'gate_params': {'density': 0.5}}
 POOL = {'type': 'max_pool', 'kernel_size': 3, 'stride': 2, 'padding': 'same'}
 
 
-def run(model, images):
+def run(model: Any, images: Any) -> Any:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
     return session.run(None, {'images': images})
 
 
-def named(*layers):
+def named(*layers: Any) -> tuple[dict[Any, Any], list[Any]]:
     names = {f'layer{position}': layer for position, layer in enumerate(layers)}
     return names, list(names)
 
 
 @pytest.mark.parametrize('name, arguments', [*((name, {}) for name in FUNCTIONS), *ARGUMENTS])
-def test_a_function_is_that_of_keras(name, arguments):
+def test_a_function_is_that_of_keras(name: str, arguments: Any) -> None:
     value = ops.Value((2, 3, 5), 5)
     one = ops.Activation(output='out', source='in', function=ops.Function(name, arguments))
     x = np.random.default_rng(0).normal(0, 2, (1, 2, 3, 5)).astype(np.float32)
@@ -46,7 +51,7 @@ def test_a_function_is_that_of_keras(name, arguments):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_dense_network_takes_any_number_of_images(pair):
+def test_a_dense_network_takes_any_number_of_images(pair: Callable[..., Pair]) -> None:
     layers = {'conv': CONV, 'pool': POOL, 'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4}}
     networks = pair(layers, list(layers))
     images = networks.images(5)
@@ -56,7 +61,7 @@ def test_a_dense_network_takes_any_number_of_images(pair):
         np.testing.assert_allclose(found, expected[:count], rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-def test_a_network_with_gates_takes_one_image_at_a_time(pair):
+def test_a_network_with_gates_takes_one_image_at_a_time(pair: Callable[..., Pair]) -> None:
     networks = pair(*named(GATE))
     with pytest.raises(ValueError, match='a network with gates takes one image at a time'):
         onnx_model(networks.program(), batch=2)
@@ -64,7 +69,9 @@ def test_a_network_with_gates_takes_one_image_at_a_time(pair):
 
 @pytest.mark.parametrize('activation', ['relu', {'type': 'leaky_relu', 'negative_slope': 0.3}], ids=str)
 @pytest.mark.parametrize('policy', ['parametric', 'squeeze', 'naive'])
-def test_the_scale_is_multiplied_into_whatever_has_fewer_numbers(pair, activation, policy):
+def test_the_scale_is_multiplied_into_whatever_has_fewer_numbers(
+    pair: Callable[..., Pair], activation: str | dict[str, Any], policy: str
+) -> None:
     """The first layer reads 27 weights for the 64 positions of a channel, the second 144."""
     gate = {**GATE, 'activation_fn': activation, 'gate_params': {'density': 0.5, 'policy': policy}}
     networks = pair(*named(gate, gate))
@@ -78,7 +85,7 @@ def test_the_scale_is_multiplied_into_whatever_has_fewer_numbers(pair, activatio
     assert scaled_after == ['layer1']
 
 
-def test_a_static_network_has_constant_weights(pair):
+def test_a_static_network_has_constant_weights(pair: Callable[..., Pair]) -> None:
     networks = pair(*named(GATE, GATE))
     model = onnx_model(static(networks.program()))
     constants = {constant.name for constant in model.graph.initializer}
@@ -87,7 +94,7 @@ def test_a_static_network_has_constant_weights(pair):
 
 
 @pytest.mark.parametrize('density, reads', [(0.1, 'Gather'), (0.5, 'ScatterElements')])
-def test_a_fully_connected_layer_copies_few_rows_or_reads_all(pair, density, reads):
+def test_a_fully_connected_layer_copies_few_rows_or_reads_all(pair: Callable[..., Pair], density: float, reads: str) -> None:
     layers = {
         'gate': {**GATE, 'gate_params': {'density': density}},
         'flatten': {'type': 'flatten'},

@@ -1,6 +1,8 @@
 """Compact networks as TensorFlow functions: compiled by XLA or not, for any batch, and what they execute."""
 
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +14,17 @@ from mayo.net.tf.compact import CompactNetwork, Program, emit_weighted
 from mayo.net.tf.compact import program as ops
 from mayo.session.spec import input_shape, model_graph
 
+from .conftest import Pair
+
 MODELS = pathlib.Path(__file__).parents[4] / 'models' / 'gate'
-GATE = {
+GATE: dict[str, Any] = {
     'type': 'gated_convolution',
     'kernel_size': 3,
     'num_outputs': 9,
     'gate_params': {'density': 0.5},
     'normalizer_fn': 'keras.layers.BatchNormalization',
 }
-LAYERS = {
+LAYERS: dict[str, Any] = {
     'a': GATE,
     'pool': {'type': 'max_pool', 'kernel_size': 2},
     'b': {**GATE, 'num_outputs': 22},
@@ -31,18 +35,18 @@ LAYERS = {
 
 
 @pytest.fixture(scope='module')
-def networks(pair):
+def networks(pair: Callable[..., Pair]) -> Pair:
     return pair(LAYERS, list(LAYERS))
 
 
 @pytest.mark.parametrize('xla', [False, True])
-def test_compiled_or_not_it_computes_what_the_masked_network_does(networks, xla):
+def test_compiled_or_not_it_computes_what_the_masked_network_does(networks: Pair, xla: bool) -> None:
     images = networks.images(3)
     networks.assert_equal(images[:1], xla=xla)
     networks.assert_equal(images, xla=xla, parallel=2)
 
 
-def test_it_takes_batches_whose_size_is_not_known(networks):
+def test_it_takes_batches_whose_size_is_not_known(networks: Pair) -> None:
     images = networks.images(3)
     network = CompactNetwork(networks.program(), xla=False)
     outputs, counts = tf.function(network, input_signature=[tf.TensorSpec((None, 8, 8, 3))])(images)
@@ -50,7 +54,9 @@ def test_it_takes_batches_whose_size_is_not_known(networks):
     assert {name: count.shape for name, count in counts.items()} == {'a': (3,), 'b': (3,)}
 
 
-def test_fully_connected_weights_are_read_where_they_are_if_a_channel_has_many(networks, monkeypatch):
+def test_fully_connected_weights_are_read_where_they_are_if_a_channel_has_many(
+    networks: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(emit_weighted, 'BLOCK', 1)
     slices = []
     monkeypatch.setattr(tf, 'slice', lambda *args, slice=tf.slice: slices.append(args) or slice(*args))
@@ -59,12 +65,12 @@ def test_fully_connected_weights_are_read_where_they_are_if_a_channel_has_many(n
 
 
 @pytest.mark.parametrize(('side', 'xla'), [(256, True), (257, False)])
-def test_xla_serves_small_maps(side, xla):
+def test_xla_serves_small_maps(side: int, xla: bool) -> None:
     values = {'input': ops.Value((side, side, 2), 2)}
     assert CompactNetwork(Program((), values, ('input',), ('input',))).xla is xla
 
 
-def reduced(model: str, side: int):
+def reduced(model: str, side: int) -> tuple[Any, Any]:
     """The graph and input shape of a gated model, for few classes and small images."""
     config = Config.default()
     config.merge_file(MODELS / model)
@@ -79,7 +85,9 @@ def executed(program: Program, dims: tuple[int, ...]) -> int:
 
     Scaling by saliency happens on whichever is smaller, the weights or the map; it counts H W k, as it does in `info`.
     """
-    total = sum(int(np.prod(program.values[name].dims)) for name, one in program.gated.items() if one.gate.boost != 'never')
+    total = 0
+    for name, one in program.gated.items():
+        total += int(np.prod(program.values[name].dims)) if one.gate.boost != 'never' else 0
     graph = CompactNetwork(program, xla=False).one.get_concrete_function(tf.TensorSpec((1, *dims))).graph
     for operation in graph.get_operations():
         if operation.type in ('Conv2D', 'DepthwiseConv2dNative'):
@@ -101,7 +109,9 @@ def executed(program: Program, dims: tuple[int, ...]) -> int:
         ('squeezenet_v11.yaml', 64, (0.28,)),
     ],
 )
-def test_the_operations_executed_are_those_that_info_counts(pair_of, model, side, densities):
+def test_the_operations_executed_are_those_that_info_counts(
+    pair_of: type[Pair], model: str, side: int, densities: tuple[Any, ...]
+) -> None:
     graph, shape = reduced(model, side)
     networks = pair_of(graph, shape)
     for density in densities:

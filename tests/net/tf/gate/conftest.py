@@ -1,7 +1,9 @@
 """A small gated convolution with random weights, and the formulas of every policy in NumPy, written without looking at mayo."""
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,14 +13,19 @@ from mayo.layers import read_layer
 from mayo.net.tf.layer import Site, builders
 from mayo.net.tf.variables import named_variables
 
-NORM = {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params': {'momentum': 0.9, 'epsilon': 0.01}}
+NORM: dict[str, Any] = {
+    'normalizer_fn': 'keras.layers.BatchNormalization',
+    'normalizer_params': {'momentum': 0.9, 'epsilon': 0.01},
+}
 
 
 @pytest.fixture
-def gated():
+def gated() -> Callable[..., Any]:
     """Makes a gated convolution 3x3 of 4 channels on maps [5, 4, 3] whose every weight is random."""
 
-    def make(source=(5, 4, 3), threshold=None, dtype=None, seed=3, **params):
+    def make(
+        source: tuple[int, int, int] = (5, 4, 3), threshold: Any = None, dtype: Any = None, seed: int = 3, **params: Any
+    ) -> Any:
         given = {'kernel_size': 3, 'num_outputs': 4, **NORM} | params
         layer = builders['gated_convolution'](
             read_layer('gated_convolution', given), [(None, *source)], Site('conv0', dtype, 0, threshold)
@@ -41,24 +48,26 @@ def randomize(layer: keras.layers.Layer, seed: int) -> None:
 
 
 @pytest.fixture
-def images():
+def images() -> Any:
     """[6, 5, 4, 3], some negative."""
     return np.random.default_rng(7).normal(0.2, 1.0, (6, 5, 4, 3)).astype('float32')
 
 
 @pytest.fixture
-def weights():
+def weights() -> Any:
     """The weights of a layer by name, as float64."""
     return lambda layer: {name: variable.numpy().astype('float64') for name, variable in named_variables(layer)}
 
 
 @pytest.fixture
-def reference():
+def reference() -> Any:
     """The formulas: reference(x, weights, gate, training) is {'y':, 'g':, 'mask':, 'loss':}."""
     return compute
 
 
-def compute(x, w, gate, training=True, mask=None, padding='same', stride=1):
+def compute(
+    x: Any, w: Any, gate: Any, training: bool = True, mask: Any = None, padding: str = 'same', stride: int = 1
+) -> dict[str, Any]:
     """mask: given, it is held fixed, as for derivatives."""
     policy, vector = gate.get('policy', 'parametric'), gate.get('granularity') == 'vector'
     z = normalize(convolve(x, w['weights'], padding, stride), w, gate, training)
@@ -66,7 +75,7 @@ def compute(x, w, gate, training=True, mask=None, padding='same', stride=1):
     h = relu(s @ w['gate/factor/weights'] + w['gate/factor/biases']) if gate.get('factor') else s
     g = relu(h @ w['gate/weights'] + w['gate/biases'])
     mask = winners(g, gate.get('density', 1.0)) if mask is None else mask
-    spread = (lambda v: v[:, :, None, :]) if vector else (lambda v: v[:, None, None, :])
+    spread: Callable[..., Any] = (lambda v: v[:, :, None, :]) if vector else (lambda v: v[:, None, None, :])
     if policy == 'naive':
         strong = relu(z)
         target = summarize(strong, gate.get('pool', 'avg'), False) if not vector else pool(strong, gate.get('pool', 'avg'), 2)
@@ -82,11 +91,11 @@ def compute(x, w, gate, training=True, mask=None, padding='same', stride=1):
     return {'y': y, 'g': g, 'mask': mask, 'loss': 0.0}
 
 
-def relu(values):
+def relu(values: Any) -> Any:
     return np.maximum(values, 0)
 
 
-def winners(g, density):
+def winners(g: Any, density: float) -> Any:
     """The mask, by sorting each row."""
     keep = math.ceil(Decimal(str(density)) * g.shape[-1])
     if keep == g.shape[-1]:
@@ -94,7 +103,7 @@ def winners(g, density):
     return (g > np.sort(g, -1)[..., ::-1][..., keep : keep + 1]).astype(g.dtype)
 
 
-def pads(side, kernel, stride, padding):
+def pads(side: Any, kernel: Any, stride: Any, padding: Any) -> tuple[Any, ...]:
     """TensorFlow's `same`: as even as possible, more at the end."""
     if padding == 'valid':
         return 0, 0
@@ -104,7 +113,7 @@ def pads(side, kernel, stride, padding):
     return total // 2, total - total // 2
 
 
-def convolve(x, kernel, padding, stride):
+def convolve(x: Any, kernel: Any, padding: Any, stride: Any) -> Any:
     height, width = kernel.shape[:2]
     x = np.pad(x, [(0, 0), pads(x.shape[1], height, stride, padding), pads(x.shape[2], width, stride, padding), (0, 0)])
     rows, columns = (x.shape[1] - height) // stride + 1, (x.shape[2] - width) // stride + 1
@@ -115,7 +124,7 @@ def convolve(x, kernel, padding, stride):
     return out
 
 
-def normalize(z, w, gate, training):
+def normalize(z: Any, w: Any, gate: Any, training: Any) -> Any:
     if gate.get('norm') == 'channel':
         mean, variance, epsilon = z.mean((1, 2), keepdims=True), z.var((1, 2), keepdims=True), gate.get('epsilon', 0.001)
     elif training:
@@ -126,7 +135,7 @@ def normalize(z, w, gate, training):
     return z * w['BatchNorm/gamma'] + w['BatchNorm/beta'] if 'BatchNorm/gamma' in w else z
 
 
-def pool(x, kind, axes):
+def pool(x: Any, kind: Any, axes: int | tuple[int, int]) -> Any:
     return {
         'avg': lambda: x.mean(axes),
         'l1': lambda: np.abs(x).mean(axes),
@@ -135,7 +144,7 @@ def pool(x, kind, axes):
     }[kind]()
 
 
-def summarize(x, kind, vector, padding='same', stride=1, kernel=3):
+def summarize(x: Any, kind: Any, vector: Any, padding: Any = 'same', stride: Any = 1, kernel: int = 3) -> Any:
     """s; for a gate per row, over the rows of the image that a convolution of 3 rows reads for that row."""
     if not vector:
         return pool(x, kind, (1, 2))

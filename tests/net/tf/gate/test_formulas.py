@@ -1,5 +1,8 @@
 """Every policy and parameter against the formulas in NumPy: what goes forward, and every gradient by finite differences."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -29,7 +32,9 @@ NAMES = [' '.join(f'{key}={value}' for key, value in gate.items()) for gate in G
 
 @pytest.mark.parametrize('training', [True, False])
 @pytest.mark.parametrize('gate', GATES, ids=NAMES)
-def test_a_gate_computes_its_formula(gated, images, weights, reference, gate, training):
+def test_a_gate_computes_its_formula(
+    gated: Callable[..., Any], images: Any, weights: Any, reference: Any, gate: dict[str, Any], training: bool
+) -> None:
     layer = gated(gate_params=gate)
     expected = reference(images.astype('float64'), weights(layer), gate, training)
     outputs, stats = layer(images, training=training)
@@ -40,7 +45,9 @@ def test_a_gate_computes_its_formula(gated, images, weights, reference, gate, tr
 
 
 @pytest.mark.parametrize('gate', GATES, ids=NAMES)
-def test_gradients_are_those_of_the_formula_with_the_mask_held_fixed(gated, images, weights, reference, gate):
+def test_gradients_are_those_of_the_formula_with_the_mask_held_fixed(
+    gated: Callable[..., Any], images: Any, weights: Any, reference: Any, gate: dict[str, Any]
+) -> None:
     layer = gated(gate_params=gate)
     upstream = np.random.default_rng(5).normal(size=layer.compute_output_shape(images.shape))
     source = tf.Variable(images)
@@ -54,7 +61,7 @@ def test_gradients_are_those_of_the_formula_with_the_mask_held_fixed(gated, imag
     fixed = reference(values['x'], values, gate)
     naive = gate.get('policy') == 'naive'
 
-    def reference_loss(at):
+    def reference_loss(at: Any) -> Any:
         result = reference(at['x'], at, gate, mask=fixed['mask'])
         return np.sum(result['y'] * upstream) + (0 if naive else result['loss'])
 
@@ -64,7 +71,7 @@ def test_gradients_are_those_of_the_formula_with_the_mask_held_fixed(gated, imag
         np.testing.assert_allclose(gradient, differences(reference_loss, values, name), rtol=2e-3, atol=2e-4, err_msg=name)
 
 
-def differences(function, at, name, step=1e-6):
+def differences(function: Any, at: Any, name: str, step: float = 1e-6) -> Any:
     """Central differences of `function` with respect to at[name]."""
     slopes = np.zeros_like(at[name])
     for index in np.ndindex(slopes.shape):
@@ -79,7 +86,9 @@ def differences(function, at, name, step=1e-6):
 
 @pytest.mark.parametrize('padding', ['valid', 'same', 1, 2])
 @pytest.mark.parametrize('stride', [1, 2])
-def test_a_gate_per_row_sees_the_rows_that_the_convolution_reads(gated, images, weights, reference, padding, stride):
+def test_a_gate_per_row_sees_the_rows_that_the_convolution_reads(
+    gated: Callable[..., Any], images: Any, weights: Any, reference: Any, padding: str | int, stride: int
+) -> None:
     gate = {'density': 0.5, 'granularity': 'vector', 'pool': 'max'}
     layer = gated(gate_params=gate, padding=padding, stride=stride)
     source = np.abs(images)  # so that the zeros around never are the maximum
@@ -89,7 +98,9 @@ def test_a_gate_per_row_sees_the_rows_that_the_convolution_reads(gated, images, 
     assert stats.mask.shape == (*outputs.shape[:2], 4)
 
 
-def test_the_naive_loss_teaches_the_gate_and_nothing_else(gated, images, weights, reference):
+def test_the_naive_loss_teaches_the_gate_and_nothing_else(
+    gated: Callable[..., Any], images: Any, weights: Any, reference: Any
+) -> None:
     gate = {'density': 0.5, 'policy': 'naive'}
     layer = gated(gate_params=gate)
     with tf.GradientTape() as tape:

@@ -1,5 +1,8 @@
 """What suppression promises whatever the weights: exact zeros, never too many winners, no gradient to what lost."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +14,7 @@ from mayo.net.tf.variables import named_variables
 POLICIES = ['parametric', 'squeeze', 'naive']
 
 
-def slopes_of(layer, images, training=True):
+def slopes_of(layer: Any, images: Any, training: bool = True) -> tuple[Any, Any]:
     """The gradient of the sum of the outputs, by name."""
     with tf.GradientTape() as tape:
         outputs, stats = layer(images, training=training)
@@ -21,7 +24,9 @@ def slopes_of(layer, images, training=True):
 
 @pytest.mark.parametrize('training', [True, False])
 @pytest.mark.parametrize('policy', POLICIES)
-def test_suppressed_channels_are_exactly_zero_and_never_too_few(gated, images, policy, training):
+def test_suppressed_channels_are_exactly_zero_and_never_too_few(
+    gated: Callable[..., Any], images: Any, policy: str, training: bool
+) -> None:
     layer = gated(gate_params={'policy': policy, 'density': 0.51})  # 3 of 4
     outputs, stats = layer(images, training=training)
     mask = stats.mask.numpy()
@@ -33,7 +38,7 @@ def test_suppressed_channels_are_exactly_zero_and_never_too_few(gated, images, p
 
 
 @pytest.mark.parametrize('first', [True, False])
-def test_a_channel_that_no_image_needs_gets_no_gradient(gated, images, first):
+def test_a_channel_that_no_image_needs_gets_no_gradient(gated: Callable[..., Any], images: Any, first: bool) -> None:
     layer = gated(gate_params={'density': 0.5, 'add_beta_first': first})
     variables = dict(named_variables(layer))
     variables['gate/biases'].assign([0.1, 50.0, 60.0, 0.2])  # channels 0 and 3 lose for every image
@@ -45,7 +50,7 @@ def test_a_channel_that_no_image_needs_gets_no_gradient(gated, images, first):
         assert np.abs(slope[..., [1, 2]]).max() > 1e-3, name
 
 
-def test_no_gradient_passes_through_the_mask(gated, images):
+def test_no_gradient_passes_through_the_mask(gated: Callable[..., Any], images: Any) -> None:
     layer = gated(gate_params={'density': 0.5})
     with tf.GradientTape() as tape:
         mask = layer(images, training=True)[1].mask
@@ -55,7 +60,9 @@ def test_no_gradient_passes_through_the_mask(gated, images):
 
 @pytest.mark.parametrize('training', [True, False])
 @pytest.mark.parametrize('policy', POLICIES)
-def test_all_zero_saliency_gives_exact_zeros_and_finite_gradients(gated, images, policy, training):
+def test_all_zero_saliency_gives_exact_zeros_and_finite_gradients(
+    gated: Callable[..., Any], images: Any, policy: str, training: bool
+) -> None:
     layer = gated(gate_params={'policy': policy, 'density': 0.5})
     for name, variable in named_variables(layer):
         if name in ('gate/weights', 'gate/biases'):
@@ -69,7 +76,9 @@ def test_all_zero_saliency_gives_exact_zeros_and_finite_gradients(gated, images,
 
 
 @pytest.mark.parametrize('policy', POLICIES)
-def test_density_one_equals_the_network_without_suppression(gated, images, weights, reference, policy):
+def test_density_one_equals_the_network_without_suppression(
+    gated: Callable[..., Any], images: Any, weights: Any, reference: Any, policy: str
+) -> None:
     layer = gated(gate_params={'policy': policy, 'density': 1.0})
     everything = reference(images.astype('float64'), weights(layer), {'policy': policy}, mask=np.ones((6, 4)))
     outputs, stats = layer(images, training=True)
@@ -77,14 +86,14 @@ def test_density_one_equals_the_network_without_suppression(gated, images, weigh
     np.testing.assert_allclose(outputs, everything['y'], rtol=1e-4, atol=1e-5)
 
 
-def test_a_frozen_gate_keeps_its_variables_and_the_convolution_learns(gated, images):
+def test_a_frozen_gate_keeps_its_variables_and_the_convolution_learns(gated: Callable[..., Any], images: Any) -> None:
     layer = gated(gate_params={'density': 0.5, 'trainable': False, 'factor': 2, 'parametric_beta': True})
     assert [name for name, variable in named_variables(layer) if variable.trainable] == ['weights']
     assert len(layer.trainable_variables) == 1
     assert slopes_of(layer, images)[0]['weights'].numpy().any()
 
 
-def test_a_disabled_gate_leaves_the_ordinary_convolution(gated, images):
+def test_a_disabled_gate_leaves_the_ordinary_convolution(gated: Callable[..., Any], images: Any) -> None:
     layer = gated(gate_params={'enable': False, 'density': 0.5})
     assert {name for name, _ in named_variables(layer)} == {
         'weights',
@@ -112,12 +121,12 @@ HIDDEN = {'gate/factor/weights': (3, 2), 'gate/factor/biases': (2,), 'gate/weigh
         ({'policy': 'naive'}, PHI | RHO),
     ],
 )
-def test_variables_have_their_names_in_checkpoints(gated, gate, names):
+def test_variables_have_their_names_in_checkpoints(gated: Callable[..., Any], gate: dict[str, Any], names: Any) -> None:
     found = {name: tuple(variable.shape) for name, variable in named_variables(gated(gate_params=gate))}
     assert {name: shape for name, shape in found.items() if name.startswith('gate/')} == names
 
 
-def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi():
+def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi() -> None:
     params = read_layer('gated_convolution', {'kernel_size': 1, 'num_outputs': 512})
     layer = builders['gated_convolution'](params, [(None, 2, 2, 8)], Site('conv0'))
     layer.build((None, 2, 2, 8))
@@ -128,7 +137,7 @@ def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi():
     assert np.abs(variables['gate/weights']).max() < 0.12
 
 
-def test_without_a_normalizer_b_is_the_bias(gated, images):
+def test_without_a_normalizer_b_is_the_bias(gated: Callable[..., Any], images: Any) -> None:
     layer = gated(gate_params={'density': 0.5}, normalizer_fn=None, normalizer_params=None)
     assert {name for name, _ in named_variables(layer)} == {'weights', 'gate/weights', 'gate/biases', 'gate/shift'}
     outputs, stats = layer(images, training=True)
@@ -138,13 +147,13 @@ def test_without_a_normalizer_b_is_the_bias(gated, images):
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_another_activation_takes_the_place_of_relu(gated, images):
+def test_another_activation_takes_the_place_of_relu(gated: Callable[..., Any], images: Any) -> None:
     layer = gated(gate_params={'density': 0.5}, activation_fn='tanh')
     plain = gated(gate_params={'density': 0.5}, activation_fn=None)
     np.testing.assert_allclose(layer(images)[0], np.tanh(plain(images)[0]), rtol=1e-5)
 
 
-def test_training_moves_the_averages_of_the_norm_as_without_a_gate(gated, images):
+def test_training_moves_the_averages_of_the_norm_as_without_a_gate(gated: Callable[..., Any], images: Any) -> None:
     layer = gated(gate_params={'density': 0.5})
     before = layer.norm.moving_mean.numpy(), layer.norm.moving_variance.numpy()
     convolved = layer.linear(images).numpy()
@@ -154,7 +163,7 @@ def test_training_moves_the_averages_of_the_norm_as_without_a_gate(gated, images
     np.testing.assert_allclose(layer.norm.moving_variance, before[1] * 0.9 + population * 0.1, rtol=1e-4)
 
 
-def test_a_frozen_layer_trains_with_the_averages_it_has(gated, images):
+def test_a_frozen_layer_trains_with_the_averages_it_has(gated: Callable[..., Any], images: Any) -> None:
     layer = gated(gate_params={'density': 0.5})
     layer.trainable = False
     before = layer.norm.moving_mean.numpy()
@@ -162,7 +171,7 @@ def test_a_frozen_layer_trains_with_the_averages_it_has(gated, images):
     np.testing.assert_array_equal(layer.norm.moving_mean, before)
 
 
-def test_under_mixed_precision_the_choice_is_made_in_float32(gated, images):
+def test_under_mixed_precision_the_choice_is_made_in_float32(gated: Callable[..., Any], images: Any) -> None:
     mixed, full = (gated(gate_params={'density': 0.5}, dtype=dtype) for dtype in ('mixed_bfloat16', 'float32'))
     for training in (True, False):
         (low, stats), (high, exact) = mixed(images, training=training), full(images, training=training)
@@ -172,7 +181,7 @@ def test_under_mixed_precision_the_choice_is_made_in_float32(gated, images):
 
 
 @pytest.mark.parametrize('policy', POLICIES)
-def test_regularizers_enter_the_loss_with_their_weights(gated, images, policy):
+def test_regularizers_enter_the_loss_with_their_weights(gated: Callable[..., Any], images: Any, policy: str) -> None:
     gate = {'policy': policy, 'density': 0.5}
     bare = gated(gate_params=gate)(images, training=True)[1]
     regular = gated(gate_params=gate | {'regularizer': {'l1': 0.5, 'l2': 0.25}})(images, training=True)[1]

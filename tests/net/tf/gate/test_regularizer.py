@@ -17,18 +17,18 @@ EXPECTED = {
 
 @pytest.mark.parametrize('name', EXPECTED)
 @pytest.mark.parametrize('epsilon', [0.001, 0.5])
-def test_a_regularizer_computes_its_formula_and_rows_count_like_images(name, epsilon):
+def test_a_regularizer_computes_its_formula_and_rows_count_like_images(name: str, epsilon: float) -> None:
     g = np.random.default_rng(1).gamma(2.0, 1.0, (6, 5)).astype('float32')
     expected = EXPECTED[name](g.astype('float64'), epsilon)
     np.testing.assert_allclose(regularizers[name](tf.constant(g), epsilon), expected, rtol=1e-5)
     np.testing.assert_allclose(regularizers[name](tf.constant(g.reshape(2, 3, 5)), epsilon), expected, rtol=1e-5)
 
 
-def test_every_declared_regularizer_is_there():
+def test_every_declared_regularizer_is_there() -> None:
     assert set(regularizers) == set(REGULARIZERS)
 
 
-def test_shared_work_costs_no_moe_and_sameness_costs_the_most_moi():
+def test_shared_work_costs_no_moe_and_sameness_costs_the_most_moi() -> None:
     even, picky = tf.ones((4, 4)), tf.eye(4) * 4
     assert float(regularizers['moe'](even, 1e-3)) == 0
     assert float(regularizers['moe'](picky, 1e-3)) == pytest.approx(0, abs=1e-6)
@@ -37,7 +37,7 @@ def test_shared_work_costs_no_moe_and_sameness_costs_the_most_moi():
 
 
 @pytest.mark.parametrize('name', EXPECTED)
-def test_all_zero_saliency_has_a_finite_term_and_gradient(name):
+def test_all_zero_saliency_has_a_finite_term_and_gradient(name: str) -> None:
     g = tf.Variable(tf.zeros((3, 4)))
     with tf.GradientTape() as tape:
         term = regularizers[name](g, 0.001)

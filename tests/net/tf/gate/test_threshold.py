@@ -1,6 +1,8 @@
 """Winners: above the best loser of the image, of the layer in the mean, or of the network in the mean."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from mayo.net.tf.variables import named_variables
     st.lists(st.lists(st.sampled_from([0.0, 0.0, 0.5, 1.0, 1.5, 2.0]), min_size=7, max_size=7), min_size=1, max_size=4),
     st.integers(0, 6),
 )
-def test_never_more_than_k_win_and_ties_at_the_cut_lose(rows, keep):
+def test_never_more_than_k_win_and_ties_at_the_cut_lose(rows: Any, keep: Any) -> None:
     saliency = np.array(rows, 'float32')
     wins = saliency > best_loser(tf.constant(saliency), keep).numpy()
     assert (wins.sum(1) <= keep).all()
@@ -28,12 +30,12 @@ def test_never_more_than_k_win_and_ties_at_the_cut_lose(rows, keep):
             assert won.sum() == keep
 
 
-def test_rows_of_a_map_have_cuts_of_their_own():
+def test_rows_of_a_map_have_cuts_of_their_own() -> None:
     saliency = tf.constant([[[1.0, 2.0, 3.0], [9.0, 8.0, 7.0]]])
     assert best_loser(saliency, 1).numpy().tolist() == [[[2.0], [8.0]]]
 
 
-def test_the_average_starts_at_zero_and_moves_in_training_only():
+def test_the_average_starts_at_zero_and_moves_in_training_only() -> None:
     threshold = Threshold(decay=0.75)
     cuts = tf.constant([[1.0], [3.0]])
     assert float(threshold.of(cuts, training=False)) == 0
@@ -44,7 +46,9 @@ def test_the_average_starts_at_zero_and_moves_in_training_only():
     assert not threshold.trainable_variables
 
 
-def test_a_local_threshold_gives_images_what_they_need_with_the_density_in_the_mean(gated, images):
+def test_a_local_threshold_gives_images_what_they_need_with_the_density_in_the_mean(
+    gated: Callable[..., Any], images: Any
+) -> None:
     layer = gated(gate_params={'density': 0.5, 'threshold': 'local', 'decay': 0.0})
     _, trained = layer(images, training=True)
     g = trained.saliency.numpy()
@@ -55,7 +59,7 @@ def test_a_local_threshold_gives_images_what_they_need_with_the_density_in_the_m
     np.testing.assert_array_equal(alone.mask, trained.mask[:1])
 
 
-def test_a_global_threshold_is_that_of_the_network(gated, images):
+def test_a_global_threshold_is_that_of_the_network(gated: Callable[..., Any], images: Any) -> None:
     shared = Threshold(decay=0.5)
     layer = gated(gate_params={'density': 0.5, 'threshold': 'global'}, threshold=shared)
     shared.average.assign(0.8)
@@ -66,7 +70,7 @@ def test_a_global_threshold_is_that_of_the_network(gated, images):
     assert 'gate/threshold' not in dict(named_variables(layer))
 
 
-def test_with_a_global_threshold_layers_share_the_sum_of_their_k():
+def test_with_a_global_threshold_layers_share_the_sum_of_their_k() -> None:
     one, two = tf.constant([[5.0, 6.0, 7.0]]), tf.constant([[1.0, 2.0, 3.0, 4.0]])
     assert best_loser_of_all([one, two], [1, 2]).numpy().tolist() == [[4.0]]  # 5, 6 and 7 win
     rows = tf.constant([[[8.0, 9.0], [0.0, 0.0]]])
@@ -75,7 +79,7 @@ def test_with_a_global_threshold_layers_share_the_sum_of_their_k():
 
 
 @pytest.mark.parametrize('threshold', ['online', 'local', 'global'])
-def test_at_density_one_no_threshold_suppresses(gated, images, threshold):
+def test_at_density_one_no_threshold_suppresses(gated: Callable[..., Any], images: Any, threshold: str) -> None:
     layer = gated(gate_params={'density': 1.0, 'threshold': threshold})
     assert layer(images, training=True)[1].mask.numpy().all()
     assert 'gate/threshold' not in dict(named_variables(layer))

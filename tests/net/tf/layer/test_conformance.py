@@ -1,5 +1,7 @@
 """One list of layers, many questions: every type builds, has the shape and the tensors that it says, and runs."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -79,7 +81,7 @@ LAYERS = [
 
 
 @pytest.fixture(params=LAYERS, ids=lambda case: f'{case[0]}-{LAYERS.index(case)}')
-def case(request):
+def case(request: pytest.FixtureRequest) -> tuple[Any, Any, Any, Any]:
     """(type, completed params, source shapes, the layer as built)."""
     kind, params, *sources = request.param
     params = read_layer(kind, params)
@@ -90,7 +92,7 @@ def case(request):
     return kind, params, sources, layer
 
 
-def run(layer, sources, training=False):
+def run(layer: Any, sources: Any, training: bool = False) -> Any:
     draw = np.random.default_rng(1)
     values = [tf.constant(draw.normal(size=(2, *source)), tf.float32) for source in sources]
     outputs = layer(values[0] if len(values) == 1 else values, training=training)
@@ -98,7 +100,7 @@ def run(layer, sources, training=False):
 
 
 @pytest.mark.parametrize('training', [False, True])
-def test_a_layer_has_the_shape_that_it_says(case, training):
+def test_a_layer_has_the_shape_that_it_says(case: tuple[Any, Any, Any, Any], training: bool) -> None:
     _, params, sources, layer = case
     expected = params.output([Shape(source) for source in sources]).dims
     outputs = run(layer, sources, training)
@@ -108,7 +110,7 @@ def test_a_layer_has_the_shape_that_it_says(case, training):
     assert tuple(layer.compute_output_shape(dims[0] if len(dims) == 1 else dims)) == (None, *expected)
 
 
-def test_a_layer_stores_the_tensors_that_it_says(case):
+def test_a_layer_stores_the_tensors_that_it_says(case: tuple[Any, Any, Any, Any]) -> None:
     _, params, sources, layer = case
     channels = sources[0][-1]
     assert {name: tuple(variable.shape) for name, variable in named_variables(layer)} == {
@@ -119,12 +121,12 @@ def test_a_layer_stores_the_tensors_that_it_says(case):
     assert sum(np.prod(variable.shape, dtype=int) for variable in layer.non_trainable_weights) == state
 
 
-def test_every_layer_type_is_built_or_computes_itself_and_has_an_example_here():
+def test_every_layer_type_is_built_or_computes_itself_and_has_an_example_here() -> None:
     assert [kind for kind in layer_types if (kind in builders) == hasattr(layer_types[kind], 'compute')] == []
     assert set(layer_types) == {kind for kind, *_ in LAYERS}
 
 
-def test_a_layer_works_in_sixteen_bits(case):
+def test_a_layer_works_in_sixteen_bits(case: tuple[Any, Any, Any, Any]) -> None:
     kind, params, sources, _ = case
     dims = [(None, *source) for source in sources]
     layer = build(kind, params, dims, Site('some/layer', dtype='mixed_bfloat16'))
@@ -134,7 +136,7 @@ def test_a_layer_works_in_sixteen_bits(case):
     assert all(variable.dtype == 'float32' for variable in layer.weights)
 
 
-def test_gradients_reach_every_trainable_variable(case):
+def test_gradients_reach_every_trainable_variable(case: tuple[Any, Any, Any, Any]) -> None:
     *_, sources, layer = case
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(run(layer, sources, training=True)))
@@ -145,7 +147,7 @@ def test_gradients_reach_every_trainable_variable(case):
 
 
 @pytest.mark.parametrize('mode', ['relu', 'relu6', 'elu', 'sigmoid', 'tanh', 'leaky_relu', 'swish', 'hard_swish'])
-def test_every_activation_is_itself(mode):
+def test_every_activation_is_itself(mode: str) -> None:
     x = np.linspace(-8, 8, 33, dtype='float32')
     expected = {
         'relu': np.maximum(x, 0),
@@ -161,7 +163,7 @@ def test_every_activation_is_itself(mode):
     np.testing.assert_allclose(layer(x[None])[0], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_local_response_normalization_computes_its_formula():
+def test_local_response_normalization_computes_its_formula() -> None:
     x = np.random.default_rng(1).normal(size=(2, 3, 3, 5)).astype('float32')
     params = read_layer('local_response_normalization', {'depth_radius': 1, 'bias': 2.0, 'alpha': 0.5, 'beta': 0.75})
     layer = build('local_response_normalization', params, [(None, 3, 3, 5)], Site('lrn'))
@@ -170,7 +172,7 @@ def test_local_response_normalization_computes_its_formula():
     np.testing.assert_allclose(layer(x), x / (2 + 0.5 * near) ** 0.75, rtol=1e-4)
 
 
-def test_dropout_keeps_what_keep_prob_says_and_scales_it():
+def test_dropout_keeps_what_keep_prob_says_and_scales_it() -> None:
     layer = build('dropout', read_layer('dropout', {'keep_prob': 0.8}), [(None, 10000)], Site('drop', seed=1))
     values = layer(tf.ones((1, 10000)), training=True).numpy()
     assert 0.78 < (values > 0).mean() < 0.82
@@ -178,7 +180,7 @@ def test_dropout_keeps_what_keep_prob_says_and_scales_it():
     assert (layer(tf.ones((1, 10))).numpy() == 1).all()
 
 
-def test_dropout_of_the_whole_gives_all_values_of_an_image_one_fate():
+def test_dropout_of_the_whole_gives_all_values_of_an_image_one_fate() -> None:
     layer = build('dropout', read_layer('dropout', {'keep_prob': 0.8, 'whole': True}), [(None, 2, 3, 4)], Site('drop', seed=1))
     values = layer(tf.ones((1000, 2, 3, 4)), training=True).numpy().reshape(1000, -1)
     assert (values == values[:, :1]).all()
@@ -186,15 +188,15 @@ def test_dropout_of_the_whole_gives_all_values_of_an_image_one_fate():
     assert 0.76 < (values[:, 0] > 0).mean() < 0.84
 
 
-def test_padding_puts_zeros_around_the_map_and_before_and_after_its_channels():
+def test_padding_puts_zeros_around_the_map_and_before_and_after_its_channels() -> None:
     x = np.arange(1, 9, dtype='float32').reshape(1, 2, 2, 2)
     params = read_layer('pad', {'sides': [[1, 0], [0, 1]], 'channels': [1, 0]})
     values = build('pad', params, [(None, 2, 2, 2)], Site('pad'))(x)
     np.testing.assert_array_equal(values, np.pad(x, [(0, 0), (1, 0), (0, 1), (1, 0)]))
 
 
-def test_weights_depend_on_the_seed_and_the_name_of_the_layer_alone():
-    def weights(name, seed):
+def test_weights_depend_on_the_seed_and_the_name_of_the_layer_alone() -> None:
+    def weights(name: str, seed: int) -> Any:
         layer = build(
             'convolution',
             read_layer('convolution', {'kernel_size': 1, 'num_outputs': 2}),
@@ -209,7 +211,7 @@ def test_weights_depend_on_the_seed_and_the_name_of_the_layer_alone():
     assert weights('a', 0) != weights('a', 1)
 
 
-def test_regularizers_and_initializers_are_what_the_yaml_names():
+def test_regularizers_and_initializers_are_what_the_yaml_names() -> None:
     params = read_layer(
         'convolution',
         {
@@ -228,7 +230,7 @@ def test_regularizers_and_initializers_are_what_the_yaml_names():
     assert isinstance(bias.regularizer, keras.regularizers.L1)
 
 
-def test_batch_norm_honours_its_params_and_its_old_names():
+def test_batch_norm_honours_its_params_and_its_old_names() -> None:
     for params in (
         {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params': {'momentum': 0.7, 'epsilon': 0.2}},
         {

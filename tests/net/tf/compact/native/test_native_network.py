@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +19,11 @@ from mayo.net.tf.compact.native.tables import FUNCTIONS
 from mayo.net.tf.compact.program import Function, Program, Value
 from mayo.net.tf.objects import instantiate
 
+from ..conftest import Pair
+
 SETS = instruction_sets()
 pytestmark = pytest.mark.skipif(not SETS, reason='the native engine was not built: there is no C compiler')
-ARGUMENTS = [
+ARGUMENTS: list[Any] = [
     ('relu', {'negative_slope': 0.2}),
     ('relu', {'max_value': 1.5}),
     ('relu', {'threshold': 0.5}),
@@ -28,29 +32,34 @@ ARGUMENTS = [
     ('gelu', {'approximate': True}),
     ('leaky_relu', {'negative_slope': 0.4}),
 ]
-GATE = {
+GATE: dict[str, Any] = {
     'type': 'gated_convolution',
     'kernel_size': 3,
     'num_outputs': 16,
     'gate_params': {'density': 0.5},
     'normalizer_fn': 'keras.layers.BatchNormalization',
 }
-LAYERS = {'one': GATE, 'two': GATE, 'flatten': {'type': 'flatten'}, 'fc': {'type': 'fully_connected', 'num_outputs': 4}}
+LAYERS: dict[str, Any] = {
+    'one': GATE,
+    'two': GATE,
+    'flatten': {'type': 'flatten'},
+    'fc': {'type': 'fully_connected', 'num_outputs': 4},
+}
 
 
-def alone(one, source, target):
+def alone(one: Any, source: Any, target: Any) -> Program:
     """The program of one operation."""
     return Program((one,), {'x': Value(source, source[-1]), 'y': Value(target, target[-1])}, ('x',), ('y',))
 
 
-def test_every_function_of_yaml_is_known():
+def test_every_function_of_yaml_is_known() -> None:
     known = {name.rpartition('.')[2] for name in KNOWN if name.startswith('keras.activations.')}
     assert known == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize('most', SETS)
 @pytest.mark.parametrize('name, arguments', [*((name, {}) for name in FUNCTIONS if name != 'linear'), *ARGUMENTS])
-def test_a_function_is_that_of_keras(name, arguments, most):
+def test_a_function_is_that_of_keras(name: str, arguments: Any, most: Any) -> None:
     x = np.random.default_rng(0).normal(0, 3, (1, 5, 7, 6)).astype(np.float32)
     x[0, 0, 0] = [-90, 90, 0, -1e-6, 14.9, 15.1]
     one = ops.Activation(output='y', source='x', function=Function(name, arguments))
@@ -59,13 +68,13 @@ def test_a_function_is_that_of_keras(name, arguments, most):
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
 
 
-def pairs(least, most):
+def pairs(least: int, most: int) -> Any:
     return st.tuples(st.integers(least, most), st.integers(least, most))
 
 
 @settings(max_examples=60)
 @given(st.data())
-def test_a_convolution_is_that_of_tensorflow(data):
+def test_a_convolution_is_that_of_tensorflow(data: Any) -> None:
     draw = data.draw
     kernel, stride = draw(pairs(1, 5)), draw(pairs(1, 3))
     pads = draw(st.tuples(pairs(0, 2), pairs(0, 2)))
@@ -84,7 +93,7 @@ def test_a_convolution_is_that_of_tensorflow(data):
 
 @settings(max_examples=40)
 @given(st.data())
-def test_a_pooling_leaves_padding_out(data):
+def test_a_pooling_leaves_padding_out(data: Any) -> None:
     draw = data.draw
     kernel, stride = draw(pairs(1, 4)), draw(pairs(1, 3))
     pads = tuple((draw(st.integers(0, side - 1)), draw(st.integers(0, side - 1))) for side in kernel)
@@ -105,7 +114,7 @@ def test_a_pooling_leaves_padding_out(data):
     'axes, keepdims',  # that leave a map or a vector
     [*((axes, True) for axes in [(0,), (1,), (2,), (0, 1), (0, 2), (0, 1, 2)]), ((0, 1), False), ((0, 2), False)],
 )
-def test_a_mean_is_that_of_numpy(axes, keepdims):
+def test_a_mean_is_that_of_numpy(axes: Any, keepdims: Any) -> None:
     x = np.random.default_rng(0).normal(size=(1, 5, 4, 3)).astype(np.float32)
     expected = x[0].mean(axes, keepdims=keepdims)
     one = ops.Mean(output='y', source='x', axes=axes, keepdims=keepdims)
@@ -114,7 +123,7 @@ def test_a_mean_is_that_of_numpy(axes, keepdims):
 
 
 @pytest.mark.parametrize('threads', [1, 2, 3, 8])
-def test_batches_and_threads_change_nothing(pair, threads):
+def test_batches_and_threads_change_nothing(pair: Callable[..., Pair], threads: int) -> None:
     networks = pair(LAYERS, list(LAYERS), shape=(26, 26, 3))
     images = networks.images(5).numpy()
     one_by_one = NativeNetwork(networks.program(), 1)
@@ -126,7 +135,7 @@ def test_batches_and_threads_change_nothing(pair, threads):
         np.testing.assert_array_equal(counts, expected[1][:count])
 
 
-def test_an_engine_reads_nothing_of_the_image_before(pair):
+def test_an_engine_reads_nothing_of_the_image_before(pair: Callable[..., Pair]) -> None:
     networks = pair(LAYERS, list(LAYERS))
     images = networks.images(2).numpy()
     engine = NativeNetwork(networks.program(), 1)
@@ -135,8 +144,8 @@ def test_an_engine_reads_nothing_of_the_image_before(pair):
 
 
 @pytest.mark.parametrize('density', [1.0, 0.5, 0.1])
-def test_it_computes_as_many_multiply_accumulates_as_info_says(pair, density):
-    layers = {
+def test_it_computes_as_many_multiply_accumulates_as_info_says(pair: Callable[..., Pair], density: float) -> None:
+    layers: dict[str, Any] = {
         'one': GATE,
         'two': GATE,
         'depth': {'type': 'depthwise_convolution', 'kernel_size': 3},
@@ -149,12 +158,12 @@ def test_it_computes_as_many_multiply_accumulates_as_info_says(pair, density):
     assert engine.macs == 3 * sum(cost.executed for cost in estimate(networks.graph, networks.shape))
 
 
-def counted(program, values):
+def counted(program: Any, values: dict[Any, Any]) -> int:
     """Multiply-accumulates of a program for one image, from the values that its operations read and write."""
     total = 0
     for one in program.operations:
         if isinstance(one, ops.Dense):
-            total += np.count_nonzero(values[one.source]) * one.bias.size
+            total += int(np.count_nonzero(values[one.source])) * one.bias.size
         elif isinstance(one, ops.Conv | ops.Depthwise):
             read = values[one.source].shape[-1] // one.groups if isinstance(one, ops.Conv) else 1
             total += values[one.output].size * math.prod(one.kernel) * read
@@ -163,10 +172,10 @@ def counted(program, values):
     return total
 
 
-def counted_in_gate(gate, summary):
+def counted_in_gate(gate: Any, summary: Any) -> int:
     total = 0
     for layer in gate.layers:
-        total += np.count_nonzero(summary) * layer.bias.size
+        total += int(np.count_nonzero(summary)) * layer.bias.size
         if layer is not gate.layers[-1]:  # the source of a gate of two layers has all channels here
             summary = np.maximum(summary @ layer.weights + layer.bias, 0)
     return total
@@ -174,7 +183,9 @@ def counted_in_gate(gate, summary):
 
 @pytest.mark.parametrize('groups', [1, 2])
 @pytest.mark.parametrize('threads', [1, 3])
-def test_its_multiply_accumulates_are_those_that_numpy_counts_from_the_values(pair, groups, threads):
+def test_its_multiply_accumulates_are_those_that_numpy_counts_from_the_values(
+    pair: Callable[..., Pair], groups: int, threads: int
+) -> None:
     layers = {
         'hidden': {**GATE, 'gate_params': {'density': 0.5, 'factor': 2.0}},
         'groups': {**GATE, 'num_groups': groups},
@@ -195,7 +206,7 @@ def test_its_multiply_accumulates_are_those_that_numpy_counts_from_the_values(pa
     assert engine.macs == total
 
 
-def test_a_fully_connected_layer_leaves_out_what_meets_a_zero():
+def test_a_fully_connected_layer_leaves_out_what_meets_a_zero() -> None:
     weights, x = np.random.default_rng(0).normal(size=(40, 7)).astype(np.float32), np.arange(40, dtype=np.float32)[None]
     x[0, 3::2] = 0
     one = ops.Dense(output='y', source='x', weights=weights, bias=np.ones(7, np.float32))
@@ -204,7 +215,7 @@ def test_a_fully_connected_layer_leaves_out_what_meets_a_zero():
     assert engine.macs == np.count_nonzero(x) * 7
 
 
-def test_winners_that_tie_at_the_cut_lose_and_are_not_computed(pair):
+def test_winners_that_tie_at_the_cut_lose_and_are_not_computed(pair: Callable[..., Pair]) -> None:
     networks = pair({'gate': GATE, 'more': GATE}, ['gate', 'more'])
     variables = networks.network.named_variables()
     for name in ('gate/gate/weights', 'gate/gate/biases'):
@@ -219,7 +230,7 @@ def test_winners_that_tie_at_the_cut_lose_and_are_not_computed(pair):
 
 @pytest.mark.parametrize('most', SETS)
 @pytest.mark.parametrize('density', [1.0, 0.5])
-def test_what_is_no_number_shows_in_the_outputs(pair, density, most):
+def test_what_is_no_number_shows_in_the_outputs(pair: Callable[..., Pair], density: float, most: Any) -> None:
     networks = pair({'one': GATE, 'two': GATE}, ['one', 'two'])
     networks.set_density(density)
     engine = NativeNetwork(networks.program(), instructions=most)
@@ -232,19 +243,19 @@ def test_what_is_no_number_shows_in_the_outputs(pair, density, most):
 
 
 @pytest.mark.parametrize('name', ['relu', 'relu6', 'leaky_relu', 'sigmoid', 'silu', 'hard_silu', 'elu'])
-def test_a_function_of_what_is_no_number_is_none(name):
+def test_a_function_of_what_is_no_number_is_none(name: str) -> None:
     one = ops.Activation(output='y', source='x', function=Function(name))
     found, _ = NativeNetwork(alone(one, (20,), (20,))).run(np.full((1, 20), np.nan, np.float32))
     assert np.isnan(found).all()
 
 
-def test_images_of_another_size_are_refused(pair):
+def test_images_of_another_size_are_refused(pair: Callable[..., Pair]) -> None:
     networks = pair({'gate': GATE}, ['gate'])
     with pytest.raises(ValueError, match=r'images are \(1, 9, 8, 3\), expected \[N, 8, 8, 3\]'):
         NativeNetwork(networks.program()).run(np.zeros((1, 9, 8, 3), np.float32))
 
 
-def test_it_runs_inside_a_function_of_tensorflow(pair):
+def test_it_runs_inside_a_function_of_tensorflow(pair: Callable[..., Pair]) -> None:
     networks = pair({'gate': GATE}, ['gate'])
     engine, images = NativeNetwork(networks.program()), networks.images(2)
     outputs, counts = tf.function(engine)(images)
@@ -253,13 +264,13 @@ def test_it_runs_inside_a_function_of_tensorflow(pair):
     np.testing.assert_array_equal(outputs, engine(images)[0])
 
 
-def test_an_engine_that_was_not_built_is_said_so(pair, monkeypatch):
+def test_an_engine_that_was_not_built_is_said_so(pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, 'library', lambda: None)
     with pytest.raises(ValueError, match='the native engine was not built'):
         NativeNetwork(pair({'gate': GATE}, ['gate']).program())
 
 
-def test_exponentials_are_exact_over_their_whole_range():
+def test_exponentials_are_exact_over_their_whole_range() -> None:
     x = np.linspace(-86, 88, 4001, dtype=np.float32)[None, None, None].repeat(2, -1)
     one = ops.Activation(output='y', source='x', function=Function('elu'))
     found, _ = NativeNetwork(alone(one, x.shape[1:], x.shape[1:])).run(-np.abs(x))

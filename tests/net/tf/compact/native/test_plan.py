@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from mayo.util.files import home
 HEADER = home() / 'mayo/net/tf/compact/native/engine.h'
 
 
-def of_sums(sizes, sources, outputs):
+def of_sums(sizes: Any, sources: Any, outputs: Any) -> Program:
     """Value i + 1 is the sum of values sources[i]; the sizes are what it takes to lay them out."""
     values = {f'v{number}': Value((size,), size) for number, size in enumerate(sizes)}
     operations = tuple(
@@ -27,7 +28,7 @@ def of_sums(sizes, sources, outputs):
 
 
 @given(st.data(), st.integers(1, 12))
-def test_no_value_lies_where_another_one_is_still_needed(data, count):
+def test_no_value_lies_where_another_one_is_still_needed(data: Any, count: Any) -> None:
     sizes = data.draw(st.lists(st.integers(1, 200), min_size=count + 1, max_size=count + 1))
     sources = data.draw(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=3), min_size=count, max_size=count))
     program = of_sums(sizes, sources, data.draw(st.lists(st.integers(0, 50), min_size=1, max_size=2)))
@@ -43,19 +44,19 @@ def test_no_value_lies_where_another_one_is_still_needed(data, count):
         assert (memory[places[output] : places[output] + program.values[output].dims[0]] == int(output[1:])).all()
 
 
-def test_memory_is_used_again():
+def test_memory_is_used_again() -> None:
     program = of_sums([160] * 10, [[number] for number in range(9)], [9])
     assert plan.arrange(program)[1] == 320
 
 
-def test_a_function_that_the_engine_does_not_know_is_named():
+def test_a_function_that_the_engine_does_not_know_is_named() -> None:
     value = Value((3,), 3)
     one = ops.Activation(output='late', source='x', function=Function('crelu'))
     program = Program((one,), {'x': value, 'late': value}, ('x',), ('late',))
     assert plan.unsupported(program) == ['late: the native engine knows no function `crelu`.']
 
 
-def test_a_second_input_is_refused():
+def test_a_second_input_is_refused() -> None:
     value = Value((3,), 3)
     program = Program((ops.Add(output='z', sources=('x', 'y')),), {'x': value, 'y': value, 'z': value}, ('x', 'y'), ('z',))
     assert plan.unsupported(program) == ['the native engine reads one input, not 2.']
@@ -80,7 +81,7 @@ TABLES = {'Value': tables.CValue, 'Affine': tables.CAffine, 'Gate': tables.CGate
 
 
 @pytest.mark.parametrize('struct, table', TABLES.items())
-def test_the_tables_are_those_of_the_header(struct, table):
+def test_the_tables_are_those_of_the_header(struct: Any, table: Any) -> None:
     assert [(name, ctypes.sizeof(kind)) for name, kind in table._fields_] == fields_of(struct)
 
 
@@ -90,7 +91,7 @@ def names_of(first: str) -> list[str]:
     return [name.lower() for name in re.findall(r'\w+', found[1])]
 
 
-def test_kinds_and_functions_are_counted_as_in_the_header():
+def test_kinds_and_functions_are_counted_as_in_the_header() -> None:
     kinds = {'LocalResponse': 'local_response', 'SpaceToDepth': 'space_to_depth'}
     assert [kinds.get(kind.__name__, kind.__name__.lower()) for kind in tables.KINDS] == names_of('CONV')
     assert list(tables.FUNCTIONS) == names_of('LINEAR')
