@@ -2,12 +2,13 @@
 # make test   install what the tests need, and run them all
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
+# make test-sanitize  the engine's tests with an engine that looks for memory errors and undefined behaviour
 # make lock   pin again what pyproject.toml asks for; UPGRADE=--upgrade takes the newest versions that fit
 PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo test lint ready lock
+.PHONY: .venv demo test test-sanitize lint ready lock
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -34,6 +35,18 @@ demo: .venv/native.stamp
 
 test: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest
+
+# In a copy of the tree, since an engine of that kind is slow and runs only where its libraries were loaded first.
+SANITIZED := build/sanitize
+SANITIZERS = $(shell $(CC) -print-file-name=libasan.so):$(shell $(CC) -print-file-name=libubsan.so)
+
+test-sanitize: .venv/dev.stamp
+	rm -rf $(SANITIZED)
+	mkdir -p $(SANITIZED)
+	cp -r mayo tests setup.py pyproject.toml README.md LICENSE $(SANITIZED)
+	rm -f $(SANITIZED)/$(NATIVE)/*.so
+	cd $(SANITIZED) && MAYO_WERROR=1 MAYO_SANITIZE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
+	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(SANITIZERS) $(abspath $(BIN))/python -m pytest -n 0 $(NATIVE:mayo/%=tests/%)
 
 ready: .venv/dev.stamp .venv/native.stamp
 

@@ -1,5 +1,6 @@
 """What pyproject.toml cannot say: how the engine is compiled, and which files ship in `mayo/shelf`."""
 
+import os
 import pathlib
 import shutil
 
@@ -24,22 +25,29 @@ SHELF = (
 )
 
 # The native engine. `optional`: without a compiler the package does without it, and compact networks run in TensorFlow.
+# MAYO_WERROR=1: what the compiler warns of is an error, for those who work on it; other people's compilers may know more warnings.
+# MAYO_SANITIZE=1: what is built looks for memory errors and undefined behaviour while it runs; see `make test-sanitize`.
 NATIVE = 'mayo/net/tf/compact/native/'
+STRICT = ['-Wall', '-Wextra', '-Werror'] if os.environ.get('MAYO_WERROR') else []
+SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] if os.environ.get('MAYO_SANITIZE') else []
+OPTIMIZED = ['-O1', '-g1', '-fno-omit-frame-pointer'] if SANITIZERS else ['-O3']
 ENGINE = Extension(
     NATIVE.replace('/', '.') + 'engine',
-    [NATIVE + 'engine.c'],
-    optional=True,
-    depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'undefine.h')],
+    [NATIVE + name for name in ('engine.c', 'plain.c', 'avx2.c', 'avx512.c')],
+    optional=not STRICT,
+    depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h')],
     extra_compile_args=[
-        '-O3',
+        *OPTIMIZED,
         '-std=gnu11',
         '-fopenmp',
         '-fno-math-errno',
         '-fno-trapping-math',
         '-ffp-contract=fast',
         '-Wno-psabi',
+        *STRICT,
+        *SANITIZERS,
     ],
-    extra_link_args=['-fopenmp'],
+    extra_link_args=['-fopenmp', *SANITIZERS],
 )
 
 

@@ -1,39 +1,17 @@
 /* The engine: runs a plan on images, one image by all threads or an image a thread, for the processor at hand. */
 #include "frame.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
+typedef void (*Run)(Frame *, const float *);            /* one image through the plan of its frame */
+void run_plain(Frame *, const float *);
 #if defined(__x86_64__)
-#define LANES 16
-#define VECTORS 4
-#define SUMS 24
-#define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
-#define NAME(name) name##_avx512
-#include "run.h"
-#include "undefine.h"
-
-#define LANES 8
-#define VECTORS 2
-#define SUMS 12
-#define TARGET __attribute__((target("avx2,fma")))
-#define NAME(name) name##_avx2
-#include "run.h"
-#include "undefine.h"
+void run_avx2(Frame *, const float *);
+void run_avx512(Frame *, const float *);
 #endif
-
-#define LANES 4
-#define VECTORS 2
-#define SUMS 8
-#define TARGET
-#define NAME(name) name##_plain
-#include "run.h"
-#include "undefine.h"
-
-typedef void (*Run)(Frame *, const float *);
 typedef struct Engine Engine;
 
 /* "avx512", "avx2" or "plain": the best that the processor has, or less where `most` says so. */

@@ -1,7 +1,7 @@
-/* What the engine runs: the tables that plan.py fills, and one image on its way through them.
+/* What the engine runs: the tables that plan.py makes, and one image on its way through them.
 
    A value is a map of planes, [channels][height width], or a vector, a map of 1 x 1. A slice holds the planes of its active
-   channels only; how many those are is known when its index has been made. The order of all fields is that of plan.py. */
+   channels only; how many those are is known when its index has been made. The order of all fields is that of tables.py. */
 #ifndef MAYO_ENGINE_H
 #define MAYO_ENGINE_H
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /* Waits for the other threads of an image. */
-static void meet(const Frame *frame)
+INLINE void meet(const Frame *frame)
 {
     if (frame->threads > 1) {
         #pragma omp barrier

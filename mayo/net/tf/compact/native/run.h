@@ -1,4 +1,5 @@
-/* One image through a plan; engine.c includes this once for each set of instructions. No guard: it is made to be repeated.
+/* One image through a plan. plain.c, avx2.c and avx512.c include this, each for its set of instructions: LANES numbers in a
+   vector, VECTORS of pixels and SUMS of results at once; RUN is the name of the only function that others call.
 
    A convolution reads its weights where they lie, [C][C' Kh Kw]: for each of some winners and each active channel of its
    source it takes Kh Kw numbers, multiplies each by a vector of pixels and adds up in registers:
@@ -9,18 +10,18 @@
    the padded source, `pitch` apart; those that fall between two rows of the output are computed and left out. A stride takes
    the source apart into phases, planes of every stride-th row and column, within which it is 1. */
 
-typedef float NAME(Vector) __attribute__((vector_size(4 * LANES)));
-typedef float NAME(Loose) __attribute__((vector_size(4 * LANES), aligned(4)));
-typedef int32_t NAME(Bits) __attribute__((vector_size(4 * LANES), aligned(4)));
-#define Vector NAME(Vector)
-#define Loose NAME(Loose)
-#define Bits NAME(Bits)
+#include "frame.h"
+#include <math.h>
+#include <string.h>
+
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+typedef float Loose __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef int32_t Bits __attribute__((vector_size(4 * LANES), aligned(4)));
 #define BLOCK (VECTORS * LANES)
-#define FUNCTION static TARGET
 
 /* --- functions --- */
 
-INLINE TARGET float NAME(exponential)(float x)
+INLINE float exponential(float x)
 {
     /* 2^n times a polynomial of x - n log 2, |.| <= log(2) / 2: its Taylor series, 2e-8 off at most */
     x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
@@ -38,9 +39,9 @@ INLINE TARGET float NAME(exponential)(float x)
     return p * power.number;
 }
 
-INLINE TARGET float NAME(sigmoid)(float x) { return 1 / (1 + NAME(exponential)(-x)); }
+INLINE float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
 
-INLINE TARGET float NAME(tangent)(float x) { return 1 - 2 / (1 + NAME(exponential)(2 * x)); }
+INLINE float tangent(float x) { return 1 - 2 / (1 + exponential(2 * x)); }
 
 #define EACH(result) \
     do { \
@@ -53,7 +54,7 @@ INLINE TARGET float NAME(tangent)(float x) { return 1 - 2 / (1 + NAME(exponentia
 
 /* x = function(x); softmax is not among them, it needs all channels. What is no number stays none, here and below: a network that
    has diverged must not look as if it had not. */
-FUNCTION void NAME(apply)(int function, const float *arguments, float *x, int64_t count)
+static void apply(int function, const float *arguments, float *x, int64_t count)
 {
     float a = arguments[0], most = arguments[1], least = arguments[2];
     switch (function) {
@@ -63,33 +64,32 @@ FUNCTION void NAME(apply)(int function, const float *arguments, float *x, int64_
         EACH(v > least ? (v < 0 ? 0 : v > most ? most : v) : a * (v - least));
     case RELU6: EACH(v > 6 ? 6 : v < 0 ? 0 : v);
     case LEAKY_RELU: EACH(v > 0 ? v : a * v);
-    case ELU: EACH(v > 0 ? v : a * (NAME(exponential)(v) - 1));
-    case SELU: EACH(1.05070098f * (v > 0 ? v : 1.67326324f * (NAME(exponential)(v) - 1)));
+    case ELU: EACH(v > 0 ? v : a * (exponential(v) - 1));
+    case SELU: EACH(1.05070098f * (v > 0 ? v : 1.67326324f * (exponential(v) - 1)));
     case GELU:                              /* arguments: approximate */
         if (a != 0)
-            EACH(0.5f * v * (1 + NAME(tangent)(0.797884561f * (v + 0.044715f * v * v * v))));
+            EACH(0.5f * v * (1 + tangent(0.797884561f * (v + 0.044715f * v * v * v))));
         EACH(0.5f * v * (1 + erff(v * 0.707106781f)));
-    case SIGMOID: EACH(NAME(sigmoid)(v));
+    case SIGMOID: EACH(sigmoid(v));
     case HARD_SIGMOID: EACH(v < -3 ? 0 : v > 3 ? 1 : v / 6 + 0.5f);
-    case TANH: EACH(NAME(tangent)(v));
-    case SILU: EACH(v * NAME(sigmoid)(v));
+    case TANH: EACH(tangent(v));
+    case SILU: EACH(v * sigmoid(v));
     case HARD_SILU: EACH(v * (v < -3 ? 0 : v > 3 ? 1 : v / 6 + 0.5f));
-    case SOFTPLUS: EACH(v > 15 ? v : log1pf(NAME(exponential)(v)));
+    case SOFTPLUS: EACH(v > 15 ? v : log1pf(exponential(v)));
     case SOFTSIGN: EACH(v / (1 + (v < 0 ? -v : v)));
     default: break;
     }
 }
 
-#undef EACH
 
-FUNCTION void NAME(softmax)(float *x, int channels, int64_t pixels)
+static void softmax(float *x, int channels, int64_t pixels)
 {
     for (int64_t p = 0; p < pixels; p++) {
         float most = x[p], sum = 0;
         for (int c = 1; c < channels; c++)
             most = x[c * pixels + p] > most ? x[c * pixels + p] : most;
         for (int c = 0; c < channels; c++)
-            sum += x[c * pixels + p] = NAME(exponential)(x[c * pixels + p] - most);
+            sum += x[c * pixels + p] = exponential(x[c * pixels + p] - most);
         for (int c = 0; c < channels; c++)
             x[c * pixels + p] /= sum;
     }
@@ -98,7 +98,7 @@ FUNCTION void NAME(softmax)(float *x, int channels, int64_t pixels)
 /* --- gates --- */
 
 /* The sum over some pixels of x, |x| or x^2, or the largest. */
-FUNCTION float NAME(summed)(int pool, const float *x, int64_t pixels)
+static float summed(int pool, const float *x, int64_t pixels)
 {
     Vector sums[4] = {{0}, {0}, {0}, {0}};
     float sum = 0;
@@ -122,7 +122,7 @@ FUNCTION float NAME(summed)(int pool, const float *x, int64_t pixels)
 }
 
 /* s of all channels, for each thread its own copy. */
-FUNCTION const float *NAME(summarize)(const Frame *frame, const Value *in, int pool)
+static const float *summarize(const Frame *frame, const Value *in, int pool)
 {
     Part part = part_of(frame, in);
     int64_t width = frame->plan->channels + SLACK, pixels = pixels_of(in);
@@ -130,7 +130,7 @@ FUNCTION const float *NAME(summarize)(const Frame *frame, const Value *in, int p
     float *mine = frame->partial + (bands ? frame->thread : 0) * width, *summary = frame->summary + frame->thread * width;
     for (int64_t c = part.channel; c < part.last_channel; c++)
         if (part.last_row > part.row)
-            mine[c] = NAME(summed)(pool, plane_of(frame, in, c) + part.row * in->width, (part.last_row - part.row) * in->width);
+            mine[c] = summed(pool, plane_of(frame, in, c) + part.row * in->width, (part.last_row - part.row) * in->width);
         else
             mine[c] = pool == MAX ? -INFINITY : 0;
     meet(frame);
@@ -149,7 +149,7 @@ FUNCTION const float *NAME(summarize)(const Frame *frame, const Value *in, int p
 
 /* to[j] = bias[j] + sum of x[c] weights[read[c]][j] over a thread's share of the outputs, in whole lines. Rows of the weights that
    meet a zero are not read: after relu that is many. Returns how many multiply-accumulates that took. */
-FUNCTION int64_t NAME(product)(const Frame *frame, const float *weights, const float *bias, int64_t outputs, const float *x,
+static int64_t product(const Frame *frame, const float *weights, const float *bias, int64_t outputs, const float *x,
                                int count, const int32_t *read, float *to)
 {
     const float *rows[AT_ONCE];
@@ -179,7 +179,7 @@ FUNCTION int64_t NAME(product)(const Frame *frame, const float *weights, const f
 }
 
 /* The (keep + 1)-th largest of `count` numbers, none of them negative: as integers they are in the same order. */
-FUNCTION float NAME(best_loser)(const float *numbers, int count, int keep)
+static float best_loser(const float *numbers, int count, int keep)
 {
     int32_t low = 0, high = 0x7f800000;     /* so many reach low, fewer than keep + 1 reach high + 1 */
     while (low < high) {
@@ -202,7 +202,7 @@ FUNCTION float NAME(best_loser)(const float *numbers, int count, int keep)
 }
 
 /* Who wins among all `channels`, and what happens to their features: factor function(scale features + shift). */
-FUNCTION void NAME(select)(const Frame *frame, const Op *op, int channels)
+static void select_winners(const Frame *frame, const Op *op, int channels)
 {
     const Gate *gate = op->gate;
     const float *saliency = frame->saliency;
@@ -210,7 +210,7 @@ FUNCTION void NAME(select)(const Frame *frame, const Op *op, int channels)
     float *scale = frame->effect, *shift = scale + width, *factor = shift + width;
     const float *shifts = gate->shift.weights ? frame->shift : gate->shift.bias;
     int32_t *winners = op->index < 0 ? NULL : frame->entries[op->index];
-    float cut = winners ? NAME(best_loser)(saliency, channels, gate->keep) : -1;
+    float cut = winners ? best_loser(saliency, channels, gate->keep) : -1;
     int count = 0;
     for (int c = 0; c < channels; c++) {
         if (saliency[c] <= cut || count == gate->keep)          /* so one that is no number wins, and shows */
@@ -230,19 +230,19 @@ FUNCTION void NAME(select)(const Frame *frame, const Op *op, int channels)
 }
 
 /* The gate's decision; all threads know it when this returns. */
-FUNCTION void NAME(decide)(const Frame *frame, const Op *op, const Value *in)
+static void decide(const Frame *frame, const Op *op, const Value *in)
 {
     const Gate *gate = op->gate;
     const int32_t *read = index_of(frame, in);
     int channels = channels_of(frame, in);
-    const float *last = NAME(summarize)(frame, in, gate->pool);
+    const float *last = summarize(frame, in, gate->pool);
     if (gate->shift.weights)
-        *frame->macs += NAME(product)(frame, gate->shift.weights, gate->shift.bias, gate->shift.outputs, last, channels, read,
+        *frame->macs += product(frame, gate->shift.weights, gate->shift.bias, gate->shift.outputs, last, channels, read,
                                       frame->shift);
     for (int l = 0; l < gate->depth; l++) {
         const Affine *layer = gate->layers + l;
         float *result = l + 1 == gate->depth ? frame->saliency : frame->hidden;
-        *frame->macs += NAME(product)(frame, layer->weights, layer->bias, layer->outputs, last, channels, read, result);
+        *frame->macs += product(frame, layer->weights, layer->bias, layer->outputs, last, channels, read, result);
         int64_t from, to;
         share_lines(frame, layer->outputs, &from, &to);
         for (int64_t j = from; j < to; j++)
@@ -253,14 +253,14 @@ FUNCTION void NAME(decide)(const Frame *frame, const Op *op, const Value *in)
         read = frame->plan->identity;
     }
     if (!frame->thread)
-        NAME(select)(frame, op, channels);
+        select_winners(frame, op, channels);
     meet(frame);
 }
 
 /* --- convolutions --- */
 
 /* Numbers from one row to another, `step` apart, by whole vectors where those written too many stay before `limit`. */
-INLINE TARGET void NAME(copy)(float *to, const float *from, int count, int step, const float *limit)
+INLINE void copy_row(float *to, const float *from, int count, int step, const float *limit)
 {
     int x = 0;
     if (step == 1)
@@ -274,7 +274,7 @@ INLINE TARGET void NAME(copy)(float *to, const float *from, int count, int step,
 }
 
 /* The rows `first` to `last` of each phase of a plane, with zeros around. */
-FUNCTION void NAME(spread)(const Op *op, const Grid *grid, const Value *in, const float *plane, float *phase, int64_t first,
+static void spread(const Op *op, const Grid *grid, const Value *in, const float *plane, float *phase, int64_t first,
                            int64_t last)
 {
     int down = op->stride[0], across = op->stride[1], pitch = grid->pitch;
@@ -291,7 +291,7 @@ FUNCTION void NAME(spread)(const Op *op, const Grid *grid, const Value *in, cons
                     to[x] = 0;
                 if (outside)
                     continue;
-                NAME(copy)(to + left, plane + row * in->width + column + (int64_t)left * across, right - left, across,
+                copy_row(to + left, plane + row * in->width + column + (int64_t)left * across, right - left, across,
                            phase + last * pitch);
                 for (int x = right; x < pitch; x++)
                     to[x] = 0;
@@ -300,7 +300,7 @@ FUNCTION void NAME(spread)(const Op *op, const Grid *grid, const Value *in, cons
 }
 
 /* The source as a convolution looks at it, all of it when this returns; what the other threads do is not waited for. */
-FUNCTION const float *NAME(source)(const Frame *frame, const Op *op, const Grid *grid, int64_t first, int64_t last, int by_rows)
+static const float *prepared_source(const Frame *frame, const Op *op, const Grid *grid, int64_t first, int64_t last, int by_rows)
 {
     const Value *in = source_of(frame, op);
     if (grid->direct)
@@ -309,7 +309,7 @@ FUNCTION const float *NAME(source)(const Frame *frame, const Op *op, const Grid 
     if (by_rows)
         share(frame, grid->height, &row, &last_row);
     for (int64_t c = first; c < last; c++)
-        NAME(spread)(op, grid, in, plane_of(frame, in, c), frame->scratch + c * grid->plane, row, last_row);
+        spread(op, grid, in, plane_of(frame, in, c), frame->scratch + c * grid->plane, row, last_row);
     return frame->scratch;
 }
 
@@ -320,11 +320,9 @@ typedef struct {
     const int64_t *offsets;                 /* of each tap */
     int64_t plane;
     int channels, taps, more;               /* more: the results so far are added to */
-} NAME(Tile);
-#define Tile NAME(Tile)
-typedef void (*NAME(Multiply))(const Tile *, float *);
+} Tile;
 
-INLINE TARGET void NAME(multiply)(const Tile *tile, float *results, const int rows, const int vectors, const int taps)
+INLINE void multiply(const Tile *tile, float *results, const int rows, const int vectors, const int taps)
 {
     Vector sums[12][4];
     #pragma GCC unroll 12
@@ -359,36 +357,62 @@ INLINE TARGET void NAME(multiply)(const Tile *tile, float *results, const int ro
             *(Vector *)(results + r * BLOCK + v * LANES) = sums[r][v];
 }
 
-#define MULTIPLY(rows, vectors) \
-    FUNCTION void NAME(multiply_##rows##_##vectors)(const Tile *tile, float *results) \
-    { NAME(multiply)(tile, results, rows, vectors, tile->taps); } \
-    FUNCTION void NAME(multiply_one_##rows##_##vectors)(const Tile *tile, float *results) \
-    { NAME(multiply)(tile, results, rows, vectors, 1); } \
-    FUNCTION void NAME(multiply_nine_##rows##_##vectors)(const Tile *tile, float *results) \
-    { NAME(multiply)(tile, results, rows, vectors, 9); }
-#define MULTIPLIES(vectors) MULTIPLY(1, vectors) MULTIPLY(2, vectors) MULTIPLY(3, vectors) \
-    MULTIPLY(4, vectors) MULTIPLY(5, vectors) MULTIPLY(6, vectors)
-#define MORE(vectors) MULTIPLY(7, vectors) MULTIPLY(8, vectors)
-#define MOST(vectors) MULTIPLY(9, vectors) MULTIPLY(10, vectors) MULTIPLY(11, vectors) MULTIPLY(12, vectors)
-MULTIPLIES(1) MULTIPLIES(2) MULTIPLIES(3) MULTIPLIES(4) MORE(1) MORE(2) MORE(3) MOST(1) MOST(2)
-#define LIST(name, vectors) NAME(name##1_##vectors), NAME(name##2_##vectors), NAME(name##3_##vectors), NAME(name##4_##vectors), \
-    NAME(name##5_##vectors), NAME(name##6_##vectors)
-#define MORE_OF(name, vectors) NAME(name##7_##vectors), NAME(name##8_##vectors)
-#define MOST_OF(name, vectors) NAME(name##9_##vectors), NAME(name##10_##vectors), NAME(name##11_##vectors), \
-    NAME(name##12_##vectors)
-#define TABLE(name) {{LIST(name, 1), MORE_OF(name, 1), MOST_OF(name, 1)}, {LIST(name, 2), MORE_OF(name, 2), MOST_OF(name, 2)}, \
-    {LIST(name, 3), MORE_OF(name, 3)}, {LIST(name, 4)}}
-static const NAME(Multiply) NAME(multiplies)[3][4][12] = {TABLE(multiply_), TABLE(multiply_one_), TABLE(multiply_nine_)};
+/* What follows turns the numbers into constants, for each of which the compiler writes `multiply` anew. Sums that the registers
+   do not hold are never asked for. */
+INLINE void multiply_rows(const Tile *tile, float *results, int rows, const int vectors, const int taps)
+{
+    switch (rows) {
+    case 1: multiply(tile, results, 1, vectors, taps); break;
+    case 2: multiply(tile, results, 2, vectors, taps); break;
+    case 3: multiply(tile, results, 3, vectors, taps); break;
+    case 4: multiply(tile, results, 4, vectors, taps); break;
+    case 5: multiply(tile, results, 5, vectors, taps); break;
+    case 6: multiply(tile, results, 6, vectors, taps); break;
+    case 7: if (7 * vectors <= SUMS) multiply(tile, results, 7, vectors, taps); break;
+    case 8: if (8 * vectors <= SUMS) multiply(tile, results, 8, vectors, taps); break;
+    case 9: if (9 * vectors <= SUMS) multiply(tile, results, 9, vectors, taps); break;
+    case 10: if (10 * vectors <= SUMS) multiply(tile, results, 10, vectors, taps); break;
+    case 11: if (11 * vectors <= SUMS) multiply(tile, results, 11, vectors, taps); break;
+    case 12: if (12 * vectors <= SUMS) multiply(tile, results, 12, vectors, taps); break;
+    }
+}
+
+INLINE void multiply_vectors(const Tile *tile, float *results, int rows, int vectors, const int taps)
+{
+    switch (vectors) {
+    case 1: multiply_rows(tile, results, rows, 1, taps); break;
+    case 2: multiply_rows(tile, results, rows, 2, taps); break;
+#if VECTORS > 2
+    case 3: multiply_rows(tile, results, rows, 3, taps); break;
+    case 4: multiply_rows(tile, results, rows, 4, taps); break;
+#endif
+    }
+}
+
+/* Kernels of 1 x 1 and 3 x 3 have loops of known length. */
+static void multiply_one(const Tile *tile, float *results, int rows, int vectors)
+{
+    multiply_vectors(tile, results, rows, vectors, 1);
+}
+
+static void multiply_nine(const Tile *tile, float *results, int rows, int vectors)
+{
+    multiply_vectors(tile, results, rows, vectors, 9);
+}
+
+static void multiply_any(const Tile *tile, float *results, int rows, int vectors)
+{
+    multiply_vectors(tile, results, rows, vectors, tile->taps);
+}
 
 typedef struct {                            /* what happens to the sums of a row; a NULL is none */
     const float *scale, *shift, *factor;
     int function;
     const float *arguments;
-} NAME(Effect);
-#define Effect NAME(Effect)
+} Effect;
 
 /* factor function(scale x + shift) */
-FUNCTION void NAME(effect)(const Effect *effect, int row, float *x, int count)
+static void apply_effect(const Effect *effect, int row, float *x, int count)
 {
     float scale = effect->scale ? effect->scale[row] : 1, shift = effect->shift ? effect->shift[row] : 0;
     if (effect->function == RELU && effect->arguments[1] == INFINITY && !effect->arguments[0] && !effect->arguments[2])
@@ -399,7 +423,7 @@ FUNCTION void NAME(effect)(const Effect *effect, int row, float *x, int count)
     else {
         for (int i = 0; i < count; i++)
             x[i] = scale * x[i] + shift;
-        NAME(apply)(effect->function, effect->arguments, x, count);
+        apply(effect->function, effect->arguments, x, count);
     }
     if (effect->factor)
         for (int i = 0; i < count; i++)
@@ -407,18 +431,18 @@ FUNCTION void NAME(effect)(const Effect *effect, int row, float *x, int count)
 }
 
 /* The pixels from `first` on into a plane of the output, without those between its rows. */
-FUNCTION void NAME(store)(const Grid *grid, const Value *out, int64_t first, int count, const float *x, float *plane)
+static void store(const Grid *grid, const Value *out, int64_t first, int count, const float *x, float *plane)
 {
     int64_t row = first / grid->pitch, end = (first + count) / grid->pitch, rest = (first + count) % grid->pitch;
     const float *limit = plane + end * out->width + (rest < out->width ? rest : out->width);
     int column = (int)(first % grid->pitch);
     if (grid->pitch == out->width)
-        NAME(copy)(plane + first, x, count, 1, limit);
+        copy_row(plane + first, x, count, 1, limit);
     else
         for (int i = 0; i < count; row++, column = 0) {
             int left = grid->pitch - column < count - i ? grid->pitch - column : count - i;
             int valid = out->width - column < left ? out->width - column : left;
-            NAME(copy)(plane + row * out->width + column, x + i, valid, 1, limit);
+            copy_row(plane + row * out->width + column, x + i, valid, 1, limit);
             i += left;
         }
 }
@@ -428,7 +452,7 @@ FUNCTION void NAME(store)(const Grid *grid, const Value *out, int64_t first, int
 #define MOST_ROWS 96                        /* whose sums are under way at once */
 
 /* How many channels of a block of pixels the first cache holds. */
-INLINE TARGET int NAME(channels_at_once)(const Op *op, const Grid *grid)
+INLINE int channels_at_once(const Op *op, const Grid *grid)
 {
     int phases = grid->down * grid->across, down = (op->kernel[0] + grid->down - 1) / grid->down;
     int64_t apart = down * (BLOCK / 16 + 2), together = (BLOCK + (down - 1) * grid->pitch + op->kernel[1]) / 16 + 2;
@@ -446,19 +470,18 @@ typedef struct {                            /* a convolution under way */
     const int64_t *offsets;
     int channels;
     float *result;
-} NAME(Job);
-#define Job NAME(Job)
+} Job;
 
 /* `count` pixels from `first` on, for the rows `from` to `to`, at most MOST_ROWS. */
-FUNCTION void NAME(block)(const Job *job, int64_t first, int count, int from, int to)
+static void convolve_block(const Job *job, int64_t first, int count, int from, int to)
 {
     float sums[MOST_ROWS * BLOCK + LANES] __attribute__((aligned(64)));
     const Grid *grid = &job->grid;
     int taps = job->op->kernel[0] * job->op->kernel[1], vectors = (count + LANES - 1) / LANES;
-    int step = NAME(channels_at_once)(job->op, grid), at_once = SUMS / vectors < 12 ? SUMS / vectors : 12;
+    int step = channels_at_once(job->op, grid), at_once = SUMS / vectors < 12 ? SUMS / vectors : 12;
     int parts = (to - from + at_once - 1) / at_once;
     int64_t length = job->op->integers[0];
-    const NAME(Multiply) *multiply = NAME(multiplies)[taps == 1 ? 1 : taps == 9 ? 2 : 0][vectors - 1];
+    void (*multiply_tile)(const Tile *, float *, int, int) = taps == 1 ? multiply_one : taps == 9 ? multiply_nine : multiply_any;
     for (int c = 0; c < job->channels; c += step) {
         int left = job->channels - c;
         Tile tile = {.read = job->read + c, .offsets = job->offsets, .source = job->source + first + c * grid->plane,
@@ -467,19 +490,19 @@ FUNCTION void NAME(block)(const Job *job, int64_t first, int count, int from, in
             int row = (to - from) * part / parts, rows = (to - from) * (part + 1) / parts - row;
             for (int r = 0; r < rows; r++)
                 tile.rows[r] = job->op->weights + job->winners[from + row + r] * length;
-            multiply[rows - 1](&tile, sums + row * BLOCK);
+            multiply_tile(&tile, sums + row * BLOCK, rows, vectors);
         }
     }
     for (int row = from; row < to; row++) {
         float *x = sums + (row - from) * BLOCK;
         if (job->effect)
-            NAME(effect)(job->effect, row, x, count);
-        NAME(store)(grid, job->out, first, count, x, job->result + row * pixels_of(job->out));
+            apply_effect(job->effect, row, x, count);
+        store(grid, job->out, first, count, x, job->result + row * pixels_of(job->out));
     }
 }
 
 /* The rows `from` to `to` at the pixels `first` to `last`: blocks of equal size, and of rows as many as a cache holds. */
-FUNCTION void NAME(blocks)(const Job *job, int64_t first, int64_t last, int from, int to)
+static void convolve_blocks(const Job *job, int64_t first, int64_t last, int from, int to)
 {
     int64_t vectors = (last - first + LANES - 1) / LANES, count = (vectors + VECTORS - 1) / VECTORS;
     int most = SECOND_CACHE / (job->channels * job->op->kernel[0] * job->op->kernel[1] * 5 + 1) / 24 * 24;
@@ -488,13 +511,13 @@ FUNCTION void NAME(blocks)(const Job *job, int64_t first, int64_t last, int from
     for (int g = 0; g < groups; g++)
         for (int64_t b = 0; b < count; b++) {
             int64_t begin = first + vectors * b / count * LANES, end = first + vectors * (b + 1) / count * LANES;
-            NAME(block)(job, begin, (int)((end < last ? end : last) - begin), from + (to - from) * g / groups,
+            convolve_block(job, begin, (int)((end < last ? end : last) - begin), from + (to - from) * g / groups,
                         from + (to - from) * (g + 1) / groups);
         }
 }
 
 /* A thread's part of the rows `from` to `to`. */
-FUNCTION void NAME(rows)(const Frame *frame, const Job *job, int from, int to)
+static void convolve_rows(const Frame *frame, const Job *job, int from, int to)
 {
     int64_t first = 0, last = job->grid.extent, a, b;
     if (pixels_of(job->out) >= BANDS) {
@@ -507,28 +530,28 @@ FUNCTION void NAME(rows)(const Frame *frame, const Job *job, int from, int to)
         from += (int)a;
     }
     if (from < to && first < last)
-        NAME(blocks)(job, first, last, from, to);
+        convolve_blocks(job, first, last, from, to);
 }
 
 /* Planes with mean 0 and variance 1, then the effect. */
-FUNCTION void NAME(standardize)(const Frame *frame, const Op *op, const Value *out, const Effect *effect, int rows)
+static void standardize(const Frame *frame, const Op *op, const Value *out, const Effect *effect, int rows)
 {
     int64_t pixels = pixels_of(out), from, to;
     meet(frame);
     share(frame, rows, &from, &to);
     for (int64_t r = from; r < to; r++) {
-        float *plane = plane_of(frame, out, r), mean = NAME(summed)(AVG, plane, pixels) / (float)pixels;
+        float *plane = plane_of(frame, out, r), mean = summed(AVG, plane, pixels) / (float)pixels;
         for (int64_t p = 0; p < pixels; p++)
             plane[p] -= mean;
-        float factor = 1 / sqrtf(NAME(summed)(L2, plane, pixels) / (float)pixels + op->arguments[3]);
+        float factor = 1 / sqrtf(summed(L2, plane, pixels) / (float)pixels + op->arguments[3]);
         for (int64_t p = 0; p < pixels; p++)
             plane[p] *= factor;
-        NAME(effect)(effect, (int)r, plane, (int)pixels);
+        apply_effect(effect, (int)r, plane, (int)pixels);
     }
 }
 
 /* integers: weights of a channel of the output, and how many of those there are. */
-FUNCTION void NAME(conv)(const Frame *frame, const Op *op)
+static void conv(const Frame *frame, const Op *op)
 {
     const Plan *plan = frame->plan;
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
@@ -540,9 +563,9 @@ FUNCTION void NAME(conv)(const Frame *frame, const Op *op)
     offsets_of(op, &job.grid, offsets);
     if (!by_rows)
         share(frame, channels, &first, &last);
-    const float *source = NAME(source)(frame, op, &job.grid, first, last, by_rows);
+    const float *source = prepared_source(frame, op, &job.grid, first, last, by_rows);
     if (op->gate) {
-        NAME(decide)(frame, op, in);
+        decide(frame, op, in);
         effect.scale = frame->effect;
         effect.shift = effect.scale + plan->channels + SLACK;
         effect.factor = op->gate->boost == AFTER ? effect.shift + plan->channels + SLACK : NULL;
@@ -556,7 +579,7 @@ FUNCTION void NAME(conv)(const Frame *frame, const Op *op)
             end++;
         job.source = source + (int64_t)g * job.channels * job.grid.plane;
         job.result = frame->values + out->place;
-        NAME(rows)(frame, &job, row, end);
+        convolve_rows(frame, &job, row, end);
         row = end;
     }
     if (!frame->thread) {
@@ -564,11 +587,11 @@ FUNCTION void NAME(conv)(const Frame *frame, const Op *op)
         *frame->macs += pixels_of(out) * rows * (job.channels * op->kernel[0] * op->kernel[1] + scales);
     }
     if (op->standardized)
-        NAME(standardize)(frame, op, out, &effect, rows);
+        standardize(frame, op, out, &effect, rows);
 }
 
 /* Each channel by itself, its kernels like winners. integers: as conv, but the kernels of a channel. */
-FUNCTION void NAME(depthwise)(const Frame *frame, const Op *op)
+static void depthwise(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     const int32_t *read = index_of(frame, in), none = 0;
@@ -583,7 +606,7 @@ FUNCTION void NAME(depthwise)(const Frame *frame, const Op *op)
         *frame->macs += pixels_of(out) * to * times * op->kernel[0] * op->kernel[1];
     if (!by_rows)
         share(frame, to, &from, &to);
-    const float *source = NAME(source)(frame, op, &job.grid, from, to, by_rows);
+    const float *source = prepared_source(frame, op, &job.grid, from, to, by_rows);
     if (by_rows) {
         meet(frame);
         share(frame, out->height, &first, &last);
@@ -597,24 +620,24 @@ FUNCTION void NAME(depthwise)(const Frame *frame, const Op *op)
         job.effect = &effect;
         job.source = source + c * job.grid.plane;
         job.result = plane_of(frame, out, c * times);
-        NAME(blocks)(&job, first, last, 0, times);
+        convolve_blocks(&job, first, last, 0, times);
     }
 }
 
-FUNCTION void NAME(dense)(const Frame *frame, const Op *op)
+static void dense(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     float *to = frame->values + out->place;
-    *frame->macs += NAME(product)(frame, op->weights, op->bias, out->channels, frame->values + in->place, channels_of(frame, in),
+    *frame->macs += product(frame, op->weights, op->bias, out->channels, frame->values + in->place, channels_of(frame, in),
                                   index_of(frame, in), to);
     int64_t from, end;
     share_lines(frame, out->channels, &from, &end);
-    NAME(apply)(op->function, op->arguments, to + from, end - from);
+    apply(op->function, op->arguments, to + from, end - from);
 }
 
 /* --- layers without weights --- */
 
-FUNCTION void NAME(scale)(const Frame *frame, const Op *op)
+static void scale(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     const int32_t *read = index_of(frame, in);
@@ -625,12 +648,12 @@ FUNCTION void NAME(scale)(const Frame *frame, const Op *op)
         int64_t from = part.row * out->width, to = part.last_row * out->width;
         for (int64_t p = from; p < to; p++)
             y[p] = scale * x[p] + shift;
-        NAME(apply)(op->function, op->arguments, y + from, to - from);
+        apply(op->function, op->arguments, y + from, to - from);
     }
 }
 
 /* A row of a pooling: first over the rows of its windows, then along them. */
-FUNCTION void NAME(pool_row)(const Op *op, const Value *in, const Value *out, const float *plane, int y, float *line, float *to)
+static void pool_row(const Op *op, const Value *in, const Value *out, const float *plane, int y, float *line, float *to)
 {
     int is_max = op->integers[0] == MAX, width = in->width, stride = op->stride[1];
     int first = y * op->stride[0] - op->pads[0], last = first + op->kernel[0];
@@ -663,7 +686,7 @@ FUNCTION void NAME(pool_row)(const Op *op, const Value *in, const Value *out, co
     }
 }
 
-FUNCTION void NAME(pool)(const Frame *frame, const Op *op)
+static void pool(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     Part part = part_of(frame, out);
@@ -673,15 +696,15 @@ FUNCTION void NAME(pool)(const Frame *frame, const Op *op)
         const float *plane = plane_of(frame, in, c);
         float *result = plane_of(frame, out, c);
         if (pixels_of(out) == 1 && op->kernel[0] >= in->height && op->kernel[1] >= in->width && !(op->pads[0] | op->pads[2]))
-            *result = NAME(summed)(op->integers[0], plane, pixels) / (op->integers[0] == MAX ? 1 : (float)pixels);
+            *result = summed(op->integers[0], plane, pixels) / (op->integers[0] == MAX ? 1 : (float)pixels);
         else
             for (int64_t y = part.row; y < part.last_row; y++)
-                NAME(pool_row)(op, in, out, plane, (int)y, line, result + y * out->width);
+                pool_row(op, in, out, plane, (int)y, line, result + y * out->width);
     }
 }
 
 /* integers: whether height, width, channels go. */
-FUNCTION void NAME(mean)(const Frame *frame, const Op *op)
+static void mean(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     const float *x = frame->values + in->place;
@@ -691,7 +714,7 @@ FUNCTION void NAME(mean)(const Frame *frame, const Op *op)
     if (gone_y && gone_x && !gone_c) {
         share(frame, channels, &from, &to);
         for (int64_t c = from; c < to; c++)
-            y[c] = NAME(summed)(AVG, x + c * pixels, pixels) / (float)pixels;
+            y[c] = summed(AVG, x + c * pixels, pixels) / (float)pixels;
         return;
     }
     if (frame->thread)
@@ -707,7 +730,7 @@ FUNCTION void NAME(mean)(const Frame *frame, const Op *op)
         y[i] /= (float)count;
 }
 
-FUNCTION void NAME(activation)(const Frame *frame, const Op *op)
+static void activation(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     Part part = part_of(frame, out);
@@ -720,14 +743,14 @@ FUNCTION void NAME(activation)(const Frame *frame, const Op *op)
         int64_t from = part.row * out->width, count = part.last_row * out->width - from;
         float *y = plane_of(frame, out, c) + from;
         memmove(y, plane_of(frame, in, c) + from, (size_t)count * sizeof(float));
-        NAME(apply)(op->function, op->arguments, y, count);
+        apply(op->function, op->arguments, y, count);
     }
     if (all)
-        NAME(softmax)(frame->values + out->place, channels, pixels_of(out));
+        softmax(frame->values + out->place, channels, pixels_of(out));
 }
 
 /* Over all channels of the source, which is no slice. */
-FUNCTION void NAME(local_response)(const Frame *frame, const Op *op)
+static void local_response(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     int64_t pixels = pixels_of(in), from, to;
@@ -752,7 +775,7 @@ FUNCTION void NAME(local_response)(const Frame *frame, const Op *op)
 }
 
 /* y = x, y + x or y x; x is one number where `single`. */
-INLINE TARGET void NAME(accumulate)(float *y, const float *x, int64_t count, int single, int is_first, int is_add)
+INLINE void accumulate(float *y, const float *x, int64_t count, int single, int is_first, int is_add)
 {
     if (is_first && !single)
         memcpy(y, x, (size_t)count * sizeof(float));
@@ -768,7 +791,7 @@ INLINE TARGET void NAME(accumulate)(float *y, const float *x, int64_t count, int
 }
 
 /* The sum or the product of sources whose sizes are equal or 1. */
-FUNCTION void NAME(combine)(const Frame *frame, const Op *op)
+static void combine(const Frame *frame, const Op *op)
 {
     const Value *out = output_of(frame, op);
     Part part = part_of(frame, out);
@@ -780,15 +803,15 @@ FUNCTION void NAME(combine)(const Frame *frame, const Op *op)
             int whole = in->height == out->height && in->width == out->width;
             int64_t from = part.row * out->width, count = part.last_row * out->width - from;
             if (whole || pixels_of(in) == 1)
-                NAME(accumulate)(y + from, x + (whole ? from : 0), count, !whole, !s, op->kind == ADD);
+                accumulate(y + from, x + (whole ? from : 0), count, !whole, !s, op->kind == ADD);
             else
                 for (int64_t row = part.row; row < part.last_row; row++)
-                    NAME(accumulate)(y + row * out->width, x + (in->height == 1 ? 0 : row * in->width), out->width,
+                    accumulate(y + row * out->width, x + (in->height == 1 ? 0 : row * in->width), out->width,
                                      in->width == 1, !s, op->kind == ADD);
         }
 }
 
-FUNCTION void NAME(concat)(const Frame *frame, const Op *op)
+static void concat(const Frame *frame, const Op *op)
 {
     const Value *out = output_of(frame, op);
     int64_t done = 0;
@@ -803,7 +826,7 @@ FUNCTION void NAME(concat)(const Frame *frame, const Op *op)
 }
 
 /* Along the channels first, as if both had them last. Of a slice, the output has as many channels for each of its pixels. */
-FUNCTION void NAME(reshape)(const Frame *frame, const Op *op)
+static void reshape(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     int64_t before = pixels_of(in), after = pixels_of(out), channels = channels_of(frame, in), from, to;
@@ -815,7 +838,7 @@ FUNCTION void NAME(reshape)(const Frame *frame, const Op *op)
         y[i % wide * after + i / wide] = x[i % channels * before + i / channels];
 }
 
-FUNCTION void NAME(space_to_depth)(const Frame *frame, const Op *op)
+static void space_to_depth(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     int block = op->integers[0], channels = channels_of(frame, in);
@@ -832,7 +855,7 @@ FUNCTION void NAME(space_to_depth)(const Frame *frame, const Op *op)
 }
 
 /* Zeros around, or, where `pads` is negative, positions taken off. integers: the same before the channels. */
-FUNCTION void NAME(pad)(const Frame *frame, const Op *op)
+static void pad(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     int channels = channels_of(frame, out), least = channels_of(frame, in);
@@ -852,7 +875,7 @@ FUNCTION void NAME(pad)(const Frame *frame, const Op *op)
 }
 
 /* integers: times, the number of parts, and for each its index, its count without one, the number of offsets, these. */
-FUNCTION void NAME(index)(const Frame *frame, const Op *op)
+static void reindex(const Frame *frame, const Op *op)
 {
     const int32_t *part = op->integers + 2;
     int times = op->integers[0], count = 0;
@@ -871,7 +894,7 @@ FUNCTION void NAME(index)(const Frame *frame, const Op *op)
 }
 
 /* bias: what channels that are not in the slice hold, NULL for zero. */
-FUNCTION void NAME(expand)(const Frame *frame, const Op *op)
+static void expand(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     const int32_t *read = index_of(frame, in);
@@ -890,7 +913,7 @@ FUNCTION void NAME(expand)(const Frame *frame, const Op *op)
     }
 }
 
-FUNCTION void NAME(take)(const Frame *frame, const Op *op)
+static void take(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     const int32_t *taken = index_of(frame, out);
@@ -903,7 +926,7 @@ FUNCTION void NAME(take)(const Frame *frame, const Op *op)
 /* --- the whole --- */
 
 /* image: [height][width][channels]. */
-FUNCTION void NAME(take_in)(const Frame *frame, const float *image)
+static void take_in(const Frame *frame, const float *image)
 {
     const Value *in = frame->plan->values + frame->plan->input;
     int64_t pixels = pixels_of(in), from, to;
@@ -914,40 +937,19 @@ FUNCTION void NAME(take_in)(const Frame *frame, const float *image)
             to_[c * pixels + p] = image[p * in->channels + c];
 }
 
-static void (*const NAME(operations)[])(const Frame *, const Op *) = {
-    [CONV] = NAME(conv), [DEPTHWISE] = NAME(depthwise), [DENSE] = NAME(dense), [SCALE] = NAME(scale), [POOL] = NAME(pool),
-    [MEAN] = NAME(mean), [ACTIVATION] = NAME(activation), [LOCAL_RESPONSE] = NAME(local_response), [ADD] = NAME(combine),
-    [MUL] = NAME(combine), [CONCAT] = NAME(concat), [RESHAPE] = NAME(reshape), [SPACE_TO_DEPTH] = NAME(space_to_depth),
-    [PAD] = NAME(pad), [CROP] = NAME(pad), [INDEX] = NAME(index), [EXPAND] = NAME(expand), [TAKE] = NAME(take)};
+static void (*const operations[])(const Frame *, const Op *) = {
+    [CONV] = conv, [DEPTHWISE] = depthwise, [DENSE] = dense, [SCALE] = scale, [POOL] = pool,
+    [MEAN] = mean, [ACTIVATION] = activation, [LOCAL_RESPONSE] = local_response, [ADD] = combine,
+    [MUL] = combine, [CONCAT] = concat, [RESHAPE] = reshape, [SPACE_TO_DEPTH] = space_to_depth,
+    [PAD] = pad, [CROP] = pad, [INDEX] = reindex, [EXPAND] = expand, [TAKE] = take};
 
-FUNCTION void NAME(run)(Frame *frame, const float *image)
+void RUN(Frame *frame, const float *image)
 {
-    NAME(take_in)(frame, image);
+    take_in(frame, image);
     meet(frame);
     for (int i = 0; i < frame->plan->op_count; i++) {
         const Op *op = frame->plan->ops + i;
-        NAME(operations)[op->kind](frame, op);
+        operations[op->kind](frame, op);
         meet(frame);
     }
 }
-
-#undef Vector
-#undef Loose
-#undef Bits
-#undef BLOCK
-#undef FUNCTION
-#undef Tile
-#undef Effect
-#undef FIRST_CACHE
-#undef SECOND_CACHE
-#undef MOST_ROWS
-#undef Job
-#undef AT_ONCE
-#undef MULTIPLY
-#undef MULTIPLIES
-#undef MORE
-#undef MOST
-#undef LIST
-#undef MORE_OF
-#undef MOST_OF
-#undef TABLE

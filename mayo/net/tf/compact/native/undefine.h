@@ -1,5 +1,0 @@
-#undef LANES
-#undef SUMS
-#undef VECTORS
-#undef TARGET
-#undef NAME
