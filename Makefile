@@ -1,5 +1,6 @@
 # make demo   install what runs Mayo, and evaluate the two shipped networks on the shipped test images
 # make test   install what the tests need, and run them all
+# make coverage   the tests, and which lines of mayo/ they run: fewer than the floor in pyproject.toml is a failure
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
 # make test-sanitize  the engine's tests with an engine that looks for memory errors and undefined behaviour
@@ -8,7 +9,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo test test-sanitize lint ready lock
+.PHONY: .venv demo test test-sanitize coverage lint ready lock
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -47,6 +48,9 @@ test-sanitize: .venv/dev.stamp
 	rm -f $(SANITIZED)/$(NATIVE)/*.so
 	cd $(SANITIZED) && MAYO_WERROR=1 MAYO_SANITIZE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
 	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(SANITIZERS) $(abspath $(BIN))/python -m pytest -n 0 $(NATIVE:mayo/%=tests/%)
+
+coverage: .venv/dev.stamp .venv/native.stamp
+	$(BIN)/python -m pytest --cov=mayo --cov-report=term:skip-covered
 
 ready: .venv/dev.stamp .venv/native.stamp
 
