@@ -5,6 +5,9 @@ TensorFlow is quiet, and no test fails because the machine is busy.
 
 import os
 import pathlib
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -95,3 +98,27 @@ def config_of(pictures: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., C
         return config
 
     return make
+
+
+@pytest.fixture
+def my_with(tmp_path: pathlib.Path) -> Callable[[str, str], Callable[..., 'subprocess.CompletedProcess[str]']]:
+    """my_with(file below mayo/, its text): the command line of a copy of the package that has this file more.
+
+    What it gives takes words, and runs in an empty folder.
+    """
+    root, copy, here = pathlib.Path(__file__).parents[1], tmp_path / 'copy', tmp_path / 'here'
+
+    def add(file: str, text: str) -> Callable[..., 'subprocess.CompletedProcess[str]']:
+        shutil.copytree(root / 'mayo', copy / 'mayo', ignore=shutil.ignore_patterns('__pycache__'))
+        assert not (copy / 'mayo' / file).exists()
+        (copy / 'mayo' / file).write_text(text, encoding='utf-8')
+        here.mkdir()
+
+        def run(*words: str) -> 'subprocess.CompletedProcess[str]':
+            command = [sys.executable, '-P', '-m', 'mayo.cli', *words]
+            environment = os.environ | {'PYTHONPATH': str(copy)}
+            return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
+
+        return run
+
+    return add

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Collection, Iterator
 
 from mayo.actions.base import ARTIFACTS, NETWORK, Made, Run, action, put, width
+from mayo.net.tf.engines import of_networks
 from mayo.util.files import find
 from mayo.util.kinds import FRACTION, PATHS, TEXT, choice, each, when, whole
 from mayo.util.settings import Section, Setting
@@ -33,7 +34,7 @@ BENCH = Section(
     ),
     Setting(
         'engines',
-        each(choice('native', 'onnxruntime', 'openvino', 'tensorflow', 'xla')),
+        each(choice(*of_networks())),
         ['tensorflow', 'xla', 'onnxruntime', 'openvino', 'native'],
         'those that are not installed are left out',
     ),

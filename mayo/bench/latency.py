@@ -17,12 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mayo.bench.modes import NETWORKS, Mode, Subject, densities_of, engines_of_networks, macs_of, modes_of
+from mayo.bench.modes import NETWORKS, Mode, Subject, densities_of, macs_of, modes_of
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.bench.worker import Ready, Worker
-from mayo.net import Graph
 from mayo.net.gates import at_density, without_gates
-from mayo.net.tf.engines import Job, Masked, engines
+from mayo.net.graph import Graph
+from mayo.net.tf.engines import Job, Masked, engines, of_networks
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
 from mayo.util.format import percent
@@ -45,7 +45,7 @@ class Plan:
     batch_sizes: Sequence[int] = (1,)
     densities: Sequence[float] = ()
     networks: Sequence[str] = NETWORKS
-    engines: Sequence[str] = field(default_factory=engines_of_networks)
+    engines: Sequence[str] = field(default_factory=of_networks)
     artifacts: Sequence[str] = ()
     rounds: int = 20
     images: int = 16

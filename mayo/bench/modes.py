@@ -16,8 +16,8 @@ import numpy as np
 
 from mayo.estimate import estimate
 from mayo.layers import Shape
-from mayo.net import Graph
 from mayo.net.gates import at_density, gates_of
+from mayo.net.graph import Graph
 from mayo.net.tf.engines import engines, of_file
 
 NETWORKS = ('dense', 'masked', 'compact', 'static')
@@ -46,11 +46,6 @@ class Mode:
     def label(self) -> str:
         """Its name in tables."""
         return f'{pathlib.Path(self.path).name or self.network} {self.engine}'
-
-
-def engines_of_networks() -> tuple[str, ...]:
-    """The engines that run networks, not exported files only."""
-    return tuple(name for name in engines if engines[name].network_file is not None)
 
 
 def modes_of(networks: Sequence[str], names: Sequence[str], artifacts: Sequence[str]) -> list[Mode]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mayo.bench.modes import densities_of
 from mayo.bench.record import Bench, Group, crossover
-from mayo.net import Graph
+from mayo.net.graph import Graph
 from mayo.net.tf.engines import engines
 from mayo.util import picture
 from mayo.util.errors import RunError

@@ -22,7 +22,7 @@ from typing import Any
 
 from mayo.layers import GateParams, Shape, parameters
 from mayo.layers.travel import Active, active_after, reads_all
-from mayo.net import Graph, Node
+from mayo.net.graph import Graph, Node
 from mayo.util.errors import UserError
 
 NUMBER_BYTES = 4  # float32

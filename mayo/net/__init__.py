@@ -1,5 +1,1 @@
-"""Floor 2: a network as a graph of named layers, without TensorFlow."""
-
-from mayo.net.graph import Graph, Node, build_graph
-
-__all__ = ['Graph', 'Node', 'build_graph']
+"""Floor 2: a network as a graph of named layers, without TensorFlow. graph.py has it; importing this alone costs nothing."""

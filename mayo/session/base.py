@@ -19,7 +19,8 @@ from mayo.checkpoint.warm_start import tied, warm_start
 from mayo.config import Config
 from mayo.estimate import shapes
 from mayo.layers import Shape
-from mayo.net import Graph, gates
+from mayo.net import gates
+from mayo.net.graph import Graph
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
 from mayo.session.stored import stored_config

@@ -6,7 +6,7 @@ from typing import Any
 from mayo.config import Config
 from mayo.estimate import shapes
 from mayo.layers import Shape
-from mayo.net import Graph, build_graph
+from mayo.net.graph import Graph, build_graph
 from mayo.util.errors import Problems, UserError
 from mayo.util.kinds import shown, whole
 

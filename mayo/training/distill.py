@@ -21,8 +21,8 @@ import tensorflow as tf
 from mayo.checkpoint import bundle, names
 from mayo.config import Config
 from mayo.estimate import shapes
-from mayo.net import Graph
 from mayo.net.gates import without_gates
+from mayo.net.graph import Graph
 from mayo.net.tf.network import Network
 from mayo.session.base import Session, dtype_policy
 from mayo.session.spec import input_shape, model_graph

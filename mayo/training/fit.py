@@ -26,7 +26,7 @@ from mayo.layers import convolution as layers
 from mayo.layers.functions import keeps_scale
 from mayo.layers.linear import Linear, epsilon_of
 from mayo.layers.travel import Apart, Mixed
-from mayo.net import Graph, Node
+from mayo.net.graph import Graph, Node
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
 from mayo.session.base import Session

@@ -3,11 +3,11 @@
 import pytest
 
 from mayo.bench import Subject
-from mayo.bench.modes import NETWORKS, Mode, densities_of, engines_of_networks, macs_of, modes_of
+from mayo.bench.modes import NETWORKS, Mode, densities_of, macs_of, modes_of
 from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.net.gates import at_density, without_gates
-from mayo.net.tf.engines import engines, of_file
+from mayo.net.tf.engines import engines, of_file, of_networks
 from mayo.util import settings
 
 
@@ -15,13 +15,13 @@ def test_the_settings_allow_the_networks_and_engines_that_there_are() -> None:
     kinds = {key: setting.kind for key, setting in settings.settings().items()}
     running = [name for name in engines if engines[name].compact]
     assert kinds['bench.networks'].expected.endswith(f'one of {", ".join(NETWORKS)}')
-    assert kinds['bench.engines'].expected.endswith(f'one of {", ".join(engines_of_networks())}')
+    assert kinds['bench.engines'].expected.endswith(f'one of {", ".join(of_networks())}')
     assert kinds['system.engine'].expected == f'one of {", ".join(["auto", *running])}'
-    assert set(Config.default().get('bench.engines')) <= set(engines_of_networks())
+    assert set(Config.default().get('bench.engines')) <= set(of_networks())
 
 
 def test_every_network_runs_in_every_engine_but_masked_in_that_of_training() -> None:
-    modes = modes_of(NETWORKS, engines_of_networks(), [])
+    modes = modes_of(NETWORKS, of_networks(), [])
     assert len(modes) == 16
     assert [mode for mode in modes if mode.network == 'masked'] == [Mode('masked', 'tensorflow')]
 
@@ -30,7 +30,7 @@ def test_every_network_runs_in_every_engine_but_masked_in_that_of_training() -> 
 def test_an_artifact_runs_where_its_format_does(path: str, engine: str) -> None:
     assert of_file(path) == engine
     assert engine in engines
-    (mode,) = modes_of([], engines_of_networks(), [path])
+    (mode,) = modes_of([], of_networks(), [path])
     assert mode.label == f'{path.rpartition("/")[2]} {engine}'
 
 

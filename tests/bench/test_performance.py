@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from mayo.actions.checks import problems
-from mayo.bench.modes import NETWORKS, engines_of_networks, modes_of
+from mayo.bench.modes import NETWORKS, modes_of
 from mayo.bench.record import Bench, Group, Sample, Timing, compare
 from mayo.config import Config
+from mayo.net.tf.engines import of_networks
 
 PATH = pathlib.Path(__file__).resolve().parents[2] / 'benchmarks' / 'performance.py'
 MACS = {'dense': 1000, 'masked': 1100, 'compact': 400, 'static': 250}
@@ -29,8 +30,7 @@ def script() -> Any:
 
 def figures(run: Any) -> Any:
     samples = [
-        Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1))
-        for mode in modes_of(NETWORKS, engines_of_networks(), [])
+        Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1)) for mode in modes_of(NETWORKS, of_networks(), [])
     ]
     groups = tuple(Group(run.batch_size, density, 1000, compare(samples, MACS, run.batch_size)) for density in run.densities)
     found = Bench(run.name.partition('-')[0], (32, 32, 3), 'random weights', 2, groups, ('a note',))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mayo.estimate import estimate, shapes
 from mayo.layers import Shape
-from mayo.net import build_graph
+from mayo.net.graph import build_graph
 from mayo.util.errors import UserError
 
 BN = 'keras.layers.BatchNormalization'

@@ -10,7 +10,7 @@ from mayo.config.names import Spec
 from mayo.layers.activation import Identity
 from mayo.layers.arrange import Pad
 from mayo.layers.convolution import Convolution
-from mayo.net import Graph, Node, build_graph
+from mayo.net.graph import Graph, Node, build_graph
 from mayo.util.errors import UserError
 
 LAYER = {'type': 'identity'}

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mayo.layers import Shape
-from mayo.net import build_graph
+from mayo.net.graph import build_graph
 from mayo.net.tf.network import Network
 
 NORM = {'normalizer_fn': 'keras.layers.BatchNormalization'}

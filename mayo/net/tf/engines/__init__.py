@@ -7,9 +7,9 @@ the names of the engines are part of the settings; what takes time to import, th
 import importlib
 import pkgutil
 
-from mayo.net.tf.engines.base import Engine, Job, Loaded, Masked, engines, of_file
+from mayo.net.tf.engines.base import Engine, Job, Loaded, Masked, engines, of_file, of_networks
 
-__all__ = ['Engine', 'Job', 'Loaded', 'Masked', 'engines', 'of_file']
+__all__ = ['Engine', 'Job', 'Loaded', 'Masked', 'engines', 'of_file', 'of_networks']
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f'{__name__}.{_module.name}')

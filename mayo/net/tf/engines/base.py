@@ -111,6 +111,11 @@ class Engine:
 engines: Registry[Engine] = Registry('engine')
 
 
+def of_networks() -> tuple[str, ...]:
+    """The engines that run networks, not exported files only."""
+    return tuple(name for name in engines if engines[name].network_file is not None)
+
+
 def of_file(path: str) -> str:
     """The engine that runs an exported file or folder; TensorFlow tells what is wrong with any other.
 
