@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
 
 def targets_of(script: str) -> Iterator[str]:
     """The targets that `make` is called with."""
-    for words in re.findall(r'^\s*make\b(.*)$', script, re.MULTILINE):
+    for words in re.findall(r'^\s*(?:\w+=\S+ )*make\b(.*)$', script, re.MULTILINE):
         yield from (word for word in words.split() if not word.startswith('-') and '=' not in word)
 
 
