@@ -50,7 +50,7 @@ def test_the_keys_that_do_nothing_and_why() -> None:
     section = PAGE.partition('## Keys that do nothing')[2].partition('\n## ')[0]
     lines = re.findall(r'^\| (`.*?) \| (.*?) \|$', section, re.MULTILINE)
     assert {key: why for keys, why in lines for key in re.findall('`([^`]*)`', keys)} == dict(IGNORED)
-    assert all(map(is_layer_key, ('overrider', 'overriders', 'weights_overrider', 'activation_overriders')))
+    assert all(map(is_layer_key, ('overrider', 'weights_overrider', 'activation_overrider')))
 
 
 def test_the_spellings_of_layers_and_gates() -> None:

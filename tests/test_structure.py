@@ -15,6 +15,7 @@ FLOORS = {
     'layers': 2,
     'net': 2,
     'estimate': 2,
+    'override': 2,
     'net.tf': 3,
     'data': 3,
     'checkpoint': 3,
@@ -29,7 +30,15 @@ FLOORS = {
     'cli': 7,
 }
 DESCRIPTION = ('layers', 'net', 'estimate')  # on floor 2: what layers are, their graph, what it costs
-NETWORK = ('net.tf.objects', 'net.tf.gate', 'net.tf.layer', 'net.tf.network', 'net.tf.compact', 'net.tf.engines')
+NETWORK = (
+    'net.tf.objects',
+    'net.tf.gate',
+    'net.tf.layer',
+    'net.tf.override',
+    'net.tf.network',
+    'net.tf.compact',
+    'net.tf.engines',
+)
 HEAVY = {'tensorflow', 'keras'}
 CONFIG_READERS = {'config', 'session', 'training', 'actions', 'cli'}
 

@@ -12,6 +12,7 @@ from mayo.actions.base import Action, Run, action, actions
 ORDER = (
     *('ls', 'config', 'check', 'prepare', 'info', 'train', 'anneal', 'eval', 'eval-all', 'predict', 'slim', 'bench'),
     *('export', 'plot', 'import-weights', 'mean', 'search', 'reset-num-epochs', 'save'),
+    *('overriders-update', 'overriders-reset', 'overriders-assign', 'overriders-dump'),
 )
 
 _NO_VERBS = ('base', 'checks')

@@ -130,6 +130,11 @@ class Run:
         self._session = session
 
     @property
+    def earlier_session(self) -> 'Session | None':
+        """The session that an earlier action has used, if the configuration is still the same."""
+        return self._session
+
+    @property
     def session(self) -> 'Session':
         """The network, data and checkpoint of the configuration; the first use starts TensorFlow."""
         self.start_tensorflow()

@@ -23,5 +23,5 @@ def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
 
 @action('config', needs=(), reads=(), loads=False, makes=(), settings=(CONFIG,), check=check)
 def act(run: Run) -> None:
-    """Print the configuration (config.origin=true: and its origins)."""
+    """Print the configuration (config.origin=true: with origins)."""
     print(run.config.to_yaml(origin=run.config.get('config.origin')), end='')

@@ -9,7 +9,7 @@ EVAL = Section('eval', 'where results go', Setting('path', TEXT, None, 'CSV file
 
 @action('eval-all', needs=VALIDATION, reads=('validate',), loads=False, makes=(), settings=(EVAL,))
 def act(run: Run) -> None:
-    """Evaluate every checkpoint of the model and dataset into a CSV."""
+    """Evaluate each checkpoint of the model and dataset into a CSV."""
     session = run.session
     from mayo.session.evaluate import evaluate_all
 

@@ -3,6 +3,7 @@
 ./my MODEL.yaml DATASET.yaml info
 """
 
+import dataclasses
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from mayo.util.settings import Section, Setting
 if typing.TYPE_CHECKING:
     from mayo.config import Config
     from mayo.estimate.table import Info
+    from mayo.override.table import Row
 
 INFO = Section(
     'info',
@@ -27,9 +29,25 @@ INFO = Section(
 def act(run: Run) -> None:
     """Layers table: shapes, parameters, MACs, densities, memory."""
     from mayo.estimate.table import render
+    from mayo.override import table
 
+    form, rows = run.config.get('info.format'), overridden(run)
     record = info(run.config, run.evaluation.counts if run.evaluation else None)
-    put(render(record, run.config.get('info.format'), width()), run.config.get('info.path'))
+    record = dataclasses.replace(record, overriders=tuple(table.as_data(rows)))
+    text = render(record, form, width())
+    put(f'{text}\n\n{table.render(rows)}' if rows and form == 'table' else text, run.config.get('info.path'))
+
+
+def overridden(run: Run) -> 'list[Row]':
+    """What overriders do: as the network of an earlier action has them, else as the configuration says."""
+    if run.earlier_session is not None:
+        from mayo.session import overriders
+
+        return overriders.rows(run.earlier_session)
+    from mayo.session import overridden
+    from mayo.session.spec import input_shape, model_graph
+
+    return overridden.rows(model_graph(run.config), input_shape(run.config))
 
 
 def info(config: 'Config', counts: Mapping[str, Any] | None = None) -> 'Info':

@@ -60,7 +60,7 @@ def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
     unasked='nothing',
 )
 def act(run: Run) -> None:
-    """Densities for each layer, by target MACs or accuracy, as YAML."""
+    """Densities of each layer, by target MACs or accuracy, as YAML."""
     session = run.session
     from mayo.search import Goal
     from mayo.search.command import Wanted, searched

@@ -4,10 +4,12 @@ MODEL/LAYER/weights      convolutions and fully connected layers; biases and dep
 MODEL/MODULE/LAYER/...   a layer in a module
 MODEL/LAYER/BatchNorm/{gamma,beta,moving_mean,moving_variance}
 MODEL/LAYER/gate/{weights,biases,shift}                    the gate's phi, rho and b
+MODEL/LAYER/weights/CLASS.PARAMETER                        the state of an overrider of the weights
 imgs_seen, mayo/...                                        not of the network
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +22,32 @@ COUNTS = (IMAGES_SEEN, 'global_step')  # of what training saw; the second is Ten
 CONFIG = 'mayo/config'
 TRAINING = 'mayo/training/'
 _MASK = '.mask'
+_QUANTIZED = 'IncrementalQuantizer.mask'  # which weights are quantized, not which are there
+_STATE = re.compile(r'(.*/)?[A-Z]\w*\.\w+')
 
 
 @dataclass(frozen=True)
 class Match:
-    """What became of a file's tensors: names loaded, missing in it, unused, and with another shape (its, ours)."""
+    """What became of a file's tensors: names loaded, missing in it, unused, and with another shape (its, ours).
+
+    fresh: states of overriders that the file lacks, which stay as the configuration has them.
+    """
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
     differing: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    fresh: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shapes = [f'{name} is {list(theirs)} in the file, {list(ours)} in the network' for name, theirs, ours in self.differing]
-        parts = {'missing in the file': self.missing, 'unused in the file': self.unused, 'of another shape': shapes}
+        overridden = sorted({name.rpartition('/')[0] for name in self.fresh})
+        parts = {
+            'overriders start as configured': overridden,
+            'missing in the file': self.missing,
+            'unused in the file': self.unused,
+            'of another shape': shapes,
+        }
         return '\n'.join(f'  {len(items)} {what}: {_some(items)}' for what, items in parts.items() if items)
 
 
@@ -46,18 +60,28 @@ def prefixed(model: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     return {f'{model}/{name}': variable for name, variable in variables.items()}
 
 
-def adapt(tensors: Mapping[str, np.ndarray], where: str = 'checkpoint') -> dict[str, np.ndarray]:
+def is_state(name: str) -> bool:
+    """Whether a tensor is part of the state of an overrider.
+
+    >>> is_state('lenet5/conv0/weights/DynamicNetworkSurgeryPruner.mask'), is_state('lenet5/conv0/weights')
+    (True, False)
+    """
+    return _STATE.fullmatch(name) is not None
+
+
+def adapt(tensors: Mapping[str, np.ndarray], where: str = 'checkpoint', kept: Container[str] = ()) -> dict[str, np.ndarray]:
     """`tensors` of a file as a network has them: pruning masks multiplied into their weights.
 
-    The original Mayo stored the mask of `LAYER/weights` beside it, as `LAYER/weights/DynamicNetworkSurgeryPruner.mask`.
+    The mask of `LAYER/weights` is stored beside it, as `LAYER/weights/DynamicNetworkSurgeryPruner.mask`.
+    kept: the names that the network has itself, whose masks stay as they are, for its overriders.
     UserError: a mask of another shape than its weights.
     """
     tensors = dict(tensors)
-    for name in [name for name in tensors if name.endswith(_MASK)]:
+    for name in [name for name in tensors if name.endswith(_MASK) and name not in kept and not name.endswith(_QUANTIZED)]:
         weights = name.rpartition('/')[0]
         if weights in tensors:
             mask = tensors.pop(name)
-            if mask.shape != tensors[weights].shape:
+            if not mask.shape or mask.shape != tensors[weights].shape[-mask.ndim :]:
                 raise UserError(
                     f'{where}: {name} is {list(mask.shape)}, but the weights that it prunes are {list(tensors[weights].shape)}.'
                 )
@@ -77,9 +101,10 @@ def match(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Ma
     unused = [name for name in tensors if name not in variables and name not in COUNTS and not name.startswith('mayo/')]
     return Match(
         loaded=tuple(name for name in both if name not in wrong),
-        missing=tuple(name for name in variables if name not in tensors),
+        missing=tuple(name for name in variables if name not in tensors and not is_state(name)),
         unused=tuple(sorted(unused)),
         differing=tuple(differing),
+        fresh=tuple(name for name in variables if name not in tensors and is_state(name)),
     )
 
 
@@ -98,7 +123,8 @@ def load_into(
     """Assign every tensor to the variable of its name.
 
     strict: a variable that the file lacks or has in another shape is an error, except where `optional(name)`;
-    otherwise it keeps its value. A file that shares nothing with the network is always an error.
+    otherwise it keeps its value, as does the state of an overrider that the file lacks. A file that shares nothing with the
+    network is always an error.
     """
     result = match(variables, tensors)
     needed = [name for name in (*result.missing, *(name for name, _, _ in result.differing)) if not optional(name)]

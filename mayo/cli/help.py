@@ -36,5 +36,6 @@ def program() -> str:
 
 def screen(actions: Registry[Action]) -> str:
     """The text of `--help`: at most 40 lines of 80 columns."""
-    lines = (f'  {name:<17}{actions[name].line}' for name in actions)
+    width = max(map(len, actions)) + 1
+    lines = (f'  {name:<{width}}{actions[name].line}' for name in actions)
     return _SCREEN.format(my=program(), actions='\n'.join(lines))

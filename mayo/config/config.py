@@ -169,9 +169,8 @@ class Config:
 
     def ignored(self) -> list[Ignored]:
         """The keys of the original Mayo that have a place in its files and do nothing here."""
-        layers, _ = self._resolver.find(('model', 'layers')) if 'model.layers' in self else (Map(_DEFAULTS, {}), ())
         beside = [key for key in self._strange() if isinstance(key, Ignored)]
-        return [*beside, *dialect.overriders(layers).values(), *dict.fromkeys(self._left_out)]
+        return [*beside, *dict.fromkeys(self._left_out)]
 
     def _strange(self) -> list[Unknown | Ignored]:
         found: list[Unknown | Ignored] = []

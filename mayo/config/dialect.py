@@ -2,7 +2,7 @@
 
     dataset.preprocess.shape      ->  dataset.task.preprocess.shape, wherever it is set and wherever $(...) names it
     system.batch_size_per_gpu     ->  system.batch_size
-    system.pdb, weights_overrider     do nothing, told once by a warning
+    system.pdb                    ->  does nothing, told once by a warning
 
 docs/mayo.md is the page about it. Names of objects, such as tensorflow.nn.relu, are in old_names.py.
 """
@@ -53,14 +53,13 @@ IGNORED: Mapping[str, str] = {
     'system.max_num_threads': 'system.threads says how many threads run',
     'system.profile': 'no profile is written',
     'system.log.*': 'the log goes to standard error, a line a message',
-    'model.*overrider*': 'no quantization or pruning while it runs',
-    'train.*overrider*': 'no quantization or pruning while it runs',
-    'system.*overrider*': 'no quantization or pruning while it runs',
-    'overrider*': 'no quantization or pruning while it runs',
+    'train.*overrider*': 'overriders belong to layers',
+    'system.*overrider*': 'overriders belong to layers',
+    'overrider*': 'overriders belong to layers',
 }
 SAVED = 'system.checkpoint.save'
 LOADED = 'system.checkpoint.load'
-_OF_LAYER = re.compile(r'(\w+_)?overriders?')
+_OF_LAYER = re.compile(r'(\w+_)?overrider')
 _PREPROCESS = ('dataset', 'task', 'preprocess')
 _TYPE = ('dataset', 'task', 'type')
 _OLD_TYPE = 'mayo.task.image.Classify'
@@ -87,9 +86,9 @@ def warning(ignored: Iterable[Ignored]) -> str:
 
 
 def is_layer_key(key: str) -> bool:
-    """Whether a key of a layer is about overriders: it quantized or pruned the layer's weights, biases or results.
+    """Whether a key of a layer says what overrides it: mayo/override/parse.py.
 
-    >>> is_layer_key('weights_overrider'), is_layer_key('overriders'), is_layer_key('weights_override')
+    >>> is_layer_key('weights_overrider'), is_layer_key('overrider'), is_layer_key('weights_override')
     (True, True, False)
     """
     return _OF_LAYER.fullmatch(key) is not None
@@ -142,18 +141,6 @@ def translated(tree: Map) -> tuple[Map, list[Ignored]]:
     tree = _changed(tree, split_key(LOADED), _loaded)
     left: list[Ignored] = []
     return _changed(tree, split_key(SAVED), lambda node: _saved(node, left)), left
-
-
-def overriders(node: Node, found: dict[str, Ignored] | None = None) -> dict[str, Ignored]:
-    """The keys of layers in `node` that do nothing, each once, with where it is set first."""
-    found = {} if found is None else found
-    if isinstance(node, Map):
-        for key, child in node.items.items():
-            if is_layer_key(key):
-                found.setdefault(key, Ignored(key, str(child.origin), IGNORED['model.*overrider*']))
-            else:
-                overriders(child, found)
-    return found
 
 
 # ---- moving and changing values in a tree

@@ -6,7 +6,22 @@
 import re
 from typing import Any
 
-from mayo.util.kinds import ABOVE_ZERO, AMOUNT, BELOW_ONE, FLAG, FRACTION, NAME, PATHS, TEXT, Kind, choice, each, when, whole
+from mayo.util.kinds import (
+    ABOVE_ZERO,
+    AMOUNT,
+    BELOW_ONE,
+    FLAG,
+    FRACTION,
+    MAPPING,
+    NAME,
+    PATHS,
+    TEXT,
+    Kind,
+    choice,
+    each,
+    when,
+    whole,
+)
 from mayo.util.settings import Section, Setting, declare
 
 
@@ -33,6 +48,7 @@ declare(
         Setting('graph', None, None, '{from: input, with: [conv0, ...], to: output}, or a list of those'),
         Setting('inputs', None, ['input'], 'the names in `graph` that images come in by'),
         Setting('outputs', None, ['output'], 'and those of the results'),
+        Setting('overrider', MAPPING, {}, 'of every layer with weights that has none of its own: docs/overriders.md'),
         Setting('bn', FLAG, None, 'true: with batch norm, in models that can do without, such as vgg16'),
         remedy=_NAME_A_MODEL,
         changes_session=True,
@@ -234,6 +250,7 @@ ORDER = [
     'import',
     'mean',
     'search',
+    'dump',
     'config',
     'system',
 ]

@@ -28,6 +28,7 @@ class Info:
     input_shape: Shape
     layers: tuple[Cost, ...]
     images: int  # over which `eval` measured the densities; 0: taken from the configuration
+    overriders: tuple[Mapping[str, Any], ...] = ()  # what overrides what, as mayo.override.table tells
 
     @property
     def total(self) -> dict[str, int]:
@@ -59,6 +60,7 @@ def as_data(record: Info) -> dict[str, Any]:
         'images': record.images,
         'total': record.total,
         'layers': layers,
+        **({'overriders': list(record.overriders)} if record.overriders else {}),
     }
 
 

@@ -13,9 +13,10 @@ inside it stands for one of its `kwargs`, which have a default there and a value
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from mayo.config.dialect import is_layer_key
 from mayo.layers import Layer, read_layer
 from mayo.net.plan import Plan
 from mayo.net.scope import Ref, Scope
@@ -30,6 +31,7 @@ class Node:
 
     type: as YAML calls it. params: the layer, with its keys. where: the file and line, or the word, that set it.
     inputs: the names of the nodes, or of the graph's inputs, whose values it takes, in order.
+    overriders: what YAML says of them, by key, `overrider` or X_overrider.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Node:
     params: Layer
     inputs: tuple[str, ...]
     where: str = ''
+    overriders: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return f'{self.where}: {self.name}' if self.where else self.name
@@ -119,4 +122,5 @@ def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope) -> Node:
         return plan.say(f'{placed.key}.{key}' if key else placed.key)
 
     layer = read_layer(placed.type, placed.params, place_of)
-    return Node(ref.name, placed.type, layer, inputs, plan.where(placed.key))
+    overriders = {key: value for key, value in placed.params.items() if is_layer_key(key)}
+    return Node(ref.name, placed.type, layer, inputs, plan.where(placed.key), overriders)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mayo.config.arith import ARGUMENT, Deferred
-from mayo.config.dialect import is_layer_key
 from mayo.util.errors import UserError, did_you_mean
 
 ENTRY_KEYS = ('from', 'with', 'to')
@@ -79,7 +78,7 @@ def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], w
         raise UserError(f'{where}.kwargs is {brief(kwargs)}, expected a mapping of names and defaults.')
     known = [*MODULE_KEYS, *kwargs]
     for name in without_scratch(params):
-        if name not in known and not is_layer_key(name):
+        if name not in known:
             hint = did_you_mean(name, known) or f'; known: {", ".join(known)}.'
             raise UserError(f'{where}: unknown key `{name}`{hint}')
     for name in ('layers', 'graph'):

@@ -136,7 +136,7 @@ class Session:
 
     def load_from(self, prefix: pathlib.Path) -> None:
         """Load the bundle `prefix`, giving gates that it lacks their warm start."""
-        self.load_tensors(names.adapt(bundle.read(prefix), shown(prefix)), shown(prefix))
+        self.load_tensors(names.adapt(bundle.read(prefix), shown(prefix), kept=self.named()), shown(prefix))
 
     def load_tensors(self, tensors: Mapping[str, np.ndarray], where: str) -> None:
         """Load tensors by their names, those of `where`, with the warm start of gates that are not among them.

@@ -1,16 +1,22 @@
 """From configuration to the network's description: its graph, its input shape, and what is wrong with either."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mayo.config import Config
 from mayo.estimate import shapes
 from mayo.layers import Shape
-from mayo.net.graph import Graph, build_graph
+from mayo.layers.linear import Linear
+from mayo.net.graph import Graph, Node, build_graph
+from mayo.override import of_layer
+from mayo.override.parse import GRADIENT, KEY, VARIABLES
 from mayo.util.errors import Problems, UserError
 from mayo.util.kinds import shown, whole
 
 CLASSES = 'dataset.task.num_classes'
+OVERRIDER = 'model.overrider'
 SHAPE = 'dataset.task.preprocess.shape'
 NETWORK = 'the network'
 _LAYER = re.compile(r'(?:\.layers\.(?:[^.:\s\\]|\\.)+)+')  # .layers.conv0, .layers.fire.layers.squeeze
@@ -25,7 +31,8 @@ def model_graph(config: Config) -> Graph:
     graph = config.require('model.graph', by=NETWORK)
     inputs, outputs = (_names(config, f'model.{key}') for key in ('inputs', 'outputs'))
     try:
-        return build_graph(layers, graph, inputs=inputs, outputs=outputs, where=config.origin)
+        built = build_graph(layers, graph, inputs=inputs, outputs=outputs, where=config.origin)
+        return _overridden(built, config.get(OVERRIDER, None))
     except UserError as error:
         problems = Problems()
         with problems.collecting():
@@ -54,10 +61,52 @@ def model_problems(config: Config) -> list[str]:
         graph = model_graph(config)
     with problems.collecting():
         shape = input_shape(config)
+    if graph:
+        problems += _overriders(config, graph)
     if graph and shape:
         with problems.collecting():
             shapes(graph, shape)
     return [line for problem in problems for line in problem.splitlines()]
+
+
+def _overridden(graph: Graph, overrider: Any) -> Graph:
+    """The graph with what `model.overrider` says in each layer with weights that says nothing of overriders itself."""
+    if not isinstance(overrider, Mapping) or not overrider:
+        return graph
+    nodes = (
+        node
+        if node.overriders or not isinstance(node.params, Linear)
+        else replace(node, overriders={KEY: _own(node, overrider)})
+        for node in graph
+    )
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _own(node: Node, overrider: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `model.overrider` is about variables that the layer has; all else stays, to be checked."""
+    lacking = set(VARIABLES) - {tensor.name for tensor in node.params.tensors(1)}
+
+    def kept(targets: Any) -> Any:
+        return {key: value for key, value in targets.items() if key not in lacking} if isinstance(targets, Mapping) else targets
+
+    return {key: kept(value) if key == GRADIENT else value for key, value in kept(overrider).items()}
+
+
+def _overriders(config: Config, graph: Graph) -> list[str]:
+    """What is wrong with `model.overrider` and those of layers; the same in several layers once."""
+    places: list[tuple[str, Mapping[str, Any]]] = [(f'{config.origin(OVERRIDER)}: model', {KEY: config.get(OVERRIDER, None)})]
+    places += [(str(node), node.overriders) for node in graph]
+    alike: dict[str, list[str]] = {}
+    for place, settings in places:
+        try:
+            of_layer(settings, place)
+        except UserError as error:
+            alike.setdefault(str(error).removeprefix(place), []).append(place)
+    of_all = places[0][0]
+    return [
+        same[0] + rest + (f' Likewise in {len(same) - 1} more layers.' if same[1:] and same[0] != of_all else '')
+        for rest, same in alike.items()
+    ]
 
 
 def _together(lines: list[str]) -> list[str]:

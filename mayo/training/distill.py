@@ -81,7 +81,8 @@ def _network(session: Session, prefix: pathlib.Path) -> Network:
     with session.strategy.scope(), dtype_policy(session.config.get('system.precision')):
         network = Network(graph, shape, name)
     try:
-        names.load_into(names.prefixed(name, network.named_variables()), names.adapt(bundle.read(prefix)), where=shown(prefix))
+        variables = names.prefixed(name, network.named_variables())
+        names.load_into(variables, names.adapt(bundle.read(prefix), kept=variables), where=shown(prefix))
     except UserError as error:
         _refuse(session, prefix, [str(error)])
     _log.info('the teacher is %s', shown(prefix))

@@ -106,6 +106,18 @@ def whole(least: int | None = None) -> Kind:
     return Kind('a whole number' if least is None else f'a whole number from {least} up', read)
 
 
+def whole_between(least: int, most: int) -> Kind:
+    """A whole number from `least` to `most`."""
+
+    def read(value: Any) -> int:
+        checked = whole(least).read(value)
+        if checked > most:
+            raise ValueError
+        return int(checked)
+
+    return Kind(f'a whole number from {least} to {most}', read)
+
+
 def choice(*names: str) -> Kind:
     """One of `names`."""
     return Kind(f'one of {", ".join(names)}', when('', lambda value: isinstance(value, str) and value in names).read, names)

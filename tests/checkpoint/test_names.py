@@ -89,5 +89,33 @@ def test_a_pruning_mask_of_another_shape_than_its_weights_is_said() -> None:
         names.adapt({'c/weights': np.ones((2, 3)), 'c/weights/P.mask': np.ones(2, bool)}, 'old')
 
 
+def test_a_mask_of_whole_kernels_multiplies_them() -> None:
+    weights, mask = np.arange(1.0, 9.0).reshape(2, 1, 2, 2), np.array([[True, False], [False, True]])
+    tensors = names.adapt({'c/weights': weights, 'c/weights/FilterPruner.mask': mask})
+    assert tensors['c/weights'].tolist() == (weights * mask).tolist()
+
+
+def test_masks_that_the_network_has_itself_stay_as_they_are() -> None:
+    mask = 'c/weights/DynamicNetworkSurgeryPruner.mask'
+    tensors = {'c/weights': np.ones(2), mask: np.array([True, False])}
+    assert names.adapt(tensors, kept=[mask]).keys() == tensors.keys()
+    assert names.adapt(tensors, kept=[mask])['c/weights'].tolist() == [1, 1]
+
+
+def test_what_is_quantized_by_and_by_is_no_pruning_mask() -> None:
+    tensors = {'c/weights': np.ones(2), 'c/weights/IncrementalQuantizer.mask': np.array([True, False])}
+    assert names.adapt(tensors)['c/weights'].tolist() == [1, 1]
+
+
+def test_the_state_of_an_overrider_may_be_lacking_but_not_of_another_shape() -> None:
+    state = 'n/c/weights/MeanStdPruner.mask'
+    variables = {'n/c/weights': tf.Variable([0.0]), state: tf.Variable([True, False])}
+    match = names.load_into(variables, {'n/c/weights': np.ones(1, np.float32)})
+    assert (match.missing, match.fresh) == ((), (state,))
+    assert str(match) == '  1 overriders start as configured: n/c/weights'
+    with pytest.raises(UserError, match=r'MeanStdPruner\.mask is \[3\] in the file, \[2\] in the network'):
+        names.load_into(variables, {'n/c/weights': np.ones(1, np.float32), state: np.ones(3, bool)})
+
+
 def test_a_pruning_mask_without_weights_stays_to_be_listed() -> None:
     assert list(names.adapt({'c/weights/P.mask': np.ones(2, bool)})) == ['c/weights/P.mask']

@@ -204,26 +204,12 @@ def test_a_reference_to_an_old_key_that_nothing_sets_finds_what_it_stands_for(ke
     assert config.get('_x') == 8
 
 
-def test_overriders_of_layers_are_named_once_where_they_are_first() -> None:
-    config = configuration(
-        'model.layers:\n'
-        '    _c: &c {type: x, weights_overrider: {type: y}}\n'
-        '    a: {<<: *c, biases_overriders: [z]}\n'
-        '    m: {type: module, layers: {b: *c}, overriders: null}\n'
-    )
-    assert [(key.key, key.origin) for key in config.ignored()] == [
-        ('weights_overrider', '1.yaml:2'),
-        ('biases_overriders', '1.yaml:3'),
-        ('overriders', '1.yaml:4'),
-    ]
-
-
 def test_one_warning_names_all_by_file() -> None:
-    texts = 'system: {pdb: {use: true}, num_gpus: 2}', 'model.layers.a: {overrider: 1}'
+    texts = 'system: {pdb: {use: true}, num_gpus: 2}', 'train.overrider: 1'
     config = configuration(*texts, words=['system.use_pdb=1'])
     assert warning(config.ignored()) == (
         'these keys of the original Mayo do nothing here; docs/mayo.md says why:\n'
-        '    1.yaml: system.pdb, system.num_gpus\n    command line: system.use_pdb\n    2.yaml: overrider'
+        '    2.yaml: train.overrider\n    1.yaml: system.pdb, system.num_gpus\n    command line: system.use_pdb'
     )
 
 

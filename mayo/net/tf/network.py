@@ -5,10 +5,14 @@
 Under a mixed precision policy the layers compute in 16 bits; from the last layer with weights on, in float32.
 """
 
-from collections.abc import Mapping
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mayo.layers import Shape
@@ -18,7 +22,11 @@ from mayo.net.tf.gate.base import GateStats
 from mayo.net.tf.gate.threshold import Threshold, best_loser_of_all
 from mayo.net.tf.layer import Dims, Site, build
 from mayo.net.tf.layer.conv import GatedConvolution
+from mayo.net.tf.override import Overriding
 from mayo.net.tf.variables import named_variables
+from mayo.override import of_layer
+
+_log = logging.getLogger(__name__)
 
 
 class Network(keras.Model):
@@ -28,7 +36,12 @@ class Network(keras.Model):
         super().__init__(name=name)
         self.graph = graph
         self.threshold = _network_threshold(graph)
+        self.overriding: dict[str, Overriding] = {}
         self.node_layers = self._layers_of(graph, (None, *input_shape.dims), seed)
+        self.overrider_state = {
+            f'{name}/{part}': variable for name, own in self.overriding.items() for part, variable in own.named_state().items()
+        }
+        self._tell_absent()
         self.built = True
 
     def _layers_of(self, graph: Graph, input_dims: Dims, seed: int) -> dict[str, keras.layers.Layer]:
@@ -43,10 +56,23 @@ class Network(keras.Model):
             layer.build(source)
             layer.trainable = node.params.trains
             layers[node.name] = layer
-            return layer.compute_output_shape(source)
+            made = layer.compute_output_shape(source)
+            if chains := of_layer(node.overriders, str(node)):
+                self.overriding[node.name] = Overriding(layer, chains, made, str(node))
+            return made
 
         graph.walk(dict.fromkeys(graph.inputs, input_dims), visit)
         return layers
+
+    def _tell_absent(self) -> None:
+        """Tell, all at once, which overriders have nothing to override."""
+        layers: dict[str, list[str]] = {}
+        for name, own in self.overriding.items():
+            for target in own.absent:
+                layers.setdefault(target, []).append(name)
+        if layers:
+            said = '; '.join(f'{target} of {", ".join(names)}' for target, names in layers.items())
+            _log.warning('there is nothing that these overriders could override: %s', said)
 
     def call(
         self, images: tf.Tensor, training: bool = False, keeps: Mapping[str, tf.Tensor] | None = None
@@ -76,7 +102,9 @@ class Network(keras.Model):
         def visit(node: Node, sources: list[tf.Tensor]) -> tf.Tensor:
             layer = self.node_layers[node.name]
             more = {'keep': keeps[node.name]} if node.name in keeps else {}
-            outputs = layer(sources[0] if len(sources) == 1 else sources, training=training, **more)
+            overriding = self.overriding.get(node.name)
+            run = layer if overriding is None else functools.partial(overriding.run, layer)
+            outputs = run(sources[0] if len(sources) == 1 else sources, training=training, **more)
             if isinstance(layer, GatedConvolution):
                 outputs, stats[node.name] = outputs
             return outputs
@@ -95,7 +123,28 @@ class Network(keras.Model):
             named.update(named_variables(layer, name))
         if self.threshold is not None:
             named.update(named_variables(self.threshold, 'gate'))
-        return named
+        return named | self.overrider_state
+
+    def effective_weights(self) -> dict[str, np.ndarray[Any, Any]]:
+        """What the layers compute with, by the names of `named_variables`: overridden where an overrider is."""
+        values = {name: variable.numpy() for name, variable in self.named_variables().items()}
+        for layer, own in self.overriding.items():
+            values |= {f'{layer}/{name}': own.overridden(name).numpy() for name in own.variables_of}
+        return values
+
+    def update_overriders(self, run: Callable[[], Any]) -> None:
+        """Update the states of all overriders: of variables from their values, of the rest from what they see while `run` runs.
+
+        run: a run of this network on a batch, and of its gradients, which is called only if something waits for it.
+        """
+        rivals = tuple(rival for own in self.overriding.values() if (rival := own.rival()) is not None)
+        for own in self.overriding.values():
+            own.update(rivals)
+        if any(own.needs_a_batch() for own in self.overriding.values()):
+            with contextlib.ExitStack() as stack:
+                for own in self.overriding.values():
+                    stack.enter_context(own.learning(rivals))
+                run()
 
     def random_variables(self) -> dict[str, keras.Variable]:
         """The states of the random generators (dropout's) by layer name: with them a resumed run draws what it would have."""
@@ -107,9 +156,12 @@ class Network(keras.Model):
         }
 
     def regularization(self, stats: dict[str, GateStats]) -> tf.Tensor:
-        """What the loss adds to the cross entropy: weight regularizers and the gates' penalties."""
-        terms = [variable.regularizer(variable) for variable in self.trainable_variables if variable.regularizer]
+        """What the loss adds to the cross entropy: weight regularizers, the gates' penalties and the overriders'."""
+        without = {id(variable) for own in self.overriding.values() for variable in own.unregularized()}
+        trained = [variable for variable in self.trainable_variables if id(variable) not in without]
+        terms = [variable.regularizer(variable) for variable in trained if variable.regularizer]
         terms += [stat.penalty for stat in stats.values()]
+        terms += [term for own in self.overriding.values() for term in own.penalties()]
         return tf.add_n([tf.cast(term, tf.float32) for term in terms]) if terms else tf.zeros(())
 
 

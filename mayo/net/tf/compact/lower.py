@@ -5,7 +5,7 @@ how channels travel through a layer (mayo.layers.travel) says whether it passes 
 needed, the slice is expanded first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,15 @@ from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.compact.lowering import Lowering, rules
 from mayo.net.tf.compact.program import Program
+from mayo.override import of_layer
+from mayo.override.parse import ACTIVATION, GRADIENT
 
 BATCH_NORM = 'keras.layers.BatchNormalization'
 
 
 def lower(network: Any, input_shape: Shape) -> Program:
     """The program of `network` (mayo.net.tf.network.Network) with the weights it has now."""
-    weights = {name: np.asarray(variable, np.float32) for name, variable in network.named_variables().items()}
+    weights = {name: np.asarray(value, np.float32) for name, value in network.effective_weights().items()}
     return lower_graph(network.graph, input_shape, weights)
 
 
@@ -51,6 +53,7 @@ def _reasons(node: Node) -> list[str]:
         reasons.append(f'compact execution knows no layer of type `{node.type}`.')
     if isinstance(layer, Linear) and layer.normalizer_fn and layer.normalizer_fn.name != BATCH_NORM:
         reasons.append(f'compact execution folds batch norm only, not {layer.normalizer_fn.name}.')
+    reasons += _overridden(node)
     if not isinstance(layer, GatedConvolution) or not layer.gate:
         return reasons
     gate = layer.gate
@@ -65,3 +68,12 @@ def _reasons(node: Node) -> list[str]:
             f'compact execution computes a fixed number of channels; with gate_params.threshold `{gate.threshold}` it varies.'
         )
     return reasons
+
+
+def _overridden(node: Node) -> Iterator[str]:
+    for target, chain in of_layer(node.overriders, str(node)).items():
+        names = ', '.join(member.name for member in chain.members())
+        if target == ACTIVATION:
+            yield f'compact execution computes no overridden activations ({names}).'
+        elif chain.is_random() and not target.startswith(GRADIENT):
+            yield f'compact execution draws no weights at random ({names}).'
