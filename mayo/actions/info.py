@@ -5,8 +5,6 @@
 
 import dataclasses
 import typing
-from collections.abc import Mapping
-from typing import Any
 
 from mayo.actions.base import MODEL, Run, action, put, width
 from mayo.util.kinds import TEXT, choice
@@ -16,6 +14,7 @@ if typing.TYPE_CHECKING:
     from mayo.config import Config
     from mayo.estimate.table import Info
     from mayo.override.table import Row
+    from mayo.session.evaluate import Evaluation
 
 INFO = Section(
     'info',
@@ -32,7 +31,7 @@ def act(run: Run) -> None:
     from mayo.override import table
 
     form, rows = run.config.get('info.format'), overridden(run)
-    record = info(run.config, run.evaluation.counts if run.evaluation else None)
+    record = info(run.config, run.evaluation)
     record = dataclasses.replace(record, overriders=tuple(table.as_data(rows)))
     text = render(record, form, width())
     put(f'{text}\n\n{table.render(rows)}' if rows and form == 'table' else text, run.config.get('info.path'))
@@ -50,13 +49,15 @@ def overridden(run: Run) -> 'list[Row]':
     return overridden.rows(model_graph(run.config), input_shape(run.config))
 
 
-def info(config: 'Config', counts: Mapping[str, Any] | None = None) -> 'Info':
-    """The costs of the model. counts: {gated layer: active channels of each image [images]}, measured by `eval`."""
+def info(config: 'Config', evaluation: 'Evaluation | None' = None) -> 'Info':
+    """The costs of the model; evaluation: of what `eval` measured, the densities and what the gates did."""
     from mayo.estimate import estimate
     from mayo.estimate.table import Info
     from mayo.session.spec import input_shape, model_graph
 
     shape = input_shape(config)
-    costs = estimate(model_graph(config), shape, counts)
-    images = max((len(values) for values in (counts or {}).values()), default=0)
-    return Info(str(config.get('model.name') or 'model'), shape, tuple(costs), images)
+    name = str(config.get('model.name') or 'model')
+    if evaluation is None or not evaluation.counts:
+        return Info(name, shape, tuple(estimate(model_graph(config), shape)), 0)
+    costs = estimate(model_graph(config), shape, evaluation.counts)
+    return Info(name, shape, tuple(costs), evaluation.images, liveliness=evaluation.liveliness)

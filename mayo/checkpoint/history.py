@@ -1,15 +1,20 @@
 """What a training leaves to draw: a line of JSON for each epoch, in NAME-training.jsonl beside the checkpoints of run NAME.
 
     {"epoch": 2.0, "step": 936, "rate": 0.05, "loss": 0.41, "top1": 0.85, "density": 0.5,
-     "validation_loss": 0.39, "validation_top1": 0.86, "validation_top5": 0.99}
+     "validation_loss": 0.39, "validation_top1": 0.86, "validation_top5": 0.99,
+     "turnover": 0.12, "always": 0.31, "sometimes": 0.42, "never": 0.27}
+
+The last four, of a network with gates, are means over its layers on the validation images: mayo.estimate.liveliness.
 
 Loss, top-1 and density are means over the images of the epoch that this process trained with; what is not known is left out.
 """
 
 import json
 import pathlib
+from dataclasses import asdict
 from typing import Protocol, TypeVar
 
+from mayo.estimate.liveliness import Liveliness
 from mayo.util.files import whole_file
 
 SUFFIX = 'training.jsonl'
@@ -33,6 +38,10 @@ class Result(Protocol):
     @property
     def top1(self) -> float:
         """A fraction; loss and top5 beside it."""
+
+    @property
+    def mean_liveliness(self) -> Liveliness | None:
+        """What the gates did; None without any."""
 
 
 class History:
@@ -58,6 +67,7 @@ class History:
         line |= {name: total / images for name, (total, images) in self._sums.items()}
         if validation is not None:
             line |= {f'validation_{name}': float(getattr(validation, name)) for name in ('loss', 'top1', 'top5')}
+            line |= asdict(validation.mean_liveliness) if validation.mean_liveliness else {}
         self.lines.append(line)
         self._sums = {}
         with whole_file(self.path) as temporary:

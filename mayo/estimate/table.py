@@ -11,12 +11,14 @@ from typing import Any
 import yaml
 
 from mayo.estimate.cost import Cost
+from mayo.estimate.liveliness import Liveliness, mean_liveliness
 from mayo.layers import Shape
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import count, fit, percent, short, size, table
 
 Number = Callable[[int], str]
 WIDE = 10_000  # what a pipe takes
+SHARES = 'always/some/never'  # channels active for more than 95 % of the images, for some, for less than 5 %
 SUMMED = ('trainable', 'state', 'gate_parameters', 'dense', 'macs', 'executed', 'gate_macs', 'activation_bytes', 'weight_bytes')
 
 
@@ -29,6 +31,7 @@ class Info:
     layers: tuple[Cost, ...]
     images: int  # over which `eval` measured the densities; 0: taken from the configuration
     overriders: tuple[Mapping[str, Any], ...] = ()  # what overrides what, as mayo.override.table tells
+    liveliness: Mapping[str, Liveliness] = dataclasses.field(default_factory=dict)  # by gated layer, measured by `eval`
 
     @property
     def total(self) -> dict[str, int]:
@@ -52,7 +55,7 @@ def render(record: Info, format: str = 'table', width: int | None = None) -> str
 def as_data(record: Info) -> dict[str, Any]:
     """Mappings, lists and numbers alone."""
     layers = [
-        {**dataclasses.asdict(cost), 'source': list(cost.source.dims), 'shape': list(cost.shape.dims)} for cost in record.layers
+        {**_fields(record, cost), 'source': list(cost.source.dims), 'shape': list(cost.shape.dims)} for cost in record.layers
     ]
     return {
         'model': record.model,
@@ -67,11 +70,19 @@ def as_data(record: Info) -> dict[str, Any]:
 def _csv(record: Info, width: int | None) -> str:
     """A line a layer. No totals, so that columns can be added up."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Cost)], lineterminator='\n')
+    kinds = (Cost, Liveliness) if record.liveliness else (Cost,)
+    names = [field.name for kind in kinds for field in dataclasses.fields(kind)]
+    writer = csv.DictWriter(text, names, lineterminator='\n')
     writer.writeheader()
     for cost in record.layers:
-        writer.writerow({**dataclasses.asdict(cost), 'source': cost.source, 'shape': cost.shape})
+        writer.writerow({**_fields(record, cost), 'source': cost.source, 'shape': cost.shape})
     return text.getvalue().rstrip('\n')
+
+
+def _fields(record: Info, cost: Cost) -> dict[str, Any]:
+    """Of a layer: its costs, and where it was measured what its gate does."""
+    layer = record.liveliness.get(cost.name)
+    return {**dataclasses.asdict(cost), **(dataclasses.asdict(layer) if layer else {})}
 
 
 def _table(record: Info, width: int | None) -> str:
@@ -87,7 +98,9 @@ def _table(record: Info, width: int | None) -> str:
 
 
 def _layout(record: Info, number: Number, space: Number, types: bool, memory: bool) -> str:
-    def cells(name: str, kind: str, shape: str, density: str, values: Mapping[str, int]) -> list[str]:
+    live = record.liveliness
+
+    def cells(name: str, kind: str, shape: str, density: str, values: Mapping[str, int], gate: Liveliness | None) -> list[str]:
         parameters = values['trainable'] + values['state']
         numbers = [parameters, values['dense'], values['macs'], values['executed']]
         row = [
@@ -96,15 +109,21 @@ def _layout(record: Info, number: Number, space: Number, types: bool, memory: bo
             shape,
             *(number(one) if one else '-' for one in numbers),
             density,
+            *([f'{gate.turnover:.3f}' if gate else '-', gate.shares if gate else '-'] if live else []),
             space(values['activation_bytes']),
             space(values['weight_bytes']) if parameters else '-',
         ]
         return row[:1] + row[2 - types : -2] + (row[-2:] if memory else [])
 
-    header = ['layer', 'type', 'output', 'params', 'dense', 'macs', 'executed', 'density', 'outputs', 'weights']
+    header = ['layer', 'type', 'output', 'params', 'dense', 'macs', 'executed', 'density']
+    header += ['turnover', SHARES] if live else []
+    header += ['outputs', 'weights']
     header = header[:1] + header[2 - types : -2] + (header[-2:] if memory else [])
-    rows = [cells(cost.name, cost.type, str(cost.shape), _density(cost), vars(cost)) for cost in record.layers]
-    return table(header, rows, left=1 + types, footer=[cells('total', '', '', '', record.total)])
+    rows = [
+        cells(cost.name, cost.type, str(cost.shape), _density(cost), vars(cost), live.get(cost.name)) for cost in record.layers
+    ]
+    mean = mean_liveliness(live.values()) if live else None
+    return table(header, rows, left=1 + types, footer=[cells('total', '', '', '', record.total, mean)])
 
 
 def _density(cost: Cost) -> str:

@@ -84,7 +84,7 @@ def _of_gates(session: 'Session', pictures: Collection[str], examples: bool, ima
         return
     use = gate_use(session, images, EXAMPLES if examples else 0)
     if 'channels' in pictures:
-        yield from (report.channels(layer.name, layer.active, use.classes) for layer in use.layers)
+        yield from (report.channels(layer.name, layer.active, use.classes, layer.liveliness) for layer in use.layers)
     if 'saliency' in pictures:
         yield report.saliency(
             [(layer.name, layer.saliency.counts, layer.saliency.top, layer.saliency.zeros) for layer in use.layers]
@@ -129,7 +129,8 @@ def _tradeoff(session: 'Session', others: Mapping[str, 'Session']) -> list[Pictu
             _log.warning('not among the points: %s', error)
             continue
         images = result.images
-        points.append(report.Point(name, _executed(other, result), result.top1))
+        live = result.mean_liveliness
+        points.append(report.Point(name, _executed(other, result), result.top1, turnover=live.turnover if live else None))
         _log.info('%s: %s', name, result.render())
     published = PUBLISHED.get((session.model_name, session.config.get('dataset.name')), ())
     return [report.tradeoff(points, images, published)] if points else []

@@ -11,12 +11,16 @@ from mayo.util.format import percent, short
 
 @dataclass(frozen=True)
 class Point:
-    """A network and what it reaches. macs: for one image; published: by others, in the accounting of the paper."""
+    """A network and what it reaches. macs: for one image; published: by others, in the accounting of the paper.
+
+    turnover: share of its active channels in which two images differ; None for a network without gates.
+    """
 
     name: str
     macs: float
     top1: float
     published: bool = False
+    turnover: float | None = None
 
 
 MARKED = 60  # epochs with room for a mark each
@@ -64,7 +68,7 @@ def tradeoff(points: Sequence[Point], images: int, published: Sequence[Point] = 
     axes.set(title='Accuracy over cost', xlabel='million executed multiply-accumulates (MACs) an image', ylabel='top-1, %')
     figure.legend(loc='outside lower center', ncols=2)
     _name(figure, axes, [*ours, *published])
-    figures = '; '.join(f'{point.name} {percent(point.top1)} at {short(point.macs)}' for point in ours)
+    figures = '; '.join(f'{point.name} {percent(point.top1)} at {short(point.macs)}{_turnover(point)}' for point in ours)
     beside = (
         ' The published points, hollow, are in the accounting of the paper, in which only a layer directly after a gated '
         'one sees its sparsity.'
@@ -81,6 +85,10 @@ def tradeoff(points: Sequence[Point], images: int, published: Sequence[Point] = 
         ),
         figure,
     )
+
+
+def _turnover(point: Point) -> str:
+    return '' if point.turnover is None else f', turnover {point.turnover:.3f}'
 
 
 def _name(figure: Any, axes: Any, points: Sequence[Point]) -> None:
@@ -114,19 +122,24 @@ def _name(figure: Any, axes: Any, points: Sequence[Point]) -> None:
 
 def training(run: str, lines: Sequence[Mapping[str, float]]) -> Picture:
     """Top-1, loss and learning rate over epochs. lines: of a record, by mayo.checkpoint.history."""
-    figure = picture.figure(7.5, 7)
-    panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1])
+    is_gated = any('turnover' in line for line in lines)
+    labels = ['top-1, %', 'loss', *(['turnover'] if is_gated else []), 'learning rate']
+    figure = picture.figure(7.5, 7 + is_gated)
+    panels = figure.subplots(len(labels), 1, sharex=True, height_ratios=[3, 2, *[1] * (len(labels) - 2)])
     _draw(panels[0], lines, {'validation_top1': 'validation', 'top1': 'training'}, 100)
     _draw(panels[1], lines, {'validation_loss': 'validation', 'loss': 'training'})
-    _draw(panels[2], lines, {'rate': 'learning rate'})
-    for axes, label in zip(panels, ('top-1, %', 'loss', 'learning rate'), strict=True):
+    if is_gated:
+        _draw(panels[2], lines, {'turnover': 'turnover'})
+        panels[2].set_ylim(bottom=0)
+    _draw(panels[-1], lines, {'rate': 'learning rate'})
+    for axes, label in zip(panels, labels, strict=True):
         axes.set_ylabel(label)
         axes.grid(color=picture.PALE, linewidth=0.5)
     panels[0].set_title(f'Training {run}' if run else 'Training')
-    panels[2].set_xlabel('epoch')
-    panels[2].set_xlim(0, 1.03 * max(line['epoch'] for line in lines) or 1)
-    panels[2].xaxis.get_major_locator().set_params(integer=True)
-    panels[2].set_ylim(bottom=0)
+    panels[-1].set_xlabel('epoch')
+    panels[-1].set_xlim(0, 1.03 * max(line['epoch'] for line in lines) or 1)
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    panels[-1].set_ylim(bottom=0)
     panels[0].legend()
     title = f'Training of {run or "the run without a name"}'
     return Picture(
@@ -158,6 +171,7 @@ def _ending(lines: Sequence[Mapping[str, float]]) -> str:
         'top1': 'training top-1 {:.2%}',
         'validation_top1': 'validation top-1 {:.2%}',
         'density': 'mean density {:.3f}',
+        'turnover': 'turnover {:.3f}',
     }
     said = ', '.join(label.format(last[name]) for name, label in labels.items() if name in last)
     return f'After epoch {last["epoch"]:g}: {said}.'.replace('%', ' %')

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from mayo.estimate.liveliness import ALWAYS, NEVER, Liveliness
 from mayo.report.page import Picture
 from mayo.util import picture
 
-ALWAYS, NEVER = 0.95, 0.05  # of every class: what counts as used by all, or by none
 NAMED_CLASSES, NAMED_CHANNELS = 40, 64  # most that have room for a name each
 MANY = 4.0  # inches for more classes than that
 
@@ -36,8 +36,8 @@ def channel_order(active: np.ndarray) -> tuple[np.ndarray, int, int]:
     return np.lexsort((place, group)), int((group == 0).sum()), int((group == 2).sum())
 
 
-def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture:
-    """active: [K, C], NaN for a class without images."""
+def channels(name: str, active: np.ndarray, classes: tuple[str, ...], liveliness: Liveliness) -> Picture:
+    """active: [K, C], NaN for a class without images; liveliness: of the layer's gate."""
     seen = ~np.isnan(active).all(1)
     active, names = active[seen], [name for name, is_seen in zip(classes, seen, strict=True) if is_seen]
     order, always, never = channel_order(active)
@@ -72,7 +72,8 @@ def channels(name: str, active: np.ndarray, classes: tuple[str, ...]) -> Picture
         (
             f'{name}, {width} channels across, {len(active)} classes down; white: never active for an image of the class, black: '
             f'always. {always} channels serve every class (active for {ALWAYS:.0%} of the images of each, or more), {never} '
-            f'serve none ({NEVER:.0%} or less of each), set apart by lines.'
+            f'serve none ({NEVER:.0%} or less of each), set apart by lines. Two images differ in {liveliness.turnover:.1%} of their '
+            f'active channels in the mean (turnover). Always, sometimes and never active: {liveliness.shares} of the channels.'
             + (f' Below, wider: the other {len(middle)}, those that serve the same classes side by side.' if rows == 2 else '')
         ),
         figure,

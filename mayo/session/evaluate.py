@@ -3,14 +3,16 @@
 import csv
 import io
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from mayo.net.gates import widths_of
+from mayo.estimate.liveliness import Liveliness, Use, mean_liveliness
 from mayo.net.tf.loss import cross_entropy
 from mayo.session import data
 from mayo.session.base import Session
@@ -32,11 +34,17 @@ class Evaluation:
     images_per_second: float  # of this process, without the first batch: it waits for TensorFlow's graph
     density: Mapping[str, float] = field(default_factory=dict)  # by gated layer, mean over images
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)  # by gated layer, active channels [images]
+    liveliness: Mapping[str, Liveliness] = field(default_factory=dict)  # by gated layer
 
     @property
     def mean_density(self) -> float | None:
         """Mean over the gated layers; None without any."""
         return float(np.mean(list(self.density.values()))) if self.density else None
+
+    @property
+    def mean_liveliness(self) -> Liveliness | None:
+        """Mean over the gated layers; None without any."""
+        return mean_liveliness(self.liveliness.values()) if self.liveliness else None
 
     def render(self) -> str:
         """What `eval` prints.
@@ -50,8 +58,17 @@ class Evaluation:
         ).replace('%', ' %')
         if not self.density:
             return line
-        layers = ', '.join(f'{name} {density:.3f}' for name, density in self.density.items())
-        return f'{line}\nmeasured density {self.mean_density:.4f}: {layers}'
+        densities = ', '.join(f'{name} {density:.3f}' for name, density in self.density.items())
+        if not self.liveliness:
+            return f'{line}\nmeasured density {self.mean_density:.4f}: {densities}'
+        turnovers = ', '.join(f'{name} {layer.turnover:.3f}' for name, layer in self.liveliness.items())
+        shares = ', '.join(f'{name} {layer.shares}' for name, layer in self.liveliness.items())
+        mean = mean_liveliness(self.liveliness.values())
+        return (
+            f'{line}\nmeasured density {self.mean_density:.4f}: {densities}'
+            f'\nturnover {mean.turnover:.4f}: {turnovers}'
+            f'\nchannels always/sometimes/never active {mean.shares}: {shares}'
+        )
 
 
 def evaluate(session: Session, quiet: bool = False, execution: str | None = None) -> Evaluation:
@@ -111,31 +128,54 @@ def evaluate_all(session: Session) -> str:
     return text.getvalue()
 
 
+class _Width(NamedTuple):
+    """Of a gated layer: its channels, and its gates, which are more where each row of the output has its own."""
+
+    channels: int
+    gates: int
+
+
+class _Batch(NamedTuple):
+    """What one batch says. N images, L gated layers, G gates of all layers side by side.
+
+    sums: [loss, top-1, top-5, images]. active: channels [N, L]. used: sums over the images, as `Use` has them, [2, G].
+    """
+
+    sums: tf.Tensor
+    active: tf.Tensor
+    used: tf.Tensor
+
+
 class _Classifier:
     """The network as a TensorFlow function that says how each batch went: built once a session, it takes seconds."""
 
     def __init__(self, session: Session, spec: object, execution: str) -> None:
         self.network, self.strategy = session.network, session.strategy
         self.run = runner(session, execution)
-        self.layers: dict[str, int] = {}  # channels by gated layer, in the order of `active`'s columns
+        self.layers: dict[str, _Width] = {}  # by gated layer, in the order of `active`'s columns and of `used`
         self.on_batch = tf.function(self._on_all, input_signature=spec, autograph=False)
         self.of_all_workers = tf.function(
             lambda rows: self.strategy.gather(self.strategy.run(tf.identity, args=(rows,)), axis=0)
         )
 
-    def _on_all(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _on_all(self, images: tf.Tensor, labels: tf.Tensor) -> '_Batch':
         return self.strategy.run(self._on_replica, args=(images, labels))
 
-    def _on_replica(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Sums [loss, top-1, top-5, images] and active channels [N, gated layers] of a replica's part of the batch."""
-        outputs, counts = self.run(images)
-        widths = widths_of(self.network.graph)
-        self.layers = {name: widths[name] for name in counts}
+    def _on_replica(self, images: tf.Tensor, labels: tf.Tensor) -> '_Batch':
+        """What a replica's part of the batch adds up to."""
+        outputs, masks = self.run(images)
+        self.layers = {name: _Width(mask.shape[-1], math.prod(mask.shape[1:])) for name, mask in masks.items()}
         best = tf.math.top_k(outputs, min(5, outputs.shape[-1])).indices == labels[:, None]  # [N, 5], best first
         loss = cross_entropy(outputs, labels, self.network.is_probability)
         sums = [tf.reduce_sum(tf.cast(values, tf.float32)) for values in (loss, best[:, 0], best, tf.ones_like(labels))]
-        active = [tf.cast(count, tf.float32) for count in counts.values()]
-        return tf.stack(sums), tf.stack(active, 1) if active else tf.zeros([tf.shape(labels)[0], 0])
+        gates = [tf.reshape(tf.cast(mask, tf.float32), [-1, self.layers[name].gates]) for name, mask in masks.items()]
+        if not gates:
+            return _Batch(tf.stack(sums), tf.zeros([tf.shape(labels)[0], 0]), tf.zeros([2, 0]))
+        open_gates = [tf.reduce_sum(gate, 1, keepdims=True) for gate in gates]  # [N, 1]
+        active = [number * width.channels / width.gates for number, width in zip(open_gates, self.layers.values(), strict=True)]
+        weights = [gate / tf.maximum(number, 1.0) for gate, number in zip(gates, open_gates, strict=True)]
+        used = [tf.reduce_sum(tf.concat(each, 1), 0) for each in (gates, weights)]
+        return _Batch(tf.stack(sums), tf.concat(active, 1), tf.stack(used))
 
 
 class _Meter:
@@ -148,6 +188,7 @@ class _Meter:
         self.is_alone = session.is_alone
         self.sums: list[np.ndarray] = []  # [loss, top-1, top-5, images] of each batch and replica
         self.active: list[np.ndarray] = []  # [N, gated layers]
+        self.used: np.ndarray | float = 0.0  # [2, gates], summed over batches and replicas
         self.started, self.first_batch = time.monotonic(), 0
 
     @property
@@ -159,9 +200,13 @@ class _Meter:
         return float(sum(sums[1] for sums in self.sums) / max(self.images, 1))
 
     def add(self, images: tf.Tensor, labels: tf.Tensor) -> None:
-        results = self.classifier.on_batch(images, labels)
-        for rows, of_replicas in zip((self.sums, self.active), results, strict=True):
-            rows += [value.numpy() for value in self.classifier.strategy.experimental_local_results(of_replicas)]
+        sums, active, used = (
+            [value.numpy() for value in self.classifier.strategy.experimental_local_results(of_replicas)]
+            for of_replicas in self.classifier.on_batch(images, labels)
+        )
+        self.sums += sums
+        self.active += active
+        self.used = self.used + np.sum(used, 0, dtype=np.float64)
         if not self.first_batch:
             self.first_batch, self.started = self.images, time.monotonic()
 
@@ -172,11 +217,30 @@ class _Meter:
         loss, top1, top5, images = self._of_all_workers(np.stack(self.sums)).astype(np.float64).sum(0)
         active = self._of_all_workers(np.concatenate(self.active))
         counts = {name: active[:, index] for index, name in enumerate(self.classifier.layers)}
-        density = {
-            name: float(counts[name].mean(dtype=np.float64)) / channels for name, channels in self.classifier.layers.items()
-        }
+        widths = self.classifier.layers
+        density = {name: float(counts[name].mean(dtype=np.float64)) / width.channels for name, width in widths.items()}
         timed = here - self.first_batch or here
-        return Evaluation(top1 / images, top5 / images, loss / images, int(images), timed / seconds, density, counts)
+        return Evaluation(
+            top1=top1 / images,
+            top5=top5 / images,
+            loss=loss / images,
+            images=int(images),
+            images_per_second=timed / seconds,
+            density=density,
+            counts=counts,
+            liveliness=self._liveliness(int(images)),
+        )
+
+    def _liveliness(self, images: int) -> dict[str, Liveliness]:
+        widths = self.classifier.layers
+        used = self._of_all_workers(np.asarray(self.used, np.float32)[None]).sum(0, dtype=np.float64)
+        ends = np.cumsum([width.gates for width in widths.values()])[:-1]
+        each = (np.split(row, ends) for row in used)
+        return (
+            {name: Use(images, counts, weights).liveliness() for name, counts, weights in zip(widths, *each, strict=True)}
+            if widths
+            else {}
+        )
 
     def _of_all_workers(self, rows: np.ndarray) -> np.ndarray:
         """`rows` of this worker and then of the others, as every worker has them."""

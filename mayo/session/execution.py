@@ -23,7 +23,7 @@ from mayo.session.base import Session
 from mayo.util.errors import UserError
 
 _log = logging.getLogger(__name__)
-Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]
+Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]  # to the outputs, and the mask of each gated layer
 
 
 def execution_of(session: Session) -> str:
@@ -43,7 +43,9 @@ def execution_of(session: Session) -> str:
 
 
 def runner(session: Session, execution: str) -> Run:
-    """A function of images [N, H, W, C] to the outputs and each gated layer's active channels [N]; weights as they are now.
+    """A function of images [N, H, W, C] to the outputs and each gated layer's mask; weights as they are now.
+
+    masks: [N, C], or [N, H, C] with a gate for each row; true, or 1, where a channel is active.
 
     The masked one follows the weights; the compact one holds them as constants.
     """
@@ -53,7 +55,7 @@ def runner(session: Session, execution: str) -> Run:
 
     def masked(images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         outputs, stats = network(images, training=False)
-        return outputs, {name: active_channels(stat.mask) for name, stat in stats.items()}
+        return outputs, {name: stat.mask for name, stat in stats.items()}
 
     return masked
 
@@ -74,9 +76,3 @@ def _compact(session: Session) -> Run:
     return next(
         compact.run(program) for compact in preferred if (compact.on_gpu or not has_gpu) and not compact.reasons(program)
     )
-
-
-def active_channels(mask: tf.Tensor) -> tf.Tensor:
-    """Active channels of each image, [N]; of a mask with rows, [N, H, C], their mean over the rows."""
-    channels = tf.reduce_sum(mask, -1)
-    return channels if channels.shape.rank == 1 else tf.reduce_mean(channels, 1)

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.config import Config
+from mayo.estimate.liveliness import Liveliness, Use
 from mayo.net.tf.gate.base import GateStats
 from mayo.session import data
 from mayo.session.base import Session
@@ -64,7 +65,7 @@ class Histogram:
 class LayerUse:
     """Of one gated layer. active: [K, C], NaN for a class without images; counts: active channels [images].
 
-    mean: saliency of each channel, whether it won or not, mean over images [C].
+    mean: saliency of each channel, whether it won or not, mean over images [C]. liveliness: of its gates.
     """
 
     name: str
@@ -72,6 +73,7 @@ class LayerUse:
     mean: np.ndarray
     counts: np.ndarray
     saliency: Histogram
+    liveliness: Liveliness
     fewest: list[Example] = field(default_factory=list)  # the least used first
     most: list[Example] = field(default_factory=list)  # the most used first
 
@@ -154,6 +156,7 @@ class _Gathering:
                 layer.total / self.images,
                 np.concatenate(layer.counts),
                 layer.histogram,
+                layer.use.liveliness(),
                 layer.fewest,
                 layer.most,
             )
@@ -170,6 +173,7 @@ class _Layer:
         self.total = np.zeros(channels)  # of the saliencies, whoever won
         self.counts: list[np.ndarray] = []
         self.histogram = Histogram()
+        self.use = Use.none()
         self.fewest: list[Example] = []
         self.most: list[Example] = []
 
@@ -184,6 +188,7 @@ class _Layer:
     ) -> None:
         """saliency, mask: [N, C], or [N, H, C] with a gate for each row."""
         self.histogram.add(saliency, mask)
+        self.use += Use.of(mask.reshape(len(mask), -1))
         rows = tuple(range(1, mask.ndim - 1))
         strength = (saliency * mask).mean(rows).sum(-1)
         self.total += saliency.mean(rows).sum(0)

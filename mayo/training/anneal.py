@@ -12,7 +12,7 @@ import json
 import logging
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mayo.checkpoint import bundle
@@ -35,6 +35,8 @@ _COLUMNS: Mapping[str, tuple[str, Callable[[Any], str] | None]] = {  # of the ta
     'top-1': ('top1', percent),
     'top-5': ('top5', percent),
     'measured': ('measured_density', '{:.4f}'.format),
+    'turnover': ('turnover', '{:.4f}'.format),
+    'always/some/never': ('shares', str),
     'dense': ('dense', None),
     'macs': ('macs', None),
     'executed': ('executed', None),
@@ -63,7 +65,8 @@ class Record:
 
     def render(self, until_top1: float | None = None, width: int | None = None) -> str:
         """The table of the evaluated stages, and which of them keeps the accuracy that is asked for. width: of the screen."""
-        layouts = [self._table(count), self._table(short), self._table(short, leave_out=('top-5', 'measured', 'dense'))]
+        without = (), ('always/some/never',), ('top-5', 'measured', 'always/some/never', 'dense')
+        layouts = [self._table(count), *(self._table(short, leave_out) for leave_out in without)]
         text = next((layout for layout in layouts if fit(layout, width)), layouts[-1])
         if until_top1 is None:
             return text
@@ -73,7 +76,12 @@ class Record:
 
     def _table(self, number: Callable[[int], str], leave_out: Sequence[str] = ()) -> str:
         columns = {title: column for title, column in _COLUMNS.items() if title not in leave_out}
-        rows = [[(text or number)(stage[key]) for key, text in columns.values()] for stage in self.evaluated]
+        rows = [
+            [
+                '-' if stage.get(key) is None else (text or number)(stage[key]) for key, text in columns.values()
+            ]  # an older record lacks some
+            for stage in self.evaluated
+        ]
         return table(list(columns), rows)
 
 
@@ -166,14 +174,18 @@ def _figures(session: Session, result: Evaluation) -> dict[str, Any]:
     """What the table tells of a stage, and the density of each layer."""
     costs = estimate(session.graph, session.input_shape, result.counts)
     macs = {key: sum(getattr(cost, key) for cost in costs) for key in ('dense', 'macs', 'executed')}
+    mean = result.mean_liveliness
     return {
         'top1': result.top1,
         'top5': result.top5,
         'loss': result.loss,
         'images': result.images,
         'measured_density': result.mean_density,
+        'turnover': mean.turnover if mean else None,
+        'shares': mean.shares if mean else None,
         **macs,
         'layers': dict(result.density),
+        'liveliness': {name: asdict(layer) for name, layer in result.liveliness.items()},
     }
 
 

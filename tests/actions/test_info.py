@@ -14,23 +14,34 @@ import yaml
 
 from mayo.actions.info import info
 from mayo.config import Config
+from mayo.estimate.liveliness import Liveliness
 from mayo.estimate.table import FORMATS, SUMMED, render
+from mayo.session.evaluate import Evaluation
 from mayo.util.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def record(model: str = 'gate/cifarnet', counts: Any = None, classes: int = 10, density: float = 0.5) -> Any:
+def record(model: str = 'gate/cifarnet', evaluation: Evaluation | None = None, classes: int = 10, density: float = 0.5) -> Any:
     config = Config.default()
     config.merge_file(ROOT / f'models/{model}.yaml')
     config.merge_word(f'dataset.task.num_classes={classes}')
     config.merge_word(f'_gate.density={density}')
-    return info(config, counts)
+    return info(config, evaluation)
 
 
 @pytest.fixture(scope='module')
 def gated() -> Any:
     return record()
+
+
+@pytest.fixture(scope='module')
+def measured() -> Any:
+    """What `eval` found of three images, with 0, 10 and 20 active channels in each layer."""
+    layers = [f'conv{index}' for index in range(8)]
+    counts = dict.fromkeys(layers, np.array([0, 10, 20]))
+    live = dict.fromkeys(layers, Liveliness(turnover=0.125, always=0.2, sometimes=0.3, never=0.5))
+    return record(evaluation=Evaluation(0.9, 0.99, 0.3, 3, 100.0, counts=counts, liveliness=live))
 
 
 def test_the_totals_of_the_table_stand_below_it_to_the_last_digit(gated: Any) -> None:
@@ -102,12 +113,24 @@ def test_a_screen_too_narrow_for_any_table_gets_the_smallest(gated: Any) -> None
     assert 'conv0' in render(gated, width=20)
 
 
-def test_measured_densities_are_told_from_configured_ones() -> None:
-    counts = {f'conv{index}': np.array([0, 10, 20]) for index in range(8)}
-    text = render(record(counts=counts))
+def test_measured_densities_are_told_from_configured_ones(measured: Any) -> None:
+    text = render(measured)
     assert text.startswith('cifarnet on 32x32x3, one image; densities measured over 3 images\n')
     assert '0.156' in text  # 10 of 64
     assert render(record()).startswith('cifarnet on 32x32x3, one image; densities as configured\n')
+
+
+def test_measured_layers_have_what_their_gates_do_beside_the_density(measured: Any) -> None:
+    lines = render(measured).splitlines()
+    assert 'density  turnover  always/some/never' in lines[2]
+    cells = {line.split()[0]: line.split() for line in lines[4:] if line}
+    assert cells['conv1'][7:10] == ['0.156', '0.125', '0.20/0.30/0.50']
+    assert cells['drop3'][7:10] == ['-', '-', '-']
+    assert cells['total'][5:7] == ['0.125', '0.20/0.30/0.50']
+    layer = json.loads(render(measured, 'json'))['layers'][0]
+    assert (layer['turnover'], layer['always'], layer['sometimes'], layer['never']) == (0.125, 0.2, 0.3, 0.5)
+    rows = list(csv.DictReader(io.StringIO(render(measured, 'csv'))))
+    assert (rows[0]['turnover'], rows[4]['turnover']) == ('0.125', '')
 
 
 def test_json_and_yaml_hold_the_same_numbers(gated: Any) -> None:
@@ -125,10 +148,9 @@ def test_the_columns_of_csv_add_up_to_the_totals(gated: Any) -> None:
     assert rows[3] | {'name': 'conv3', 'shape': '15x15x128', 'density': '0.5'} == rows[3]
 
 
-def test_machines_get_measured_numbers_that_json_can_write() -> None:
-    counts = {f'conv{index}': np.array([0, 10, 20]) for index in range(8)}
-    for name in FORMATS:
-        assert render(record(counts=counts), name)
+@pytest.mark.parametrize('name', FORMATS)
+def test_machines_get_measured_numbers_that_they_can_write(measured: Any, name: str) -> None:
+    assert render(measured, name)
 
 
 def test_an_unknown_format_is_told_with_the_known_ones(gated: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mayo.checkpoint.history import History, path_of, read, runs
+from mayo.estimate.liveliness import Liveliness
 
 
 class Totals:
@@ -20,6 +21,7 @@ class Result:
     """Of a validation."""
 
     loss, top1, top5 = 0.4, 0.8, 0.99
+    mean_liveliness = Liveliness(turnover=0.1, always=0.2, sometimes=0.3, never=0.5)
 
 
 def test_a_line_holds_means_over_the_images_of_its_epoch(tmp_path: pathlib.Path) -> None:
@@ -41,6 +43,10 @@ def test_a_line_holds_means_over_the_images_of_its_epoch(tmp_path: pathlib.Path)
             'validation_loss': 0.4,
             'validation_top1': 0.8,
             'validation_top5': 0.99,
+            'turnover': 0.1,
+            'always': 0.2,
+            'sometimes': 0.3,
+            'never': 0.5,
         }
     )
     assert second == {'epoch': 2, 'step': 80, 'rate': 0.05}

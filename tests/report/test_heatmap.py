@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mayo.estimate.liveliness import Liveliness
 from mayo.report.heatmap import channel_order, channels
 
 pytest.importorskip('matplotlib')
 
 ACTIVE = np.array([[1.0, 0.0, 0.9, 0.1, 1.0, 0.02], [0.96, 0.0, 0.1, 0.9, 0.2, 0.05]])
+
+LIVELY = Liveliness(turnover=0.12, always=0.3, sometimes=0.3, never=0.4)
 
 
 def test_channels_that_all_or_no_classes_use_stand_apart() -> None:
@@ -34,7 +37,7 @@ def test_every_channel_is_shown_once_whatever_the_gate_does(active: Any) -> None
 
 def test_a_picture_leaves_out_classes_without_images() -> None:
     active = np.vstack([ACTIVE, np.full(6, np.nan)])
-    picture = channels('conv0', active, ('cat', 'dog', 'unseen'))
+    picture = channels('conv0', active, ('cat', 'dog', 'unseen'), LIVELY)
     assert 'conv0, 6 channels across, 2 classes down' in picture.caption
     assert '1 channels serve every class (active for 95% of the images of each, or more), 2 serve none' in picture.caption
     labels = [label.get_text() for label in picture.figure.axes[0].get_yticklabels()]
@@ -45,7 +48,7 @@ def test_a_picture_leaves_out_classes_without_images() -> None:
 
 @pytest.mark.parametrize('active, panels', [([[1.0, 1.0]], 1), ([[0.5, 0.4], [0.2, 0.3]], 1), ([[1.0, 0.4], [1.0, 0.3]], 2)])
 def test_channels_that_differ_are_drawn_again_where_they_are_some_of_all(active: list[list[float]], panels: int) -> None:
-    made = channels('conv0', np.array(active), ('cat', 'dog')[: len(active)])
+    made = channels('conv0', np.array(active), ('cat', 'dog')[: len(active)], LIVELY)
     assert len(made.figure.axes) == panels + 1  # and the scale of greys
     assert ('Below, wider' in made.caption) == (panels == 2)
     assert [label.get_text() for label in made.figure.axes[panels - 1].get_xticklabels()]

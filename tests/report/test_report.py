@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from mayo.checkpoint.history import read
+from mayo.estimate.liveliness import Liveliness
 from mayo.report.histogram import _shown_bins
 from mayo.util import picture
 from mayo.util.errors import RunError
+
+LIVELY = Liveliness(turnover=0.12, always=0.3, sometimes=0.3, never=0.4)
 
 
 class Cost:
@@ -54,7 +57,7 @@ def pictures() -> list[Any]:
 
     counts = np.array([[5, 3, 0, 0], [0, 1, 4, 2]])
     return [
-        channels('conv0', np.array([[0.2, 1.0], [0.9, 1.0]]), ('a<b', 'c & d')),
+        channels('conv0', np.array([[0.2, 1.0], [0.9, 1.0]]), ('a<b', 'c & d'), LIVELY),
         saliency([('conv0', counts, 2.0, 5), ('conv1', counts, 1.0, 0)]),
         bars([Cost('conv0', 2_000_000, 500_000), Cost('pool', 0, 0)], 'as configured'),
         tradeoff([Point('gate50', 44e6, 0.93), Point('dense', 174e6, 0.94)], 10_000, [Point('paper', 57e6, 0.91, True)]),

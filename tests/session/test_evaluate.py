@@ -3,6 +3,7 @@
 import csv
 import logging
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from mayo.checkpoint import bundle
 from mayo.config import Config
+from mayo.estimate.liveliness import Liveliness, liveliness, mean_liveliness
 from mayo.session.base import Session
 from mayo.session.data import epoch_of
 from mayo.session.evaluate import Evaluation, evaluate, evaluate_all
@@ -50,12 +52,16 @@ def test_the_numbers_are_those_of_numpy(config_of: Callable[..., Config]) -> Non
     for name, stat in stats.items():
         np.testing.assert_array_equal(result.counts[name], stat.mask.numpy().sum(1))
         assert result.density[name] == pytest.approx(stat.mask.numpy().mean())
+        found, expected = astuple(result.liveliness[name]), astuple(liveliness(stat.mask.numpy()))
+        assert found == pytest.approx(expected, abs=1e-6)
+    assert result.mean_liveliness == mean_liveliness(result.liveliness.values())
     assert result.mean_density == pytest.approx(0.5)
 
 
 def test_a_dense_network_has_no_density(config_of: Callable[..., Config]) -> None:
     result = evaluate(Session(config_of()), quiet=True)
     assert (result.density, result.counts, result.mean_density) == ({}, {}, None)
+    assert result.mean_liveliness is None
     assert 'density' not in result.render()
 
 
@@ -67,11 +73,14 @@ def test_a_softmax_layer_gives_the_same_loss(config_of: Callable[..., Config]) -
     assert evaluate(soft, quiet=True).loss == pytest.approx(evaluate(plain, quiet=True).loss, rel=1e-4)
 
 
-def test_the_result_is_rendered_in_a_line_or_two() -> None:
-    result = Evaluation(0.9153, 0.9987, 0.2501, 10000, 512.6, {'conv0': 0.5, 'conv1': 0.25}, {})
+def test_the_result_is_rendered_in_a_few_lines() -> None:
+    live = {'conv0': Liveliness(0.0, 0.5, 0.0, 0.5), 'conv1': Liveliness(0.25, 0.25, 0.5, 0.25)}
+    result = Evaluation(0.9153, 0.9987, 0.2501, 10000, 512.6, {'conv0': 0.5, 'conv1': 0.25}, {}, live)
     assert result.render() == (
         'top-1 91.53 %, top-5 99.87 %, loss 0.2501, of 10,000 images at 513 images/s\n'
-        'measured density 0.3750: conv0 0.500, conv1 0.250'
+        'measured density 0.3750: conv0 0.500, conv1 0.250\n'
+        'turnover 0.1250: conv0 0.000, conv1 0.250\n'
+        'channels always/sometimes/never active 0.38/0.25/0.38: conv0 0.50/0.00/0.50, conv1 0.25/0.50/0.25'
     )
 
 

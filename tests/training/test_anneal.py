@@ -188,15 +188,20 @@ def test_the_lowest_density_that_keeps_the_accuracy_is_told(tmp_path: pathlib.Pa
     ]
     text = Record(tmp_path, {}, stages).render(0.905)
     assert text.endswith('\ndensity 0.7, gate70, is the lowest that keeps top-1 90.50 %')
-    assert 'gate70          0.7       1  91.00 %  100.00 %    0.5000  1,000   700       600' in text
+    assert (
+        'gate70          0.7       1  91.00 %  100.00 %    0.5000         -                  -  1,000   700       600' in text
+    ), 'an older record'
 
 
 @pytest.mark.parametrize(
     'width, headed',
     [
-        (None, 'checkpoint  density  epochs    top-1    top-5  measured        dense        macs    executed'),
-        (80, 'checkpoint  density  epochs    top-1    top-5  measured  dense   macs  executed'),
-        (60, 'checkpoint  density  epochs    top-1   macs  executed'),
+        (
+            None,
+            'checkpoint  density  epochs    top-1    top-5  measured  turnover  always/some/never        dense        macs    executed',
+        ),
+        (100, 'checkpoint  density  epochs    top-1    top-5  measured  turnover  dense   macs  executed'),
+        (60, 'checkpoint  density  epochs    top-1  turnover   macs  executed'),
     ],
 )
 def test_the_table_fits_the_screen(tmp_path: pathlib.Path, width: int | None, headed: str) -> None:
@@ -207,6 +212,8 @@ def test_the_table_fits_the_screen(tmp_path: pathlib.Path, width: int | None, he
         'top1': 0.9054,
         'top5': 0.9975,
         'measured_density': 0.5,
+        'turnover': 0.1,
+        'shares': '0.30/0.30/0.40',
         'dense': 174_301_824,
         'macs': 57_905_472,
         'executed': 44_155_840,
@@ -252,6 +259,9 @@ def test_the_record_is_json_that_says_everything(start: Callable[..., Session], 
         'loss',
         'images',
         'measured_density',
+        'turnover',
+        'shares',
+        'liveliness',
         'dense',
         'macs',
         'executed',

@@ -32,14 +32,14 @@ class Spread(NamedTuple):
 
 
 class Image:
-    """One image on its way through a program: the values and indices so far, and how many channels won in each gate."""
+    """One image on its way through a program: the values and indices so far, and the mask [C] of each gate."""
 
     def __init__(self, program: Program, inputs: Mapping[str, tf.Tensor], xla: bool = False) -> None:
         self.program, self.xla = program, xla
         self.values = dict(inputs)
         self.indices: dict[str, tf.Tensor] = {}
         self.spreads: dict[str, Spread] = {}
-        self.counts: dict[str, tf.Tensor] = {}
+        self.masks: dict[str, tf.Tensor] = {}
 
     def run(self) -> None:
         """Compute every value."""

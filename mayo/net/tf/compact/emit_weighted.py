@@ -27,7 +27,7 @@ def conv(image: Image, operation: ops.Conv) -> tf.Tensor:
     index, effect = None, Effect(operation.scale, operation.bias, None)
     if operation.gate is not None:
         choice = choose(operation.gate, image.values[operation.source], image.index(operation.source), ascending=not image.xla)
-        image.counts[operation.output] = choice.count(operation.gate.keep)
+        image.masks[operation.output] = choice.active
         index, effect = choice.winners, effect_of(operation, operation.gate, choice)
     if name := image.program.values[operation.output].index:
         image.indices[name] = index
@@ -43,8 +43,12 @@ def conv(image: Image, operation: ops.Conv) -> tf.Tensor:
 
 
 class Choice(NamedTuple):
-    """A gate's `winners`, an index, and their g, mask and b, all [k]; None: all channels in order, a mask of ones, no b."""
+    """A gate's `winners`, an index, and their g, mask and b, all [k]; None: all channels in order, a mask of ones, no b.
 
+    active: which of all channels won, [C] bool.
+    """
+
+    active: tf.Tensor
     saliency: tf.Tensor
     mask: tf.Tensor | None
     winners: tf.Tensor | None
@@ -53,10 +57,6 @@ class Choice(NamedTuple):
     def masked(self, values: tf.Tensor) -> tf.Tensor:
         """mask values."""
         return values if self.mask is None else values * self.mask
-
-    def count(self, keep: int) -> tf.Tensor:
-        """How many won."""
-        return tf.constant(keep) if self.mask is None else tf.cast(tf.reduce_sum(self.mask), tf.int32)
 
 
 class Effect(NamedTuple):
@@ -76,14 +76,15 @@ def choose(gate: ops.Gate, source: tf.Tensor, read: tf.Tensor | None, ascending:
     saliency = saliency[0]
     shift = affine(summary, gate.shift, read)[0] if isinstance(gate.shift, ops.Affine) else gate.shift
     if gate.keep == gate.layers[-1].bias.size:
-        return Choice(saliency, None, None, None if shift is None else tf.convert_to_tensor(shift))
+        everything = tf.ones_like(saliency, tf.bool)
+        return Choice(everything, saliency, None, None, None if shift is None else tf.convert_to_tensor(shift))
     top = tf.math.top_k(saliency, gate.keep + 1)
     won, index, cut = top.values[:-1], top.indices[:-1], top.values[-1]
     if ascending:
         index = tf.sort(index)
         won = tf.gather(saliency, index)
     mask = tf.cast(won > cut, tf.float32)
-    return Choice(won, mask, index, None if shift is None else tf.gather(shift, index))
+    return Choice(saliency > cut, won, mask, index, None if shift is None else tf.gather(shift, index))
 
 
 def summarize(source: tf.Tensor, pool: str) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """A program in TensorFlow: the compact network, called as the masked one is.
 
-    outputs, counts = network(images)       images: [N, H, W, C] float32; counts: {layer: int32 [N] active channels}
+    outputs, masks = network(images)        images: [N, H, W, C] float32; masks: {layer: bool [N, C] active channels}
 
 Gates choose for each image its own channels, so a batch is a parallel map over its images. Other ways were slower, for
 MCifarNet at density 0.5 in batches of 64, in processor time of the map: all images in each operation, with batched gathers
@@ -35,19 +35,19 @@ class CompactNetwork:
 
     def __call__(self, images: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
         alone = images.shape[0] == 1 or not self.program.gated
-        outputs, counts = self.one(images) if alone else self.each(images)
-        return outputs[0] if len(outputs) == 1 else outputs, counts
+        outputs, masks = self.one(images) if alone else self.each(images)
+        return outputs[0] if len(outputs) == 1 else outputs, masks
 
     def _one(self, images: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         """One image, or, without gates, any number."""
         run = Image(self.program, dict.fromkeys(self.program.inputs, images), self.xla)
         run.run()
-        return [run.values[name] for name in self.program.outputs], {name: count[None] for name, count in run.counts.items()}
+        return [run.values[name] for name in self.program.outputs], {name: mask[None] for name, mask in run.masks.items()}
 
     def _each(self, images: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         signature = (
             [tf.TensorSpec(self.program.values[name].dims) for name in self.program.outputs],
-            {name: tf.TensorSpec((), tf.int32) for name in self.program.gated},
+            {name: tf.TensorSpec((self.program.values[name].width,), tf.bool) for name in self.program.gated},
         )
 
         def run(image: tf.Tensor) -> Any:

@@ -72,7 +72,7 @@ class NetworkFile:
 class Compact:
     """How an engine runs compact networks beside everything else in a process.
 
-    run(program): images to outputs and counts of active channels, as mayo.net.tf.compact.CompactNetwork does.
+    run(program): images to outputs and masks of active channels, as mayo.net.tf.compact.CompactNetwork does.
     reasons(program): why it cannot, a line each. preference: `auto` takes the largest that can. on_gpu: also where there is one.
     """
 

@@ -263,16 +263,16 @@ def test_ties_at_the_cut_lose_as_they_do_masked(pair: Callable[..., Pair]) -> No
     gate.predictor.bias.assign([1, 2, 2, 3, 1, 2, 2, 0])  # one winner, four that tie for three places
     images = networks.images(2)
     networks.assert_equal(images)
-    np.testing.assert_array_equal(CompactNetwork(networks.program())(images)[1]['layer0'], [1, 1])
+    assert np.sum(CompactNetwork(networks.program())(images)[1]['layer0'], 1).tolist() == [1, 1]
 
 
 def test_saliency_of_zero_everywhere_gives_zeros(pair: Callable[..., Pair]) -> None:
     networks = pair(*chain(GATE))
     gate = networks.network.node_layers['layer0'].gate
     gate.predictor.bias.assign(-100 * tf.ones_like(gate.predictor.bias))
-    outputs, counts = CompactNetwork(networks.program())(networks.images(2))
+    outputs, masks = CompactNetwork(networks.program())(networks.images(2))
     assert not np.any(outputs)
-    np.testing.assert_array_equal(counts['layer0'], [0, 0])
+    assert not np.any(masks['layer0'])
 
 
 def test_static_has_the_shapes_of_compact_and_no_gate(pair: Callable[..., Pair]) -> None:

@@ -140,8 +140,8 @@ int64_t mayo_macs(const Engine *engine)
     return sum;
 }
 
-/* The outputs, channels last, and how many channels were active in each layer with a gate. */
-static void report(const Frame *frame, int64_t image, float *const *outputs, int32_t *counts)
+/* The outputs, channels last, and which channels were active in each layer with a gate; `masks` holds zeros. */
+static void report(const Frame *frame, int64_t image, float *const *outputs, uint8_t *masks)
 {
     const Plan *plan = frame->plan;
     for (int o = 0; o < plan->output_count; o++) {
@@ -153,16 +153,23 @@ static void report(const Frame *frame, int64_t image, float *const *outputs, int
             for (int64_t p = 0; p < pixels; p++)
                 to[p * value->channels + c] = from[c * pixels + p];
     }
-    for (int g = 0; g < plan->gated_count; g++) {
+    int64_t width = 0;
+    for (int g = 0; g < plan->gated_count; g++)
+        width += plan->gated[2 * g + 1];
+    uint8_t *mask = masks + image * width;
+    for (int g = 0; g < plan->gated_count; mask += plan->gated[2 * g++ + 1]) {
         int index = plan->gated[2 * g];
-        counts[image * plan->gated_count + g] = index < 0 ? plan->gated[2 * g + 1] : frame->counts[index];
+        if (index < 0)
+            memset(mask, 1, (size_t)plan->gated[2 * g + 1]);
+        for (int i = 0; index >= 0 && i < frame->counts[index]; i++)
+            mask[frame->entries[index][i]] = 1;
     }
 }
 
-/* images [count][height][width][channels] to outputs, each the same way, and counts [count][layers with a gate].
+/* images [count][height][width][channels] to outputs, each the same way, and masks [count][channels of layers with a gate]: 1 where active.
 
    0: done; 1: no memory. Where there are enough images each thread takes some by itself, and nothing is shared. */
-int mayo_run(Engine *engine, int64_t count, const float *images, float *const *outputs, int32_t *counts)
+int mayo_run(Engine *engine, int64_t count, const float *images, float *const *outputs, uint8_t *masks)
 {
     const Plan *plan = engine->plan;
     const Value *input = plan->values + plan->input;
@@ -186,7 +193,7 @@ int mayo_run(Engine *engine, int64_t count, const float *images, float *const *o
             for (int64_t i = 0; i < count; i++)
                 if (able) {
                     engine->run(frame, images + i * size);
-                    report(frame, i, outputs, counts);
+                    report(frame, i, outputs, masks);
                 }
         }
         return failed;
@@ -204,7 +211,7 @@ int mayo_run(Engine *engine, int64_t count, const float *images, float *const *o
             frame.macs = engine->macs + frame.thread * MACS_APART;
             engine->run(&frame, images + i * size);
         }
-        report(engine->frames, i, outputs, counts);
+        report(engine->frames, i, outputs, masks);
     }
     return 0;
 }

@@ -49,7 +49,7 @@ typedef struct {
     int32_t input, output_count;
     const int32_t *outputs;
     int32_t gated_count, unused;
-    const int32_t *gated;                   /* the index, or -1, and the channels of each layer with a gate */
+    const int32_t *gated;                   /* the index, or -1 for all channels, and the full width of each layer with a gate */
 } Plan;
 
 typedef struct {                            /* one image; in a team each thread has its own frame of the same memory */

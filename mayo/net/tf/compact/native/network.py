@@ -1,6 +1,6 @@
 """A program in the native engine, called as the compact network of TensorFlow is, also inside a tf.function.
 
-    outputs, counts = network(images)       images: [N, H, W, C] float32; counts: {layer: int32 [N] active channels}
+    outputs, masks = network(images)        images: [N, H, W, C] float32; masks: {layer: bool [N, C] active channels}
 
 The engine is C, mayo/net/tf/compact/native/engine.c, which the package's build compiles where there is a compiler. It reads the
 weights of the channels that won where they lie, so that choosing them costs nothing; engine.c says how.
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from mayo.net.tf.compact.native.plan import Plan, unsupported
-from mayo.net.tf.compact.native.tables import FLOATS, INTEGERS, CPlan
+from mayo.net.tf.compact.native.tables import BYTES, FLOATS, CPlan
 from mayo.net.tf.compact.program import Program
 
 BUILD = 'python setup.py build_ext --inplace'
@@ -36,7 +36,7 @@ def _loaded() -> Any:
     engine.mayo_open.argtypes = [ctypes.POINTER(CPlan), ctypes.c_char_p, ctypes.c_int]
     engine.mayo_close.argtypes = [ctypes.c_void_p]
     engine.mayo_close.restype = None
-    engine.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, FLOATS, ctypes.POINTER(FLOATS), INTEGERS]
+    engine.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, FLOATS, ctypes.POINTER(FLOATS), BYTES]
     engine.mayo_macs.restype = ctypes.c_int64
     engine.mayo_macs.argtypes = [ctypes.c_void_p]
     engine.mayo_instructions.restype = ctypes.c_char_p
@@ -66,6 +66,7 @@ class NativeNetwork:
         self.program, self.plan = program, Plan(program)
         self.engine = _loaded()
         self.dims = program.values[program.inputs[0]].dims
+        self.widths = {layer: program.values[layer].width for layer in program.gated}
         self.lock = threading.Lock()  # an engine runs one batch at a time
         self.handle = self.engine.mayo_open(
             ctypes.byref(self.plan.table), instructions and instructions.encode(), threads or os.cpu_count() or 1
@@ -77,14 +78,15 @@ class NativeNetwork:
 
     def __call__(self, images: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
         program, count = self.program, images.shape[0]
-        kinds = [tf.float32] * len(program.outputs) + [tf.int32]
-        *outputs, counts = tf.numpy_function(self.run, [images], kinds, stateful=False)
+        kinds = [tf.float32] * len(program.outputs) + [tf.bool]
+        *outputs, masks = tf.numpy_function(self.run, [images], kinds, stateful=False)
         outputs = [
             tf.ensure_shape(value, (count, *program.values[name].dims))
             for name, value in zip(program.outputs, outputs, strict=True)
         ]
-        columns = tf.unstack(tf.ensure_shape(counts, (count, len(program.gated))), axis=1)
-        return outputs[0] if len(outputs) == 1 else outputs, dict(zip(program.gated, columns, strict=True))
+        widths = self.widths
+        each = tf.split(tf.ensure_shape(masks, (count, sum(widths.values()))), list(widths.values()), axis=1) if widths else []
+        return outputs[0] if len(outputs) == 1 else outputs, dict(zip(widths, each, strict=True))
 
     @property
     def macs(self) -> int:
@@ -104,17 +106,17 @@ class NativeNetwork:
         return int(self.engine.mayo_macs(self.handle))
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
-        """The outputs, then how many channels were active, int32 [N, layers with a gate]."""
+        """The outputs, then which channels were active: bool [N, channels of all layers with a gate, side by side]."""
         images = np.ascontiguousarray(images, np.float32)
         if images.shape[1:] != tuple(self.dims):
             raise ValueError(f'images are {images.shape}, expected [N, {", ".join(map(str, self.dims))}].')
         outputs = [np.empty((len(images), *self.program.values[name].dims), np.float32) for name in self.program.outputs]
-        counts = np.zeros((len(images), len(self.program.gated)), np.int32)
+        masks = np.zeros((len(images), sum(self.widths.values())), bool)
         places = (FLOATS * len(outputs))(*(output.ctypes.data_as(FLOATS) for output in outputs))
         with self.lock:
             failed = self.engine.mayo_run(
-                self.handle, len(images), images.ctypes.data_as(FLOATS), places, counts.ctypes.data_as(INTEGERS)
+                self.handle, len(images), images.ctypes.data_as(FLOATS), places, masks.ctypes.data_as(BYTES)
             )
         if failed:
             raise MemoryError('the native engine')
-        return [*outputs, counts]
+        return [*outputs, masks]

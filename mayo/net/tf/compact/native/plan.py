@@ -45,9 +45,8 @@ class Plan:
         values = [self._value(value, places[name]) for name, value in program.values.items()]
         widest = max([value.width for value in program.values.values()] + [self._widest_gate(), *self.lengths.values()])
         gated = [
-            (-1 if (name := program.values[layer].index) is None else self.indices[name], conv.gate.keep)
-            for layer, conv in program.gated.items()
-            if conv.gate
+            (-1 if (name := program.values[layer].index) is None else self.indices[name], program.values[layer].width)
+            for layer in program.gated
         ]
         self.table = CPlan(
             values=self._array(CValue, values),

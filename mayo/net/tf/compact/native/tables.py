@@ -45,6 +45,7 @@ POOLS = ('avg', 'l1', 'l2', 'max')
 BOOSTS = ('before', 'after', 'never')
 
 FLOATS, INTEGERS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_int32)
+BYTES = ctypes.POINTER(ctypes.c_uint8)
 
 
 class CValue(ctypes.Structure):

@@ -1,4 +1,4 @@
-"""The native engine beyond what the tests of compact networks compare: single operations, batches, threads, counts."""
+"""The native engine beyond what the tests of compact networks compare: single operations, batches, threads, masks."""
 
 import dataclasses
 import math
@@ -130,9 +130,9 @@ def test_batches_and_threads_change_nothing(pair: Callable[..., Pair], threads: 
     expected = [np.concatenate(parts) for parts in zip(*(one_by_one.run(image[None]) for image in images), strict=True)]
     several = NativeNetwork(networks.program(), threads)
     for count in (5, 1, 3, 5):
-        outputs, counts = several.run(images[:count])
+        outputs, masks = several.run(images[:count])
         np.testing.assert_allclose(outputs, expected[0][:count], rtol=0, atol=1e-5 * np.abs(expected[0]).max())
-        np.testing.assert_array_equal(counts, expected[1][:count])
+        np.testing.assert_array_equal(masks, expected[1][:count])
 
 
 def test_an_engine_reads_nothing_of_the_image_before(pair: Callable[..., Pair]) -> None:
@@ -222,9 +222,9 @@ def test_winners_that_tie_at_the_cut_lose_and_are_not_computed(pair: Callable[..
         variables[name].assign(tf.zeros_like(variables[name]))
     variables['gate/gate/biases'].assign([1.0] * 5 + [0.5] * 11)  # eight may win, five do
     engine = NativeNetwork(networks.program())
-    _, counts = engine.run(networks.images(2).numpy())
-    assert counts[:, 0].tolist() == [5, 5]
-    first, second = 8 * 8 * 5 * (9 * 3 + 1) + 3 * 16, 8 * 8 * counts[0, 1] * (9 * 5 + 1) + 5 * 16
+    _, masks = engine.run(networks.images(2).numpy())
+    assert masks[:, :16].tolist() == 2 * [[True] * 5 + [False] * 11]
+    first, second = 8 * 8 * 5 * (9 * 3 + 1) + 3 * 16, 8 * 8 * masks[0, 16:].sum() * (9 * 5 + 1) + 5 * 16
     assert engine.macs == 2 * (first + second)
 
 
@@ -237,9 +237,9 @@ def test_what_is_no_number_shows_in_the_outputs(pair: Callable[..., Pair], densi
     images = networks.images(1).numpy()
     assert np.isfinite(engine.run(images)[0]).all()
     images[0, 4, 4] = np.nan
-    outputs, counts = engine.run(images)
+    outputs, masks = engine.run(images)
     assert np.isnan(outputs).any()
-    assert (counts <= 16 * density).all()
+    assert (masks.reshape(2, 16).sum(1) <= 16 * density).all()
 
 
 @pytest.mark.parametrize('name', ['relu', 'relu6', 'leaky_relu', 'sigmoid', 'silu', 'hard_silu', 'elu'])
@@ -258,9 +258,9 @@ def test_images_of_another_size_are_refused(pair: Callable[..., Pair]) -> None:
 def test_it_runs_inside_a_function_of_tensorflow(pair: Callable[..., Pair]) -> None:
     networks = pair({'gate': GATE}, ['gate'])
     engine, images = NativeNetwork(networks.program()), networks.images(2)
-    outputs, counts = tf.function(engine)(images)
+    outputs, masks = tf.function(engine)(images)
     assert outputs.shape == (2, 8, 8, 16)
-    assert counts['gate'].shape == (2,)
+    assert masks['gate'].shape == (2, 16)
     np.testing.assert_array_equal(outputs, engine(images)[0])
 
 
