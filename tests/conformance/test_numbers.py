@@ -23,10 +23,18 @@ NO_NUMBERS = [math.nan, math.inf, -math.inf, 10**400]
 WRONG = [*NO_NUMBERS, *([value] for value in NO_NUMBERS), *([value, value] for value in NO_NUMBERS), [1, math.nan]]
 
 
+def checked_by(kind: Any) -> Check:
+    return lambda value: kind.checked(value, 'here')
+
+
+def object_with(name: str, key: str, needed: dict[str, Any]) -> Check:
+    return lambda value: object_spec({'type': name, **needed, key: value}, 'here')
+
+
 def of_steps() -> Iterator[tuple[str, Check]]:
     for name in steps:
         for key, kind in steps[name].kinds.items():
-            yield f'step {name}.{key}', lambda value, kind=kind: kind.checked(value, 'here')
+            yield f'step {name}.{key}', checked_by(kind)
 
 
 def of_named_objects() -> Iterator[tuple[str, Check]]:
@@ -37,25 +45,23 @@ def of_named_objects() -> Iterator[tuple[str, Check]]:
     for name, arguments in tables.items():
         needed = {key: [1, 2] if key in ('boundaries', 'values') else 1 for key in arguments if arguments[key] is REQUIRED}
         for key in arguments:
-            yield (
-                f'object {name}.{key}',
-                lambda value, name=name, key=key, needed=needed: object_spec({'type': name, **needed, key: value}, 'here'),
-            )
+            yield f'object {name}.{key}', object_with(name, key, needed)
 
 
 def of_layers() -> Iterator[tuple[str, Check]]:
-    for name, thing in [*((name, layer_types[name]) for name in layer_types), ('gate', GateParams)]:
+    things: list[tuple[str, type[Any]]] = [*((name, layer_types[name]) for name in layer_types), ('gate', GateParams)]
+    for name, thing in things:
         for key, reader in keys_of(thing).items():
-            yield f'layer {name}.{key}', lambda value, reader=reader: reader.checked(value, 'here')
+            yield f'layer {name}.{key}', checked_by(reader)
 
 
 def of_settings() -> Iterator[tuple[str, Check]]:
     for key, setting in settings().items():
         if setting.kind is not None:
-            yield f'setting {key}', lambda value, setting=setting: setting.kind.checked(value, 'here')
+            yield f'setting {key}', checked_by(setting.kind)
     yield 'setting train.learning_rate', lambda value: learning_rate(value, 'here', 1)
     for name in readers:
-        yield f'setting dataset.prepare.splits of {name}', lambda value, name=name: readers[name].splits.checked(value, 'here')
+        yield f'setting dataset.prepare.splits of {name}', checked_by(readers[name].splits)
 
 
 EVERYWHERE = dict([*of_steps(), *of_named_objects(), *of_layers(), *of_settings()])
