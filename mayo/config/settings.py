@@ -3,7 +3,9 @@
 `./my config` prints every setting, merged with what the words before `config` say.
 """
 
+import importlib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from mayo.util.kinds import (
@@ -16,6 +18,7 @@ from mayo.util.kinds import (
     NAME,
     PATHS,
     TEXT,
+    ChoiceOf,
     Kind,
     choice,
     each,
@@ -34,6 +37,22 @@ def _is_pattern(value: object) -> bool:
 
 PATTERN = when('a regular expression', _is_pattern)
 NAMES = Kind('a name, or a list of them', lambda value: (each(TEXT) if isinstance(value, list) else TEXT).read(value))
+
+
+def _engines() -> Iterable[str]:
+    """Those that run compact networks beside everything else: a file in mayo/net/tf/engines enters each.
+
+    This floor has to know their names, so it looks them up on the floor above by name and not by an import statement.
+    """
+    engines = importlib.import_module('mayo.net.tf.engines').engines
+    return [name for name in engines if engines[name].compact is not None]
+
+
+def _readers() -> Iterable[str]:
+    """Those of raw data sets: a file in mayo/data/prepare enters each; looked up as the engines are."""
+    return list(importlib.import_module('mayo.data.prepare').readers)
+
+
 _NAME_A_MODEL = 'name a model before it, e.g. models/cifarnet.yaml'
 _NAME_A_DATASET = 'name a dataset before it, e.g. datasets/fashion_mnist.yaml'
 _NAME_A_TRAINER = 'name a trainer before it, e.g. trainers/exponential.yaml'
@@ -101,7 +120,7 @@ declare(
         Setting('num_examples_per_epoch.train', whole(1), None, 'images; folders say theirs'),
         Setting('num_examples_per_epoch.validate', whole(1), None, 'images; folders say theirs'),
         Setting('labels', TEXT, None, 'text file, one class name a line, in label order'),
-        Setting('prepare.type', TEXT, None, 'what `prepare` makes records of: the reader in mayo/data/prepare'),
+        Setting('prepare.type', ChoiceOf(_readers), None, 'what `prepare` makes records of: the reader in mayo/data/prepare'),
         Setting('prepare.source', TEXT, None, "a path of the user's, before every known one"),
         Setting('prepare.instead', TEXT, None, 'the dataset file to prepare where this one selects among its records'),
         Setting('prepare.known', None, [], 'where packages put it'),
@@ -186,7 +205,7 @@ declare(
         ),
         Setting(
             'engine',
-            choice('auto', 'native', 'tensorflow'),
+            ChoiceOf(_engines, 'auto'),
             'auto',
             'what runs compact networks: native, our own in C; tensorflow; auto: native if it was built',
         ),

@@ -10,8 +10,9 @@ A `Kind` knows what to tell the user that is expected, and reads a value into th
 A number is an int or a float, finite, and neither true nor false, wherever one is expected.
 """
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,34 @@ def whole_between(least: int, most: int) -> Kind:
 def choice(*names: str) -> Kind:
     """One of `names`."""
     return Kind(f'one of {", ".join(names)}', when('', lambda value: isinstance(value, str) and value in names).read, names)
+
+
+class ChoiceOf(Kind):
+    """One of `words`, or of the names that `look_up` gives, which is asked when a value that is none of the words is read.
+
+    For names of a registry whose modules stand on a higher floor, or take time to import.
+    """
+
+    def __init__(self, look_up: Callable[[], Iterable[str]], *words: str) -> None:
+        object.__setattr__(self, '_words', words)
+        object.__setattr__(self, '_choice', functools.cache(lambda: choice(*words, *look_up())))
+
+    _words: tuple[str, ...]
+    _choice: Callable[[], Kind]
+
+    @property
+    def expected(self) -> str:
+        """All names, so this looks them up."""
+        return self._choice().expected
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, so this looks them up."""
+        return self._choice().names
+
+    def read(self, value: Any) -> Any:
+        """The name. Errors: ValueError for another value."""
+        return value if value in self._words else self._choice().read(value)
 
 
 def each(kind: Kind, least: int = 1) -> Kind:

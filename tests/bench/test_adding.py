@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from mayo.config import Config
 
+ROOT = pathlib.Path(__file__).parents[2]
+
 TOY = '''
 """NumPy that computes nothing, which is as fast as can be."""
 
-from mayo.net.tf.engines.base import PICKLED, Engine, Job, Loaded, engines, unpickled
+from mayo.net.tf.engines.base import PICKLED, Compact, Engine, Job, Loaded, engines, unpickled
 
 
 def load(job: Job) -> Loaded:
@@ -19,6 +21,17 @@ def load(job: Job) -> Loaded:
     program = unpickled(job.path)
     outputs = [np.zeros((job.batch_size, *program.values[name].dims), np.float32) for name in program.outputs]
     return Loaded(lambda images: images, lambda images: outputs)
+
+
+def always_the_first(program):
+    """Every image is of the first class, and keeps every channel."""
+    import tensorflow as tf
+
+    def run(images):
+        masks = {name: tf.ones([tf.shape(images)[0], program.values[name].width], tf.bool) for name in program.gated}
+        return tf.one_hot(tf.zeros(tf.shape(images)[:1], tf.int32), program.values[program.outputs[0]].width), masks
+
+    return run
 
 
 engines.register('toy')(
@@ -30,7 +43,7 @@ engines.register('toy')(
         exported=('.toy',),
         marker='*',
         load=load,
-        compact=None,
+        compact=Compact(always_the_first, lambda program: [], preference=-1, on_gpu=False),
     )
 )
 '''
@@ -57,3 +70,9 @@ def test_an_engine_is_one_file(
         ('compact', 'tensorflow'),
     ]
     assert group['measurements'][3]['difference'] == 1, 'it computes nothing'
+    ours = [f'{ROOT}/models/gate/lenet5_bn.yaml', f'{ROOT}/datasets/fashion_mnist.yaml', '_gate.density=0.5']
+    wrong = my(*ours, 'system.engine=tyo', 'info')
+    assert 'system.engine is tyo, expected one of auto, native, tensorflow, toy; did you mean toy?' in wrong.stderr
+    data = f'dataset.path.validate={ROOT}/datasets/fashion_mnist/test.tfrecord'
+    done = my(*ours, data, 'system.engine=toy', 'system.execution=compact', 'eval')
+    assert '10.00 %' in done.stdout, done.stderr

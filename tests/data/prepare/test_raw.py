@@ -88,6 +88,11 @@ def test_what_a_reader_refuses_is_told_before_anything_runs(my: Command, words: 
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_reader_that_nobody_entered_is_told_whatever_is_asked(my: Command) -> None:
+    done = my('dataset.prepare.type=toy', 'check')
+    assert re.search(r'dataset\.prepare\.type is toy, expected one of .*toys; did you mean toys\?$', done.stderr, re.MULTILINE)
+
+
 def test_a_reader_in_a_file_of_its_own_is_found_and_what_it_reads_is_written(my: Command) -> None:
     done = my('prepare')
     assert done.stdout == (
