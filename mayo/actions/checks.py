@@ -190,10 +190,10 @@ def _teaching(config: Config, key: str) -> Iterator[None]:
         )
         if not left:
             raise
-        said = ', '.join(f'{name} ({config.origin(name)})' for name in left)
+        leftovers = ', '.join(f'{name} ({config.origin(name)})' for name in left)
         raise UserError(
             f'{error}\n{_where(config, f"{key}.type")} is {given["type"]}, but beside it is left, for another '
-            f'type: {said}; drop it with {" ".join(f"~{name}" for name in left)}, or everything with ~{key} '
+            f'type: {leftovers}; drop it with {" ".join(f"~{name}" for name in left)}, or everything with ~{key} '
             f'before {key}.type=...'
         ) from None
 

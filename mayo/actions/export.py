@@ -3,10 +3,16 @@
 ./my MODEL.yaml DATASET.yaml system.checkpoint.load=NAME export
 """
 
-from mayo.actions.base import ARTIFACTS, NETWORK, Run, action, folder_of_results
+import typing
+from collections.abc import Collection, Iterator
+
+from mayo.actions.base import ARTIFACTS, NETWORK, Made, Run, action, folder_of_results
 from mayo.export import formats
 from mayo.util.kinds import FLAG, TEXT, Kind, choice, each, whole
 from mayo.util.settings import Section, Setting
+
+if typing.TYPE_CHECKING:
+    from mayo.config import Config
 
 
 def _size(value: object) -> tuple[int, int]:
@@ -32,7 +38,16 @@ EXPORT = Section(
 )
 
 
-@action('export', needs=NETWORK, reads=('steps',), loads=True, makes=(ARTIFACTS,), settings=(EXPORT,))
+def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
+    """Packages that the formats lack, and a format that cannot preprocess images of any size."""
+    names, preprocesses, size = (config.get(f'export.{key}') for key in ('formats', 'preprocess', 'image_size'))
+    for name in names:
+        for reason in (formats[name].lacks(), formats[name].refuses_size(preprocesses, size)):
+            if reason is not None:
+                yield f'export.formats: {name} {reason}'
+
+
+@action('export', needs=NETWORK, reads=('steps',), loads=True, makes=(ARTIFACTS,), settings=(EXPORT,), check=check)
 def act(run: Run) -> None:
     """Compact network as SavedModel, TFLite and ONNX files."""
     session = run.session

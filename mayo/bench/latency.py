@@ -179,10 +179,10 @@ def _remarks(group: Group) -> Iterator[str]:
     """What a reader should know of a group's figures."""
     if group.mask_change == 0:
         yield 'every image has the same mask: the gates do not look at it (their phi is zero)'
-    for one in group.measurements:
-        if one.difference and one.difference > ALIKE:
+    for timed in group.measurements:
+        if timed.difference and timed.difference > ALIKE:
             yield (
-                f'{one.label}: outputs differ by {percent(one.difference, 1)} of the largest (batch {group.batch_size}); '
+                f'{timed.label}: outputs differ by {percent(timed.difference, 1)} of the largest (batch {group.batch_size}); '
                 'where two saliencies are nearly equal, engines may choose differently'
             )
 

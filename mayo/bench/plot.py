@@ -46,7 +46,7 @@ def _panel(axes: Any, groups: Sequence[Group]) -> None:
     _draw(axes, _curve(groups, 'static', None), 'static', 'static, best engine', '+')
     compact = _curve(groups, 'compact', None)
     both = sorted(dense.keys() & compact.keys())
-    where = crossover(both, [compact[one] for one in both], [dense[one] for one in both]) if both else None
+    where = crossover(both, [compact[density] for density in both], [dense[density] for density in both]) if both else None
     if where is not None:
         axes.axvline(where, color='0.8', zorder=0)
         axes.annotate(f'compact wins below {where:.2f}', (where, 0), xytext=(3, 3), textcoords='offset points')
@@ -55,12 +55,14 @@ def _panel(axes: Any, groups: Sequence[Group]) -> None:
 
 def _curve(groups: Sequence[Group], network: str, engine: str | None) -> dict[float, float]:
     """Milliseconds by density, of one engine or of the best."""
-    found = {}
+    milliseconds = {}
     for group in groups:
-        mine = [one.seconds.median for one in group.measurements if one.network == network and engine in (None, one.engine)]
+        mine = [
+            timed.seconds.median for timed in group.measurements if timed.network == network and engine in (None, timed.engine)
+        ]
         if mine and group.density is not None:
-            found[group.density] = 1000 * min(mine)
-    return found
+            milliseconds[group.density] = 1000 * min(mine)
+    return milliseconds
 
 
 def _draw(axes: Any, curve: dict[float, float], network: str, label: str, marker: str) -> None:

@@ -73,8 +73,8 @@ class Group:
 
     def fastest(self, network: str) -> Measurement | None:
         """Of a network's engines."""
-        mine = [one for one in self.measurements if one.network == network]
-        return min(mine, key=lambda one: one.seconds.median, default=None)
+        mine = [measurement for measurement in self.measurements if measurement.network == network]
+        return min(mine, key=lambda measurement: measurement.seconds.median, default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,41 +92,41 @@ class Bench:
 def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int) -> tuple[Measurement, ...]:
     """The samples of one group with their ratios. macs: by network; 'dense' must be there."""
     best_dense, best_static = (_fastest(samples, network) for network in ('dense', 'static'))
-    found = []
-    for one in samples:
-        time, mine = one.seconds.median, macs.get(one.mode.network)
+    measurements = []
+    for sample in samples:
+        time, mine = sample.seconds.median, macs.get(sample.mode.network)
         speedup = best_dense and best_dense / time
-        found.append(
+        measurements.append(
             Measurement(
-                one.mode.network,
-                one.mode.engine,
-                one.mode.label,
-                one.seconds,
+                sample.mode.network,
+                sample.mode.engine,
+                sample.mode.label,
+                sample.seconds,
                 batch_size / time,
                 mine,
                 speedup,
                 best_static and best_static / time,
                 mine and speedup and speedup * mine / macs['dense'],
-                one.peak_bytes,
-                _difference(one, samples),
+                sample.peak_bytes,
+                _difference(sample, samples),
             )
         )
-    return tuple(found)
+    return tuple(measurements)
 
 
 def _fastest(samples: Sequence[Sample], network: str) -> float | None:
-    return min((one.seconds.median for one in samples if one.mode.network == network), default=None)
+    return min((sample.seconds.median for sample in samples if sample.mode.network == network), default=None)
 
 
-def _difference(one: Sample, samples: Sequence[Sample]) -> float | None:
+def _difference(sample: Sample, samples: Sequence[Sample]) -> float | None:
     """From the first sample of the same function: compact networks compute what masked ones do."""
     same = {'masked': 'compact'}
-    function = same.get(one.mode.network, one.mode.network)
+    function = same.get(sample.mode.network, sample.mode.network)
     first = next(other for other in samples if same.get(other.mode.network, other.mode.network) == function)
-    if first is one or function == 'artifact':
+    if first is sample or function == 'artifact':
         return None
     largest = np.abs(first.outputs).max()
-    return float(np.abs(one.outputs - first.outputs).max() / largest) if largest else 0.0
+    return float(np.abs(sample.outputs - first.outputs).max() / largest) if largest else 0.0
 
 
 def crossover(densities: Sequence[float], compact: Sequence[float], dense: Sequence[float]) -> float | None:

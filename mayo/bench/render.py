@@ -14,15 +14,15 @@ Cell = Callable[[Measurement, int], str]
 
 # header: the cell, of a measurement and the dense multiply-accumulates
 COLUMNS: dict[str, Cell] = {
-    'ms': lambda one, dense: milliseconds(one.seconds.median),
-    'p5': lambda one, dense: milliseconds(one.seconds.p5),
-    'p95': lambda one, dense: milliseconds(one.seconds.p95),
-    'images/s': lambda one, dense: digits(one.images_per_second),
-    'speedup': lambda one, dense: times(one.speedup),
-    'of static': lambda one, dense: times(one.of_static),
-    'MACs': lambda one, dense: times(one.macs and one.macs / dense, ''),
-    'effic.': lambda one, dense: times(one.efficiency, ''),
-    'memory': lambda one, dense: size(one.peak_bytes).replace(' ', ''),
+    'ms': lambda measurement, dense: milliseconds(measurement.seconds.median),
+    'p5': lambda measurement, dense: milliseconds(measurement.seconds.p5),
+    'p95': lambda measurement, dense: milliseconds(measurement.seconds.p95),
+    'images/s': lambda measurement, dense: digits(measurement.images_per_second),
+    'speedup': lambda measurement, dense: times(measurement.speedup),
+    'of static': lambda measurement, dense: times(measurement.of_static),
+    'MACs': lambda measurement, dense: times(measurement.macs and measurement.macs / dense, ''),
+    'effic.': lambda measurement, dense: times(measurement.efficiency, ''),
+    'memory': lambda measurement, dense: size(measurement.peak_bytes).replace(' ', ''),
 }
 LEFT_OUT = ((), ('p5',), ('p5', 'p95'), ('p5', 'p95', 'memory'))  # the fuller table first
 
@@ -41,7 +41,7 @@ def as_table(bench: Bench, width: int | None = None) -> str:
     """A table for each group, what its columns mean, and the notes."""
     layouts = [[column for column in COLUMNS if column not in absent] for absent in LEFT_OUT]
     texts: list[list[str]] = [[_layout(group, columns) for group in bench.groups] for columns in layouts]
-    fitting = next((tables for tables in texts if all(fit(one, width) for one in tables)), texts[-1])
+    fitting = next((tables for tables in texts if all(fit(text, width) for text in tables)), texts[-1])
     head = f'{bench.model} on {"x".join(map(str, bench.input_shape))}, {bench.weights}, float32, {bench.threads} threads'
     parts = [_wrapped(head, width)]
     for group, text in zip(bench.groups, fitting, strict=True):
@@ -67,12 +67,15 @@ def title(group: Group) -> str:
 
 
 def _layout(group: Group, columns: Sequence[str]) -> str:
-    rows = [[one.label, *(COLUMNS[column](one, group.dense_macs) for column in columns)] for one in group.measurements]
+    rows = [
+        [measurement.label, *(COLUMNS[column](measurement, group.dense_macs) for column in columns)]
+        for measurement in group.measurements
+    ]
     return table(['', *columns], rows)
 
 
 def _legend(bench: Bench, width: int | None) -> str:
-    calls = min((one.seconds.calls for group in bench.groups for one in group.measurements), default=0)
+    calls = min((measurement.seconds.calls for group in bench.groups for measurement in group.measurements), default=0)
     lines = {
         'ms': f'median of a batch, of {calls} calls or more; p5, p95: percentiles',
         'speedup': 'time of the best dense engine / time',

@@ -86,8 +86,8 @@ class Worker:
             self.process.join()
             if self.process.exitcode == -signal.SIGKILL:  # by another, so what it wrote before is not the reason
                 raise RunError('its process was killed.') from None
-            said = ' '.join(self.log.read_text(errors='replace')[-SAID:].split())
-            raise RunError(f'its process ended with status {self.process.exitcode}: {said or "it said nothing"}') from None
+            output = ' '.join(self.log.read_text(errors='replace')[-SAID:].split())
+            raise RunError(f'its process ended with status {self.process.exitcode}: {output or "it said nothing"}') from None
         if isinstance(answer, Exception):
             raise RunError(str(answer))
         return answer
@@ -105,8 +105,8 @@ def serve(connection: Connection, job: Job, log: str) -> None:
         timer = Timer(loaded, images, job.batch_size)
         connection.send(Ready(timer.warm_up(), loaded.mask_change(images[: job.images])))
     except Exception as error:
-        said = str(error) if isinstance(error, RunError) else f'{type(error).__name__}: {error}'
-        connection.send(RunError(said.partition('\n')[0]))
+        reason = str(error) if isinstance(error, RunError) else f'{type(error).__name__}: {error}'
+        connection.send(RunError(reason.partition('\n')[0]))
         return
     with contextlib.suppress(EOFError):
         while connection.recv() == 'turn':

@@ -71,7 +71,7 @@ class History:
         self.lines.append(line)
         self._sums = {}
         with whole_file(self.path) as temporary:
-            temporary.write_text(''.join(json.dumps(one) + '\n' for one in self.lines), encoding='utf-8')
+            temporary.write_text(''.join(json.dumps(line) + '\n' for line in self.lines), encoding='utf-8')
 
 
 def path_of(folder: pathlib.Path, run: str) -> pathlib.Path:
@@ -86,8 +86,8 @@ def path_of(folder: pathlib.Path, run: str) -> pathlib.Path:
 def runs(folder: pathlib.Path) -> dict[str, list[dict[str, float]]]:
     """The records in a folder of checkpoints by the names of their runs."""
     files = sorted(folder.glob(f'*{SUFFIX}'))
-    found = {file.name.removesuffix(SUFFIX).removesuffix('-'): read(file) for file in files}
-    return {name: lines for name, lines in found.items() if lines}
+    records = {file.name.removesuffix(SUFFIX).removesuffix('-'): read(file) for file in files}
+    return {name: lines for name, lines in records.items() if lines}
 
 
 def read(path: pathlib.Path) -> list[dict[str, float]]:

@@ -130,15 +130,15 @@ def _numbered(file: Any, path: pathlib.Path, application: str | None) -> Layers:
 
 def _variable_groups(file: Any) -> Iterator[tuple[str, Any]]:
     """(place, its group `vars`) of each layer with variables; an optimizer's are none of a layer."""
-    found: list[tuple[str, Any]] = []
+    groups: list[tuple[str, Any]] = []
 
     def visit(name: str, item: Any) -> None:
         parts = name.split('/')
         if parts[-1] == 'vars' and len(item) and 'optimizer' not in parts[0] and len(parts) > 1:
-            found.append((name.removesuffix('/vars'), item))
+            groups.append((name.removesuffix('/vars'), item))
 
     file.visititems(visit)
-    return iter(found)
+    return iter(groups)
 
 
 def _place(place: str) -> tuple[str, int]:

@@ -108,24 +108,24 @@ def read_map(path: pathlib.Path) -> LayerMap:
     """The mapping file `path`. UserError with everything that is wrong with it."""
     where = shown(path)
     try:
-        said = yaml.safe_load(path.read_text(encoding='utf-8'))
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f'{where}: not valid YAML: {" ".join(str(error).split())}.') from None
-    if not isinstance(said, dict) or not isinstance(said.get('layers'), dict):
+    if not isinstance(content, dict) or not isinstance(content.get('layers'), dict):
         raise UserError(f'{where}: no mapping of layers, expected `layers:` and below it lines THEIR_NAME: OUR_NAME.')
     problems = Problems(
         f'{where}: unknown key `{key}`{did_you_mean(str(key), _KEYS) or "; known: " + ", ".join(_KEYS) + "."}'
-        for key in said
+        for key in content
         if key not in _KEYS
     )
     rules = []
-    for pattern, ours in said['layers'].items():
+    for pattern, ours in content['layers'].items():
         with problems.collecting():
             rules.append(_rule(f'{where}: layers.{pattern}', pattern, ours))
-    reverse = said.get('reverse_input_channels') or []
+    reverse = content.get('reverse_input_channels') or []
     if not _are_names(reverse):
         problems.append(f'{where}: reverse_input_channels is {reverse!r}, expected a list of our layers.')
-    application = said.get('application')
+    application = content.get('application')
     if not isinstance(application, str | None):
         problems.append(f'{where}: application is {application!r}, expected a name in keras.applications.')
     problems.raise_any()

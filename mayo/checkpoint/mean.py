@@ -48,11 +48,11 @@ def _is_averaged(value: np.ndarray) -> bool:
     return np.issubdtype(np.asarray(value).dtype, np.floating)
 
 
-def _agree(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+def _agree(first: np.ndarray | None, other: np.ndarray | None) -> bool:
     """Tensors of one shape and, where they are not averaged, such as which channels were kept, of one content."""
-    if one is None or other is None:
+    if first is None or other is None:
         return False
-    return one.shape == other.shape if _is_averaged(one) else np.array_equal(one, other)
+    return first.shape == other.shape if _is_averaged(first) else np.array_equal(first, other)
 
 
 def _mean(values: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:

@@ -29,8 +29,8 @@ class Store:
 
     def names(self) -> list[str]:
         """Every checkpoint there is, sorted with numbers by value: epoch-2 before epoch-10."""
-        found = {file.name.removesuffix('.index') for folder in self.folders for file in folder.glob('*.index')}
-        return sorted(found, key=_by_number)
+        names = {file.name.removesuffix('.index') for folder in self.folders for file in folder.glob('*.index')}
+        return sorted(names, key=_by_number)
 
     def latest(self) -> str | None:
         """The newest checkpoint of any training; None if there is none."""
@@ -57,13 +57,13 @@ class Store:
 
     def resolve_all(self, loads: Iterable[str], run: str = '', key: str = 'system.checkpoint.load') -> list[pathlib.Path]:
         """The bundle of each, as `resolve`. UserError: all that do not exist."""
-        found: list[pathlib.Path] = []
+        bundles: list[pathlib.Path] = []
         problems = Problems()
         for load in loads:
             with problems.collecting():
-                found.append(self.resolve(load, run, key))
+                bundles.append(self.resolve(load, run, key))
         problems.raise_any()
-        return found
+        return bundles
 
     def record(self, name: str, keep: int) -> None:
         """Make `name` the latest; of its run (`NAME-epoch-N`) only the last `keep` stay."""

@@ -54,14 +54,14 @@ def kind(word: str) -> str:
 def yaml_files() -> list[str]:
     """Every YAML file that a user could have meant, as they would type it."""
     folders = ('', 'models', 'models/gate', 'models/override', 'datasets', 'trainers')
-    found = (
+    paths = (
         path
         for base in (pathlib.Path.cwd(), files.SHIPPED)
         for folder in folders
         for path in sorted((base / folder).glob('*.y*ml'))
         if path.suffix in _SUFFIXES
     )
-    return list(dict.fromkeys(files.shown(path) for path in found))
+    return list(dict.fromkeys(files.shown(path) for path in paths))
 
 
 def plan(

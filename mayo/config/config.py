@@ -173,14 +173,14 @@ class Config:
         return [*beside, *dict.fromkeys(self._left_out)]
 
     def _strange(self) -> list[Unknown | Ignored]:
-        found: list[Unknown | Ignored] = []
-        self._collect_unknown(defaults(), (), found)
-        return found
+        strange: list[Unknown | Ignored] = []
+        self._collect_unknown(defaults(), (), strange)
+        return strange
 
-    def _collect_unknown(self, known: Map, path: Path, found: list[Unknown | Ignored]) -> None:
+    def _collect_unknown(self, known: Map, path: Path, strange: list[Unknown | Ignored]) -> None:
         node, _ = self._resolver.find(path)
         if not isinstance(node, Map):
-            found.append(Unknown(join_key(path), self.origin(join_key(path)), None, tuple(known.items)))
+            strange.append(Unknown(join_key(path), self.origin(join_key(path)), None, tuple(known.items)))
             return
         for key in node.items:
             where = join_key((*path, key))
@@ -189,11 +189,11 @@ class Config:
             declared = known.items.get(key)
             why = dialect.why_ignored(where, nearest(key, known.items) is not None) if declared is None else None
             if why is not None:
-                found.append(Ignored(where, self.origin(where), why))
+                strange.append(Ignored(where, self.origin(where), why))
             elif declared is None:
-                found.append(Unknown(where, self.origin(where), _nearest_key(path, key, known)))
+                strange.append(Unknown(where, self.origin(where), _nearest_key(path, key, known)))
             elif isinstance(declared, Map) and declared.items:
-                self._collect_unknown(declared, (*path, key), found)
+                self._collect_unknown(declared, (*path, key), strange)
 
 
 def _nearest_key(path: Path, key: str, known: Map) -> str | None:

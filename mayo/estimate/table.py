@@ -107,7 +107,7 @@ def _layout(record: Info, number: Number, space: Number, types: bool, memory: bo
             name,
             kind,
             shape,
-            *(number(one) if one else '-' for one in numbers),
+            *(number(figure) if figure else '-' for figure in numbers),
             density,
             *([f'{gate.turnover:.3f}' if gate else '-', gate.shares if gate else '-'] if live else []),
             space(values['activation_bytes']),

@@ -85,12 +85,17 @@ class Format:
         packages = missing([*self.to_write, *self.to_run])
         return f'needs {" and ".join(packages)}; `{remedy(self.extra)}` installs it.' if packages else None
 
+    def refuses_size(self, preprocesses: bool, size: Size | None) -> str | None:
+        """Why it cannot do the preprocessing of images of a size, None for any; None if it can."""
+        if preprocesses and size is None and not self.any_size:
+            return 'preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.'
+        return None
+
     def reasons(self, subject: Subject) -> list[str]:
         """Why it cannot hold the subject, a line each."""
-        size = []
-        if subject.preprocessing is not None and subject.preprocessing.size is None and not self.any_size:
-            size = ['preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.']
-        return size + self.refuse(subject)
+        inside = subject.preprocessing
+        size = self.refuses_size(inside is not None, None if inside is None else inside.size)
+        return ([size] if size else []) + self.refuse(subject)
 
 
 formats: Registry[Format] = Registry('export format')

@@ -38,28 +38,28 @@ def of_layer(settings: Mapping[str, Any], where: str) -> dict[str, Overrider]:
 
     settings: the layer's keys `overrider` and X_overrider with their values. where: the layer's place, for messages.
     """
-    found = _of_targets(settings.get(KEY), f'{where}.{KEY}', TARGETS)
+    overriders = _of_targets(settings.get(KEY), f'{where}.{KEY}', TARGETS)
     for key, value in settings.items():
         match = OLD_KEY.fullmatch(key)
         if match and value:
             target = _known(match['target'], (*VARIABLES, ACTIVATION), f'{where}.{key}')
-            if target in found:
+            if target in overriders:
                 raise UserError(f'{where}.{key}: {KEY}.{target} overrides the same; keep one of them.')
-            found[target] = _in_order(value, f'{where}.{key}')
-    return found
+            overriders[target] = _in_order(value, f'{where}.{key}')
+    return overriders
 
 
 def _of_targets(chains: Any, where: str, targets: tuple[str, ...]) -> dict[str, Overrider]:
     """{target: its overrider} from {target: {label: {type: ...}}}."""
-    found: dict[str, Overrider] = {}
+    overriders: dict[str, Overrider] = {}
     for target, labels in _mapping(chains, where, 'what is overridden').items():
         _known(target, targets, where)
         if target == GRADIENT and targets is not GRADIENTS:
             inside = _of_targets(labels, f'{where}.{target}', GRADIENTS)
-            found |= {f'{GRADIENT}/{name}': chain for name, chain in inside.items()}
+            overriders |= {f'{GRADIENT}/{name}': chain for name, chain in inside.items()}
         elif (chain := _by_priority(labels, f'{where}.{target}')) is not None:
-            found[target] = chain
-    return found
+            overriders[target] = chain
+    return overriders
 
 
 def _by_priority(labels: Any, where: str) -> Overrider | None:
@@ -120,10 +120,10 @@ def parse(spec: Any, where: str) -> Overrider:
     missing = [key for key, field in fields.items() if field.default is dataclasses.MISSING and key not in arguments]
     if missing:
         raise UserError(f'{where}: {name} needs {", ".join(missing)}. Its arguments: {", ".join(fields)}.')
-    made = kind(**arguments)
-    if problem := made.problem():
+    overrider = kind(**arguments)
+    if problem := overrider.problem():
         raise UserError(f'{where}: {problem}.')
-    return made
+    return overrider
 
 
 def _argument(field: 'dataclasses.Field[Any]', value: Any, where: str) -> Any:

@@ -30,7 +30,7 @@ def bars(costs: Sequence[Cost], densities: str) -> Picture:
     """densities: where they are from, 'as configured' or 'measured over 10,000 images'."""
     layers = [cost for cost in costs if cost.dense]
     least = sorted(cost.dense for cost in layers)[-MOST:][0]
-    said = densities if len(layers) <= MOST else f'{densities}; only layers of {short(least)} or more'
+    which = densities if len(layers) <= MOST else f'{densities}; only layers of {short(least)} or more'
     layers = [cost for cost in layers if cost.dense >= least]
     dense, executed = (sum(getattr(cost, key) for cost in costs) for key in ('dense', 'executed'))
     figure = picture.figure(8, 1.4 + 0.42 * len(layers))
@@ -62,7 +62,7 @@ def bars(costs: Sequence[Cost], densities: str) -> Picture:
     axes.set_ylim(len(layers) - 0.5, -0.5)
     axes.set_xlim(0, most / 1e6 * 1.15)
     axes.set_xlabel('million multiply-accumulates (MACs) an image')
-    title = f'MACs of each layer, densities {said}'
+    title = f'MACs of each layer, densities {which}'
     axes.set_title(title, pad=10)
     figure.legend(loc='outside lower center', ncols=2)
     return Picture(
@@ -70,7 +70,7 @@ def bars(costs: Sequence[Cost], densities: str) -> Picture:
         'What each layer costs',
         title,
         (
-            f'Multiply-accumulates of each layer for one image, densities {said}: white, with nothing skipped; black, what '
+            f'Multiply-accumulates of each layer for one image, densities {which}: white, with nothing skipped; black, what '
             f'compact execution computes, the gate included, and how many times fewer that is. In all {dense / executed:.2f} times '
             'fewer.'
         ),

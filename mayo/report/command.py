@@ -98,8 +98,8 @@ def _of_gates(session: 'Session', pictures: Collection[str], examples: bool, ima
 def _macs(session: 'Session', evaluation: 'Evaluation | None') -> list[Picture]:
     measured = evaluation is not None and bool(evaluation.counts)
     costs = estimate(session.graph, session.input_shape, evaluation.counts if evaluation else None)
-    said = f'measured over {count(evaluation.images)} images' if evaluation and measured else 'as configured'
-    return [report.bars(costs, said)]
+    origin = f'measured over {count(evaluation.images)} images' if evaluation and measured else 'as configured'
+    return [report.bars(costs, origin)]
 
 
 def _others(session: 'Session', checkpoints: Sequence[str] | None) -> dict[str, 'Session']:

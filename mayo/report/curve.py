@@ -150,16 +150,16 @@ def training(run: str, lines: Sequence[Mapping[str, float]]) -> Picture:
 def _draw(axes: Any, lines: Sequence[Mapping[str, float]], names: Mapping[str, str], times: float = 1) -> None:
     """A line for each of `names` that the record has; validation in black, others in grey."""
     for name, label in names.items():
-        found = [(line['epoch'], times * line[name]) for line in lines if name in line]
-        if found:
+        points = [(line['epoch'], times * line[name]) for line in lines if name in line]
+        if points:
             is_main = name.startswith('validation') or len(names) == 1
             axes.plot(
-                *zip(*found, strict=True),
+                *zip(*points, strict=True),
                 label=label,
                 color=picture.INK if is_main else picture.GREY,
                 linestyle='-' if is_main else '--',
                 markersize=4,
-                marker='' if len(found) > MARKED else 'o' if is_main else 'x',
+                marker='' if len(points) > MARKED else 'o' if is_main else 'x',
             )
 
 
@@ -173,5 +173,5 @@ def _ending(lines: Sequence[Mapping[str, float]]) -> str:
         'density': 'mean density {:.3f}',
         'turnover': 'turnover {:.3f}',
     }
-    said = ', '.join(label.format(last[name]) for name, label in labels.items() if name in last)
-    return f'After epoch {last["epoch"]:g}: {said}.'.replace('%', ' %')
+    figures = ', '.join(label.format(last[name]) for name, label in labels.items() if name in last)
+    return f'After epoch {last["epoch"]:g}: {figures}.'.replace('%', ' %')

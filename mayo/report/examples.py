@@ -37,13 +37,13 @@ def examples(name: str, channels: int, fewest: Sequence[Example], most: Sequence
     figure = picture.figure(1.25 * count + 0.4, 4.5)
     rows = figure.subplots(2, count, squeeze=False)
     low, high = _range([*fewest, *most])
-    for axes, chosen, said in zip(rows, (fewest, most), ('used least', 'used most'), strict=True):
+    for axes, chosen, extreme in zip(rows, (fewest, most), ('used least', 'used most'), strict=True):
         for place in axes[len(chosen) :]:
             place.set_axis_off()
         for place, example in zip(axes, chosen, strict=False):
             _show(place, example, low, high)
             place.set_xlabel(_said(example, classes), fontsize='small')
-        axes[0].set_title(f'{name} {said}', loc='left')
+        axes[0].set_title(f'{name} {extreme}', loc='left')
     varies = len({example.active for example in [*fewest, *most]}) > 1
     ordered = (
         'by how many of its channels are active'
@@ -82,4 +82,4 @@ def _said(example: Example, classes: Sequence[str]) -> str:
 
 def _range(shown: Sequence[Example]) -> tuple[float, float]:
     """The lowest and highest pixel of all, which become black and white: the network reads shifted and scaled images."""
-    return min(float(one.pixels.min()) for one in shown), max(float(one.pixels.max()) for one in shown)
+    return min(float(example.pixels.min()) for example in shown), max(float(example.pixels.max()) for example in shown)

@@ -54,9 +54,9 @@ class Picture:
 def write(pictures: Sequence[Picture], folder: str | os.PathLike[str], title: str, lead: str) -> pathlib.Path:
     """Write every picture into `folder`, then its index.html, whose path is returned; files of other names stay."""
     folder = pathlib.Path(folder)
-    for one in pictures:
+    for entry in pictures:
         for ending in ('png', 'svg'):
-            picture.save(one.figure, folder / f'{one.name}.{ending}')
+            picture.save(entry.figure, folder / f'{entry.name}.{ending}')
     index = folder / 'index.html'
     with whole_file(index) as temporary:
         temporary.write_text(
@@ -67,11 +67,11 @@ def write(pictures: Sequence[Picture], folder: str | os.PathLike[str], title: st
 
 def _sections(pictures: Sequence[Picture]) -> str:
     parts = []
-    for section in dict.fromkeys(one.section for one in pictures):
+    for section in dict.fromkeys(entry.section for entry in pictures):
         parts.append(f'<h2>{html.escape(section)}</h2>')
         parts += [
-            _FIGURE.format(name=html.escape(one.name), title=html.escape(one.title), caption=html.escape(one.caption))
-            for one in pictures
-            if one.section == section
+            _FIGURE.format(name=html.escape(entry.name), title=html.escape(entry.title), caption=html.escape(entry.caption))
+            for entry in pictures
+            if entry.section == section
         ]
     return '\n'.join(parts)

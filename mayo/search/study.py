@@ -66,13 +66,15 @@ class Found:
         """The highest top-1, or the fewest MACs, among the trials that keep to the goal; lower loss decides between equals."""
         if self.goal.target_macs is not None:
             return max(
-                (one for one in self.trials if one.macs <= self.goal.target_macs),
-                key=lambda one: (one.top1, -one.loss),
+                (trial for trial in self.trials if trial.macs <= self.goal.target_macs),
+                key=lambda trial: (trial.top1, -trial.loss),
                 default=None,
             )
         assert self.goal.max_drop is not None
         least = self.sensitivity.top1 - self.goal.max_drop - 1e-9
-        return min((one for one in self.trials if one.top1 >= least), key=lambda one: (one.macs, one.loss), default=None)
+        return min(
+            (trial for trial in self.trials if trial.top1 >= least), key=lambda trial: (trial.macs, trial.loss), default=None
+        )
 
 
 @dataclass(frozen=True)

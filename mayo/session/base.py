@@ -221,12 +221,12 @@ class Session:
         """UserError unless the network gives one number a class."""
         key = 'dataset.task.num_classes'
         classes = self.config.get(key)
-        found = [shapes(self.graph, self.input_shape)[name].dims for name in self.graph.outputs]
-        if classes is not None and found != [(classes,)]:
-            said = ' and '.join(' x '.join(map(str, dims)) for dims in found)
+        outputs = [shapes(self.graph, self.input_shape)[name].dims for name in self.graph.outputs]
+        if classes is not None and outputs != [(classes,)]:
+            sizes = ' and '.join(' x '.join(map(str, dims)) for dims in outputs)
             where = self.graph[self.graph.outputs[0]].where
             raise UserError(
-                f'{where}: the network gives {said} numbers for an image, but {key} is {classes} ({self.config.origin(key)}).'
+                f'{where}: the network gives {sizes} numbers for an image, but {key} is {classes} ({self.config.origin(key)}).'
             )
 
     def _shifted_inside(self) -> list[str]:

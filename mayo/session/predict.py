@@ -54,8 +54,8 @@ def predict(session: Session) -> Predictions:
     batch_size = config.get('eval.batch_size') or config.get('system.batch_size')
     with Progress('predict', len(files), every_seconds=config.get('system.log.every_seconds')) as progress:
         for batch in _batches(files, lambda file: image_of(file, shape, steps), batch_size, unreadable):
-            found = tf.math.top_k(probabilities(tf.stack(list(batch.values()))), min(config.get('predict.top'), len(names)))
-            for file, values, numbers in zip(batch, found.values.numpy(), found.indices.numpy(), strict=True):
+            best = tf.math.top_k(probabilities(tf.stack(list(batch.values()))), min(config.get('predict.top'), len(names)))
+            for file, values, numbers in zip(batch, best.values.numpy(), best.indices.numpy(), strict=True):
                 guesses[file] = [
                     Guess(names[number], int(number), float(value)) for value, number in zip(values, numbers, strict=True)
                 ]
@@ -122,33 +122,36 @@ def _names(session: Session) -> Sequence[str]:
     return class_names(config)
 
 
-def render(found: Predictions, format: str) -> str:
+def render(predictions: Predictions, format: str) -> str:
     """`found` as text. format: table, json or csv."""
-    return FORMATS[format](found)
+    return FORMATS[format](predictions)
 
 
-def _table(found: Predictions) -> str:
+def _table(predictions: Predictions) -> str:
     rows = [
         [file if rank == 0 else '', guess.label, percent(guess.probability)]
-        for file, guesses in found.guesses.items()
+        for file, guesses in predictions.guesses.items()
         for rank, guess in enumerate(guesses)
     ]
     return table(['file', 'label', 'probability'], rows, left=2) if rows else ''
 
 
-def _json(found: Predictions) -> str:
+def _json(predictions: Predictions) -> str:
     return json.dumps(
-        [{'file': file, 'predictions': [guess._asdict() for guess in guesses]} for file, guesses in found.guesses.items()],
+        [
+            {'file': file, 'predictions': [guess._asdict() for guess in guesses]}
+            for file, guesses in predictions.guesses.items()
+        ],
         indent=2,
         ensure_ascii=False,
     )
 
 
-def _csv(found: Predictions) -> str:
+def _csv(predictions: Predictions) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['file', 'rank', *Guess._fields])
-    for file, guesses in found.guesses.items():
+    for file, guesses in predictions.guesses.items():
         for rank, guess in enumerate(guesses, 1):
             writer.writerow([file, rank, guess.label, guess.number, f'{guess.probability:.6f}'])
     return text.getvalue()

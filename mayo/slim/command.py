@@ -118,12 +118,11 @@ def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
 
     if not gates.gates_of(graph):
         return {}
-    found = gate_use(session)
-    images = found.images.sum()
+    use = gate_use(session)
+    images = use.images.sum()
     return {
-        layer.name: (np.nansum(layer.active * found.images[:, None], 0) + layer.mean / max(2 * layer.mean.max(), 1e-12))
-        / images
-        for layer in found.layers
+        layer.name: (np.nansum(layer.active * use.images[:, None], 0) + layer.mean / max(2 * layer.mean.max(), 1e-12)) / images
+        for layer in use.layers
     }
 
 

@@ -78,8 +78,8 @@ class Progress:
         seconds = max(self.shown - self.started, 1e-9)
         rate = (self.done - self.first) / seconds
         left = f', {duration((self.total - self.done) / rate)} left' if rate else ''
-        said = f', {news}' if news else ''
-        return f'{self.name}: {self.done} of {self.total} images{said}, {rate:.0f} images/s{left}'
+        note = f', {news}' if news else ''
+        return f'{self.name}: {self.done} of {self.total} images{note}, {rate:.0f} images/s{left}'
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from mayo.actions.export import check
 from mayo.cli.main import main
+from mayo.config import Config
 
 ROOT = pathlib.Path(__file__).parents[2]
 WORDS = [str(ROOT / 'models/gate/lenet5_bn.yaml'), str(ROOT / 'datasets/mnist.yaml'), '_gate.density=0.5']
@@ -92,3 +94,17 @@ def test_what_cannot_be_exported_is_one_message(
     assert main([*WORDS, f'export.path={tmp_path / "out"}', *words, 'export']) == status
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_packages_and_refused_sizes_are_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config.default()
+    for word in ('export.formats=[saved_model,tflite,onnx]', 'export.preprocess=true'):
+        config.merge_word(word)
+    monkeypatch.setattr('mayo.export.artifact.missing', lambda packages: [name for name in packages if name == 'onnx'])
+    told = list(check(config, ()))
+    size = 'preprocesses images of one size only; set export.image_size=[HEIGHT, WIDTH], or export.preprocess=false.'
+    assert told == [
+        f'export.formats: tflite {size}',
+        'export.formats: onnx needs onnx; `pip install .[export]` installs it.',
+        f'export.formats: onnx {size}',
+    ]

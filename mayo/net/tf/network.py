@@ -56,10 +56,10 @@ class Network(keras.Model):
             layer.build(source)
             layer.trainable = node.params.trains
             layers[node.name] = layer
-            made = layer.compute_output_shape(source)
+            shape = layer.compute_output_shape(source)
             if chains := of_layer(node.overriders, str(node)):
-                self.overriding[node.name] = Overriding(layer, chains, made, str(node))
-            return made
+                self.overriding[node.name] = Overriding(layer, chains, shape, str(node))
+            return shape
 
         graph.walk(dict.fromkeys(graph.inputs, input_dims), visit)
         return layers
@@ -71,8 +71,8 @@ class Network(keras.Model):
             for target in own.absent:
                 layers.setdefault(target, []).append(name)
         if layers:
-            said = '; '.join(f'{target} of {", ".join(names)}' for target, names in layers.items())
-            _log.warning('there is nothing that these overriders could override: %s', said)
+            absent = '; '.join(f'{target} of {", ".join(names)}' for target, names in layers.items())
+            _log.warning('there is nothing that these overriders could override: %s', absent)
 
     def call(
         self, images: tf.Tensor, training: bool = False, keeps: Mapping[str, tf.Tensor] | None = None

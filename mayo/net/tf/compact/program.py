@@ -284,13 +284,17 @@ class Program:
     @property
     def gated(self) -> dict[str, Conv]:
         """The convolutions with a gate, by the name of the layer."""
-        return {one.output: one for one in self.operations if isinstance(one, Conv) and one.gate}
+        return {operation.output: operation for operation in self.operations if isinstance(operation, Conv) and operation.gate}
 
     @property
     def macs(self) -> dict[str, int]:
         """Multiply-accumulates of each operation that has any, for one image, by the value that it computes."""
-        slices = {one.output: one.source for one in self.operations if isinstance(one, Expand) and one.fill is None}
-        macs = {one.output: _macs(one, self.values, slices) for one in self.operations}
+        slices = {
+            operation.output: operation.source
+            for operation in self.operations
+            if isinstance(operation, Expand) and operation.fill is None
+        }
+        macs = {operation.output: _macs(operation, self.values, slices) for operation in self.operations}
         return {name: number for name, number in macs.items() if number}
 
 
