@@ -8,9 +8,8 @@ import typing
 from collections.abc import Collection, Iterator
 
 from mayo.actions.base import ARTIFACTS, NETWORK, Made, Run, action, put, width
-from mayo.net.tf.engines import of_networks
 from mayo.util.files import find
-from mayo.util.kinds import FRACTION, PATHS, TEXT, choice, each, when, whole
+from mayo.util.kinds import FRACTION, PATHS, TEXT, ChoiceOf, choice, each, when, whole
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -21,6 +20,16 @@ _log = logging.getLogger(__name__)
 PICTURE = when(
     'a path that ends in .png, .svg or .pdf', lambda value: isinstance(value, str) and value.endswith(('.png', '.svg', '.pdf'))
 )
+ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino', 'native')  # that are timed where nothing else is said
+
+
+def _engines() -> Collection[str]:
+    """Those that run networks: a file in mayo/net/tf/engines enters each. Importing them is left to who needs them."""
+    from mayo.net.tf.engines import of_networks
+
+    return of_networks()
+
+
 BENCH = Section(
     'bench',
     'what is timed, and how',
@@ -32,12 +41,7 @@ BENCH = Section(
         ['dense', 'masked', 'compact', 'static'],
         'static: the same widths without gates, the ceiling',
     ),
-    Setting(
-        'engines',
-        each(choice(*of_networks())),
-        ['tensorflow', 'xla', 'onnxruntime', 'openvino', 'native'],
-        'those that are not installed are left out',
-    ),
+    Setting('engines', each(ChoiceOf(_engines, *ENGINES)), list(ENGINES), 'those that are not installed are left out'),
     Setting('artifact', PATHS, None, 'also measure an exported .onnx, .tflite or SavedModel folder, or a list of them'),
     Setting('rounds', whole(1), 20, 'turns that each network in each engine gets'),
     Setting('images', whole(1), 16, 'different random images'),

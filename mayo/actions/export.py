@@ -7,8 +7,7 @@ import typing
 from collections.abc import Collection, Iterator
 
 from mayo.actions.base import ARTIFACTS, NETWORK, Made, Run, action, folder_of_results
-from mayo.export import formats
-from mayo.util.kinds import FLAG, TEXT, Kind, choice, each, whole
+from mayo.util.kinds import FLAG, TEXT, ChoiceOf, Kind, each, whole
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -20,10 +19,20 @@ def _size(value: object) -> tuple[int, int]:
     return height, width
 
 
+FORMATS = ('saved_model', 'tflite', 'onnx')  # that are written where nothing else is said
+
+
+def _formats() -> Collection[str]:
+    """A file in mayo/export/format enters each. Importing them is left to who needs them."""
+    from mayo.export import formats
+
+    return list(formats)
+
+
 EXPORT = Section(
     'export',
     'files for other programs',
-    Setting('formats', each(choice(*formats)), ['saved_model', 'tflite', 'onnx'], 'those that are written'),
+    Setting('formats', each(ChoiceOf(_formats, *FORMATS)), list(FORMATS), 'those that are written'),
     Setting('path', TEXT, None, 'folder that is written; null: exports/MODEL/DATASET'),
     Setting(
         'preprocess', FLAG, False, 'true: the files take images as decoded, bytes, and do the steps of evaluation themselves'
@@ -40,6 +49,8 @@ EXPORT = Section(
 
 def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
     """Packages that the formats lack, and a format that cannot preprocess images of any size."""
+    from mayo.export import formats
+
     names, preprocesses, size = (config.get(f'export.{key}') for key in ('formats', 'preprocess', 'image_size'))
     for name in names:
         for reason in (formats[name].lacks(), formats[name].refuses_size(preprocesses, size)):

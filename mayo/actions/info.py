@@ -28,13 +28,16 @@ INFO = Section(
 def act(run: Run) -> None:
     """Layers table: shapes, parameters, MACs, densities, memory."""
     from mayo.estimate.table import render
-    from mayo.override import table
 
     form, rows = run.config.get('info.format'), overridden(run)
     record = info(run.config, run.evaluation)
-    record = dataclasses.replace(record, overriders=tuple(table.as_data(rows)))
-    text = render(record, form, width())
-    put(f'{text}\n\n{table.render(rows)}' if rows and form == 'table' else text, run.config.get('info.path'))
+    below = ''
+    if rows:
+        from mayo.override import table
+
+        record = dataclasses.replace(record, overriders=tuple(table.as_data(rows)))
+        below = f'\n\n{table.render(rows)}' if form == 'table' else ''
+    put(render(record, form, width()) + below, run.config.get('info.path'))
 
 
 def overridden(run: Run) -> 'list[Row]':
@@ -43,10 +46,14 @@ def overridden(run: Run) -> 'list[Row]':
         from mayo.session import overriders
 
         return overriders.rows(run.earlier_session)
-    from mayo.session import overridden
     from mayo.session.spec import input_shape, model_graph
 
-    return overridden.rows(model_graph(run.config), input_shape(run.config))
+    graph = model_graph(run.config)
+    if not any(node.overriders for node in graph):
+        return []
+    from mayo.session import overridden
+
+    return overridden.rows(graph, input_shape(run.config))
 
 
 def info(config: 'Config', evaluation: 'Evaluation | None' = None) -> 'Info':

@@ -132,7 +132,7 @@ class ChoiceOf(Kind):
 
     def __init__(self, look_up: Callable[[], Iterable[str]], *words: str) -> None:
         object.__setattr__(self, '_words', words)
-        object.__setattr__(self, '_choice', functools.cache(lambda: choice(*words, *look_up())))
+        object.__setattr__(self, '_choice', functools.cache(lambda: choice(*dict.fromkeys((*words, *look_up())))))
 
     _words: tuple[str, ...]
     _choice: Callable[[], Kind]
@@ -152,15 +152,36 @@ class ChoiceOf(Kind):
         return value if value in self._words else self._choice().read(value)
 
 
+class ListOf(Kind):
+    """A list of `least` or more values of a kind, which is asked what it expects only when that is told."""
+
+    def __init__(self, kind: Kind, least: int) -> None:
+        object.__setattr__(self, '_kind', kind)
+        object.__setattr__(self, '_least', least)
+
+    _kind: Kind
+    _least: int
+
+    @property
+    def expected(self) -> str:
+        """What each value of the list may be."""
+        return f'a list, each of it {self._kind.expected}'
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that each may be."""
+        return self._kind.names
+
+    def read(self, value: Any) -> list[Any]:
+        """The list. Errors: those of the kind, and ValueError."""
+        if not isinstance(value, list) or len(value) < self._least:
+            raise ValueError
+        return [self._kind.read(inner) for inner in value]
+
+
 def each(kind: Kind, least: int = 1) -> Kind:
     """A list of `least` or more values of a kind."""
-
-    def read(value: Any) -> list[Any]:
-        if not isinstance(value, list) or len(value) < least:
-            raise ValueError
-        return [kind.read(inner) for inner in value]
-
-    return Kind(f'a list, each of it {kind.expected}', read, kind.names)
+    return ListOf(kind, least)
 
 
 def or_null(kind: Kind) -> Kind:

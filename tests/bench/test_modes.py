@@ -15,7 +15,7 @@ def test_the_settings_allow_the_networks_and_engines_that_there_are() -> None:
     kinds = {key: setting.kind for key, setting in settings.settings().items()}
     running = [name for name in engines if engines[name].compact]
     assert kinds['bench.networks'].expected.endswith(f'one of {", ".join(NETWORKS)}')
-    assert kinds['bench.engines'].expected.endswith(f'one of {", ".join(of_networks())}')
+    assert set(kinds['bench.engines'].names) == set(of_networks())
     assert kinds['system.engine'].expected == f'one of {", ".join(["auto", *running])}'
     assert set(Config.default().get('bench.engines')) <= set(of_networks())
 
