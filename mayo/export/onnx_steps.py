@@ -20,14 +20,7 @@ if typing.TYPE_CHECKING:
 Dims = tuple[int, int, int]
 Step = Callable[..., tuple[str, Dims]]
 steps: Registry[Step] = Registry('preprocessing step in ONNX')
-METHODS = {
-    'bilinear': {'coordinate_transformation_mode': 'half_pixel', 'mode': 'linear'},
-    'nearest': {'coordinate_transformation_mode': 'half_pixel', 'mode': 'nearest', 'nearest_mode': 'round_prefer_ceil'},
-}
-METHODS_1 = {  # without half_pixel
-    'bilinear': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'linear'},
-    'nearest': {'coordinate_transformation_mode': 'asymmetric', 'mode': 'nearest', 'nearest_mode': 'floor'},
-}
+METHODS = ('bilinear', 'nearest')
 
 
 def refuse(given: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -90,11 +83,25 @@ def resize(
     wanted = height or shape[0], width or shape[1]
     if shorter_side:
         wanted = round(dims[0] * shorter_side / min(dims[:2])), round(dims[1] * shorter_side / min(dims[:2]))
-    if wanted != dims[:2]:
-        image = writer.add(
-            'Resize', image, '', '', writer.integers(1, *wanted, dims[2]), **(METHODS if half_pixel else METHODS_1)[method]
-        )
+    if wanted != dims[:2] and method == 'nearest':
+        for axis, (before, after) in enumerate(zip(dims[:2], wanted, strict=True), 1):
+            index = writer.constant(_nearest(before, after, half_pixel), np.int64)
+            image = writer.add('Gather', image, index, axis=axis)
+    elif wanted != dims[:2]:
+        coordinates = 'half_pixel' if half_pixel else 'asymmetric'
+        sizes = writer.integers(1, *wanted, dims[2])
+        image = writer.add('Resize', image, '', '', sizes, mode='linear', coordinate_transformation_mode=coordinates)
     return image, (*wanted, dims[2])
+
+
+def _nearest(before: int, after: int, half_pixel: bool) -> np.ndarray:
+    """Which of `before` rows each of `after` rows is, in the single precision that TensorFlow computes it in.
+
+    ONNX's own `Resize` divides where TensorFlow multiplies, which for some sizes gives the row beside it.
+    """
+    scale = np.float32(before) / np.float32(after)
+    middle = np.arange(after, dtype=np.float32) + np.float32(0.5 if half_pixel else 0)
+    return np.minimum(np.floor(middle * scale), before - 1).astype(np.int64)
 
 
 @steps.register('linear_map')

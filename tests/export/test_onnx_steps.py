@@ -73,6 +73,13 @@ def test_a_step_equals_that_of_tensorflow(step: Any, height: Any, width: Any, se
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
 
 
+def test_nearest_takes_the_pixel_that_tensorflow_takes_where_two_are_as_near() -> None:
+    """From 14 to 32 columns, number 16 starts exactly where column 7 does."""
+    image = np.random.default_rng(0).integers(0, 256, (4, 14, 3), np.uint8)
+    found, expected = run([{'type': 'resize', 'method': 'nearest', 'half_pixel': False, 'shorter_side': 9}], image)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_steps_follow_each_other() -> None:
     image = np.random.default_rng(0).integers(0, 256, (19, 13, 3), np.uint8)
     steps = [
