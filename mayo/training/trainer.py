@@ -35,7 +35,7 @@ from mayo.util.progress import Progress
 
 _log = logging.getLogger(__name__)
 _AGREE_EVERY = 10  # steps between the moments at which several workers tell each other of interrupts
-_GO_ON, _SAVE, _STOP = 0, 1, 1_000_000  # requests of many workers add up: any stop outweighs all saves
+_GO_ON, _SAVE, _STOP = 0, 1, 2  # what a worker asks for, the most pressing last
 
 
 def train(session: Session) -> None:
@@ -145,8 +145,8 @@ class Trainer:
             return request
         if not now and self.steps % _AGREE_EVERY:
             return _GO_ON
-        together = int(self.step.sum_of_workers(tf.constant(request)))
-        return _STOP if together >= _STOP else min(together, _SAVE)
+        votes = self.step.sum_of_workers(tf.one_hot(request, _STOP + 1, dtype=tf.int32)).numpy()  # workers of each request
+        return int(np.flatnonzero(votes).max())
 
     def _end_epoch(self, progress: Progress) -> None:
         """Validate, remember the best, and save if it is time to."""
