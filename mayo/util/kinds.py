@@ -132,7 +132,12 @@ class ChoiceOf(Kind):
 
     def __init__(self, look_up: Callable[[], Iterable[str]], *words: str) -> None:
         object.__setattr__(self, '_words', words)
-        object.__setattr__(self, '_choice', functools.cache(lambda: choice(*dict.fromkeys((*words, *look_up())))))
+
+        def all_names() -> Kind:
+            names = tuple(look_up())
+            return choice(*(word for word in words if word not in names), *names)
+
+        object.__setattr__(self, '_choice', functools.cache(all_names))
 
     _words: tuple[str, ...]
     _choice: Callable[[], Kind]
