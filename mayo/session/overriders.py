@@ -19,12 +19,7 @@ def update(session: Session) -> list[table.Row]:
 
     Errors: UserError if nothing is overridden, or the weights are random.
     """
-    network = _loaded(session)
-    if session.weights is None:
-        raise UserError(
-            f'`overriders-update` reads the weights, but those of {network.name} are random; '
-            'set system.checkpoint.load or train before it.'
-        )
+    network = _with_weights(session, 'overriders-update')
     network.update_overriders(lambda: _run_a_batch(session))
     return rows(session)
 
@@ -36,8 +31,11 @@ def reset(session: Session) -> None:
 
 
 def assign(session: Session) -> None:
-    """Each overridden variable becomes what the network computes with; saved as the checkpoint `assigned`."""
-    for own in _loaded(session).overriding.values():
+    """Each overridden variable becomes what the network computes with; saved as the checkpoint `assigned`.
+
+    Errors: UserError if nothing is overridden, or the weights are random.
+    """
+    for own in _with_weights(session, 'overriders-assign').overriding.values():
         own.assign()
     session.save(ASSIGNED)
 
@@ -69,6 +67,17 @@ def _loaded(session: Session) -> Any:
             'docs/overriders.md shows how to add them.'
         )
     return session.network
+
+
+def _with_weights(session: Session, action: str) -> Any:
+    """The network, loaded, with weights that are worth overriding. Errors: UserError if they are random, too."""
+    network = _loaded(session)
+    if session.weights is None:
+        raise UserError(
+            f'`{action}` reads the weights, but those of {network.name} are random; '
+            'set system.checkpoint.load or train before it.'
+        )
+    return network
 
 
 def _run_a_batch(session: Session) -> None:

@@ -64,6 +64,7 @@ class Trainer:
         self.validates = bool(self.config.get('train.validate') and self.config.get('dataset.path.validate'))
         self.best = -1.0
         self.saved_steps, self.saved_time = self.steps, time.monotonic()
+        self.save_seconds: float = 60 * self.config.get('system.checkpoint.every_minutes')
         self.first_step = self.steps  # of this process
         self.history = History(path_of(session.store.folder, session.run), self.epoch)
         self.step = self._make_step()
@@ -132,7 +133,7 @@ class Trainer:
 
     def _heed(self, interrupts: Interrupts) -> None:
         """Between two steps: save if it is time to; stop if somebody asks."""
-        late = time.monotonic() - self.saved_time >= 60 * self.config.get('system.checkpoint.every_minutes')
+        late = time.monotonic() - self.saved_time >= self.save_seconds
         request = self._agreed(_STOP if interrupts.noted else _SAVE if late else _GO_ON)
         if request:
             self._save()

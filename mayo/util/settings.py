@@ -13,6 +13,7 @@ From the declarations follow the defaults, which keys are known, what is told of
 """
 
 import copy
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,9 +88,14 @@ def sections() -> tuple[Section, ...]:
     return (*_shared, *_others)
 
 
-def settings() -> dict[str, Setting]:
+def settings() -> Mapping[str, Setting]:
     """Every setting by its whole key."""
-    return {key: setting for section in sections() for key, setting in section.settings.items()}
+    return _settings_of(sections())
+
+
+@functools.cache
+def _settings_of(sections: tuple[Section, ...]) -> Mapping[str, Setting]:
+    return {key: setting for section in sections for key, setting in section.settings.items()}
 
 
 def defaults() -> dict[str, Any]:
@@ -106,9 +112,10 @@ def defaults() -> dict[str, Any]:
 
 def read(key: str, value: Any) -> Any:
     """What the configuration holds under a key, in the form that code uses: of one setting, or of all below the key."""
-    for name, setting in settings().items():
-        if name == key:
-            return setting.read(value)
+    known = settings()
+    if key in known:
+        return known[key].read(value)
+    for name, setting in known.items():
         if name.startswith(f'{key}.'):
             _read_inside(value, name.removeprefix(f'{key}.').split('.'), setting)
     return value

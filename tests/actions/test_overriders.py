@@ -92,8 +92,9 @@ def test_a_model_without_overriders_is_refused(action: str, words: list[str], ca
     assert 'no layer of tiny has an `overrider`; docs/overriders.md shows how to add them' in capsys.readouterr().err
 
 
-def test_random_weights_are_no_ground_for_an_update(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words, PRUNE, 'system.checkpoint.load=null', 'overriders-update']) == 2
+@pytest.mark.parametrize('action', ['overriders-update', 'overriders-assign'])
+def test_random_weights_are_refused(action: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, PRUNE, 'system.checkpoint.load=null', action]) == 2
     assert 'those of tiny are random; set system.checkpoint.load or train before it.' in capsys.readouterr().err
 
 

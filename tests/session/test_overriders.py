@@ -131,9 +131,12 @@ def test_activations_and_gradients_update_from_a_batch_of_training_images(dense:
     assert len({name for name in points if '/activations/' in name}) == 3
 
 
-def test_without_weights_worth_updating_from_an_update_is_refused(config_of: Make) -> None:
-    with pytest.raises(UserError, match=r'`overriders-update` reads the weights, but those of tiny are random; set'):
-        overriders.update(Session(config_of(PRUNE)))
+@pytest.mark.parametrize('action', ['update', 'assign'])
+def test_random_weights_are_neither_updated_from_nor_saved_as_assigned(config_of: Make, action: str) -> None:
+    session = Session(config_of(PRUNE))
+    with pytest.raises(UserError, match=rf'`overriders-{action}` reads the weights, but those of tiny are random; set'):
+        getattr(overriders, action)(session)
+    assert overriders.ASSIGNED not in session.store.names()
 
 
 def test_without_overriders_there_is_nothing_to_update(dense: Config, config_of: Make) -> None:
