@@ -166,16 +166,16 @@ def section(run: Run, figures: Any) -> Iterator[str]:
     for group in figures['groups']:
         rows = [
             [
-                one['label'],
-                *(number(1000 * one['seconds'][part]) for part in ('median', 'p5', 'p95')),
-                number(one['images_per_second']),
-                ratio(one['speedup']),
-                ratio(one['of_static']),
-                ratio(one['macs'] / group['dense_macs'], ''),
-                ratio(one['efficiency'], ''),
-                f'{one["peak_bytes"] / 2**20:.0f}',
+                timed['label'],
+                *(number(1000 * timed['seconds'][part]) for part in ('median', 'p5', 'p95')),
+                number(timed['images_per_second']),
+                ratio(timed['speedup']),
+                ratio(timed['of_static']),
+                ratio(timed['macs'] / group['dense_macs'], ''),
+                ratio(timed['efficiency'], ''),
+                f'{timed["peak_bytes"] / 2**20:.0f}',
             ]
-            for one in group['measurements']
+            for timed in group['measurements']
         ]
         yield f'\nDensity {group["density"]:g}:\n\n'
         yield table(['', 'ms', 'p5', 'p95', 'images/s', 'speedup', 'of static', 'MACs', 'efficiency', 'MiB'], rows)
@@ -190,8 +190,8 @@ def group_of(figures: Any, density: float) -> Any:
 
 def best(group: Any, network: str, engine: str | None = None) -> Any:
     """The fastest engine of a network, or that engine."""
-    found = [one for one in group['measurements'] if one['network'] == network and engine in (None, one['engine'])]
-    return min(found, key=median)
+    candidates = [timed for timed in group['measurements'] if timed['network'] == network and engine in (None, timed['engine'])]
+    return min(candidates, key=median)
 
 
 def median(measurement: Any) -> float:
@@ -204,9 +204,9 @@ def name_of(run: Run, figures: Mapping[str, Any]) -> tuple[str, int]:
     return figures[run.name]['model'], run.batch_size
 
 
-def engine(one: Any) -> str:
+def engine(timed: Any) -> str:
     """Its name and its time."""
-    return f'{one["engine"]}, {number(1000 * median(one))}'
+    return f'{timed["engine"]}, {number(1000 * median(timed))}'
 
 
 def number(value: float) -> str:

@@ -100,22 +100,22 @@ def record_of(network: Network) -> dict[str, Any]:
     record: dict[str, Any] = {'command': network.command, 'top1': {}, 'top5': {}}
     for name, dataset in DATASETS.items():
         session = Session(config_of(network, dataset))
-        found = evaluate(session)
-        record['top1'][name], record['top5'][name] = found.top1, found.top5
+        evaluation = evaluate(session)
+        record['top1'][name], record['top5'][name] = evaluation.top1, evaluation.top5
         if name == 'test':
-            costs = estimate(session.graph, session.input_shape, found.counts)
+            costs = estimate(session.graph, session.input_shape, evaluation.counts)
             record |= {key: sum(getattr(cost, key) for cost in costs) for key in ('dense', 'macs', 'executed')}
-            record['density'] = found.mean_density
-        print(f'{network.label}: {name} {found.render()}', flush=True)
+            record['density'] = evaluation.mean_density
+        print(f'{network.label}: {name} {evaluation.render()}', flush=True)
     return record
 
 
 def is_here(network: Network) -> bool:
     """Whether its checkpoint exists; says so if it does not."""
-    found = network.checkpoint in Session(config_of(network, DATASETS['test'])).store.names()
-    if not found:
+    exists = network.checkpoint in Session(config_of(network, DATASETS['test'])).store.names()
+    if not exists:
         print(f'{network.label}: there is no checkpoint {network.checkpoint}; its record stays as it is')
-    return found
+    return exists
 
 
 def config_of(network: Network, dataset: str) -> Config:
@@ -150,25 +150,25 @@ def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float
                     worker.ready()
                     running[network.label, engine] = worker
         taken = take_turns({key: worker.turn for key, worker in running.items()}, rounds)
-    found: dict[str, dict[str, float]] = {}
+    milliseconds: dict[str, dict[str, float]] = {}
     for (label, engine), seconds in taken.items():
-        found.setdefault(label, {})[engine] = 1000 * statistics.median(seconds)
-        print(f'{label}, {engine}: {found[label][engine]:.3f} ms', flush=True)
-    return found
+        milliseconds.setdefault(label, {})[engine] = 1000 * statistics.median(seconds)
+        print(f'{label}, {engine}: {milliseconds[label][engine]:.3f} ms', flush=True)
+    return milliseconds
 
 
-def add_times(records: dict[str, dict[str, Any]], found: Mapping[str, Mapping[str, float]]) -> None:
+def add_times(records: dict[str, dict[str, Any]], times: Mapping[str, Mapping[str, float]]) -> None:
     """Put milliseconds by label and engine into the records, and as a fraction of the dense network's in this run.
 
     The record of the dense network keeps the labels of all that were timed beside it.
     """
-    for label, milliseconds in found.items():
+    for label, milliseconds in times.items():
         records[label] |= {
             'milliseconds': dict(milliseconds),
             'threads': cores(),
-            'latency': milliseconds['native'] / min(found[DENSE].values()),
+            'latency': milliseconds['native'] / min(times[DENSE].values()),
         }
-    records[DENSE]['beside'] = list(found)
+    records[DENSE]['beside'] = list(times)
 
 
 HEAD = """\
@@ -249,10 +249,10 @@ def draw(records: Mapping[str, Mapping[str, Any]]) -> Any:
     figure = picture.figure(7.5, 4.5)
     axes = figure.subplots()
     for group, mark in zip(dict.fromkeys(network.group for network in NETWORKS), 'so^Dv', strict=False):
-        found = [records[network.label] for network in NETWORKS if network.group == group and network.label in records]
+        members = [records[network.label] for network in NETWORKS if network.group == group and network.label in records]
         axes.plot(
-            [record['executed'] / 1e6 for record in found],
-            [100 * record['top1']['test'] for record in found],
+            [record['executed'] / 1e6 for record in members],
+            [100 * record['top1']['test'] for record in members],
             color=picture.INK,
             marker=mark,
             markersize=6,

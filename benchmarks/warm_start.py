@@ -133,8 +133,8 @@ def measured(dataset: str, words: Sequence[str], images: Sequence[tf.Tensor]) ->
                 take_averages(session, images)
             if start == 'fitted':
                 fit_gates_to(session, images)
-            figures[start][f'{density:g}'] = found = top1(session)
-            print(f'density {density:g} {STARTS[start]}: {found:.2%}', flush=True)
+            figures[start][f'{density:g}'] = accuracy = top1(session)
+            print(f'density {density:g} {STARTS[start]}: {accuracy:.2%}', flush=True)
     return figures
 
 

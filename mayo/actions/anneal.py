@@ -6,7 +6,7 @@
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, Made, Run, action, width
+from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, Product, Run, action, width
 from mayo.util.kinds import ABOVE_ZERO, AMOUNT, FLAG, FRACTION, Kind, each, whole
 from mayo.util.settings import Section, Setting
 
@@ -40,7 +40,7 @@ ANNEAL = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """Stages that cannot be."""
     from mayo.training.stages import stages_of
 

@@ -35,11 +35,11 @@ TRAINING_DATA = (*NETWORK, 'dataset.path.train', 'dataset.num_examples_per_epoch
 CHECKPOINTS: Final = 'checkpoints'
 RECORDS: Final = 'records'
 ARTIFACTS: Final = 'artifacts'
-Made = Literal['checkpoints', 'records', 'artifacts']
+Product = Literal['checkpoints', 'records', 'artifacts']
 Reads = Literal['train', 'validate', 'steps']
 
 # (configuration, what earlier actions of the line make) -> what would stop the action, a line each; or a UserError
-Check = Callable[['Config', Collection[Made]], Iterable[str]]
+Check = Callable[['Config', Collection[Product]], Iterable[str]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Action:
     needs: tuple[str, ...]
     reads: Callable[['Config'], Iterable[Reads]]
     loads: bool
-    makes: tuple[Made, ...]
+    makes: tuple[Product, ...]
     trains: bool
     gated: bool
     check: Check | None
@@ -82,7 +82,7 @@ def action(
     needs: tuple[str, ...],
     reads: tuple[Reads, ...] | Callable[['Config'], Iterable[Reads]],
     loads: bool,
-    makes: tuple[Made, ...],
+    makes: tuple[Product, ...],
     settings: tuple[Section, ...] = (),
     check: Check | None = None,
     trains: bool = False,

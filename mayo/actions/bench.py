@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Collection, Iterator
 
-from mayo.actions.base import ARTIFACTS, NETWORK, Made, Run, action, put, width
+from mayo.actions.base import ARTIFACTS, NETWORK, Product, Run, action, put, width
 from mayo.util.files import find
 from mayo.util.kinds import FRACTION, PATHS, TEXT, ChoiceOf, choice, each, when, whole
 from mayo.util.settings import Section, Setting
@@ -51,9 +51,9 @@ BENCH = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """Exported files that are not there."""
-    for path in [] if ARTIFACTS in made else _artifacts(config):
+    for path in [] if ARTIFACTS in products else _artifacts(config):
         if find(path) is None:
             yield f'{config.origin("bench.artifact")}: bench.artifact: {path} does not exist.'
 

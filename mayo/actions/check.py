@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Collection, Iterable, Iterator
 
-from mayo.actions.base import Action, Made, Run, action, actions
+from mayo.actions.base import Action, Product, Run, action, actions
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
@@ -15,13 +15,13 @@ ORDER = (
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """What would stop the other actions whose settings are complete."""
     from mayo.actions.checks import lacks, stops
 
     for other in ordered():
         if other.unasked == 'ready' and other.name != 'check' and not lacks(config, other):
-            yield from stops(config, other, made)
+            yield from stops(config, other, products)
 
 
 @action('check', needs=(), reads=(), loads=False, makes=(), check=check)

@@ -9,7 +9,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from mayo.actions.base import CHECKPOINTS, RECORDS, Action, Check, Made, actions
+from mayo.actions.base import CHECKPOINTS, RECORDS, Action, Check, Product, actions
 from mayo.config import Config
 from mayo.config.names import object_spec
 from mayo.data.augment import check_steps
@@ -40,21 +40,21 @@ def problems(config: Config, name: str, earlier: Collection[str] = ()) -> list[s
     if any(key.keys for key in unknown):
         return lines  # a value stands where settings belong: no use to look for them
     misfits = config.misfits()
-    made = frozenset(kind for before in earlier for kind in actions[before].makes)
-    lines += stops(config, action, made, incomplete_alone=bool(misfits))
+    products = frozenset(kind for before in earlier for kind in actions[before].makes)
+    lines += stops(config, action, products, incomplete_alone=bool(misfits))
     return list(dict.fromkeys('\n'.join(lines + misfits).splitlines()))
 
 
-def stops(config: Config, action: Action, made: Collection[Made], incomplete_alone: bool = False) -> list[str]:
+def stops(config: Config, action: Action, products: Collection[Product], incomplete_alone: bool = False) -> list[str]:
     """What would stop an action: the settings that it lacks or, where none is lacking, what its checks tell.
 
     incomplete_alone: leave out the checks, as where settings have values that they may not have.
     """
     missing = lacks(config, action)
     if missing and action.check_first and action.check is not None:
-        checks: Iterable[Callable[[Config], Iterable[str]]] = [_own(action.check, made)]
+        checks: Iterable[Callable[[Config], Iterable[str]]] = [_own(action.check, products)]
     else:
-        checks = [] if missing or incomplete_alone else _checks(config, action, made)
+        checks = [] if missing or incomplete_alone else _checks(config, action, products)
     lines = Problems()
     for check in checks:
         with lines.collecting():
@@ -89,29 +89,29 @@ def _listed(keys: Sequence[str]) -> str:
     return ' and '.join(filter(None, (', '.join(keys[:-1]), keys[-1])))
 
 
-def _checks(config: Config, action: Action, made: Collection[Made]) -> Iterator[Callable[[Config], Iterable[str]]]:
+def _checks(config: Config, action: Action, products: Collection[Product]) -> Iterator[Callable[[Config], Iterable[str]]]:
     """Those that follow from the declaration, and the action's own, in the order in which a user would mend things."""
     if 'model.layers' in action.needs:
         yield model_problems
     for mode in action.reads(config):
         yield functools.partial(_preprocessing, mode='validate' if mode == 'steps' else mode)
-        if mode != 'steps' and RECORDS not in made:
+        if mode != 'steps' and RECORDS not in products:
             yield functools.partial(_data, mode=mode)
-    if action.loads and CHECKPOINTS not in made:
+    if action.loads and CHECKPOINTS not in products:
         yield _checkpoint
     if action.trains:
         yield _optimizer
         yield _learning_rate
-        if CHECKPOINTS not in made:
+        if CHECKPOINTS not in products:
             yield _teacher
     if action.check is not None:
-        yield _own(action.check, made)
+        yield _own(action.check, products)
     if action.gated:
         yield functools.partial(_gates, action=action)
 
 
-def _own(check: Check, made: Collection[Made]) -> Callable[[Config], Iterable[str]]:
-    return lambda config: check(config, made)
+def _own(check: Check, products: Collection[Product]) -> Callable[[Config], Iterable[str]]:
+    return lambda config: check(config, products)
 
 
 def _preprocessing(config: Config, mode: str) -> Iterator[str]:

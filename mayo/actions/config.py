@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import Made, Run, action
+from mayo.actions.base import Product, Run, action
 from mayo.util.kinds import FLAG
 from mayo.util.settings import Section, Setting
 
@@ -15,7 +15,7 @@ CONFIG = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """A reference to what is not there; the search itself raises it."""
     config.to_dict()
     return ()

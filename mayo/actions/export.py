@@ -6,7 +6,7 @@
 import typing
 from collections.abc import Collection, Iterator
 
-from mayo.actions.base import ARTIFACTS, NETWORK, Made, Run, action, folder_of_results
+from mayo.actions.base import ARTIFACTS, NETWORK, Product, Run, action, folder_of_results
 from mayo.util.kinds import FLAG, TEXT, ChoiceOf, Kind, each, whole
 from mayo.util.settings import Section, Setting
 
@@ -47,7 +47,7 @@ EXPORT = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """Packages that the formats lack, and a format that cannot preprocess images of any size."""
     from mayo.export import formats
 

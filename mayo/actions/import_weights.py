@@ -7,7 +7,7 @@ import pathlib
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import CHECKPOINTS, NETWORK, Made, Run, action
+from mayo.actions.base import CHECKPOINTS, NETWORK, Product, Run, action
 from mayo.util.kinds import TEXT
 from mayo.util.settings import Section, Setting
 
@@ -33,7 +33,7 @@ IMPORT = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """The file that is to be imported is not there, or nothing says what its layers are."""
     mapping(config)
     return ()

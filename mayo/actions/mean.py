@@ -7,7 +7,7 @@ import pathlib
 import typing
 from collections.abc import Collection, Iterable, Mapping
 
-from mayo.actions.base import CHECKPOINTS, NETWORK, Made, Run, action
+from mayo.actions.base import CHECKPOINTS, NETWORK, Product, Run, action
 from mayo.util.kinds import ABOVE_ZERO, Kind, when
 from mayo.util.settings import Section, Setting
 
@@ -38,9 +38,9 @@ MEAN = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """Checkpoints that do not exist."""
-    if CHECKPOINTS not in made:
+    if CHECKPOINTS not in products:
         shares(config)
     return ()
 

@@ -7,7 +7,7 @@ import contextlib
 import typing
 from collections.abc import Collection, Iterable, Iterator
 
-from mayo.actions.base import NETWORK, Made, Reads, Run, action
+from mayo.actions.base import NETWORK, Product, Reads, Run, action
 from mayo.util.errors import UserError
 
 if typing.TYPE_CHECKING:
@@ -33,7 +33,7 @@ def reads(config: 'Config') -> Iterator[Reads]:
             yield 'train'
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """A model without overriders."""
     if not any(True for _ in chains(config)):
         yield (

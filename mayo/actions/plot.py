@@ -6,7 +6,7 @@
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import CHECKPOINTS, VALIDATION, Made, Run, action, folder_of_results
+from mayo.actions.base import CHECKPOINTS, VALIDATION, Product, Run, action, folder_of_results
 from mayo.util.kinds import FLAG, TEXT, choice, each, whole
 from mayo.util.settings import Section, Setting
 
@@ -35,11 +35,11 @@ PLOT = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """A checkpoint that is to be drawn does not exist."""
     from mayo.session.stored import store_of
 
-    if CHECKPOINTS not in made:
+    if CHECKPOINTS not in products:
         store_of(config).resolve_all(config.get(NAMES) or [], key=NAMES)
     return ()
 

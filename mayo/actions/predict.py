@@ -6,7 +6,7 @@
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import NETWORK, Made, Run, action, put
+from mayo.actions.base import NETWORK, Product, Run, action, put
 from mayo.util.errors import RunError
 from mayo.util.kinds import PATHS, TEXT, choice, whole
 from mayo.util.settings import Section, Setting
@@ -31,7 +31,7 @@ PREDICT = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """Images that are not there."""
     from mayo.data.files import images_of
 

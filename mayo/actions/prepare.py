@@ -6,13 +6,13 @@
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import RECORDS, Made, Run, action
+from mayo.actions.base import RECORDS, Product, Run, action
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """What keeps it from writing where dataset.path says."""
     from mayo.session.prepare import problems
 

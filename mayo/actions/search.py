@@ -7,7 +7,7 @@ import pathlib
 import typing
 from collections.abc import Collection, Iterator
 
-from mayo.actions.base import VALIDATION, Made, Run, action
+from mayo.actions.base import VALIDATION, Product, Run, action
 from mayo.util.format import amount, share
 from mayo.util.kinds import AMOUNT_OF_MACS, FRACTION, TEXT, YAML_FILE, each, is_number, or_null, when, whole
 from mayo.util.settings import Section, Setting
@@ -40,7 +40,7 @@ SEARCH = Section(
 )
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterator[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """A search needs one goal."""
     chosen = [key for key in GOALS if config.get(key) is not None]
     if len(chosen) != 1:

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from mayo.actions.base import NETWORK, Made, Reads, Run, action, width
+from mayo.actions.base import NETWORK, Product, Reads, Run, action, width
 from mayo.util.errors import UserError
 from mayo.util.kinds import AMOUNT_OF_MACS, FLAG, FRACTION, YAML_FILE, Kind, whole
 from mayo.util.settings import Section, Setting
@@ -55,7 +55,7 @@ def reads(config: 'Config') -> Iterator[Reads]:
             yield 'validate'
 
 
-def check(config: 'Config', made: Collection[Made]) -> Iterable[str]:
+def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """Gates that cannot be slimmed, and files that are in the way."""
     from mayo.session.spec import model_graph
     from mayo.slim import ungated_graph

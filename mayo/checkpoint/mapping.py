@@ -88,8 +88,8 @@ def _filled(template: str, match: re.Match[str]) -> str:
     """
 
     def value(group: re.Match[str]) -> str:
-        found = match[int(group[1])] or ''
-        return str(int(found) + int(group[2])) if group[2] else found
+        text = match[int(group[1])] or ''
+        return str(int(text) + int(group[2])) if group[2] else text
 
     return _GROUP.sub(value, template)
 

@@ -95,10 +95,10 @@ class Resolver:
         place: Path = ()
         for key in path:
             try:
-                found, around = self._head(node, place)
+                head, around = self._head(node, place)
             except UserError:
                 break
-            child = _child(found, key)
+            child = _child(head, key)
             if child is None:
                 break
             node, place = child, (*around, key)

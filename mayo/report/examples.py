@@ -42,7 +42,7 @@ def examples(name: str, channels: int, fewest: Sequence[Example], most: Sequence
             place.set_axis_off()
         for place, example in zip(axes, chosen, strict=False):
             _show(place, example, low, high)
-            place.set_xlabel(_said(example, classes), fontsize='small')
+            place.set_xlabel(_caption_of(example, classes), fontsize='small')
         axes[0].set_title(f'{name} {extreme}', loc='left')
     varies = len({example.active for example in [*fewest, *most]}) > 1
     ordered = (
@@ -74,7 +74,7 @@ def _show(axes: Any, example: Example, low: float, high: float) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _said(example: Example, classes: Sequence[str]) -> str:
+def _caption_of(example: Example, classes: Sequence[str]) -> str:
     name = classes[example.label]
     name = name if len(name) <= NAME else f'{name[: NAME - 3]}...'
     return f'{name}\n{example.active:.4g} active\nsum {example.strength:#.4g}'

@@ -3,6 +3,6 @@
 from mayo.search.overlay import overlay
 from mayo.search.sensitivity import Sensitivity, measure
 from mayo.search.space import Space
-from mayo.search.study import Found, Goal, Trial, search
+from mayo.search.study import Goal, Outcome, Trial, search
 
-__all__ = ['Found', 'Goal', 'Sensitivity', 'Space', 'Trial', 'measure', 'overlay', 'search']
+__all__ = ['Goal', 'Outcome', 'Sensitivity', 'Space', 'Trial', 'measure', 'overlay', 'search']

@@ -39,7 +39,7 @@ class Candidates:
         """keeps: active channels by gated layer."""
         counts = tf.constant([keeps[name] for name in self.channels])
         sums = [self._sums(images, labels, counts).numpy() for images, labels in self.batches]
-        correct, loss = (sum(float(one[index]) for one in sums) for index in (0, 1))
+        correct, loss = (sum(float(batch[index]) for batch in sums) for index in (0, 1))
         return Score(correct / self.images, loss / self.images)
 
     def _on_batch(self, images: tf.Tensor, labels: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
@@ -65,17 +65,17 @@ def _check(session: Session, thresholds: Mapping[str, str]) -> None:
 def _batches(session: Session, max_images: int | None) -> list[tuple[tf.Tensor, tf.Tensor]]:
     config = session.config
     source = data.data_of(config, 'validate')
-    found: list[tuple[tf.Tensor, tf.Tensor]] = []
+    batches: list[tuple[tf.Tensor, tf.Tensor]] = []
     left = max_images
     with source.reading():
         for images, labels in data.epoch_of(
             config, 'validate', data=source, batch_size=config.get('eval.batch_size') or config.get('system.batch_size')
         ):
-            found.append((images[:left], labels[:left]))
+            batches.append((images[:left], labels[:left]))
             if left is not None:
-                left -= len(found[-1][1])
+                left -= len(batches[-1][1])
                 if left <= 0:
                     break
-    if not found:
+    if not batches:
         raise UserError('the validation records hold no image.')
-    return found
+    return batches

@@ -14,7 +14,7 @@ from mayo.net.gates import gates_of, widths_of
 from mayo.search.overlay import overlay
 from mayo.search.sensitivity import Sensitivity, measure
 from mayo.search.space import Space
-from mayo.search.study import Found, Goal, Plan, Trial, search
+from mayo.search.study import Goal, Outcome, Plan, Trial, search
 from mayo.session.spec import model_graph
 from mayo.util.decimals import density_of
 from mayo.util.errors import RunError, UserError
@@ -97,36 +97,36 @@ def _plan(session: 'Session', wanted: Wanted, candidates: 'Candidates') -> Plan:
     return Plan(goal, wanted.trials, name, wanted.storage, session.config.get('system.seed'))
 
 
-def _tell(plan: Plan, number: int, trial: Trial, found: Found) -> None:
-    best = found.best
-    so_far = f'best {_said(best)}' if best else 'none keeps to the goal yet'
-    _log.info('trial %d of %d: %s; %s', number, plan.trials, _said(trial), so_far)
+def _tell(plan: Plan, number: int, trial: Trial, outcome: Outcome) -> None:
+    best = outcome.best
+    so_far = f'best {_scores(best)}' if best else 'none keeps to the goal yet'
+    _log.info('trial %d of %d: %s; %s', number, plan.trials, _scores(trial), so_far)
 
 
-def _said(trial: Trial) -> str:
+def _scores(trial: Trial) -> str:
     return f'top-1 {percent(trial.top1)} at {short(trial.macs)}'
 
 
-def _concluded(session: 'Session', path: pathlib.Path, space: Space, found: Found, images: int) -> str:
+def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Outcome, images: int) -> str:
     """Write the overlay of the best trial; the table for people."""
-    best, start = found.best, found.sensitivity.top1
+    best, start = outcome.best, outcome.sensitivity.top1
     if best is None:
         raise RunError(
-            f'search: none of {len(found.trials)} trials keeps to search.{found.goal}; a larger target, or more '
+            f'search: none of {len(outcome.trials)} trials keeps to search.{outcome.goal}; a larger target, or more '
             'search.trials, may help.'
         )
     densities = {name: density_of(best.keeps[name], channels) for name, channels in space.channels.items()}
-    _write(session, path, densities, best, found, images)
+    _write(session, path, densities, best, outcome, images)
     rows = [
         [name, str(channels), f'{space.configured[name] / channels:.4g}', f'{densities[name]:.4g}', f'{best.keeps[name]}']
         for name, channels in space.channels.items()
     ]
     lines = [table(['layer', 'channels', 'configured', 'found', 'active'], rows)]
     lines.append(f'configured  top-1 {percent(start)}, {count(space.macs(space.configured))} executed MACs')
-    uniform = _uniform(space, found)
+    uniform = _uniform(space, outcome)
     if uniform is not None:
         lines.append(f'uniform     {_figures(uniform)}, density {_density(space, uniform):.4g} in every layer')
-    lines.append(f'found       {_figures(best)}; best of {len(found.trials)} trials')
+    lines.append(f'found       {_figures(best)}; best of {len(outcome.trials)} trials')
     lines.append(f'on {count(images)} images; written: {shown(path)}')
     return '\n'.join(lines)
 
@@ -135,11 +135,11 @@ def _figures(trial: Trial) -> str:
     return f'top-1 {percent(trial.top1)}, {count(trial.macs)} executed MACs'
 
 
-def _uniform(space: Space, found: Found) -> Trial | None:
+def _uniform(space: Space, outcome: Outcome) -> Trial | None:
     """The trial with one density for all layers, at the target."""
-    target = found.goal.target_macs
+    target = outcome.goal.target_macs
     keeps = None if target is None else space.within(dict.fromkeys(space.channels, 1.0), target)
-    return next((trial for trial in found.trials if dict(trial.keeps) == keeps), None)
+    return next((trial for trial in outcome.trials if dict(trial.keeps) == keeps), None)
 
 
 def _density(space: Space, trial: Trial) -> float:
@@ -156,15 +156,15 @@ def require_ours(path: pathlib.Path) -> None:
 
 
 def _write(
-    session: 'Session', path: pathlib.Path, densities: Mapping[str, float], best: Trial, found: Found, images: int
+    session: 'Session', path: pathlib.Path, densities: Mapping[str, float], best: Trial, outcome: Outcome, images: int
 ) -> None:
     """The overlay, after it is seen to give what was found. RunError where the model's YAML does not let it."""
     config = session.config
     load = config.get('system.checkpoint.load') or 'NAME'
     comments = [
-        f'{MARK} for {session.model_name} on {config.get("dataset.name")}, search.{found.goal}.',
+        f'{MARK} for {session.model_name} on {config.get("dataset.name")}, search.{outcome.goal}.',
         f'{count(best.macs)} executed MACs; top-1 {percent(best.top1)} of the {count(images)} images of the search, where the '
-        f'densities before reach {percent(found.sensitivity.top1)}.',
+        f'densities before reach {percent(outcome.sensitivity.top1)}.',
         f'  ./my MODEL.yaml DATASET.yaml {shown(path)} system.checkpoint.load={load} eval info',
     ]
     text = overlay(gates_of(session.graph), densities, comments)

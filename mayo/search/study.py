@@ -53,7 +53,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Found:
+class Outcome:
     """What came of the search so far. best: None if no trial keeps to the goal."""
 
     goal: Goal
@@ -93,8 +93,8 @@ def search(
     plan: Plan,
     evaluate: Callable[[Keeps], Score],
     measure: Callable[[], Sensitivity],
-    tell: Callable[[int, Trial, Found], None] = lambda number, trial, found: None,
-) -> Found:
+    tell: Callable[[int, Trial, Outcome], None] = lambda number, trial, outcome: None,
+) -> Outcome:
     """Try until the study has plan.trials finished trials, those of earlier runs and other machines included.
 
     measure: the sensitivities, asked for unless the study has them. tell: takes each new trial and all so far.
@@ -104,19 +104,19 @@ def search(
     _check_target(space, plan.goal)
     study = _study(plan)
     sensitivity = _sensitivity(study, measure)
-    found = Found(plan.goal, sensitivity, _finished(study))
+    outcome = Outcome(plan.goal, sensitivity, _finished(study))
     proposals = _Proposals(space, plan.goal, sensitivity)
     if not study.get_trials(deepcopy=False):
         for parameters, keeps in proposals.first():
             study.enqueue_trial(parameters, user_attrs={_KEEPS: keeps})
     try:
-        while len(found.trials) < plan.trials:
+        while len(outcome.trials) < plan.trials:
             trial = _try_one(study, proposals, evaluate)
-            found = Found(plan.goal, sensitivity, _finished(study))
-            tell(len(found.trials), trial, found)
+            outcome = Outcome(plan.goal, sensitivity, _finished(study))
+            tell(len(outcome.trials), trial, outcome)
     except KeyboardInterrupt:
-        found = Found(plan.goal, sensitivity, _finished(study), interrupted=True)
-    return found
+        outcome = Outcome(plan.goal, sensitivity, _finished(study), interrupted=True)
+    return outcome
 
 
 def _check_target(space: Space, goal: Goal) -> None:

@@ -42,7 +42,7 @@ class Session:
         self.training_state: dict[str, np.ndarray] = {}  # with which a run goes on, if the checkpoint has it
         self.origin: dict[str, Any] = {}  # of a slimmed network: whose channels it has, for its checkpoints
         self.weights: str | None = None  # what the user calls the weights; None: they are random
-        self.made: dict[str, Any] = {}  # what others made of the network, to use again
+        self.kept: dict[str, Any] = {}  # what was built of the network, to use again
         self._is_loaded = False
 
     def sibling(self, config: Config, density: float | None = None) -> 'Session':

@@ -182,9 +182,9 @@ class _Meter:
     """Adds up what the classifier says of each batch; every worker of several sees its part of the images."""
 
     def __init__(self, session: Session, spec: object, execution: str) -> None:
-        self.classifier: _Classifier = session.made.get('classifier') or _Classifier(session, spec, execution)
+        self.classifier: _Classifier = session.kept.get('classifier') or _Classifier(session, spec, execution)
         if execution == 'masked':  # a compact network has constant weights: it does not serve twice
-            session.made['classifier'] = self.classifier
+            session.kept['classifier'] = self.classifier
         self.is_alone = session.is_alone
         self.sums: list[np.ndarray] = []  # [loss, top-1, top-5, images] of each batch and replica
         self.active: list[np.ndarray] = []  # [N, gated layers]

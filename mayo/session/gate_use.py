@@ -207,7 +207,7 @@ class _Layer:
         def of(indices: np.ndarray) -> list[Example]:
             return [Example(images[i].copy(), int(labels[i]), float(counts[i]), float(strength[i])) for i in indices]
 
-        self.fewest = sorted(itertools.chain(self.fewest, of(order[:examples])), key=lambda one: one.used)[:examples]
-        self.most = sorted(itertools.chain(self.most, of(order[::-1][:examples])), key=lambda one: one.used, reverse=True)[
-            :examples
-        ]
+        self.fewest = sorted(itertools.chain(self.fewest, of(order[:examples])), key=lambda example: example.used)[:examples]
+        self.most = sorted(
+            itertools.chain(self.most, of(order[::-1][:examples])), key=lambda example: example.used, reverse=True
+        )[:examples]

@@ -203,11 +203,9 @@ def _record(session: Session, path: pathlib.Path, stages: list[Stage]) -> Record
         done = [(stage['name'], stage['density'], stage['epochs']) for stage in record.stages]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f'{shown(path)} is no record of `anneal`, which would go on from it; {ways}') from None
-    for found, stage in zip(done, stages, strict=False):
-        if found != (stage.name, stage.density, stage.epochs):
-            differing.append(
-                f'{found[0]} was trained for {found[2]:g} epochs, where {stage.name} for {stage.epochs:g} is to be'
-            )
+    for (name, density, epochs), stage in zip(done, stages, strict=False):
+        if (name, density, epochs) != (stage.name, stage.density, stage.epochs):
+            differing.append(f'{name} was trained for {epochs:g} epochs, where {stage.name} for {stage.epochs:g} is to be')
     if len(done) > len(stages):
         differing.append(f'{len(done)} stages are done, of {len(stages)} that are to be')
     has_work = record.stages or (record.begun and session.store.newest_of(record.begun))

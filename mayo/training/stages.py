@@ -56,11 +56,11 @@ def _steps(first: float, last: float, step: float) -> list[float]:
     [1.0, 0.9, 0.8, 0.7, 0.65]
     """
     density, low, down = (Decimal(str(value)) for value in (first, last, step))
-    found = []
+    densities = []
     while density > low:
-        found.append(float(density))
+        densities.append(float(density))
         density -= down
-    return [*found, float(low)]
+    return [*densities, float(low)]
 
 
 def _problems(settings: Mapping[str, Any], densities: Sequence[float]) -> Iterator[tuple[str, str]]:

@@ -30,15 +30,15 @@ class CompactNetwork:
         self.program = program
         self.xla = max(math.prod(value.dims) for value in program.values.values()) <= SMALL if xla is None else xla
         self.parallel = parallel or os.cpu_count() or 1
-        self.one = tf.function(self._one, jit_compile=self.xla, autograph=False)
+        self.alone = tf.function(self._alone, jit_compile=self.xla, autograph=False)
         self.each = tf.function(self._each, autograph=False)
 
     def __call__(self, images: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
         alone = images.shape[0] == 1 or not self.program.gated
-        outputs, masks = self.one(images) if alone else self.each(images)
+        outputs, masks = self.alone(images) if alone else self.each(images)
         return outputs[0] if len(outputs) == 1 else outputs, masks
 
-    def _one(self, images: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+    def _alone(self, images: tf.Tensor) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         """One image, or, without gates, any number."""
         run = Image(self.program, dict.fromkeys(self.program.inputs, images), self.xla)
         run.run()
@@ -51,6 +51,6 @@ class CompactNetwork:
         )
 
         def run(image: tf.Tensor) -> Any:
-            return tf.nest.map_structure(lambda value: value[0], self.one(image[None]))
+            return tf.nest.map_structure(lambda value: value[0], self.alone(image[None]))
 
         return tf.map_fn(run, images, parallel_iterations=self.parallel, fn_output_signature=signature)

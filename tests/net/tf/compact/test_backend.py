@@ -53,7 +53,7 @@ def test_an_operation_that_a_backend_refuses_is_a_reason_before_it_is_an_error(m
     assert onnx_backend.emitters.refused(of_flip().operations) == [
         'ONNX does not run the operation Flip: it cannot turn channels around.'
     ]
-    for run in (onnx_model, static, lambda flip: CompactNetwork(flip).one(None)):
+    for run in (onnx_model, static, lambda flip: CompactNetwork(flip).alone(None)):
         with pytest.raises(ValueError, match='does not run the operation Flip: it cannot turn channels around'):
             run(of_flip())
 

@@ -89,7 +89,7 @@ def executed(program: Program, dims: tuple[int, ...]) -> int:
     total = 0
     for name, one in program.gated.items():
         total += int(np.prod(program.values[name].dims)) if one.gate.boost != 'never' else 0
-    graph = CompactNetwork(program, xla=False).one.get_concrete_function(tf.TensorSpec((1, *dims))).graph
+    graph = CompactNetwork(program, xla=False).alone.get_concrete_function(tf.TensorSpec((1, *dims))).graph
     for operation in graph.get_operations():
         if operation.type in ('Conv2D', 'DepthwiseConv2dNative'):
             height, width, inside = operation.inputs[1].shape[:3]
