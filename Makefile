@@ -1,5 +1,6 @@
 # make demo   install what runs Mayo, and evaluate the two shipped networks on the shipped test images
 # make test   install what the tests need, and run them all
+# make test-faults   the long campaigns: damaged files, kills, hostile input; writes their figures into docs/reliability.md
 # make coverage   the tests, and which lines of mayo/ they run: fewer than the floor in pyproject.toml is a failure
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
@@ -9,7 +10,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo test test-sanitize coverage lint ready lock
+.PHONY: .venv demo test test-faults test-sanitize coverage lint ready lock
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -36,6 +37,9 @@ demo: .venv/native.stamp
 
 test: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest
+
+test-faults: .venv/dev.stamp .venv/native.stamp
+	$(BIN)/python -m pytest -n 0 -m faults tests
 
 # In a copy of the tree, since an engine of that kind is slow and runs only where its libraries were loaded first.
 SANITIZED := build/sanitize

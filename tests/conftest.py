@@ -5,6 +5,7 @@ TensorFlow is quiet, and no test fails because the machine is busy.
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -122,3 +123,23 @@ def my_with(tmp_path: pathlib.Path) -> Callable[[str, str], Callable[..., 'subpr
         return run
 
     return add
+
+
+RELIABILITY = pathlib.Path(__file__).resolve().parents[1] / 'docs/reliability.md'
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """figures('200 of 200 noticed'): what came of the campaign that asks, written into its row of docs/reliability.md.
+
+    A row is `| what holds | FILE::TEST | figures |`.
+    """
+
+    def write(text: str) -> None:
+        test = request.node.nodeid.partition('[')[0].removeprefix('tests/')
+        page = RELIABILITY.read_text(encoding='utf-8')
+        row = re.compile(rf'^(\| [^|]+ \| `{re.escape(test)}` \|)[^|]*\|$', re.MULTILINE)
+        assert row.search(page), f'docs/reliability.md has no row for {test}'
+        RELIABILITY.write_text(row.sub(rf'\1 {text} |', page), encoding='utf-8')
+
+    return write

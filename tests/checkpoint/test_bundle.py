@@ -1,6 +1,8 @@
 """Bundles: what is written is read; what is damaged is said to be; nothing is ever half there."""
 
+import collections
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -143,3 +145,40 @@ def test_deleting_leaves_others(prefix: pathlib.Path) -> None:
     bundle.delete(prefix)
     bundle.delete(prefix)
     assert sorted(file.name for file in prefix.parent.iterdir()) == ['epoch-30.data-00000-of-00001', 'epoch-30.index']
+
+
+def flips(prefix: pathlib.Path, count: int) -> collections.Counter[str]:
+    """What reading says after each of `count` single bits of the bundle's files is flipped, spread over both: noticed or same."""
+    outcomes: collections.Counter[str] = collections.Counter()
+    random = np.random.default_rng(0)
+    expected = bundle.read(prefix)
+    files = [bundle.index_file(prefix), *bundle.data_files(prefix)]
+    for turn in range(count):
+        file = files[turn % len(files)]
+        whole = file.read_bytes()
+        damaged = bytearray(whole)
+        damaged[random.integers(len(damaged))] ^= 1 << random.integers(8)
+        file.write_bytes(damaged)
+        try:
+            read = bundle.read(prefix)
+        except UserError:
+            outcomes['noticed'] += 1
+        else:
+            same = read.keys() == expected.keys() and all(np.array_equal(read[name], expected[name]) for name in expected)
+            outcomes['same' if same else 'other weights'] += 1
+        file.write_bytes(whole)
+    return outcomes
+
+
+def test_a_flipped_bit_gives_no_other_weights(prefix: pathlib.Path) -> None:
+    assert flips(prefix, 40)['other weights'] == 0
+
+
+@pytest.mark.faults
+def test_flipped_bits_give_no_other_weights(prefix: pathlib.Path, figures: Callable[[str], None]) -> None:
+    outcomes = flips(prefix, 2000)
+    figures(
+        f'of 2,000 flipped bits {outcomes["noticed"]:,} noticed, {outcomes["same"]:,} without effect, '
+        f'{outcomes["other weights"]} gave other weights'
+    )
+    assert outcomes['other weights'] == 0
