@@ -7,7 +7,7 @@ import dataclasses
 import typing
 
 from mayo.actions.base import MODEL, Run, action, put, width
-from mayo.util.kinds import TEXT, choice
+from mayo.util.kinds import FLAG, TEXT, choice
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -23,13 +23,15 @@ INFO = Section(
     Setting('path', TEXT, None, 'file that is written; null: standard output'),
 )
 
+OLD = Section('system.info', 'of the original Mayo', Setting('plumbing', FLAG, False, 'true: info.format=yaml into info.yaml'))
 
-@action('info', needs=MODEL, reads=(), loads=False, makes=(), settings=(INFO,))
+
+@action('info', needs=MODEL, reads=(), loads=False, makes=(), settings=(INFO, OLD))
 def act(run: Run) -> None:
     """Layers table: shapes, parameters, MACs, densities, memory."""
     from mayo.estimate.table import render
 
-    form, rows = run.config.get('info.format'), overridden(run)
+    (form, path), rows = written_as(run.config), overridden(run)
     record = info(run.config, run.evaluation)
     below = ''
     if rows:
@@ -37,7 +39,15 @@ def act(run: Run) -> None:
 
         record = dataclasses.replace(record, overriders=tuple(table.as_data(rows)))
         below = f'\n\n{table.render(rows)}' if form == 'table' else ''
-    put(render(record, form, width()) + below, run.config.get('info.path'))
+    put(render(record, form, width()) + below, path)
+
+
+def written_as(config: 'Config') -> tuple[str, str | None]:
+    """The format, and the file if there is one."""
+    form, path = config.get('info.format'), config.get('info.path')
+    if not config.get('system.info.plumbing'):
+        return form, path
+    return 'yaml' if form == 'table' else form, path or 'info.yaml'
 
 
 def overridden(run: Run) -> 'list[Row]':

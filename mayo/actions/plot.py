@@ -3,11 +3,12 @@
 ./my MODEL.yaml DATASET.yaml system.checkpoint.load=NAME plot
 """
 
+import pathlib
 import typing
 from collections.abc import Collection, Iterable
 
 from mayo.actions.base import CHECKPOINTS, VALIDATION, Product, Run, action, folder_of_results
-from mayo.util.kinds import FLAG, TEXT, choice, each, whole
+from mayo.util.kinds import FLAG, PATHS, TEXT, choice, each, whole
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -19,9 +20,9 @@ PLOT = Section(
     'pictures of results',
     Setting(
         'pictures',
-        each(choice('channels', 'saliency', 'macs', 'tradeoff', 'training')),
+        each(choice('channels', 'saliency', 'macs', 'tradeoff', 'training', 'features', 'parameters')),
         ['channels', 'saliency', 'macs', 'tradeoff', 'training'],
-        'channels: which serve which classes; tradeoff: accuracy over MACs',
+        'channels: which serve which classes; tradeoff: accuracy over MACs; features: outputs of layers; parameters: histograms',
     ),
     Setting('examples', FLAG, False, 'true: also the images that used each layer least and most'),
     Setting(
@@ -34,6 +35,15 @@ PLOT = Section(
     Setting('path', TEXT, None, 'folder that is written; null: plots/MODEL/DATASET'),
 )
 
+OLD = Section(
+    'system.plot',
+    'what the original Mayo draws',
+    Setting('features', FLAG, False, 'true: also `features` of plot.pictures'),
+    Setting('parameters', FLAG, False, 'true: also `parameters` of plot.pictures'),
+    Setting('gates', FLAG, True, 'false: without `channels` and `saliency` of plot.pictures'),
+)
+PATH = Section('system.search_path', 'folders', Setting('plot', PATHS, None, 'of pictures, the first, where plot.path is null'))
+
 
 def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """A checkpoint that is to be drawn does not exist."""
@@ -44,7 +54,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('plot', needs=VALIDATION, reads=('validate',), loads=True, makes=(), settings=(PLOT,), check=check)
+@action('plot', needs=VALIDATION, reads=('validate',), loads=True, makes=(), settings=(PLOT, OLD, PATH), check=check)
 def act(run: Run) -> None:
     """Pictures of gates, costs, accuracy and training, on a page."""
     session = run.session
@@ -54,11 +64,26 @@ def act(run: Run) -> None:
     settings = run.config.get('plot')
     page = plotted(
         session,
-        settings['pictures'],
-        folder_of_results(run.config, 'plot.path', 'plots'),
+        pictures(run.config),
+        _folder(run.config),
         examples=settings['examples'],
         checkpoints=settings['checkpoints'],
         images=settings['images'],
         evaluation=run.evaluation,
     )
     print(shown(page))
+
+
+def pictures(config: 'Config') -> list[str]:
+    """Those of plot.pictures, as system.plot adds to them and takes from them."""
+    old = config.get('system.plot')
+    left_out = () if old['gates'] else ('channels', 'saliency')
+    added = [name for name in ('features', 'parameters') if old[name]]
+    return [name for name in dict.fromkeys([*config.get('plot.pictures'), *added]) if name not in left_out]
+
+
+def _folder(config: 'Config') -> pathlib.Path:
+    old = config.get(f'{PATH.name}.plot')
+    if config.get('plot.path') is None and old:
+        return pathlib.Path(old if isinstance(old, str) else old[0]).expanduser()
+    return folder_of_results(config, 'plot.path', 'plots')

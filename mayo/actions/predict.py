@@ -26,7 +26,7 @@ PREDICT = Section(
         remedy='name the images before it, e.g. predict.files=[photos,me.jpg]',
     ),
     Setting('top', whole(1), 1, 'labels for each, the most probable first'),
-    Setting('format', choice('table', 'json', 'csv'), 'table', 'table, json or csv'),
+    Setting('format', choice('table', 'json', 'csv', 'yaml'), 'table', 'table, json, csv or yaml'),
     Setting('path', TEXT, None, 'file that is written; null: standard output'),
 )
 

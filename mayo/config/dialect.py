@@ -45,7 +45,7 @@ IGNORED: Mapping[str, str] = {
     'system.memory_fraction': 'TensorFlow takes what it needs',
     'system.gpu_memory_fraction': 'TensorFlow takes what it needs',
     'system.allow_growth': 'TensorFlow takes what it needs',
-    'system.search_path': 'paths are found from the current folder, then from that of Mayo',
+    'system.search_path.*': 'paths are found from the current folder, then from that of Mayo',
     'system.search_paths': 'paths are found from the current folder, then from that of Mayo',
     'system.visualize_graph': '`info` shows the network',
     'system.summary': '`plot` draws training and gates',

@@ -22,6 +22,7 @@ if typing.TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 EXAMPLES = 8  # images in a row of examples
+FEATURES = 4  # images whose features are drawn
 
 
 def plotted(
@@ -50,6 +51,8 @@ def plotted(
         'macs': lambda: _macs(session, evaluation),
         'tradeoff': lambda: _tradeoff(session, others),
         'training': lambda: _training(session),
+        'features': lambda: _features(session),
+        'parameters': lambda: _parameters(session),
     }
     for name in wanted:
         drawn += makers[name]()
@@ -138,6 +141,26 @@ def _tradeoff(session: 'Session', others: Mapping[str, 'Session']) -> list[Pictu
 
 def _executed(session: 'Session', result: 'Evaluation') -> int:
     return sum(cost.executed for cost in estimate(session.graph, session.input_shape, result.counts))
+
+
+def _features(session: 'Session') -> list[Picture]:
+    """A picture for each layer whose output is a map."""
+    from mayo.session import data
+
+    source = data.data_of(session.config, 'validate')
+    with source.reading():
+        images, _ = next(iter(data.epoch_of(session.config, 'validate', data=source, batch_size=FEATURES)))
+    outputs = {name: maps.numpy() for name, maps in session.network.activations(images).items()}
+    return [report.features(name, images.numpy(), maps) for name, maps in outputs.items() if maps.ndim == 4]
+
+
+def _parameters(session: 'Session') -> list[Picture]:
+    """Every variable that the layers compute with, without the states of overriders."""
+    network = session.network
+    values = {name: value for name, value in network.effective_weights().items() if name not in network.overrider_state}
+    before = {f'{layer}/{name}' for layer, own in network.overriding.items() for name in own.variables_of}
+    variables = network.named_variables()
+    return [report.parameters(values, {name: variables[name].numpy() for name in values if name in before})] if values else []
 
 
 def _training(session: 'Session') -> list[Picture]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+import yaml
 
 from mayo.data import augment, record
 from mayo.data.augment import Shape
@@ -36,14 +37,15 @@ class Predictions(NamedTuple):
     unreadable: Sequence[str]
 
 
-def predict(session: Session) -> Predictions:
-    """Run the network on predict.files, each through the preprocessing of validation.
+def predict(session: Session, key: str = 'predict.files', patterns: str | Sequence[str] | None = None) -> Predictions:
+    """Run the network on image files, each through the preprocessing of validation.
 
-    Errors: UserError where a file or a glob of predict.files is not there.
+    key: the setting that says which; patterns: what it says, where that is not its value itself.
+    Errors: UserError where a file or a glob is not there.
     """
     config = session.config
     session.load()
-    files = images_of(config.get('predict.files'), f'{config.origin("predict.files")}: predict.files')
+    files = images_of(patterns or config.get(key), f'{config.origin(key)}: {key}')
     names = _names(session)
     height, width, channels = session.input_shape.dims
     shape = height, width, channels
@@ -123,7 +125,7 @@ def _names(session: Session) -> Sequence[str]:
 
 
 def render(predictions: Predictions, format: str) -> str:
-    """`found` as text. format: table, json or csv."""
+    """The predictions as text. format: one of FORMATS."""
     return FORMATS[format](predictions)
 
 
@@ -157,4 +159,11 @@ def _csv(predictions: Predictions) -> str:
     return text.getvalue()
 
 
-FORMATS: dict[str, Callable[[Predictions], str]] = {'table': _table, 'json': _json, 'csv': _csv}
+def _yaml(predictions: Predictions) -> str:
+    """{file: its class}, as the original Mayo has it; with several guesses a list of them."""
+    labels = {file: [guess.label for guess in guesses] for file, guesses in predictions.guesses.items()}
+    short = {file: names[0] if len(names) == 1 else names for file, names in labels.items()}
+    return yaml.safe_dump(short, sort_keys=False, allow_unicode=True)
+
+
+FORMATS: dict[str, Callable[[Predictions], str]] = {'table': _table, 'json': _json, 'csv': _csv, 'yaml': _yaml}

@@ -53,7 +53,7 @@ class Page(html.parser.HTMLParser):
 
 def pictures() -> list[Any]:
     pytest.importorskip('matplotlib')
-    from mayo.report import Point, bars, channels, examples, saliency, tradeoff, training
+    from mayo.report import Point, bars, channels, examples, features, parameters, saliency, tradeoff, training
 
     counts = np.array([[5, 3, 0, 0], [0, 1, 4, 2]])
     return [
@@ -69,6 +69,8 @@ def pictures() -> list[Any]:
             ],
         ),
         examples('conv0', 2, [Example(0, 1, 0.5)], [Example(1, 2, 1.5)], ('a<b', 'c & d')),
+        features('fire/conv', np.zeros((2, 4, 4, 1)), np.arange(2 * 3 * 3 * 20.0).reshape(2, 3, 3, 20)),
+        parameters({'conv0/weights': np.array([[0.0, 0.5]]), 'b': np.zeros(3)}, {'conv0/weights': np.array([[0.1, 0.6]])}),
     ]
 
 
@@ -98,6 +100,11 @@ def test_captions_say_the_figures() -> None:
         'After epoch 2: training loss 1.0000, training top-1 60.00 %, validation top-1 50.00 %.'
     )
     assert 'ordered by how many of its channels are active' in captions['examples-conv0']
+    assert captions['features-fire.conv'] == (
+        'fire/conv, the first 16 of 20 channels: its output for 2 validation images, a row each, channels across. '
+        'Black is 0, white 355.'
+    )
+    assert 'grey is what the layer computes with' in captions['parameters']
 
 
 def test_where_all_images_use_as_many_channels_the_caption_says_what_orders_them() -> None:

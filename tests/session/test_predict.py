@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+import yaml
 
 from mayo.actions import Run, actions
 from mayo.config import Config
@@ -220,6 +221,12 @@ def test_a_table_names_each_file_once() -> None:
         '       cat, tabby          12.50 %',
     ]
     assert render(Predictions({}, ['c is bad']), 'table') == ''
+
+
+def test_yaml_says_the_class_of_each_file_or_all_that_were_guessed() -> None:
+    assert yaml.safe_load(render(FOUND, 'yaml')) == {'a.jpg': ['great grey owl', 'cat, tabby'], 'b é.png': []}
+    one = Predictions({'a.jpg': [Guess('cat', 1, 0.5)]}, [])
+    assert render(one, 'yaml') == 'a.jpg: cat\n'
 
 
 def test_json_and_csv_hold_every_number() -> None:
