@@ -14,7 +14,6 @@ import yaml
 
 from mayo import report
 from mayo.actions import interact
-from mayo.actions.interact import names_of
 from mayo.actions.plot import pictures
 from mayo.cli.main import main
 from mayo.config import Config
@@ -103,7 +102,6 @@ def test_interact_has_the_session_at_hand(
     banner, _, table = capsys.readouterr().out.partition('\n')
     assert all(name in banner for name in ('session', 'network', 'graph', 'config', 'run', 'np', 'tf', 'keras'))
     assert json.loads(table)
-    assert names_of
 
 
 def test_plumbing_is_info_as_yaml_in_a_file(
