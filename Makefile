@@ -2,6 +2,7 @@
 # make test   install what the tests need, and run them all
 # make test-faults   the long campaigns: damaged files, kills, hostile input; writes their figures into docs/reliability.md
 # make coverage   the tests, and which lines of mayo/ they run: fewer than the floor in pyproject.toml is a failure
+# make results   everything that docs/results.md shows, from prepared images; goes on where it was stopped
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
 # make test-sanitize  the engine's tests with an engine that looks for memory errors and undefined behaviour
@@ -10,7 +11,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo test test-faults test-sanitize coverage lint ready lock
+.PHONY: .venv demo results test test-faults test-sanitize coverage lint ready lock
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -34,6 +35,9 @@ NATIVE := mayo/net/tf/compact/native
 demo: .venv/native.stamp
 	./my models/cifarnet.yaml $(FASHION) system.checkpoint.load=pretrained eval info
 	./my models/gate/cifarnet.yaml $(FASHION) _gate.density=0.5 system.checkpoint.load=gate50 eval info
+
+results: .venv/dev.stamp .venv/native.stamp
+	$(BIN)/python -m benchmarks.reproduce
 
 test: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest

@@ -1,0 +1,132 @@
+"""The stages by which everything in docs/results.md is made; `python -m benchmarks.reproduce` runs them.
+
+A row of a kind has the recipe of its kind and as many epochs as the rows that it is compared with. Every choice is made on the
+held-out images. Hours are those of two cores (AMX, bfloat16) that do nothing else.
+
+To add a row, add a Stage after those it needs, and what evaluates it to benchmarks/results.py.
+"""
+
+from dataclasses import dataclass
+
+HOLDOUT = 'datasets/cifar10_holdout.yaml'
+CYCLE, ANNEAL, CUTOUT = 'trainers/one_cycle.yaml', 'trainers/anneal.yaml', 'models/override/cutout.yaml'
+CHECKPOINTS = '{folder}/checkpoints'
+EPOCH = 0.025  # hours that 45,000 images take MCifarNet, dense or with gates
+TAUGHT = 0.035  # the same with the dense network as a teacher
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command. What reproduce puts in place of {folder} is the folder of its results, one for each seed.
+
+    words: those of ./my, or from -m on of python. needs: names of stages before it. makes: files, or checkpoints without a suffix.
+    hours: that it is expected to take. each_seed: false for what joins the results of all seeds.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    makes: tuple[str, ...]
+    hours: float
+    needs: tuple[str, ...] = ()
+    each_seed: bool = True
+
+
+def dropout(keep: float) -> tuple[str, ...]:
+    """The share of values that MCifarNet's two dropouts keep."""
+    return tuple(f'model.layers.{layer}.keep_prob={keep}' for layer in ('drop3', 'drop6'))
+
+
+def checkpoint(model: str, name: str) -> str:
+    """A checkpoint of a network on CIFAR-10."""
+    return f'{CHECKPOINTS}/{model}/cifar10/{name}'
+
+
+def teacher(model: str, name: str = 'pretrained') -> tuple[str, ...]:
+    """The network that teaches, and how much it counts."""
+    return f'train.distill.checkpoint={checkpoint(model, name)}', 'train.distill.weight=0.9', 'train.distill.temperature=3'
+
+
+def cycle(name: str, load: str | None, save: str, epochs: int, *more: str, needs: tuple[str, ...] = ()) -> Stage:
+    """One rise and fall of the learning rate of dense MCifarNet, from the weights `load` on."""
+    start = () if load is None else (f'system.checkpoint.load={load}',)
+    return Stage(
+        name,
+        (
+            *('models/cifarnet.yaml', HOLDOUT, CYCLE, *more, f'train.max_epochs={epochs}', *start),
+            *(f'system.checkpoint.save={save}', 'reset-num-epochs', 'train', 'save', 'eval'),
+        ),
+        (checkpoint('cifarnet', save),),
+        epochs * EPOCH,
+        needs,
+    )
+
+
+def annealed(name: str, *more: str) -> Stage:
+    """Gates in the dense network, whose density falls to 0.7, 0.5 and 0.3, with 20 epochs at each."""
+    stages = {90: 1, 80: 1, 70: 20, 60: 1, 50: 20, 40: 1, 30: 20}
+    return Stage(
+        name,
+        (
+            *('models/gate/cifarnet.yaml', HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet'), *more),
+            f'train.anneal.densities=[{",".join(f"{density / 100:g}" for density in stages)}]',
+            f'train.anneal.epochs=[{",".join(map(str, stages.values()))}]',
+            *('system.checkpoint.load=pretrained', f'system.checkpoint.save={name}', 'anneal'),
+        ),
+        tuple(checkpoint('cifarnet', f'{name}{density}') for density in stages),
+        sum(stages.values()) * TAUGHT,
+        ('dense',),
+    )
+
+
+def static(macs: int) -> tuple[Stage, Stage]:
+    """The dense network without the channels of small scale, down to so many million MACs, and 20 epochs of training."""
+    model = f'cifarnet_{macs}m'
+    return (
+        Stage(
+            f'slim{macs}',
+            (
+                *('models/cifarnet.yaml', HOLDOUT, 'system.checkpoint.load=pretrained', f'slim.target_macs={macs}M'),
+                *(f'slim.model={{folder}}/models/{model}.yaml', 'slim.fold=true', 'slim'),
+            ),
+            (f'{{folder}}/models/{model}.yaml', checkpoint(model, 'slim')),
+            0.01,
+            ('dense',),
+        ),
+        Stage(
+            f'static{macs}',
+            (
+                *(f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *teacher('cifarnet'), 'train.max_epochs=20'),
+                *('system.checkpoint.load=slim', 'system.checkpoint.save=static'),
+                *('reset-num-epochs', 'train', 'save', 'eval'),
+            ),
+            (checkpoint(model, 'static'),),
+            20 * TAUGHT / 2,
+            (f'slim{macs}',),
+        ),
+    )
+
+
+STAGES = (
+    cycle('dense-first', None, 'first', 32, *dropout(0.8)),
+    cycle(
+        'dense-second',
+        'first',
+        'second',
+        16,
+        *dropout(0.5),
+        'train.learning_rate.learning_rate=0.06',
+        'train.label_smoothing=0',
+        'train.distill.checkpoint=first',
+        'train.distill.weight=0.6',
+        needs=('dense-first',),
+    ),
+    cycle(
+        'dense', 'second', 'pretrained', 44, CUTOUT, *dropout(0.7), 'train.learning_rate.warm_up=0.15', needs=('dense-second',)
+    ),
+    annealed('gate'),
+    annealed('squeeze', '_gate.policy=squeeze'),
+    annealed('naive', '_gate.policy=naive'),
+    *static(87),
+    *static(44),
+    *static(17),
+)
