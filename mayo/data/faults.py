@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mayo.data import augment, record
 from mayo.data.examples import ImageFiles, Records
 from mayo.data.files import count_records, is_local
+from mayo.data.picture import Unreadable
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import shown
 from mayo.util.lazy import lazy
@@ -100,9 +101,9 @@ def _check_record(serialized: Any, where: str, data: 'Data') -> None:
 
 def _decoded(content: Any, where: str, data: 'Data') -> Any:
     try:
-        return record.decode(content, data.shape[2])
-    except tf.errors.InvalidArgumentError as error:
-        raise UserError(f'{where}: its image cannot be decoded: {record.reason(error)}') from error
+        return record.read(content.numpy(), data.shape[2])
+    except Unreadable as error:
+        raise UserError(f'{where}: its image cannot be decoded: {error}.') from error
 
 
 def _check_shape(pixels: Any, where: str, data: 'Data') -> None:

@@ -6,6 +6,7 @@ import pathlib
 import struct
 from collections.abc import Sequence
 
+from mayo.data.picture import SUFFIXES
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import SHIPPED, home, shown
 from mayo.util.lazy import lazy
@@ -13,7 +14,6 @@ from mayo.util.lazy import lazy
 tf = lazy('tensorflow')
 
 LFS_POINTER = b'version https://git-lfs.github.com/spec/'
-IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp')  # in lower case
 FRAME = 16  # bytes of a record besides the example: its length and two checksums
 
 
@@ -69,7 +69,7 @@ def images_in(folder: str | os.PathLike[str]) -> list[str]:
     for above, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         images += [
-            os.path.join(above, name) for name in sorted(names) if name.lower().endswith(IMAGES) and not name.startswith('.')
+            os.path.join(above, name) for name in sorted(names) if name.lower().endswith(SUFFIXES) and not name.startswith('.')
         ]
     return images
 

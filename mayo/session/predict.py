@@ -14,6 +14,7 @@ import yaml
 from mayo.data import augment, record
 from mayo.data.augment import Shape
 from mayo.data.files import images_of
+from mayo.data.picture import Unreadable
 from mayo.session.base import Session
 from mayo.session.data import class_names
 from mayo.session.execution import execution_of, runner
@@ -72,12 +73,14 @@ def image_of(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]]) -> Any
     UserError: it is no image, or the steps do not make it fit.
     """
     try:
-        pixels = record.decode(pathlib.Path(file).read_bytes(), shape[2])
+        pixels = record.read(pathlib.Path(file).read_bytes(), shape[2])
         if min(pixels.shape[:2]) > max(shape[:2]) and not augment.takes_any_size(steps):
             pixels = augment.resize(pixels, shape, None, shorter_side=max(shape[:2]), antialias=True)
         image = augment.apply(pixels, shape, tf.zeros([2], 'int64'), steps)
     except OSError as error:
         raise UserError(f'{file} cannot be read: {error.strerror}.') from error
+    except Unreadable as error:
+        raise UserError(f'{file} is not a readable image: {error}.') from error
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         raise UserError(f'{file} is not a readable image: {record.reason(error)}') from error
     if tuple(image.shape) != tuple(shape):

@@ -7,15 +7,18 @@ ImageNet's layouts are these with WordNet ids as folder names. Its training arch
 counts as the folder of that class; its validation archive is of the second kind.
 """
 
+import contextlib
+import math
 import pathlib
+import struct
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mayo.data import record
+from mayo.data import picture, record
 from mayo.data.class_name import ClassName
-from mayo.data.files import IMAGES
 from mayo.data.prepare.archive import Member, members, stem_of
 from mayo.data.prepare.labels import Text, classes_of, shipped_labels
 from mayo.data.prepare.raw import Raw, png, reader, texts
@@ -32,6 +35,8 @@ STANDARD = {
 }
 
 PLACE = Kind('a folder or {folder: , labels: }', either(TEXT, mapping_of(folder=TEXT, labels=TEXT, ids=or_null(TEXT))).read)
+LARGE = 1 << 22  # bytes, or pixels, of an image that is read alone, so that many side by side do not fill the memory
+_LARGE = threading.Lock()
 ClassOf = Callable[[Member], str]  # the class of an image of the split
 
 
@@ -43,7 +48,7 @@ def _absent(place: Any) -> Iterator[str]:
 
 
 def _holds_images(files: Iterable[Member]) -> bool:
-    return any(file.name.lower().endswith(IMAGES) for file in files)
+    return any(file.name.lower().endswith(picture.SUFFIXES) for file in files)
 
 
 @reader('folder', splits=PLACE, check=_absent, knows=_holds_images)
@@ -54,7 +59,7 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
     that holds images, the source's own name included; or {folder: NAME, labels: FILE} for images without class folders.
     classes: what the folders mean; the source may lack some. None: the folders of this split are the classes.
     """
-    images = [member for member in members(source) if member.name.lower().endswith(IMAGES)]
+    images = [member for member in members(source) if member.name.lower().endswith(picture.SUFFIXES)]
     if isinstance(place, Mapping):
         chosen, class_of = _labelled(source, images, **place)
     else:
@@ -129,9 +134,18 @@ def checked(member: Member, source: pathlib.Path) -> bytes:
     """An image file, known to be decodable, as a JPEG or PNG file."""
     try:
         content = member.read()
-        pixels = tf.io.decode_image(content, expand_animations=False)
-    except tf.errors.InvalidArgumentError as error:
-        raise UserError(f'{shown(source)}: {member.name} is not a readable image: {record.reason(error)}') from error
+        with _LARGE if len(content) > LARGE or _pixels(content) > LARGE else contextlib.nullcontext():
+            pixels = record.read(content, 3)
+            return content if picture.kind_of(content) in ('JPEG', 'PNG') else png(tf.cast(pixels, 'uint8'))
+    except picture.Unreadable as error:
+        raise UserError(f'{shown(source)}: {member.name} is not a readable image: {error}.') from error
     except UserError as error:
         raise UserError(f'{shown(source)}: {error}') from error
-    return content if content.startswith((b'\xff\xd8\xff', b'\x89PNG')) else png(pixels.numpy())
+
+
+def _pixels(content: bytes) -> int:
+    """How many the header of a file says that there are; 0 for what is no picture."""
+    try:
+        return math.prod(picture.size_of(content))
+    except (ValueError, struct.error, IndexError):
+        return 0
