@@ -42,7 +42,11 @@ _OTHERS = {
     b'version https://git-lfs': 'Git-LFS pointer',
 }
 _FRAMES = {0xC0, 0xC1, 0xC2}  # of JPEG: baseline, extended, progressive
-_UNREAD_FRAMES = {0xC3: 'lossless', **dict.fromkeys((0xC9, 0xCA, 0xCB), 'arithmetic'), **dict.fromkeys(range(0xC5, 0xC8), 'hierarchical')}
+_UNREAD_FRAMES = {
+    0xC3: 'lossless',
+    **dict.fromkeys((0xC9, 0xCA, 0xCB), 'arithmetic'),
+    **dict.fromkeys(range(0xC5, 0xC8), 'hierarchical'),
+}
 
 
 class Unreadable(ValueError):
@@ -77,7 +81,9 @@ def plain(content: bytes) -> bytes:
     try:
         _check_size(*size_of(content))
         return {'GIF': _first_of_gif, 'WebP': _first_of_webp, 'BMP': _png_of_bmp}.get(kind, bytes)(content)
-    except (struct.error, IndexError):
+    except Unreadable:
+        raise
+    except (struct.error, IndexError, ValueError):
         raise Unreadable(f'the {kind} file is truncated') from None
 
 
@@ -143,7 +149,9 @@ def _jpeg_size(content: bytes) -> tuple[int, int]:
             place += 1 if marker == 0xFF else 2
             continue
         if marker in _UNREAD_FRAMES:
-            raise Unreadable(f'it is a JPEG file of the {_UNREAD_FRAMES[marker]} kind, of which baseline and progressive are read')
+            raise Unreadable(
+                f'it is a JPEG file of the {_UNREAD_FRAMES[marker]} kind, of which baseline and progressive are read'
+            )
         if marker in _FRAMES:
             precision, height, width = struct.unpack_from('>BHH', content, place + 4)
             if precision != 8:
@@ -303,10 +311,7 @@ def _png_of_bmp(content: bytes) -> bytes:
     packings = {1: (0,), 2: (0,), 4: (0, 2), 8: (0, 1), 16: (0, 3, 6), 24: (0,), 32: (0, 3, 6)}
     if bitmap.packing not in packings.get(bitmap.bits, ()):
         raise Unreadable(f'it is a BMP file of {bitmap.bits} bits a pixel, packed as {bitmap.packing}, which is not read')
-    try:
-        pixels = _pixels(bitmap)
-    except ValueError as error:
-        raise error if isinstance(error, Unreadable) else Unreadable('the BMP file is truncated') from None
+    pixels = _pixels(bitmap)
     return png(pixels if bitmap.top_down else pixels[::-1])
 
 

@@ -8,7 +8,6 @@ N is the number of examples in a batch.
 """
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from mayo.data import picture
@@ -59,10 +58,10 @@ def decode(image: Any, channels: int) -> Any:
     is_png = tf.strings.substr(image, 0, len(picture.PNG)) == picture.PNG
     pixels = tf.cond(
         is_jpeg,
-        lambda: _opaque(tf.io.decode_jpeg(_fitting(image, _jpeg_pixels), 3, dct_method='INTEGER_ACCURATE'), planes),
+        lambda: _opaque(_jpeg(image), planes),
         lambda: tf.cond(
             is_png,
-            lambda: tf.io.decode_png(_fitting(image, _png_pixels), planes),
+            lambda: tf.io.decode_png(_fitting(image, _png_pixels(image)), planes),
             lambda: _opaque(tf.ensure_shape(tf.py_function(_rare, [image], 'uint8'), [None, None, 3]), planes),
         ),
     )
@@ -78,14 +77,18 @@ def read(content: bytes, channels: int) -> Any:
         raise picture.Unreadable(f'the {picture.kind_of(content)} file is damaged: {reason(error)}') from error
 
 
-def _fitting(image: Any, pixels_of: Callable[[Any], Any]) -> Any:
+def _fitting(image: Any, pixels: Any) -> Any:
     """The file, if its picture is no larger than what is read: known from its header, before there is room for it."""
-    with tf.control_dependencies([tf.debugging.assert_less_equal(pixels_of(image), tf.constant(picture.MAX_PIXELS, 'int64'))]):
+    with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, tf.constant(picture.MAX_PIXELS, 'int64'))]):
         return tf.identity(image)
 
 
-def _jpeg_pixels(image: Any) -> Any:
-    return tf.reduce_prod(tf.io.extract_jpeg_shape(image, 'int64')[:2])
+def _jpeg(image: Any) -> Any:
+    """Pixels [H, W, 3] of a JPEG file. Its CMYK is inverted, as Adobe does; TensorFlow inverts where a marker of Adobe says so."""
+    shape = tf.io.extract_jpeg_shape(image, 'int64')
+    start = tf.constant(b'\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0')
+    image = tf.cond(shape[2] == 4, lambda: tf.strings.join([start, tf.strings.substr(image, 2, -1)]), lambda: image)
+    return tf.io.decode_jpeg(_fitting(image, shape[0] * shape[1]), 3, dct_method='INTEGER_ACCURATE')
 
 
 def _png_pixels(image: Any) -> Any:
@@ -104,14 +107,18 @@ def _grey(pixels: Any) -> Any:
 
 
 def _rare(image: Any) -> Any:
-    """Pixels [H, W, 3] of a BMP, GIF or WebP file."""
+    """Pixels [H, W, 3] of a BMP, GIF or WebP file. Errors: Unreadable."""
     content = picture.plain(image.numpy())
-    if picture.kind_of(content) == 'GIF':
-        return tf.io.decode_gif(content)[0]
-    return tf.io.decode_webp(content, 0)[0, ..., :3] if picture.kind_of(content) == 'WebP' else tf.io.decode_png(content, 3)
+    kind = picture.kind_of(content)
+    try:
+        if kind == 'GIF':
+            return tf.io.decode_gif(content)[0]
+        return tf.io.decode_webp(content, 0)[0, ..., :3] if kind == 'WebP' else tf.io.decode_png(content, 3)
+    except tf.errors.OpError as error:
+        raise picture.Unreadable(reason(error)) from None
 
 
 def reason(error: Exception) -> str:
     """What TensorFlow says is wrong with an image, without which of its operations says so."""
     message = getattr(error, 'message', str(error)).splitlines()[0]
-    return re.sub(r'^\{\{.*?\}\} |( \[Op:.*)$', '', message)
+    return re.sub(r'^\{\{.*?\}\} (Unreadable: )?|( \[Op:.*)$', '', message)

@@ -1,5 +1,6 @@
 """Every format, depth, palette and transparency has the pixels that Pillow reads, or is refused by name."""
 
+import contextlib
 import io
 import itertools
 import struct
@@ -127,7 +128,7 @@ FILES = {
 
 def independent(content: bytes) -> Image.Image:
     """What Pillow reads: the first frame, its transparency dropped, of 16 bits the high ones."""
-    image = Image.open(io.BytesIO(content))
+    image: Image.Image = Image.open(io.BytesIO(content))
     if image.mode.startswith('I;16'):
         return Image.fromarray((np.array(image) >> 8).astype(np.uint8)).convert('RGB')
     with warnings.catch_warnings(action='ignore'):
@@ -168,7 +169,10 @@ REFUSED = {
     'drawing': (b'<svg/>', 'of the format SVG'),
     'pointer': (b'version https://git-lfs.github.com/spec/v1', 'git lfs pull'),
     'text': (b'hello', 'it is an unknown file'),
-    'large png': (picture.PNG + b'\0\0\0\rIHDR' + BIG + b'\x08\x02\0\0\0', 'it is 40000x40000, 1600 megapixels, of which at most 67'),
+    'large png': (
+        picture.PNG + b'\0\0\0\rIHDR' + BIG + b'\x08\x02\0\0\0',
+        'it is 40000x40000, 1600 megapixels, of which at most 67',
+    ),
     'large bmp': (bmp(24, b'')[:18] + struct.pack('<ii', 40000, 40000) + bmp(24, b'')[26:], '1600 megapixels'),
     'no pixel': (bmp(24, b'', height=0), 'it is 4x0, which holds no pixel'),
     'arithmetic jpeg': (b'\xff\xd8\xff\xc9\0\x0b\x08\0\x08\0\x08\x01', 'of the arithmetic kind'),
@@ -190,16 +194,14 @@ def test_what_cannot_be_read_is_refused_by_name(name: str, in_graph: Any) -> Non
         in_graph[3](tf.constant(content))
 
 
-@pytest.mark.parametrize('name', ['jpeg RGB 75 baseline 4:2:0', 'png palette of 256', 'gif', 'webp', 'webp animated', 'bmp palette'])
+@pytest.mark.parametrize(
+    'name', ['jpeg RGB 75 baseline 4:2:0', 'png palette of 256', 'gif', 'webp', 'webp animated', 'bmp palette']
+)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_is_a_picture_or_unreadable(name: str, data: st.DataObject) -> None:
     content = bytearray(FILES[name])
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        pixels = record.read(bytes(content[: data.draw(st.integers(0, len(content)))]), 3)
-    except picture.Unreadable as error:
-        assert str(error)
-    else:
-        assert pixels.shape[-1] == 3
+    with contextlib.suppress(picture.Unreadable):
+        assert record.read(bytes(content[: data.draw(st.integers(0, len(content)))]), 3).shape[-1] == 3

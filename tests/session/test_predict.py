@@ -134,8 +134,8 @@ def test_a_model_for_small_pictures_gets_large_ones_scaled_down_and_others_as_th
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', 'x.png is not a readable image: Input is empty.'),
-        (b'no image', 'x.png is not a readable image: Unknown image file format.'),
+        (b'', 'x.png is not a readable image: it is empty.'),
+        (b'no image', 'x.png is not a readable image: it is an unknown file, expected JPEG, PNG, BMP, GIF or WebP.'),
         (None, 'x.png cannot be read: No such file or directory.'),
     ],
 )
