@@ -13,7 +13,7 @@ ORDER = (
     *('ls', 'config', 'check', 'prepare', 'info', 'train', 'anneal', 'eval', 'eval-all', 'predict', 'slim', 'bench'),
     *('export', 'plot', 'import-weights', 'mean', 'search', 'reset-num-epochs', 'save'),
     *('overriders-update', 'overriders-reset', 'overriders-assign', 'overriders-dump'),
-    *('interact', 'test'),
+    *('profile-timeline', 'interact', 'test'),
 )
 
 _NO_VERBS = ('base', 'checks')

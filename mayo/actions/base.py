@@ -48,10 +48,9 @@ class Action:
 
     line: in `--help`.
     needs: settings without which it cannot do anything; `model.layers` among them: it builds the network.
-    reads: images of `train` or `validate`; `steps`: only the preprocessing of validation. A function, where that depends on
-        the configuration.
+    reads: images of `train` or `validate`; `steps`: only the preprocessing of validation.
     loads: whether it starts from system.checkpoint.load. trains: whether it follows the settings of `train`.
-    gated: whether it needs a model with gates.
+    gated: whether it needs a model with gates. These are functions of the configuration, but for `loads`.
     makes: what later actions of the line may read that is not there yet.
     check: what else would stop it, told before anything runs. check_first: what it tells stands for the settings that lack.
     unasked: what `check` tells of it: whether it is `ready` and what would stop it; only that it is `listed`; or `nothing`.
@@ -61,12 +60,12 @@ class Action:
     name: str
     line: str
     run: Callable[['Run'], None]
-    needs: tuple[str, ...]
+    needs: Callable[['Config'], tuple[str, ...]]
     reads: Callable[['Config'], Iterable[Reads]]
     loads: bool
     makes: tuple[Product, ...]
-    trains: bool
-    gated: bool
+    trains: Callable[['Config'], bool]
+    gated: Callable[['Config'], bool]
     check: Check | None
     check_first: bool
     unasked: Literal['ready', 'listed', 'nothing']
@@ -79,19 +78,22 @@ actions: Registry[Action] = Registry('action')
 def action(
     name: str,
     *,
-    needs: tuple[str, ...],
+    needs: tuple[str, ...] | Callable[['Config'], tuple[str, ...]],
     reads: tuple[Reads, ...] | Callable[['Config'], Iterable[Reads]],
     loads: bool,
     makes: tuple[Product, ...],
     settings: tuple[Section, ...] = (),
     check: Check | None = None,
-    trains: bool = False,
-    gated: bool = False,
+    trains: bool | Callable[['Config'], bool] = False,
+    gated: bool | Callable[['Config'], bool] = False,
     check_first: bool = False,
     unasked: Literal['ready', 'listed', 'nothing'] = 'ready',
     any_configuration: bool = False,
 ) -> Callable[[Callable[['Run'], None]], Callable[['Run'], None]]:
-    """Decorator that enters a function as the action `name`, with its sections of settings; its docstring is its line."""
+    """Decorator that enters a function as the action `name`, with its sections of settings; its docstring is its line.
+
+    needs, reads, trains, gated: functions where they depend on the configuration.
+    """
 
     def enter(run: Callable[['Run'], None]) -> Callable[['Run'], None]:
         line = (run.__doc__ or '').strip().partition('\n')[0].rstrip('.')
@@ -99,13 +101,31 @@ def action(
             raise ValueError(f'the action {name} has no docstring, which is its line in --help')
         for section in settings:
             declare(section)
-        modes = reads if callable(reads) else lambda config: reads
         actions.register(name)(
-            Action(name, line, run, needs, modes, loads, makes, trains, gated, check, check_first, unasked, any_configuration)
+            Action(
+                name,
+                line,
+                run,
+                needs=_by_configuration(needs),
+                reads=_by_configuration(reads),
+                loads=loads,
+                makes=makes,
+                trains=_by_configuration(trains),
+                gated=_by_configuration(gated),
+                check=check,
+                check_first=check_first,
+                unasked=unasked,
+                any_configuration=any_configuration,
+            )
         )
         return run
 
     return enter
+
+
+def _by_configuration(value: typing.Any) -> Callable[['Config'], typing.Any]:
+    """A function of the configuration: itself, or one that always gives the value."""
+    return value if callable(value) else lambda config: value
 
 
 class Run:
@@ -146,10 +166,11 @@ class Run:
         return self._session
 
 
-def folder_of_results(config: 'Config', key: str, above: str) -> pathlib.Path:
-    """The folder that the setting `key` names, or else ABOVE/MODEL/DATASET."""
-    path = config.get(key) or pathlib.Path(above, config.get('model.name'), config.get('dataset.name'))
-    return pathlib.Path(path).expanduser()
+def folder_of_results(config: 'Config', key: str, above: str, old: str | None = None) -> pathlib.Path:
+    """The folder that the setting `key` names, or the first that `old` does, or else ABOVE/MODEL/DATASET."""
+    folders = old and config.get(old)
+    path = config.get(key) or (folders[0] if isinstance(folders, list) else folders)
+    return pathlib.Path(path or pathlib.Path(above, config.get('model.name'), config.get('dataset.name'))).expanduser()
 
 
 def width() -> int:

@@ -35,7 +35,7 @@ def readiness(config: 'Config') -> dict[str, list[str]]:
     """For each action that needs settings, those that nothing has set."""
     from mayo.actions.checks import lacks
 
-    return {other.name: lacks(config, other) for other in ordered() if other.needs and other.unasked != 'nothing'}
+    return {other.name: lacks(config, other) for other in ordered() if other.needs(config) and other.unasked != 'nothing'}
 
 
 def ordered() -> Iterable[Action]:

@@ -64,7 +64,7 @@ def stops(config: Config, action: Action, products: Collection[Product], incompl
 
 def lacks(config: Config, action: Action) -> list[str]:
     """The settings that `action` needs and nothing has set."""
-    return [key for key in action.needs if _is_unset(config, key)]
+    return [key for key in action.needs(config) if _is_unset(config, key)]
 
 
 def _is_unset(config: Config, key: str) -> bool:
@@ -91,7 +91,7 @@ def _listed(keys: Sequence[str]) -> str:
 
 def _checks(config: Config, action: Action, products: Collection[Product]) -> Iterator[Callable[[Config], Iterable[str]]]:
     """Those that follow from the declaration, and the action's own, in the order in which a user would mend things."""
-    if 'model.layers' in action.needs:
+    if 'model.layers' in action.needs(config):
         yield model_problems
     for mode in action.reads(config):
         yield functools.partial(_preprocessing, mode='validate' if mode == 'steps' else mode)
@@ -99,14 +99,14 @@ def _checks(config: Config, action: Action, products: Collection[Product]) -> It
             yield functools.partial(_data, mode=mode)
     if action.loads and CHECKPOINTS not in products:
         yield _checkpoint
-    if action.trains:
+    if action.trains(config):
         yield _optimizer
         yield _learning_rate
         if CHECKPOINTS not in products:
             yield _teacher
     if action.check is not None:
         yield _own(action.check, products)
-    if action.gated:
+    if action.gated(config):
         yield functools.partial(_gates, action=action)
 
 

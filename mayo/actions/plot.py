@@ -3,7 +3,6 @@
 ./my MODEL.yaml DATASET.yaml system.checkpoint.load=NAME plot
 """
 
-import pathlib
 import typing
 from collections.abc import Collection, Iterable
 
@@ -65,7 +64,7 @@ def act(run: Run) -> None:
     page = plotted(
         session,
         pictures(run.config),
-        _folder(run.config),
+        folder_of_results(run.config, 'plot.path', 'plots', old=f'{PATH.name}.plot'),
         examples=settings['examples'],
         checkpoints=settings['checkpoints'],
         images=settings['images'],
@@ -80,10 +79,3 @@ def pictures(config: 'Config') -> list[str]:
     left_out = () if old['gates'] else ('channels', 'saliency')
     added = [name for name in ('features', 'parameters') if old[name]]
     return [name for name in dict.fromkeys([*config.get('plot.pictures'), *added]) if name not in left_out]
-
-
-def _folder(config: 'Config') -> pathlib.Path:
-    old = config.get(f'{PATH.name}.plot')
-    if config.get('plot.path') is None and old:
-        return pathlib.Path(old if isinstance(old, str) else old[0]).expanduser()
-    return folder_of_results(config, 'plot.path', 'plots')

@@ -9,6 +9,7 @@ files; they act on an interrupt or on the clock of any of them at the same step,
 """
 
 import contextlib
+import itertools
 import logging
 import math
 import re
@@ -119,7 +120,9 @@ class Trainer:
 
     def _batches(self) -> Any:
         """The batches of this epoch that are left, spread over the replicas."""
-        epoch, skip = divmod(self.steps, self.steps_per_epoch)
+        return self._batches_of(*divmod(self.steps, self.steps_per_epoch))
+
+    def _batches_of(self, epoch: int, skip: int) -> Any:
         batches = data.epoch_of(
             self.config,
             'train',
@@ -130,6 +133,11 @@ class Trainer:
             data=self.data,
         )
         return self.session.strategy.experimental_distribute_dataset(batches)
+
+    def endless_batches(self) -> Iterator[Any]:
+        """(images, labels) of epoch after epoch, spread over the replicas, for who counts the steps itself."""
+        for epoch in itertools.count():
+            yield from self._batches_of(epoch, skip=0)
 
     def _heed(self, interrupts: Interrupts) -> None:
         """Between two steps: save if it is time to; stop if somebody asks."""

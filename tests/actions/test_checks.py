@@ -237,6 +237,8 @@ def test_images_that_are_not_there_are_told_before_tensorflow_starts(name: str, 
         for mode in ('train', 'validate')
         if any(f'dataset.path.{mode}: nothing-* matches' in line for line in told[name][2])
     ]
-    needs = [mode for mode in ('train', 'validate') if f'dataset.path.{mode}' in actions[name].needs]
+    needs = [
+        mode for mode in ('train', 'validate') if f'dataset.path.{mode}' in actions[name].needs(configuration(*EVERYTHING))
+    ]
     assert set(needs) <= set(modes)
     assert sorted(modes) == sorted(READS.get(name, needs))

@@ -40,6 +40,7 @@ class Overriding:
     ) -> None:
         """chains: by what they override; `absent` names those of variables that the layer has not."""
         own = dict(named_variables(layer))
+        self.scope = layer.name
         self.shapes = {name: tuple(variable.shape) for name, variable in own.items()}
         self.shapes |= dict.fromkeys((ACTIVATION, _ERROR), tuple(output_shape[1:]))
         self.absent = [target for target in chains if self._variable(target) not in self.shapes]
@@ -104,7 +105,8 @@ class Overriding:
     @contextlib.contextmanager
     def in_force(self) -> Iterator[keras.StatelessScope]:
         """A scope in which reading a variable of the layer gives its overridden value."""
-        mapping = [(variable, self.overridden(name)) for name, variable in self.variables_of.items()]
+        with tf.name_scope(self.scope):
+            mapping = [(variable, self.overridden(name)) for name, variable in self.variables_of.items()]
         with keras.StatelessScope(state_mapping=mapping) as scope:
             yield scope
 
