@@ -134,15 +134,28 @@ class Run:
     def __init__(self, config: 'Config', start_tensorflow: Callable[[], None] = lambda: None) -> None:
         """start_tensorflow: called before the first use of TensorFlow."""
         self.config, self.start_tensorflow = config, start_tensorflow
+        self._words: Config | None = None  # what `config` is without what the checkpoint adds
+        self._told: set[str] = set()
         self.evaluation: Evaluation | None = None
         self._session: Session | None = None
 
     def at(self, config: 'Config') -> 'Run':
-        """Go on with `config`; a session of a different configuration is dropped, with what it measured."""
-        if config is not self.config:
-            if of_session(config.to_dict(scratch=False)) != of_session(self.config.to_dict(scratch=False)):
-                self._session = self.evaluation = None
-            self.config = config
+        """Go on with `config`, the gates as the checkpoint that it loads has them where no word sets them.
+
+        A session of a different configuration is dropped, with what it measured.
+        """
+        from mayo.session.stored import as_trained
+
+        if config is self._words:
+            return self
+        self._words = config
+        config, line = as_trained(config)
+        if line and line not in self._told:
+            self._told.add(line)
+            _log.info('%s', line)
+        if of_session(config.to_dict(scratch=False)) != of_session(self.config.to_dict(scratch=False)):
+            self._session = self.evaluation = None
+        self.config = config
         return self
 
     def take(self, session: 'Session') -> None:

@@ -1,6 +1,7 @@
 """`eval-all`: how good each checkpoint of the model and dataset is, a line of CSV each."""
 
 from mayo.actions.base import VALIDATION, Run, action, put
+from mayo.util.errors import RunError
 from mayo.util.kinds import TEXT
 from mayo.util.settings import Section, Setting
 
@@ -13,4 +14,7 @@ def act(run: Run) -> None:
     session = run.session
     from mayo.session.evaluate import evaluate_all
 
-    put(evaluate_all(session), run.config.get('eval.path'))
+    results = evaluate_all(session)
+    put(results.text, run.config.get('eval.path'))
+    if results.left_out:
+        raise RunError('\n'.join(results.left_out))

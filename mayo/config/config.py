@@ -138,7 +138,11 @@ class Config:
 
     def origin(self, key: str) -> str:
         """Who set a key, or else the nearest one above it: `file:line`, `command line` or `defaults`."""
-        return str(self._resolver.origin(split_key(key)))
+        return str(self.source(key))
+
+    def source(self, key: str) -> Origin:
+        """The same with its parts: the file, the line, the word."""
+        return self._resolver.origin(split_key(key))
 
     def to_dict(self, scratch: bool = True) -> dict[str, Any]:
         """Everything, resolved; without `scratch`, no keys that start with _."""

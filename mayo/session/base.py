@@ -23,7 +23,7 @@ from mayo.net import gates
 from mayo.net.graph import Graph
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
-from mayo.session.stored import stored_config
+from mayo.session.stored import config_of, gates_said, stored_config, told
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 
@@ -175,10 +175,35 @@ class Session:
             _log.info('the gates start afresh')
         if str(match):
             _log.info('%s', match)
+        if not starts and whole is None:
+            self._tell_differences(tensors, where)
         self.images_seen = 0 if starts else int(tensors.get(names.IMAGES_SEEN, 0))
         self.training_state = {} if starts else names.training_state(tensors)
         self.weights = where
         self._is_loaded = True
+
+    def _tell_differences(self, tensors: Mapping[str, np.ndarray], where: str) -> None:
+        """One line if these weights were trained in a network that computes something else, or if nothing tells whether they were."""
+        if names.CONFIG not in tensors:
+            if any('/gate/' in name for name in tensors) and self.density is None and not gates_said(self.config, self.graph):
+                gates_here = gates.gates_of(self.graph)
+                here = sorted({gate.density for gate in gates_here.values()})
+                _log.warning(
+                    '%s does not say at which density its gates were trained: here they run at %s; _gate.density=... sets it',
+                    where,
+                    ', '.join(f'{density:g}' for density in here),
+                )
+            return
+        ignored = () if self.density is None else ('gate_params.density',)
+        try:
+            differing = told(config_of(bytes(tensors[names.CONFIG]).decode(), where), self.config, self.graph, ignored)
+        except UserError as error:
+            _log.warning(
+                'the configuration in %s is not understood, so whether it is of this network is not known: %s', where, error
+            )
+            return
+        if differing:
+            _log.warning('%s was made with %s', where, differing)
 
     def reset_num_epochs(self) -> None:
         """Count epochs from zero again and forget the optimizer's state, keeping the weights."""

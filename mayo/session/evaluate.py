@@ -17,6 +17,8 @@ from mayo.net.tf.loss import cross_entropy
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.execution import execution_of, runner
+from mayo.session.spec import model_graph
+from mayo.session.stored import as_trained
 from mayo.util.errors import UserError
 from mayo.util.progress import Progress
 
@@ -96,26 +98,34 @@ def evaluate(session: Session, quiet: bool = False, execution: str | None = None
     return meter.result()
 
 
-def evaluate_all(session: Session) -> str:
-    """Every checkpoint of the folder that is of this network, evaluated: CSV text, a line each."""
+class Evaluations(NamedTuple):
+    """Of several checkpoints: CSV text, a line each; and why some are left out, a sentence each."""
+
+    text: str
+    left_out: tuple[str, ...]
+
+
+def evaluate_all(session: Session) -> Evaluations:
+    """Every checkpoint of the folder that is of this network, evaluated, each with its gates as it was trained."""
     names = session.store.names()
     if not names:
         raise UserError(f'`eval-all` found no checkpoint in {session.store.folder}.')
-    text = io.StringIO()
+    text, left_out = io.StringIO(), []
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['checkpoint', 'epochs', 'top1', 'top5', 'loss', 'density', 'images', 'images_per_second'])
+    current = session
     for name in names:
         try:
-            session.load_from(session.store.resolve(name))
+            current = _session_of(current, session, name)
         except UserError as error:
-            _log.warning('left out: %s', error)
+            left_out.append(f'left out: {error}')
             continue
-        result = evaluate(session)
+        result = evaluate(current)
         density = '' if result.mean_density is None else f'{result.mean_density:.6f}'
         writer.writerow(
             [
                 name,
-                f'{session.epochs_seen():g}',
+                f'{current.epochs_seen():g}',
                 f'{result.top1:.6f}',
                 f'{result.top5:.6f}',
                 f'{result.loss:.6f}',
@@ -125,7 +135,18 @@ def evaluate_all(session: Session) -> str:
             ]
         )
         _log.info('%s: %s', name, result.render())
-    return text.getvalue()
+    return Evaluations(text.getvalue(), tuple(left_out))
+
+
+def _session_of(current: Session, start: Session, name: str) -> Session:
+    """`current` with the weights of a checkpoint if its network serves, else another session as `start` is."""
+    config = start.config.copy()
+    config.merge_values({'system': {'checkpoint': {'load': name}}}, 'eval-all')
+    trained, _ = as_trained(config)
+    if model_graph(trained) != current.graph:
+        current = start.sibling(trained)
+    current.load_from(start.store.resolve(name))
+    return current
 
 
 class _Width(NamedTuple):

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import pathlib
 from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mayo.actions import Run, actions
 from mayo.checkpoint import bundle
 from mayo.config import Config
 from mayo.estimate.liveliness import Liveliness, liveliness, mean_liveliness
 from mayo.session.base import Session
 from mayo.session.data import epoch_of
 from mayo.session.evaluate import Evaluation, evaluate, evaluate_all
-from mayo.util.errors import UserError
+from mayo.util.errors import RunError, UserError
 
 
 @pytest.fixture(scope='module')
@@ -92,9 +94,7 @@ def test_weights_without_a_checkpoint_are_said_to_be_random(
     assert 'system.checkpoint.load is not set: the weights of tiny are random' in caplog.text
 
 
-def test_eval_all_is_a_line_for_each_checkpoint_that_fits(
-    config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_eval_all_is_a_line_for_each_checkpoint_that_fits_and_tells_of_others(config_of: Callable[..., Config]) -> None:
     session = Session(config_of())
     session.images_seen = 192
     session.save('one')
@@ -102,11 +102,24 @@ def test_eval_all_is_a_line_for_each_checkpoint_that_fits(
         variable.assign(tf.zeros_like(variable))
     session.save('zero')
     bundle.write(session.store.folder / 'alien', {'other/weights': np.ones(3)})
-    rows = list(csv.DictReader(evaluate_all(Session(config_of())).splitlines()))
+    results = evaluate_all(Session(config_of()))
+    rows = list(csv.DictReader(results.text.splitlines()))
     assert [(row['checkpoint'], row['epochs'], row['images']) for row in rows] == [('one', '2', '50'), ('zero', '2', '50')]
     assert float(rows[1]['loss']) == pytest.approx(np.log(3), rel=1e-4)
-    assert 'left out' in caplog.text
-    assert 'checkpoint of `other`' in caplog.text
+    (left_out,) = results.left_out
+    assert left_out.startswith('left out: ')
+    assert 'checkpoint of `other`' in left_out
+
+
+def test_eval_all_that_leaves_one_out_writes_the_others_and_fails(
+    config_of: Callable[..., Config], tmp_path: pathlib.Path
+) -> None:
+    session = Session(config_of())
+    session.save('one')
+    bundle.write(session.store.folder / 'alien', {'other/weights': np.ones(3)})
+    with pytest.raises(RunError, match=r'left out: .*alien'):
+        actions['eval-all'].run(Run(config_of(f'eval.path={tmp_path}/all.csv')))
+    assert (tmp_path / 'all.csv').read_text().splitlines()[1].startswith('one,')
 
 
 def test_eval_all_without_checkpoints_says_so(config_of: Callable[..., Config]) -> None:
