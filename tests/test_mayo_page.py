@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mayo.config import Config
-from mayo.config.dialect import FINAL, IGNORED, RENAMED, STANDS_FOR, is_layer_key
+from mayo.config.dialect import IGNORED, RENAMED, STANDS_FOR, is_layer_key
 from mayo.config.names import _SAME, REQUIRED, object_spec
 from mayo.config.old_names import MACHINERY, OLD_NAMES
 from mayo.layers.old_keys import GATE_KEYS, GATE_VALUES, LAYER_KEYS
@@ -30,7 +30,7 @@ def test_the_keys_and_what_they_are_today() -> None:
         if not row[0][0].startswith(('load', 'save', 'system.checkpoint'))
         for old in row[0]
     }
-    assert told == {**RENAMED, **dict.fromkeys(FINAL, 'final')}
+    assert told == RENAMED
     for key in ('system.num_gpus', 'system.max_gpus'):
         assert STANDS_FOR[key] == 1
         assert f'`{key}`' in PAGE

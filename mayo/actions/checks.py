@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from mayo.actions.base import CHECKPOINTS, RECORDS, Action, Check, Product, actions
 from mayo.config import Config
 from mayo.config.names import object_spec
-from mayo.data.augment import check_steps
 from mayo.data.files import find_files, is_local
 from mayo.data.tree import folder_of
 from mayo.net.gates import is_gated
+from mayo.session.data import search_path
 from mayo.session.spec import model_graph, model_problems
+from mayo.session.steps import step_problems
 from mayo.session.stored import store_of
 from mayo.training.schedule import learning_rate
 from mayo.training.teachers import teachers
@@ -115,8 +116,7 @@ def _own(check: Check, products: Collection[Product]) -> Callable[[Config], Iter
 
 
 def _preprocessing(config: Config, mode: str) -> Iterator[str]:
-    for key in (f'dataset.task.preprocess.{mode}', 'dataset.task.preprocess.final'):
-        yield from check_steps(config.get(key), _where(config, key))
+    yield from step_problems(config, mode)
 
 
 def _data(config: Config, mode: str) -> Iterable[str]:
@@ -126,7 +126,7 @@ def _data(config: Config, mode: str) -> Iterable[str]:
     if folder_of(patterns) is not None:
         return ()
     local = filter(is_local, [patterns] if isinstance(patterns, str) else patterns)
-    find_files(list(local), _where(config, key))
+    find_files(list(local), _where(config, key), search_path(config))
     return ()
 
 

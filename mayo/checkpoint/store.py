@@ -9,7 +9,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mayo.checkpoint import bundle, keras_file
 from mayo.util.errors import Problems, UserError, did_you_mean
@@ -22,10 +22,14 @@ _LINE = re.compile(r'^\s*(model_checkpoint_path|all_model_checkpoint_paths)\s*:\
 class Store:
     """The checkpoints of `model` on `dataset` below the folder `root`; the shipped ones are read, too."""
 
-    def __init__(self, root: str | os.PathLike[str], model: str, dataset: str) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], model: str, dataset: str, save: Sequence[str] = (), load: Sequence[str] = ()
+    ) -> None:
+        """save, load: folders in place of that, of which the first counts that holds a checkpoint, or else the first."""
         below = pathlib.Path(os.path.expanduser(root)) / model / dataset
-        self.folder = home() / below
-        self.folders = list(dict.fromkeys([self.folder, pathlib.Path.cwd() / below, SHIPPED / below]))
+        self.folder = _first_with_any(save) if save else home() / below
+        of_others = [_first_with_any(load)] if load else []
+        self.folders = list(dict.fromkeys([*of_others, self.folder, pathlib.Path.cwd() / below, SHIPPED / below]))
 
     def names(self) -> list[str]:
         """Every checkpoint there is, sorted with numbers by value: epoch-2 before epoch-10."""
@@ -34,7 +38,7 @@ class Store:
 
     def latest(self) -> str | None:
         """The newest checkpoint of any training; None if there is none."""
-        return self._manifest()[0]
+        return self._manifest()[0] or (self._manifest(self.folders[0])[0] if self.folders[0] != self.folder else None)
 
     def newest_of(self, run: str) -> str | None:
         """The newest checkpoint of the training `run`, '' for the one without a name; None if there is none."""
@@ -48,6 +52,9 @@ class Store:
         """
         newest = self.newest_of(run) if run else self.latest()
         name = newest if load == 'latest' else load
+        number = re.fullmatch(r'epoch-(\d+)', load)
+        if number and load not in self.names() and f'checkpoint-{number[1]}' in self.names():
+            name = f'checkpoint-{number[1]}'  # as the original Mayo calls it
         for folder in [*self.folders, pathlib.Path.cwd(), home(), SHIPPED] if name else []:
             prefix = folder / os.path.expanduser(bundle.prefix_of(str(name)))
             if bundle.index_file(prefix).exists() or bundle.data_files(prefix):
@@ -105,10 +112,10 @@ class Store:
         with whole_file(self.folder / _MANIFEST) as file:
             file.write_text('\n'.join(lines) + '\n')
 
-    def _manifest(self) -> tuple[str | None, list[str]]:
+    def _manifest(self, folder: pathlib.Path | None = None) -> tuple[str | None, list[str]]:
         """The latest and all recorded names; original files may hold absolute paths, of which the last part counts."""
         latest, kept = None, []
-        file = self.folder / _MANIFEST
+        file = (folder or self.folder) / _MANIFEST
         for line in file.read_text().splitlines() if file.exists() else []:
             if match := _LINE.match(line):
                 name = pathlib.PurePath(json.loads(match[2])).name
@@ -126,6 +133,11 @@ class Store:
         there = f'there are {", ".join(names)}' if names else 'it holds none'
         hint = did_you_mean(load, names if load == 'latest' else ['latest', *names])
         return f'{key}={load}: no such checkpoint in {shown(self.folder)}, {there}{hint or "."}'
+
+
+def _first_with_any(folders: Sequence[str]) -> pathlib.Path:
+    paths = [home() / os.path.expanduser(folder) for folder in folders]
+    return next((path for path in paths if any(path.glob('*.index'))), paths[0])
 
 
 def run_of(name: str) -> str:

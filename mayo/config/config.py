@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mayo.config import dialect
 from mayo.config.dialect import Ignored
 from mayo.config.dump import dump
-from mayo.config.imports import trees_of_file, trees_of_text
+from mayo.config.imports import Document, documents_of_file, documents_of_text
 from mayo.config.interpolate import Missing, Resolver
 from mayo.config.merge import merge
 from mayo.config.node import List, Map, Node, Origin, Path, join_key, limited, node_of, plain, split_key
@@ -51,9 +51,12 @@ class Config:
     (5, 'command line', 'x.yaml:1')
     """
 
-    def __init__(self, root: Map | None = None, left_out: tuple[Ignored, ...] = ()) -> None:
+    def __init__(
+        self, root: Map | None = None, left_out: tuple[Ignored, ...] = (), originals: frozenset[str] = frozenset()
+    ) -> None:
         self._root = root or Map(_DEFAULTS, {})
         self._left_out = left_out
+        self._originals = originals  # the files that were written for the original Mayo
 
     @classmethod
     def default(cls) -> 'Config':
@@ -62,17 +65,17 @@ class Config:
 
     def copy(self) -> 'Config':
         """Another configuration that starts with the same values."""
-        return Config(self._root, self._left_out)
+        return Config(self._root, self._left_out, self._originals)
 
     # ---- merging
 
     def merge_file(self, path: str | os.PathLike[str]) -> None:
         """Merge a YAML file and what it imports; nothing is merged if anything is wrong."""
-        self._merge(trees_of_file(path))
+        self._merge(documents_of_file(path))
 
     def merge_text(self, text: str, name: str) -> None:
         """Merge YAML text; `name` says in messages where it is from."""
-        self._merge(trees_of_text(text, name))
+        self._merge(documents_of_text(text, name))
 
     def merge_values(self, values: Mapping[str, Any], origin: str) -> None:
         """Merge Python values as they are: no text among them is a number, a reference or a path of keys.
@@ -90,17 +93,18 @@ class Config:
 
     def merge_word(self, word: str) -> None:
         """Merge `key=value`, `key+=[item, ...]` or `~key`; the value is YAML, all after the first `=`."""
-        self._merge([tree_of_word(word)])
+        tree = tree_of_word(word)
+        self._merge([Document(tree, tree.origin.name, dialect.is_of_original(tree))])
 
-    def _merge(self, trees: list[Node]) -> None:
+    def _merge(self, documents: list[Document]) -> None:
         root: Node = self._root
         left_out = list(self._left_out)
-        for tree in trees:
-            if isinstance(tree, Map):
-                tree, left = dialect.translated(tree)
-                left_out += left
+        for document in documents:
+            tree, left = dialect.translated(document.tree, document.of_original, root)
+            left_out += [*left, *map(dialect.overruled, document.twice)]
             root = limited(merge(root, tree))
         self._take(root, tuple(left_out))
+        self._originals |= {document.name for document in documents if document.of_original}
 
     def _take(self, root: Node, left_out: tuple[Ignored, ...]) -> None:
         assert isinstance(root, Map)
@@ -191,9 +195,13 @@ class Config:
             if key.startswith('_'):
                 continue
             declared = known.items.get(key)
+            if declared is None and where in dialect.REFERRED:
+                continue
             why = dialect.why_ignored(where, nearest(key, known.items) is not None) if declared is None else None
             if why is not None:
                 strange.append(Ignored(where, self.origin(where), why))
+            elif declared is None and self._resolver.origin((*path, key)).name in self._originals:
+                strange.append(Ignored(where, self.origin(where), 'nothing ever read it'))
             elif declared is None:
                 strange.append(Unknown(where, self.origin(where), _nearest_key(path, key, known)))
             elif isinstance(declared, Map) and declared.items:

@@ -1,8 +1,11 @@
-"""Keys of the original Mayo: what they are called today, what stands in for those that references name, what does nothing.
+"""Files of the original Mayo: how they are recognised, and what their keys are today.
 
     dataset.preprocess.shape      ->  dataset.task.preprocess.shape, wherever it is set and wherever $(...) names it
     system.batch_size_per_gpu     ->  system.batch_size
     system.pdb                    ->  does nothing, told once by a warning
+
+What is spelled as today but meant something else is marked as of the original beside it, MARKS: its layers by
+`model.original`, its steps of preprocessing by `dataset.task.preprocess.original`.
 
 docs/mayo.md is the page about it. Names of objects, such as tensorflow.nn.relu, are in old_names.py.
 """
@@ -12,9 +15,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from mayo.config.load import Twice
 from mayo.config.merge import merge, nest
-from mayo.config.node import List, Map, Node, Origin, Path, Reference, Scalar, Template, join_key, split_key
-from mayo.util.errors import UserError
+from mayo.config.node import Append, List, Map, Node, Origin, Path, Reference, Remove, Scalar, Template, join_key, split_key
 
 # The old key and today's. The value stays, but for the number of classes, which is `_shifted`.
 RENAMED: Mapping[str, str] = {
@@ -23,8 +26,35 @@ RENAMED: Mapping[str, str] = {
     'dataset.background_class': 'dataset.task.background_class',
     'system.batch_size_per_gpu': 'system.batch_size',
     'train.moving_average_decay': 'train.average',
+    'dataset.task.preprocess.final_cpu': 'dataset.task.preprocess.final.cpu',
+    'dataset.task.preprocess.final_gpu': 'dataset.task.preprocess.final.gpu',
+    'dataset.path.labels': 'dataset.labels',
+    'system.max_epochs': 'train.max_epochs',
+    'system.checkpoint.save.interval': 'system.checkpoint.every_epochs',
 }
-FINAL = ('final_cpu', 'final_gpu')  # steps after either, of dataset.task.preprocess: `final` holds both in this order
+# What is marked as of the original or not by whoever sets it last: the key that is set, and the mark.
+MARKS: Mapping[str, str] = {
+    'model.graph': 'model.original',
+    'dataset.task.preprocess.shape': 'dataset.task.preprocess.original.shape',
+    'dataset.task.preprocess.train': 'dataset.task.preprocess.original.train',
+    'dataset.task.preprocess.validate': 'dataset.task.preprocess.original.validate',
+    'dataset.task.preprocess.final': 'dataset.task.preprocess.original.final',
+}
+# What a trainer of the original counts on where nothing has set it: the original's own defaults.
+TRAINER: Mapping[str, int] = {'train.max_epochs': 900, 'system.batch_size': 256}
+ENDLESS = 1_000_000  # epochs, for `system.max_epochs: null`
+# Keys that only references read: they are known, and mean nothing by themselves.
+REFERRED = (
+    'model.version',
+    *(
+        f'dataset.task.{key}'
+        for key in (
+            *('anchors', 'scales', 'num_cells', 'train_iou_threshold'),
+            *('score_threshold', 'nms_iou_threshold', 'nms_max_boxes'),
+        )
+    ),
+)
+DETECTION = 'mayo.task.image.YOLOv2'
 
 # What $(...) finds where nothing sets the key.
 STANDS_FOR: Mapping[str, int] = {
@@ -45,8 +75,16 @@ IGNORED: Mapping[str, str] = {
     'system.memory_fraction': 'TensorFlow takes what it needs',
     'system.gpu_memory_fraction': 'TensorFlow takes what it needs',
     'system.allow_growth': 'TensorFlow takes what it needs',
-    'system.search_path.*': 'paths are found from the current folder, then from that of Mayo',
+    'system.gpu_memory_bound': 'TensorFlow takes what it needs',
+    'system.visible_gpus': 'system.distribute says what runs',
     'system.search_paths': 'paths are found from the current folder, then from that of Mayo',
+    'system.search_path.plot': 'plot.path says where pictures go',
+    'system.search_path.profile': 'no profile is written',
+    'system.search_path.run': 'predict.files says what is read',
+    'system.checkpoint.save.countdown': 'an interrupted training saves at once',
+    'train.pruner': 'nothing ever read it',
+    'retrain': 'nothing ever read it',
+    'visualize': 'nothing ever read it',
     'system.visualize_graph': '`info` shows the network',
     'system.summary': '`plot` draws training and gates',
     'system.preprocess': 'system.threads.data says how many threads decode',
@@ -57,15 +95,16 @@ IGNORED: Mapping[str, str] = {
     'system.*overrider*': 'overriders belong to layers',
     'overrider*': 'overriders belong to layers',
 }
+ORIGINAL = 'defaults of the original Mayo'
+_DEFAULTS = 'defaults'
 SAVED = 'system.checkpoint.save'
 LOADED = 'system.checkpoint.load'
 _OF_LAYER = re.compile(r'(\w+_)?overrider')
 _PREPROCESS = ('dataset', 'task', 'preprocess')
 _TYPE = ('dataset', 'task', 'type')
 _OLD_TYPE = 'mayo.task.image.Classify'
-_OLD_NAME = re.compile(r'(tensorflow|tf)\.(?!keras\.)|mayo\.(task|override)\.')
-_RESIZING = ('resize', 'distort_bbox')
-_METHODS = ('area', 'bicubic', 'bilinear', 'nearest')  # that TensorFlow 1 resized by
+_OLD_NAME = re.compile(r'(tensorflow|tf)\.(?!keras\.)|mayo\.(task|objects)\.')
+_NEW_NAME = re.compile(r'((tensorflow|tf)\.)?keras\.')
 
 
 class Ignored(NamedTuple):
@@ -83,6 +122,11 @@ def warning(ignored: Iterable[Ignored]) -> str:
         by_file.setdefault(key.origin.rpartition(':')[0] or key.origin, {})[key.key] = None
     lines = [f'    {file}: {", ".join(keys)}' for file, keys in by_file.items()]
     return '\n'.join(['these keys of the original Mayo do nothing here; docs/mayo.md says why:', *lines])
+
+
+def overruled(twice: Twice) -> Ignored:
+    """What to tell about the first of two keys of the same name."""
+    return Ignored(f'{twice.key} (here again in line {twice.again.line})', str(twice.first), 'the last one counts')
 
 
 def is_layer_key(key: str) -> bool:
@@ -111,11 +155,14 @@ def why_ignored(key: str, is_near: bool = False) -> str | None:
 
 def current_path(path: Path) -> Path | None:
     """Today's path of what a reference names by an old one; None if it is no old one."""
+    current = path
     for old, new in RENAMED.items():
         before = split_key(old)
-        if path[: len(before)] == before:
-            return (*split_key(new), *path[len(before) :])
-    return None
+        if current[: len(before)] == before:
+            current = (*split_key(new), *current[len(before) :])
+    if current[:2] == _PREPROCESS[:2] and len(current) > 2 and current[2].startswith('_'):
+        current = (*_PREPROCESS, *current[2:])  # as a model of the original names scratch of its preprocessing
+    return None if current == path else current
 
 
 def old_keys_in(path: Path) -> list[str]:
@@ -126,21 +173,44 @@ def old_keys_in(path: Path) -> list[str]:
 def stand_in(path: Path) -> Scalar | None:
     """What an old key counts as where nothing sets it, and a reference names it."""
     key = join_key(path)
-    return Scalar(Origin('defaults'), STANDS_FOR[key]) if key in STANDS_FOR else None
+    return Scalar(Origin(_DEFAULTS), STANDS_FOR[key]) if key in STANDS_FOR else None
 
 
-def translated(tree: Map) -> tuple[Map, list[Ignored]]:
-    """The tree of a file or a word with today's keys, and what of it was left out."""
-    is_old = _is_old(tree)
+def is_of_original(tree: Node) -> bool:
+    """Whether a file was written for the original: it has a key of RENAMED, or names an object of TensorFlow 1.
+
+    A list `preprocess.final`, or the name of an object of Keras, makes it one of today.
+    """
+    if not isinstance(tree, Map) or isinstance(_at(tree, (*_PREPROCESS, 'final')), List):
+        return False
+    names = list(_texts(_without_names_of_data(tree)))
+    if any(map(_NEW_NAME.match, names)):
+        return False
+    return any(_at(tree, split_key(old)) is not None for old in RENAMED) or any(map(_OLD_NAME.match, names))
+
+
+def translated(tree: Map, of_original: bool, before: Node) -> tuple[Map, list[Ignored]]:
+    """The tree of a file or a word with today's keys, and what of it was left out.
+
+    of_original: whether the file, or one that it imports, was written for the original. before: what it is merged over.
+    """
+    left: list[Ignored] = []
     for key in ('dataset.num_classes', *(['dataset.task.num_classes'] if _names_old_task(tree) else [])):
         tree = _changed(tree, split_key(key), _shifted)
     tree = _changed(tree, _TYPE, lambda node: Scalar(node.origin, 'classify') if _is_old_type(node) else node)
+    tree = _changed(tree, ('system', 'max_epochs'), _epochs)
+    tree = _changed(tree, split_key(f'{SAVED}.interval'), lambda node: _interval(node, left))
     for old, new in RENAMED.items():
         tree = _moved(tree, split_key(old), split_key(new))
-    tree = _changed(tree, _PREPROCESS, lambda node: _preprocessing(node, is_old))
+    tree = _changed(tree, (*_PREPROCESS, 'final'), _whole)
+    tree = _changed(tree, ('system', 'search_path', 'checkpoint'), lambda node: _search_path(node, left))
     tree = _changed(tree, split_key(LOADED), _loaded)
-    left: list[Ignored] = []
-    return _changed(tree, split_key(SAVED), lambda node: _saved(node, left)), left
+    tree = _changed(tree, split_key(SAVED), lambda node: _saved(node, left))
+    if of_original:
+        for section in ('model', 'dataset'):
+            tree = _changed(tree, (section, 'description'), _in_a_line)
+        tree = _with_defaults_of_a_trainer(tree, before)
+    return _marked(tree, of_original, before), left
 
 
 # ---- moving and changing values in a tree
@@ -206,13 +276,6 @@ def _is_old_type(node: Node | None) -> bool:
     return isinstance(node, Scalar) and node.value == _OLD_TYPE
 
 
-def _is_old(tree: Map) -> bool:
-    """Whether a file was written for the original: it has a key of RENAMED, or names an object of TensorFlow 1."""
-    return any(_at(tree, split_key(old)) is not None for old in RENAMED) or any(
-        _OLD_NAME.match(text) for text in _texts(_without_names_of_data(tree))
-    )
-
-
 def _without_names_of_data(tree: Map) -> Map:
     """The tree without what `dataset` says beside its task: a class of images may be called `tf.x`."""
     dataset = tree.items.get('dataset')
@@ -229,52 +292,76 @@ def _texts(node: Node) -> Iterator[str]:
         yield from _texts(child)
 
 
-def _preprocessing(node: Node, is_old: bool) -> Node:
-    """`final_cpu` and `final_gpu` are `final`; in an old file resizing samples as TensorFlow 1 did."""
-    if not isinstance(node, Map):
+def _in_a_line(node: Node) -> Node:
+    """A text with a colon, which YAML reads as a mapping, as the text that was meant."""
+    if not isinstance(node, Map) or not all(isinstance(child, Scalar) for child in node.items.values()):
         return node
-    finals = [node.items[key] for key in FINAL if key in node.items]
-    items = {key: value for key, value in node.items.items() if key not in FINAL}
-    if finals:
-        items['final'] = _joined(finals)
-    if is_old:
-        items = {key: _resizing(value) for key, value in items.items()}
-    return Map(node.origin, items, node.dotted)
+    lines = (f'{key}: {child.value}' for key, child in node.items.items() if isinstance(child, Scalar))
+    return Scalar(node.origin, ', '.join(lines))
 
 
-def _joined(finals: list[Node]) -> Node:
-    lists = [value for value in finals if isinstance(value, List)]
-    others = [value for value in finals if not isinstance(value, List) and not _is_null(value)]
-    steps = tuple(step for value in lists for step in value.items)
-    if not others:
-        return List(finals[0].origin, steps)
-    if len(others) > 1 or steps:
-        raise UserError(f'{others[0].origin}: {" and ".join(FINAL)} become one list, `final`; write both as lists.')
-    return others[0]
+def _epochs(node: Node) -> Node:
+    """No end is a number that no training reaches."""
+    return Scalar(node.origin, ENDLESS) if isinstance(node, Scalar) and node.value is None else node
 
 
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None
+def _interval(node: Node, left: list[Ignored]) -> Node | None:
+    if isinstance(node, Scalar) and node.value in (0, False, None):
+        left.append(Ignored(f'{SAVED}.interval: 0', str(node.origin), 'training saves'))
+        return None
+    return node
 
 
-def _resizing(steps: Node) -> Node:
-    if not isinstance(steps, List):
-        return steps
-    return List(steps.origin, tuple(_resizing_step(step) for step in steps.items))
+def _with_defaults_of_a_trainer(tree: Map, before: Node) -> Map:
+    if not any(_at(tree, ('train', key)) is not None for key in ('learning_rate', 'optimizer')):
+        return tree
+    for key, value in TRAINER.items():
+        path = split_key(key)
+        so_far = _at(before, path)
+        is_set = so_far is not None and so_far.origin.name != _DEFAULTS
+        if _at(tree, path) is None and not is_set:
+            tree = _placed(tree, path, Scalar(Origin(ORIGINAL), value))
+    return tree
 
 
-def _resizing_step(step: Node) -> Node:
-    kind = step.items.get('type') if isinstance(step, Map) else None
-    if not isinstance(step, Map) or not isinstance(kind, Scalar) or kind.value not in _RESIZING:
-        return step
-    method = step.items.get('method')
-    if isinstance(method, Scalar) and method.value not in _METHODS:
-        return step
-    return Map(step.origin, {**step.items, 'half_pixel': step.items.get('half_pixel', Scalar(step.origin, False))})
+def _marked(tree: Map, of_original: bool, before: Node) -> Map:
+    """The tree with the marks of what it sets, where they differ from what is so far, and it does not set them itself."""
+    for key, mark in MARKS.items():
+        node, path = _at(tree, split_key(key)), split_key(mark)
+        if node is None or not _sets(node) or _at(tree, path) is not None:
+            continue
+        if key.endswith('.shape') and not of_original and _at(tree, ('model', 'graph')) is None:
+            continue  # another size for the model that is there
+        so_far = _at(before, path)
+        if of_original != (isinstance(so_far, Scalar) and so_far.value is True):
+            tree = _placed(tree, path, Scalar(node.origin, of_original))
+    return tree
+
+
+def _search_path(node: Node, left: list[Ignored]) -> Node | None:
+    if isinstance(node, Map):
+        return node
+    left.append(Ignored('system.search_path.checkpoint', str(node.origin), 'system.checkpoint.path says where they are'))
+    return None
+
+
+def _whole(node: Node) -> Node:
+    """{cpu: , gpu: } as a mapping, that takes the place of a list."""
+    is_pair = isinstance(node, Map) and node.dotted and node.items.keys() <= {'cpu', 'gpu'}
+    return Map(node.origin, node.items) if is_pair and isinstance(node, Map) else node
+
+
+def _sets(node: Node) -> bool:
+    """Whether it is another value, and not a change inside the one that is there."""
+    if isinstance(node, Append | Remove):
+        return False
+    return not (isinstance(node, Map) and node.dotted) or bool({'cpu', 'gpu'} & node.items.keys())
 
 
 def _loaded(node: Node) -> Node:
-    """true is the latest checkpoint, false none, a number that epoch."""
+    """true is the latest checkpoint, false and an empty text none, a number that epoch."""
+    if isinstance(node, Scalar) and node.value == '':
+        return Scalar(node.origin, None)
     if not isinstance(node, Scalar) or isinstance(node.value, str | float | None):
         return node
     if isinstance(node.value, bool):
@@ -282,8 +369,15 @@ def _loaded(node: Node) -> Node:
     return Scalar(node.origin, f'epoch-{node.value}')
 
 
-def _saved(node: Node, left: list[Ignored]) -> Node:
-    """true and `latest` are the names that training gives anyway; of a path the last part is the name."""
+def _saved(node: Node, left: list[Ignored]) -> Node | None:
+    """true and `latest` are the names that training gives anyway; of a path the last part is the name.
+
+    A mapping said how often, and how long to wait for a second thought.
+    """
+    if isinstance(node, Map) and node.items.keys() <= {'countdown'}:
+        for key, child in node.items.items():
+            left.append(Ignored(f'{SAVED}.{key}', str(child.origin), IGNORED[f'{SAVED}.{key}']))
+        return None
     value = node.value if isinstance(node, Scalar) else None
     if value is True or value == 'latest':
         return Scalar(node.origin, None)

@@ -1,9 +1,11 @@
-"""YAML files and the files that they import, as trees in the order in which they merge."""
+"""YAML files and the files that they import, as documents in the order in which they merge."""
 
 import os
 import pathlib
+from dataclasses import dataclass
 
-from mayo.config.load import load
+from mayo.config.dialect import is_of_original
+from mayo.config.load import Twice, load
 from mayo.config.node import List, Map, Node, Scalar
 from mayo.util import files
 from mayo.util.errors import UserError, nearest
@@ -11,25 +13,38 @@ from mayo.util.errors import UserError, nearest
 _IMPORT = '_import'
 
 
-def trees_of_file(path: str | os.PathLike[str]) -> list[Node]:
-    """The trees of what a file imports, in order, and then its own. UserError: missing, unreadable, wrong."""
+@dataclass(frozen=True)
+class Document:
+    """What one file says. name: of the file; of_original: it, or a file that it imports, was written for the original Mayo.
+
+    twice: keys that are there twice, which are errors but in files of the original.
+    """
+
+    tree: Map
+    name: str
+    of_original: bool
+    twice: tuple[Twice, ...] = ()
+
+
+def documents_of_file(path: str | os.PathLike[str]) -> list[Document]:
+    """Those of what a file imports, in order, and then its own. UserError: missing, unreadable, wrong."""
     file = files.find(path)
     if file is None:
         raise UserError(f'{path} does not exist{_hint(str(path), _known_files(path))}')
     return _imported(file, ())
 
 
-def trees_of_text(text: str, name: str) -> list[Node]:
+def documents_of_text(text: str, name: str) -> list[Document]:
     """The same for text, whose imports are found from the current folder."""
-    return _with_imports(load(text, name), pathlib.Path.cwd(), (), name)
+    return _with_imports(text, pathlib.Path.cwd(), (), name)
 
 
-def _imported(path: pathlib.Path, chain: tuple[pathlib.Path, ...]) -> list[Node]:
+def _imported(path: pathlib.Path, chain: tuple[pathlib.Path, ...]) -> list[Document]:
     name, path = _name(path), path.resolve()
     if path in chain:
         names = ' -> '.join(map(_name, (*chain[chain.index(path) :], path)))
         raise UserError(f'{name} imports itself: {names}.')
-    return _with_imports(load(_text(path, name), name), path.parent, (*chain, path), name)
+    return _with_imports(_text(path, name), path.parent, (*chain, path), name)
 
 
 def _name(path: pathlib.Path) -> str:
@@ -45,19 +60,25 @@ def _text(path: pathlib.Path, name: str) -> str:
         raise UserError(f'{name} is not UTF-8 text: {error.reason} at byte {error.start}.') from None
 
 
-def _with_imports(tree: Node, folder: pathlib.Path, chain: tuple[pathlib.Path, ...], name: str) -> list[Node]:
+def _with_imports(text: str, folder: pathlib.Path, chain: tuple[pathlib.Path, ...], name: str) -> list[Document]:
     """chain: the files that led here, each importing the next."""
+    twice: list[Twice] = []
+    tree = load(text, name, twice=twice)
     if isinstance(tree, Scalar) and tree.value is None:
         return []
     if not isinstance(tree, Map):
         raise UserError(f'{tree.origin}: {name} holds no mapping; a configuration is `key: value` lines.')
     items = dict(tree.items)
     wanted = items.pop(_IMPORT, None)
-    trees: list[Node] = []
+    documents: list[Document] = []
+    of_original = is_of_original(tree)
     for item in wanted.items if isinstance(wanted, List) else [wanted] if wanted else []:
-        trees += _imported(_import_path(item, folder, chain), chain)
+        documents += _imported(_import_path(item, folder, chain), chain)
+        of_original |= documents[-1].of_original
     _refuse_inner_imports(items)
-    return [*trees, Map(tree.origin, items)]
+    if twice and not of_original:
+        raise UserError('\n'.join(map(str, twice)))
+    return [*documents, Document(Map(tree.origin, items), name, of_original, tuple(twice))]
 
 
 def _import_path(item: Node, folder: pathlib.Path, chain: tuple[pathlib.Path, ...]) -> pathlib.Path:

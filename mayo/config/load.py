@@ -6,7 +6,7 @@ Read from the events of PyYAML's parser (its C one where there is), with a compo
 are errors, `mayo.config.scalar` types the text, dotted keys nest, and depth, size and aliases are limited.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -25,13 +25,14 @@ _ARITH = '!arith'
 TEXT = '!text'  # text as it stands, in which $( is no reference
 
 
-def load(text: str, name: str, word: str | None = None) -> Node:
+def load(text: str, name: str, word: str | None = None, twice: list['Twice'] | None = None) -> Node:
     """The tree of YAML `text`. name: of its file, for origins; with `word`, all of it was set by that word.
 
+    twice: is given the keys that are there twice, of which the last one then counts; without it they are errors.
     Nothing at all is null. UserError: with file and line for everything that is not allowed.
     """
     try:
-        return _Composer(text, name, word).document()
+        return _Composer(text, name, word, twice).document()
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
         where = Origin(name, mark.line + 1 if mark and not word else None)
@@ -43,12 +44,23 @@ def load(text: str, name: str, word: str | None = None) -> Node:
         raise UserError(f'{name}: not valid YAML: bytes that are no text.') from None
 
 
+class Twice(NamedTuple):
+    """A key that a mapping has twice, and where."""
+
+    key: str
+    first: Origin
+    again: Origin
+
+    def __str__(self) -> str:
+        return f'{self.again}: the key `{self.key}` is here twice, first in {self.first}.'
+
+
 class _Composer:
     """Builds nodes from the parser's events."""
 
-    def __init__(self, text: str, name: str, word: str | None) -> None:
+    def __init__(self, text: str, name: str, word: str | None, twice: list[Twice] | None) -> None:
         self.parser = _PARSER(text)
-        self.name, self.word = name, word
+        self.name, self.word, self.twice = name, word, twice
         self.anchors: dict[str, Node | None] = {}  # None: still being read
 
     def document(self) -> Node:
@@ -115,7 +127,7 @@ class _Composer:
             key = self.key(event, where)
             value = self.node(self.parser.get_event(), depth + 1)
             if key is not None:
-                _put(own, key, value.at(where))
+                _put(own, key, value.at(where), self.twice)
             elif inherited is None:
                 inherited = _inherited(value, where)
             else:
@@ -149,7 +161,7 @@ def check_key(path: Path, key: str, origin: Origin | str) -> None:
         raise UserError(f'{origin}: `{key}`: references stand in values, not in keys.')
 
 
-def _put(own: dict[str, Node], path: Path, value: Node) -> None:
+def _put(own: dict[str, Node], path: Path, value: Node, twice: list[Twice] | None) -> None:
     first, rest = path[0], path[1:]
     node = nest(rest, value)
     if first in own:
@@ -159,8 +171,11 @@ def _put(own: dict[str, Node], path: Path, value: Node) -> None:
             for part in again:
                 assert isinstance(before, Map)
                 before = before.items[part]
-            raise UserError(f'{value.origin}: the key `{join_key((first, *again))}` is here twice, first in {before.origin}.')
-        node = merge(own[first], node, (first,))
+            clashing = Twice(join_key((first, *again)), before.origin, value.origin)
+            if twice is None:
+                raise UserError(str(clashing))
+            twice.append(clashing)
+        node = node if again == () else merge(own[first], node, (first,))
     own[first] = node
 
 

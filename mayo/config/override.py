@@ -2,15 +2,15 @@
 
 from mayo.config.load import check_key, load
 from mayo.config.merge import nest
-from mayo.config.node import Append, List, Node, Origin, Path, Remove, Scalar, split_key
+from mayo.config.node import Append, List, Map, Node, Origin, Path, Remove, Scalar, split_key
 from mayo.util.errors import UserError
 
 
-def tree_of_word(word: str) -> Node:
+def tree_of_word(word: str) -> Map:
     """The tree that, merged, does what `word` says. UserError: it is no override, or its value no YAML."""
     origin = Origin('command line', word=word)
     if word.startswith('~'):
-        return nest(_path(word[1:], origin), Remove(origin))
+        return _nested(_path(word[1:], origin), Remove(origin))
     key, equals, text = word.partition('=')
     if not equals:
         raise UserError(f'{origin}: `{word}` is no override; those are key=value, key+=[item] and ~key.')
@@ -18,7 +18,13 @@ def tree_of_word(word: str) -> Node:
     value = _value(text, origin)
     if key.endswith('+'):
         value = Append(origin, value.items if isinstance(value, List) else (value,))
-    return nest(path, value)
+    return _nested(path, value)
+
+
+def _nested(path: Path, node: Node) -> Map:
+    tree = nest(path, node)
+    assert isinstance(tree, Map)  # for a path has a part
+    return tree
 
 
 def _path(key: str, origin: Origin) -> Path:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from mayo.config.dialect import DETECTION
 from mayo.util.kinds import (
     ABOVE_ZERO,
     AMOUNT,
@@ -16,6 +17,7 @@ from mayo.util.kinds import (
     FRACTION,
     MAPPING,
     NAME,
+    NUMBER,
     PATHS,
     TEXT,
     ChoiceOf,
@@ -68,6 +70,9 @@ declare(
         Setting('inputs', None, ['input'], 'the names in `graph` that images come in by'),
         Setting('outputs', None, ['output'], 'and those of the results'),
         Setting('overrider', MAPPING, {}, 'of every layer with weights that has none of its own: docs/overriders.md'),
+        Setting(
+            'original', FLAG, False, 'true: layers mean what they did in the original Mayo, docs/mayo.md; its files set it'
+        ),
         Setting('bn', FLAG, None, 'true: with batch norm, in models that can do without, such as vgg16'),
         remedy=_NAME_A_MODEL,
         changes_session=True,
@@ -82,9 +87,9 @@ declare(
         Setting('description', TEXT, None, 'what it is called in results'),
         Setting(
             'task.type',
-            choice('classify', 'mayo.task.image.Classify'),
+            choice('classify', 'mayo.task.image.Classify', DETECTION),
             'classify',
-            'or mayo.task.image.Classify, its name in the original Mayo',
+            f'or mayo.task.image.Classify, its name in the original Mayo; {DETECTION} is for `info` alone',
         ),
         Setting('task.num_classes', whole(1), None, 'outputs of the model'),
         Setting('task.background_class.has', FLAG, False, 'label 0 of the records is a background class'),
@@ -96,9 +101,21 @@ declare(
             '{height: , width: , channels: } of what the network reads',
             remedy=_NAME_A_MODEL,
         ),
+        Setting('task.shape', MAPPING, None, '{channels: } to decode images with; null: those that the network reads'),
+        Setting('task.moment.mean', each(NUMBER), None, 'of each channel, pixels in 0..1: for steps of the original Mayo'),
+        Setting('task.moment.std', each(NUMBER), None, 'deviations, likewise'),
         Setting('task.preprocess.train', None, [], 'augmentation steps on one decoded image, in order'),
         Setting('task.preprocess.validate', None, [], 'steps on an image that is not for training'),
-        Setting('task.preprocess.final', None, [], 'steps after either'),
+        Setting('task.preprocess.final', None, [], 'steps after either; or {cpu: , gpu: }, as the original Mayo had them'),
+        *(
+            Setting(f'task.preprocess.original.{key}', FLAG, False, meaning)
+            for key, meaning in (
+                ('shape', 'true: the model is of the original Mayo, whose pixels are 0..1; its files set this and the next'),
+                ('train', 'true: those steps are of the original Mayo, docs/mayo.md'),
+                ('validate', 'likewise'),
+                ('final', 'likewise'),
+            )
+        ),
         *(
             Setting(
                 f'path.{mode}',
@@ -224,6 +241,22 @@ declare(
             choice('auto', 'one', 'mirrored', 'multi_worker'),
             'auto',
             'which devices train; auto: several machines if TF_CONFIG names them, else every GPU, else the one device',
+        ),
+        Setting(
+            'search_path.dataset',
+            PATHS,
+            ['datasets/'],
+            'folders in which a path of records is looked for that is not there itself',
+        ),
+        *(
+            Setting(
+                f'search_path.checkpoint.{kind}',
+                PATHS,
+                None,
+                f'folders with the checkpoints to {kind} of this model and dataset, the first that holds one; null: '
+                'MODEL/DATASET/ in checkpoint.path',
+            )
+            for kind in ('load', 'save')
         ),
         Setting('checkpoint.load', TEXT, None, 'a name in checkpoints/MODEL/DATASET/, `latest`, or a path'),
         Setting(

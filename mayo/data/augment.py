@@ -17,7 +17,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from mayo.util.errors import Problems, UserError, did_you_mean
-from mayo.util.kinds import AMOUNT, FLAG, FRACTION, NUMBER, Kind, choice, each, is_number, or_null, shown, when, whole
+from mayo.util.kinds import (
+    ABOVE_ZERO,
+    AMOUNT,
+    FLAG,
+    FRACTION,
+    NUMBER,
+    Kind,
+    choice,
+    each,
+    is_number,
+    or_null,
+    shown,
+    when,
+    whole,
+)
 from mayo.util.lazy import lazy
 from mayo.util.registry import Registry
 
@@ -84,6 +98,7 @@ METHODS_1 = ('area', 'bicubic', 'bilinear', 'nearest')  # of TensorFlow 1
 Number = Annotated[float, NUMBER]
 Fraction = Annotated[float, FRACTION]
 Amount = Annotated[float, AMOUNT]
+Above = Annotated[float, ABOVE_ZERO]
 Whole = Annotated[int, whole(0)]
 Size = Annotated[int | None, or_null(whole(1))]
 Flag = Annotated[bool, FLAG]
@@ -150,16 +165,49 @@ def resize(
     method: Method = 'bilinear',
     antialias: Flag = False,
     half_pixel: Flag = True,
+    fill: Flag = False,
 ) -> Any:
     """The image stretched to `height` x `width`, by default what the network reads, or in proportion to `shorter_side`.
 
     Row i of the result is row (i + 1/2) scale - 1/2 of the image; without `half_pixel`, as in TensorFlow 1, row i scale.
+    fill: the largest middle part of the image that has the proportions of the result is stretched, so that nothing is distorted.
     """
     size: Any = height or shape[0], width or shape[1]
+    if fill:
+        image = _in_proportion(image, *size)
     if shorter_side:
         now = tf.shape(image)[:2]
         size = tf.cast(tf.math.round(now * shorter_side / tf.reduce_min(now)), 'int32')
     return _resized(image, size, method, half_pixel, antialias)
+
+
+def _in_proportion(image: Any, height: int, width: int) -> Any:
+    """The middle of an image [h, w, C] that is as high for its width as `height` is for `width`.
+
+    w' = min(round(h width / height), w),  h' = min(round(w' height / width), h)
+    """
+    high, wide = tf.unstack(tf.cast(tf.shape(image)[:2], 'float64'))
+    part_wide = tf.minimum(tf.round(high * (width / height)), wide)
+    part_high = tf.minimum(tf.round(part_wide / (width / height)), high)
+    return tf.image.resize_with_crop_or_pad(image, tf.cast(part_high, 'int32'), tf.cast(part_wide, 'int32'))
+
+
+@step('ensure_shape', takes_any_size=True)
+def ensure_shape(image: Any, shape: Shape, seed: Any) -> Any:
+    """What the network reads, of any image: the last step of the original Mayo, which nobody had to write down.
+
+    Three channels become one, 0.2989 R + 0.587 G + 0.114 B, and one becomes as many as are wanted; then an image of another
+    size is resized as `resize` with `fill` does, without `half_pixel`.
+    """
+    channels = image.shape[-1]
+    if channels != shape[2]:
+        if shape[2] == 1 and channels == 3:
+            image = tf.image.rgb_to_grayscale(image)
+        elif channels == 1:
+            image = tf.repeat(image, shape[2], -1)
+        else:
+            raise UserError(f'an image of {channels} channels, but the network reads {shape[2]}.')
+    return resize(image, shape, seed, half_pixel=False, fill=True)
 
 
 def _resized(image: Any, size: Any, method: str, half_pixel: bool, antialias: bool = False) -> Any:
@@ -230,17 +278,20 @@ def distort_color(
     saturation: Range = (0.5, 1.5),
     hue: Amount = 0.2,
     contrast: Range = (0.5, 1.5),
+    most: Above = 255.0,
 ) -> Any:
-    """Shift brightness and hue by up to so much either way, scale saturation and contrast; then clip to 0..255.
+    """Shift brightness and hue by up to so much either way, scale saturation and contrast; then clip to 0..`most`.
 
-    brightness is in pixel levels, hue in turns of the colour circle; in the order of the arguments.
+    brightness is in pixel levels, hue in turns of the colour circle; in the order of the arguments. An image of one channel
+    has neither saturation nor hue.
     """
     shift, saturate, turn, contrasted = tf.unstack(tf.random.stateless_uniform([4], seed))
     image = image + brightness * (2 * shift - 1)
-    image = tf.image.adjust_saturation(image, _between(saturation, saturate))
-    image = tf.image.adjust_hue(image, hue * (2 * turn - 1))
+    if image.shape[-1] == 3:
+        image = tf.image.adjust_saturation(image, _between(saturation, saturate))
+        image = tf.image.adjust_hue(image, hue * (2 * turn - 1))
     image = tf.image.adjust_contrast(image, _between(contrast, contrasted))
-    return tf.clip_by_value(image, 0.0, 255.0)
+    return tf.clip_by_value(image, 0.0, most)
 
 
 def _between(limits: Sequence[float], share: Any) -> Any:

@@ -17,6 +17,7 @@ class Data:
     shape: (H, W, C) of an image after `steps`, mappings with the `type` of a step and its keys.
     label_offset: is added to each label; then it is from 0 to num_classes - 1, if that is known.
     num_examples: how many examples there are, if that is known.
+    decoded_channels: of an image before `steps`; None: those of `shape`.
     """
 
     examples: Records | ImageFiles
@@ -25,6 +26,12 @@ class Data:
     label_offset: int = 0
     num_classes: int | None = None
     num_examples: int | None = None
+    decoded_channels: int | None = None
+
+    @property
+    def channels(self) -> int:
+        """Of a decoded image."""
+        return self.decoded_channels or self.shape[2]
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:

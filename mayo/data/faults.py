@@ -101,7 +101,7 @@ def _check_record(serialized: Any, where: str, data: 'Data') -> None:
 
 def _decoded(content: Any, where: str, data: 'Data') -> Any:
     try:
-        return record.read(content.numpy(), data.shape[2])
+        return record.read(content.numpy(), data.channels)
     except Unreadable as error:
         raise UserError(f'{where}: its image cannot be decoded: {error}.') from error
 

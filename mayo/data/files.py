@@ -17,10 +17,11 @@ LFS_POINTER = b'version https://git-lfs.github.com/spec/'
 FRAME = 16  # bytes of a record besides the example: its length and two checksums
 
 
-def find_files(patterns: str | Sequence[str], where: str = 'dataset.path') -> list[str]:
+def find_files(patterns: str | Sequence[str], where: str = 'dataset.path', folders: Sequence[str] = ()) -> list[str]:
     """The files that `patterns` match, sorted within each pattern.
 
-    Local ones are those of the current folder, else of where data are kept, else those that ship; tf.io.gfile finds those with `://`.
+    Local ones are those of the current folder, else of where data are kept, else those that ship; where there is none, those
+    below each of `folders`, all together. tf.io.gfile finds those with `://`.
 
     Errors, `where` first, all together: a pattern that matches nothing (with what the folder holds), a file that is
     empty or a Git-LFS pointer.
@@ -28,7 +29,7 @@ def find_files(patterns: str | Sequence[str], where: str = 'dataset.path') -> li
     problems = Problems()
     files: list[str] = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        matches = _matches(pattern)
+        matches = _matches(pattern) or [path for folder in folders for path in _below(folder, pattern)]
         if not matches:
             problems.append(f'{where}: {pattern} matches no file{_neighbours(pattern)}')
         for path in filter(is_local, matches):
@@ -95,6 +96,10 @@ def _matches(pattern: str) -> list[str]:
         if files:
             return sorted(files)
     return []
+
+
+def _below(folder: str, pattern: str) -> list[str]:
+    return _matches(os.path.join(folder, pattern)) if is_local(pattern) and not os.path.isabs(pattern) else []
 
 
 def _neighbours(pattern: str) -> str:

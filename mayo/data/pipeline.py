@@ -53,7 +53,7 @@ def epoch(
 
         def pixels(image_and_number: tuple[Any, Any]) -> Any:
             image, number = image_and_number
-            pixels = record.decode(data.examples.content(image), data.shape[2])
+            pixels = record.decode(data.examples.content(image), data.channels)
             pixels = augment.apply(pixels, data.shape, tf.stack([pass_seed, number]), data.steps)
             return tf.ensure_shape(pixels, data.shape)
 

@@ -66,9 +66,10 @@ def _network(session: 'Session') -> 'Network':
 def subject(session: 'Session', network: 'Network', preprocesses: bool, image_size: Size | None) -> Subject:
     """The compact network, with the preprocessing of evaluation inside or left out."""
     from mayo.net.tf.compact import lower
+    from mayo.session.steps import steps_of
 
     config = session.config
-    steps = (*config.get('dataset.task.preprocess.validate'), *config.get('dataset.task.preprocess.final'))
+    steps = steps_of(config, 'validate')
     inside = None
     if preprocesses:
         height, width, channels = session.input_shape.dims

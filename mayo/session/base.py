@@ -23,7 +23,7 @@ from mayo.net import gates
 from mayo.net.graph import Graph
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
-from mayo.session.stored import config_of, gates_said, stored_config, told
+from mayo.session.stored import config_of, gates_said, store_of, stored_config, told
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 
@@ -111,8 +111,9 @@ class Session:
     @functools.cached_property
     def store(self) -> Store:
         """The folder of checkpoints."""
-        dataset = self.config.require('dataset.name', 'a session')
-        return Store(self.config.get('system.checkpoint.path'), self.model_name, dataset)
+        for key in ('model.name', 'dataset.name'):
+            self.config.require(key, 'a session')
+        return store_of(self.config)
 
     def named(self) -> dict[str, keras.Variable]:
         """The network's variables by their names in a file."""

@@ -5,12 +5,11 @@ label of the model = label in the records + (background_class.use - background_c
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mayo.config import Config
 from mayo.data import faults, pipeline
-from mayo.data.augment import check_steps
 from mayo.data.class_name import lines_of
 from mayo.data.dataset import Data
 from mayo.data.examples import ImageFiles, Records
@@ -18,6 +17,7 @@ from mayo.data.files import find_files, is_local
 from mayo.data.tree import labelled
 from mayo.session.own_images import images_of, known_classes
 from mayo.session.spec import input_shape
+from mayo.session.steps import decoded_channels, steps_of
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import find, shown
 
@@ -33,11 +33,9 @@ def data_of(config: Config, mode: str) -> Data:
         examples = _examples(config, mode)
     with problems.collecting():
         shape = input_shape(config).dims
-    steps = []
-    for name in (mode, 'final'):
-        where = f'dataset.task.preprocess.{name}'
-        problems += check_steps(config.get(where), f'{config.origin(where)}: {where}')
-        steps += config.get(where)
+    steps: tuple[Mapping[str, Any], ...] = ()
+    with problems.collecting():
+        steps = steps_of(config, mode)
     num_examples = config.get(f'dataset.num_examples_per_epoch.{mode}')
     offset = int(config.get('dataset.task.background_class.use'))
     if isinstance(examples, Records):
@@ -46,7 +44,15 @@ def data_of(config: Config, mode: str) -> Data:
             _count_up_front(examples.files, num_examples)
     problems.raise_any()
     height, width, channels = shape
-    return Data(examples, (height, width, channels), tuple(steps), offset, config.get('dataset.task.num_classes'), num_examples)
+    return Data(
+        examples,
+        (height, width, channels),
+        steps,
+        offset,
+        config.get('dataset.task.num_classes'),
+        num_examples,
+        decoded_channels(config, channels),
+    )
 
 
 def _examples(config: Config, mode: str) -> Records | ImageFiles:
@@ -54,7 +60,13 @@ def _examples(config: Config, mode: str) -> Records | ImageFiles:
     if tree is not None:
         return ImageFiles(tuple(labelled(tree, [name.key for name in known_classes(config) or ()])))
     key = f'dataset.path.{mode}'
-    return Records(tuple(find_files(config.require(key, f'`{mode}`'), f'{config.origin(key)}: {key}')))
+    return Records(tuple(find_files(config.require(key, f'`{mode}`'), f'{config.origin(key)}: {key}', search_path(config))))
+
+
+def search_path(config: Config) -> list[str]:
+    """The folders in which the files of a data set are looked for."""
+    folders = config.get('system.search_path.dataset')
+    return [folders] if isinstance(folders, str) else folders
 
 
 def _count_up_front(files: Sequence[str], num_examples: int | None) -> None:
@@ -103,7 +115,11 @@ def class_names(config: Config) -> list[str]:
     """
     key = 'dataset.labels'
     file = config.get(key)
-    path = find(file) if file else None
+    path = (
+        next(filter(None, map(find, [file, *(os.path.join(folder, file) for folder in search_path(config))])), None)
+        if file
+        else None
+    )
     background = config.get('dataset.task.background_class')
     if path is not None:
         source = shown(path)

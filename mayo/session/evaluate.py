@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -105,11 +106,37 @@ class Evaluations(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def evaluate_all(session: Session) -> Evaluations:
+class Epochs(NamedTuple):
+    """Which checkpoints to evaluate, by the number at the end of their names; `last` -1 is all."""
+
+    first: int = 0
+    last: int = -1
+    step: int = 1
+
+    def has(self, name: str) -> bool:
+        """Whether a checkpoint is among them.
+
+        >>> [Epochs(10, 30, 10).has(name) for name in ('checkpoint-20', 'checkpoint-25', 'epoch-40', 'pretrained')]
+        [True, False, False, False]
+        """
+        number = re.search(r'(?:^|-)(\d+(?:\.\d+)?)$', name)
+        if self == ALL_EPOCHS or number is None:
+            return self == ALL_EPOCHS
+        epoch = float(number[1])
+        return self.first <= epoch and self.last in (-1, max(epoch, self.last)) and (epoch - self.first) % self.step == 0
+
+
+ALL_EPOCHS = Epochs()
+
+
+def evaluate_all(session: Session, epochs: Epochs = ALL_EPOCHS) -> Evaluations:
     """Every checkpoint of the folder that is of this network, evaluated, each with its gates as it was trained."""
     names = session.store.names()
     if not names:
         raise UserError(f'`eval-all` found no checkpoint in {session.store.folder}.')
+    if not any(map(epochs.has, names)):
+        raise UserError(f'eval.range leaves none of the checkpoints in {session.store.folder}: {", ".join(names)}.')
+    names = list(filter(epochs.has, names))
     text, left_out = io.StringIO(), []
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['checkpoint', 'epochs', 'top1', 'top5', 'loss', 'density', 'images', 'images_per_second'])

@@ -78,7 +78,8 @@ def _fitting(config: Config) -> dict[str, list[Any]]:
     preprocess: Any = config.get('dataset.task.preprocess', None)
     shape = preprocess.get('shape') if isinstance(preprocess, dict) else None
     sides: list[Any] = [shape.get('height'), shape.get('width')] if isinstance(shape, dict) else [None]
-    for mode in MODES if all(map(whole(1).fits, sides)) else ():
+    is_original = isinstance(preprocess, dict) and preprocess['original']['shape']  # whose last step makes images fit
+    for mode in MODES if all(map(whole(1).fits, sides)) and not is_original else ():
         steps = preprocess.get(mode)
         if isinstance(steps, list) and all(isinstance(step, dict) for step in steps) and not takes_any_size(steps):
             fitting[mode] = [

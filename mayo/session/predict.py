@@ -18,6 +18,7 @@ from mayo.data.picture import Unreadable
 from mayo.session.base import Session
 from mayo.session.data import class_names
 from mayo.session.execution import execution_of, runner
+from mayo.session.steps import decoded_channels, steps_of
 from mayo.util.errors import UserError
 from mayo.util.format import percent, table
 from mayo.util.progress import Progress
@@ -50,13 +51,13 @@ def predict(session: Session, key: str = 'predict.files', patterns: str | Sequen
     names = _names(session)
     height, width, channels = session.input_shape.dims
     shape = height, width, channels
-    steps = [*config.get('dataset.task.preprocess.validate'), *config.get('dataset.task.preprocess.final')]
+    steps, decoded = steps_of(config, 'validate'), decoded_channels(config, channels)
     probabilities = _classifier(session)
     guesses: dict[str, list[Guess]] = {}
     unreadable: list[str] = []
     batch_size = config.get('eval.batch_size') or config.get('system.batch_size')
     with Progress('predict', len(files), every_seconds=config.get('system.log.every_seconds')) as progress:
-        for batch in _batches(files, lambda file: image_of(file, shape, steps), batch_size, unreadable):
+        for batch in _batches(files, lambda file: image_of(file, shape, steps, decoded), batch_size, unreadable):
             best = tf.math.top_k(probabilities(tf.stack(list(batch.values()))), min(config.get('predict.top'), len(names)))
             for file, values, numbers in zip(batch, best.values.numpy(), best.indices.numpy(), strict=True):
                 guesses[file] = [
@@ -67,13 +68,14 @@ def predict(session: Session, key: str = 'predict.files', patterns: str | Sequen
     return Predictions(guesses, unreadable)
 
 
-def image_of(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]]) -> Any:
+def image_of(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]], channels: int | None = None) -> Any:
     """What the network reads of an image file, [H, W, C]: as by validation, except that steps for images that fit get one.
 
+    channels: of the decoded image; None: those of `shape`.
     UserError: it is no image, or the steps do not make it fit.
     """
     try:
-        pixels = record.read(pathlib.Path(file).read_bytes(), shape[2])
+        pixels = record.read(pathlib.Path(file).read_bytes(), channels or shape[2])
         if min(pixels.shape[:2]) > max(shape[:2]) and not augment.takes_any_size(steps):
             pixels = augment.resize(pixels, shape, None, shorter_side=max(shape[:2]), antialias=True)
         image = augment.apply(pixels, shape, tf.zeros([2], 'int64'), steps)

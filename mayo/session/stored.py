@@ -43,7 +43,13 @@ class Difference(NamedTuple):
 
 def store_of(config: Config) -> Store:
     """The folder of the checkpoints of the model and dataset."""
-    return Store(*map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name')))
+    save, load = (_listed(config.get(f'system.search_path.checkpoint.{kind}')) for kind in ('save', 'load'))
+    path, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
+    return Store(path, model, dataset, save, load)
+
+
+def _listed(folders: str | list[str] | None) -> list[str]:
+    return [folders] if isinstance(folders, str) else folders or []
 
 
 def stored_config(prefix: pathlib.Path) -> Config | None:

@@ -40,7 +40,8 @@ MOST = 5.0  # scale a of a channel; those that would need more are the last to w
 def fit_gates(session: Session, images: int) -> None:
     """Fit the gates whose phi is zero to the first `images` training images, seen as in evaluation."""
     config = session.config.copy()
-    config.merge_word('dataset.task.preprocess.train=$(dataset.task.preprocess.validate)')
+    for key in ('train', 'original.train'):
+        config.merge_word(f'dataset.task.preprocess.{key}=$(dataset.task.preprocess.{key.replace("train", "validate")})')
     size = config.get('system.batch_size')
     batches = data.epoch_of(config, 'train', batch_size=size).take(-(-images // size))
     fitted = fit_gates_to(session, [batch for batch, _ in batches])

@@ -70,15 +70,16 @@ def test_a_misspelt_reference_to_an_old_key_is_told_that_key() -> None:
         configuration('_x: $(dataset.num_clases)').get('_x')
 
 
-def test_final_cpu_and_final_gpu_are_final_in_this_order() -> None:
+def test_final_cpu_and_final_gpu_are_parts_of_final() -> None:
     config = configuration('dataset.preprocess: {final_gpu: [{type: b}], final_cpu: [{type: a}]}')
-    assert config.get('dataset.task.preprocess.final') == [{'type': 'a'}, {'type': 'b'}]
+    assert config.get('dataset.task.preprocess.final') == {'cpu': [{'type': 'a'}], 'gpu': [{'type': 'b'}]}
     assert config.unknown() == []
-    reference = '_f: [{type: a}]\ndataset.preprocess: {final_cpu: $(_f), final_gpu: %s}'
-    for nothing in ('[]', 'null'):
-        assert configuration(reference % nothing).get('dataset.task.preprocess.final') == [{'type': 'a'}]
-    with pytest.raises(UserError, match=r'^1.yaml:2: final_cpu and final_gpu become one list, `final`; write both as lists.$'):
-        configuration(reference % '[{type: b}]')
+    config.merge_word('dataset.task.preprocess.final_cpu={type: c}')
+    assert config.get('dataset.task.preprocess.final') == {'cpu': {'type': 'c'}, 'gpu': [{'type': 'b'}]}
+    config.merge_word('dataset.task.preprocess.final=[{type: d}]')
+    assert config.get('dataset.task.preprocess.final') == [{'type': 'd'}]
+    config.merge_word('dataset.task.preprocess.final_gpu=null')
+    assert config.get('dataset.task.preprocess.final') == {'gpu': None}
 
 
 def test_a_misspelt_old_key_is_told_the_old_key() -> None:
@@ -118,32 +119,120 @@ def test_what_a_dataset_calls_its_classes_does_not_make_a_file_old(key: str) -> 
     assert config.get('dataset.task.preprocess.train') == [{'type': 'resize'}]
 
 
+STEPS = 'dataset.task.preprocess: {shape: {height: 4}, train: [{type: resize}], final_cpu: null}\nmodel.graph: {}'
+ORIGINAL = [
+    '_x: tensorflow.nn.relu',
+    '_x: [{type: tf.train.AdamOptimizer}]',
+    'dataset.num_classes: 3',
+    'dataset.task.type: mayo.task.image.Classify',
+    '_x: mayo.objects.normalize.custom_batch_norm',
+    'system.max_epochs: 3',
+]
+
+
+def marks(config: Config) -> Any:
+    return {**config.get('dataset.task.preprocess.original'), 'model': config.get('model.original')}
+
+
+@pytest.mark.parametrize('marker', ORIGINAL)
+def test_what_a_file_of_the_original_sets_is_marked_until_another_file_sets_it(marker: str) -> None:
+    config = configuration(f'{marker}\n{STEPS}')
+    marked = {'shape': True, 'train': True, 'validate': False, 'final': True, 'model': True}
+    assert marks(config) == marked
+    assert marks(configuration(config.to_yaml())) == marked  # as a checkpoint keeps it
+    config.merge_text('dataset.task.preprocess: {final: [], shape: {height: 8}}', 'overlay.yaml')
+    assert marks(config) == {**marked, 'final': False}
+    config.merge_text('dataset.task.preprocess: {train: [], shape: {height: 8}}\nmodel.graph: {}', 'model.yaml')
+    assert marks(config) == dict.fromkeys(marked, False)
+
+
+def test_a_word_that_changes_one_value_of_a_step_leaves_whose_step_it_is() -> None:
+    config = configuration(f'{ORIGINAL[0]}\n{STEPS}', words=['dataset.task.preprocess.train.0.height=7'])
+    assert marks(config)['train']
+    config.merge_word('dataset.task.preprocess.train=[{type: resize}]')
+    assert not marks(config)['train']
+
+
+def test_a_file_that_imports_one_of_the_original_is_one(tmp_path: Any) -> None:
+    (tmp_path / 'base.yaml').write_text(ORIGINAL[0])
+    (tmp_path / 'ours.yaml').write_text('dataset.task.preprocess.validate: [{type: resize}]')
+    (tmp_path / 'overlay.yaml').write_text('_import: [base.yaml, ours.yaml]\ndataset.task.preprocess.train: [{type: resize}]')
+    config = configuration()
+    config.merge_file(tmp_path / 'overlay.yaml')
+    assert (marks(config)['train'], marks(config)['validate']) == (True, False)
+
+
 @pytest.mark.parametrize(
     'marker',
     [
-        '_x: tensorflow.nn.relu',
-        '_x: [{type: tf.train.AdamOptimizer}]',
-        'dataset.num_classes: 3',
-        'dataset.task.type: mayo.task.image.Classify',
+        '_x: keras.activations.relu',
+        '_x: [tensorflow.keras.regularizers.L2, tensorflow.nn.relu]',
+        '_x: tensors',
+        '_x: mayo.override.FixedPointQuantizer',
+        '_x: tensorflow.nn.relu\ndataset.task.preprocess.final: []',
     ],
 )
-def test_in_an_old_file_resizing_samples_as_tensorflow_1(marker: str) -> None:
-    steps = '[{type: resize, height: 4}, {type: distort_bbox}, {type: resize, method: lanczos3}, {type: random_flip}]'
-    given = '[{type: resize, half_pixel: true}]'
-    config = configuration(f'{marker}\ndataset.task.preprocess: {{train: {steps}, validate: {given}}}')
-    assert config.get('dataset.task.preprocess.train') == [
-        {'type': 'resize', 'height': 4, 'half_pixel': False},
-        {'type': 'distort_bbox', 'half_pixel': False},
-        {'type': 'resize', 'method': 'lanczos3'},
-        {'type': 'random_flip'},
-    ]
-    assert config.get('dataset.task.preprocess.validate') == [{'type': 'resize', 'half_pixel': True}]
+def test_what_another_file_sets_is_not(marker: str) -> None:
+    config = configuration(f'{marker}\n{STEPS.replace(", final_cpu: null", "")}')
+    assert not any(marks(config).values())
 
 
-@pytest.mark.parametrize('marker', ['_x: keras.activations.relu', '_x: tensorflow.keras.regularizers.L2', '_x: tensors'])
-def test_in_another_file_it_does_not(marker: str) -> None:
-    config = configuration(f'{marker}\ndataset.task.preprocess.train: [{{type: resize}}]')
-    assert config.get('dataset.task.preprocess.train') == [{'type': 'resize'}]
+def test_in_a_file_of_the_original_unknown_keys_and_keys_that_are_twice_are_told_and_do_nothing() -> None:
+    text = f'{ORIGINAL[0]}\nmodel: {{weird: 1, name: a, name: b}}\nretrain: {{iter_max_epoch: 3}}'
+    config = configuration(text)
+    assert (config.unknown(), config.get('model.name')) == ([], 'b')
+    assert {key.key for key in config.ignored()} == {'model.weird', 'retrain', 'name (here again in line 2)'}
+    with pytest.raises(UserError, match='the key `name` is here twice'):
+        configuration('model: {name: a, name: b}')
+    assert [key.key for key in configuration('model.weird: 1').unknown()] == ['model.weird']
+    assert [key.key for key in configuration(text, words=['model.wierd=1']).unknown()] == ['model.wierd']
+
+
+def test_keys_that_only_references_read_are_known() -> None:
+    config = configuration('model.version: 2\ndataset.task: {anchors: [[1, 2]], num_cells: 13}')
+    assert (config.unknown(), config.ignored()) == ([], [])
+
+
+def test_a_description_with_a_colon_is_text_in_a_file_of_the_original() -> None:
+    config = configuration(f'{ORIGINAL[0]}\nmodel.description:\n    After::\n        https://x.y')
+    assert config.get('model.description') == 'After:: https://x.y'
+
+
+def test_scratch_of_the_preprocessing_is_found_one_level_above() -> None:
+    config = configuration(
+        'dataset: {name: x, task.preprocess: {_a: [{type: b}], final_cpu: !arith "$(dataset.task._a) if 1 == 1 else 2"}}'
+    )
+    assert config.get('dataset.task.preprocess.final.cpu') == [{'type': 'b'}]
+
+
+TRAINER = 'train.optimizer.type: tensorflow.train.AdamOptimizer'
+
+
+def test_a_trainer_of_the_original_counts_on_its_defaults_where_nothing_is_set() -> None:
+    config = configuration(TRAINER)
+    assert (config.get('train.max_epochs'), config.get('system.batch_size')) == (900, 256)
+    config = configuration('system.max_epochs: 7', 'system.batch_size: 32', TRAINER)
+    assert (config.get('train.max_epochs'), config.get('system.batch_size')) == (7, 32)
+    config = configuration('train.optimizer.type: keras.optimizers.Adam')
+    assert (config.get('train.max_epochs'), config.get('system.batch_size')) == (None, 128)
+
+
+def test_no_end_of_training_is_a_large_number() -> None:
+    assert configuration('system.max_epochs: null').get('train.max_epochs') == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ('save', 'every', 'left'),
+    [
+        ('{interval: 3, countdown: 5}', 3, ['system.checkpoint.save.countdown']),
+        ('{interval: 2}', 2, []),
+        ('{interval: 0}', 1, ['system.checkpoint.save.interval: 0']),
+    ],
+)
+def test_saving_was_a_mapping(save: str, every: int, left: list[str]) -> None:
+    config = configuration(f'system.checkpoint.save: {save}')
+    assert (config.get('system.checkpoint.every_epochs'), config.get('system.checkpoint.save')) == (every, None)
+    assert ([key.key for key in config.ignored()], config.misfits()) == (left, [])
 
 
 @pytest.mark.parametrize(
@@ -216,7 +305,7 @@ def test_one_warning_names_all_by_file() -> None:
 def test_a_tree_without_old_keys_is_left_as_it_is() -> None:
     tree = load('{system: {seed: 1}, dataset: {task: {num_classes: 3}}}', 'x.yaml')
     assert isinstance(tree, Map)
-    assert translated(tree) == (tree, [])
+    assert translated(tree, False, Map(tree.origin, {})) == (tree, [])
 
 
 def test_a_reference_where_a_section_belongs_is_left_alone() -> None:
