@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     write_pictures(folder / 'train.tfrecord', 96, 0)
     write_pictures(folder / 'validate.tfrecord', 50, 1)
     return folder
+
+
+@pytest.fixture(scope='module')
+def eager() -> Iterator[None]:
+    """Functions run as written: to trace and compile each for a few steps takes longer than the steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

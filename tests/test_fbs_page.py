@@ -34,7 +34,7 @@ FILE = re.compile(r'`([\w/.]+)`:\n\n```(?:python|yaml)\n(.*?)^```$', re.MULTILIN
 TEXT = FENCE.sub('', PAGE)
 COMMANDS = re.findall(r'^    ((?:\./my|\S*python) (?:.*\\\n)*.*)$', TEXT, re.MULTILINE)
 
-TRAIN = ['train.max_epochs=1', 'train.validate=false', 'system.batch_size=4', 'system.precision=float32']
+TRAIN = ['train.max_epochs=1', 'train.validate=false', 'system.precision=float32']
 # What makes an action short. One that is not here, the test does not know how to run.
 SHORT: dict[str, Any] = {
     'prepare': [],
@@ -51,16 +51,17 @@ SHORT: dict[str, Any] = {
 }
 # And what makes a dataset small.
 SMALL: dict[str, Any] = {
-    'cifar10': ['dataset.num_examples_per_epoch.train=10', 'dataset.num_examples_per_epoch.validate=2'],
+    'cifar10': ['dataset.num_examples_per_epoch.train=10', 'dataset.num_examples_per_epoch.validate=2', 'system.batch_size=10'],
     'imagenet': [
         'dataset.num_examples_per_epoch.train=4',
         'dataset.num_examples_per_epoch.validate=2',
+        'system.batch_size=4',
         'dataset.task.preprocess.shape.height=32',
         'dataset.task.preprocess.shape.width=32',
         'model.layers.fc6.num_outputs=8',
         'model.layers.fc7.num_outputs=8',
     ],
-    'folder': [],
+    'folder': ['system.batch_size=4'],
 }
 # What commands leave, by a word of theirs.
 LEFT = {

@@ -19,10 +19,11 @@ def tiny_yaml(tmp_path: pathlib.Path, tiny_config: Config) -> str:
     return str(path)
 
 
-def test_bench_measures_every_mode_in_its_own_process(
+def test_bench_measures_every_mode_in_its_own_process_and_draws_it(
     tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / 'bench.json'
+    pytest.importorskip('matplotlib')
+    path, picture = tmp_path / 'bench.json', tmp_path / 'bench.svg'
     words = [
         tiny_yaml,
         'bench.networks=[dense,masked,compact]',
@@ -33,9 +34,11 @@ def test_bench_measures_every_mode_in_its_own_process(
         'bench.images=4',
         'bench.format=json',
         f'bench.path={path}',
+        f'bench.plot={picture}',
         'bench',
     ]
     assert main(words) == 0
+    assert picture.read_bytes()[:5] == b'<?xml'
     assert 'the weights of tiny are random' in capsys.readouterr().err
     found = json.loads(path.read_text())
     (group,) = found['groups']
@@ -133,12 +136,3 @@ def test_a_tflite_file_is_measured(subject: Subject, tmp_path: pathlib.Path) -> 
     found = measure(subject, Plan(networks=[], artifacts=[str(path)], rounds=1, images=4))
     assert [one.label for one in found.groups[0].measurements] == ['net.tflite litert']
     assert found.notes == ()
-
-
-def test_bench_draws_what_it_measured(tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip('matplotlib')
-    picture = tmp_path / 'bench.svg'
-    words = ['bench.networks=[dense,compact]', 'bench.engines=[tensorflow]', 'bench.rounds=1', 'bench.images=1']
-    assert main([tiny_yaml, *words, f'bench.plot={picture}', 'bench']) == 0
-    assert 'compact tensorflow' in capsys.readouterr().out
-    assert picture.read_bytes()[:5] == b'<?xml'

@@ -98,11 +98,8 @@ def narrow(graph: Graph) -> Graph:
 
 
 @pytest.fixture(scope='module', autouse=True)
-def eager() -> Iterator[None]:
-    """Functions run as written: tracing and compiling each once costs more than it gives."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+def everything_eager(eager: None) -> None:
+    pass
 
 
 @pytest.fixture(scope='session')

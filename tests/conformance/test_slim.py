@@ -1,5 +1,6 @@
 """A slimmed network computes what the dense one does with the dropped channels at zero, however channels join."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -42,7 +43,7 @@ def test_a_slimmed_network_equals_the_masked_one(name: str, graph_of: Any) -> No
     images = tf.constant(np.random.default_rng(1).normal(0, 1, (3, *SHAPE.dims)), tf.float32)
     [masked], whole, found = masked_outputs(dense, keep, images), dense(images)[0], slimmed(images)[0]
     np.testing.assert_allclose(found, masked, rtol=0, atol=1e-5 * np.abs(masked).max())
-    again = network_of(graph, whole_tensors(graph, keep, smaller_tensors(graph, keep, tensors)), SHAPE)(images)[0]
+    again = loaded(dense, whole_tensors(graph, keep, smaller_tensors(graph, keep, tensors)))(images)[0]
     np.testing.assert_allclose(again, found, rtol=0, atol=1e-5 * np.abs(masked).max())
     assert np.abs(whole - masked).max() > 1e-3 * np.abs(masked).max()  # something was dropped that mattered
     assert choice.density < 0.65
@@ -52,7 +53,8 @@ def test_a_slimmed_network_equals_the_masked_one(name: str, graph_of: Any) -> No
 @pytest.mark.parametrize('name', ['gate/cifarnet', 'gate/resnet18', 'gate/mobilenet_v2'])
 def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name: str, graph_of: Any) -> None:
     graph = graph_of(name, 0.5)
-    tensors = {name: variable.numpy() for name, variable in drawn(graph).named_variables().items()}
+    network = drawn(graph)
+    tensors = {name: variable.numpy() for name, variable in network.named_variables().items()}
     random, sizes = np.random.default_rng(2), shapes(graph, SHAPE)
     gated = gates.gates_of(graph)
     channels = channels_of(graph, sizes, tensors, {name: random.uniform(size=sizes[name].channels) for name in gated})
@@ -60,15 +62,22 @@ def test_so_does_a_gated_one_and_the_whole_with_the_weights_of_the_slimmed(name:
     keep = kept_of(channels, choose_density(channels, 0.7, Limits(of_layer=picked)).kept)
     smaller, weights = smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors)
     images = tf.constant(random.normal(0, 1, (3, *SHAPE.dims)), tf.float32)
-    [masked] = masked_outputs(network_of(graph, silenced(tensors, keep), SHAPE), keep, images)
+    [masked] = masked_outputs(loaded(network, silenced(tensors, keep)), keep, images)
     outputs, stats = network_of(smaller, weights, SHAPE)(images)
-    whole, whole_stats = network_of(graph, whole_tensors(graph, keep, weights), SHAPE)(images)
+    whole, whole_stats = loaded(network, whole_tensors(graph, keep, weights))(images)
     np.testing.assert_allclose(outputs, masked, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(whole, masked, rtol=1e-4, atol=1e-5)
     for layer, stat in stats.items():
         np.testing.assert_array_equal(stat.mask, np.compress(keep[layer], whole_stats[layer].mask, -1))
     assert sum(keep[layer].sum() for layer in stats) < 0.9 * sum(len(keep[layer]) for layer in stats)
     keras.backend.clear_session()
+
+
+def loaded(network: Network, tensors: Mapping[str, np.ndarray]) -> Network:
+    """The network with other weights, all of them."""
+    for name, variable in network.named_variables().items():
+        variable.assign(tensors[name])
+    return network
 
 
 def drawn(graph: Any) -> Network:

@@ -6,12 +6,11 @@ import os
 import pathlib
 import signal
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mayo.checkpoint import bundle
 from mayo.config import Config
@@ -22,16 +21,11 @@ from mayo.training.anneal import Record, anneal
 from mayo.training.step import Step
 from mayo.util.errors import UserError
 
-pytestmark = pytest.mark.filterwarnings('ignore:Even though the .tf.config')  # tf.data keeps its functions, as it should
+pytestmark = [
+    pytest.mark.usefixtures('eager'),
+    pytest.mark.filterwarnings('ignore:Even though the .tf.config'),  # tf.data keeps its functions, as it should
+]
 WORDS = ('train.anneal.densities=[1.0, 0.5]', 'train.anneal.epochs=1', 'train.validate=false')
-
-
-@pytest.fixture(scope='module', autouse=True)
-def eager() -> Iterator[None]:
-    """Functions run as written: each stage would trace and compile its own for a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

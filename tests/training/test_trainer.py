@@ -5,11 +5,12 @@ import os
 import pathlib
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mayo.checkpoint import bundle
 from mayo.config import Config
@@ -19,6 +20,19 @@ from mayo.training import trainer as training
 from mayo.training.step import Step
 from mayo.training.trainer import Trainer, train
 from mayo.util.errors import RunError, UserError
+
+pytestmark = [
+    pytest.mark.usefixtures('eager'),
+    pytest.mark.filterwarnings('ignore:Even though the .tf.config'),  # tf.data keeps its functions, as it should
+]
+
+
+@pytest.fixture
+def compiled() -> Iterator[None]:
+    """Functions are traced and compiled after all, as they are for users."""
+    tf.config.run_functions_eagerly(False)
+    yield
+    tf.config.run_functions_eagerly(True)
 
 
 def weights(session: Any) -> dict[Any, Any]:
@@ -46,6 +60,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int, number: Any = signal
 
 
 @pytest.mark.parametrize('gated', [False, True])
+@pytest.mark.usefixtures('compiled')
 def test_it_learns_to_tell_pictures_apart(config_of: Callable[..., Config], gated: bool) -> None:
     session = run(config_of('train.max_epochs=6', gated=gated))
     assert evaluate(session, quiet=True).top1 > 0.9
