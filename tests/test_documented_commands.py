@@ -179,14 +179,14 @@ def test_every_target_that_a_page_makes_is_in_the_makefile(page: pathlib.Path) -
     'page', [page for page, lines in SHOWING.items() if any('python' in line[0] for line in lines)], ids=name_of
 )
 def test_every_script_that_a_page_runs_exists(page: pathlib.Path) -> None:
-    made = {path for path, _ in SHOWN.findall(page.read_text(encoding='utf-8'))}
+    written = {path for path, _ in SHOWN.findall(page.read_text(encoding='utf-8'))}
     for words in [words for start, *words in SHOWING[page] if 'python' in start]:
         module = words[words.index('-m') + 1] if '-m' in words else ''
         files = [word for word in words if word.endswith(('.py', '.yaml'))]
         if module.partition('.')[0] in ('mayo', 'benchmarks', 'tests'):
             files.append(module.replace('.', '/') + '.py')
         assert files or module
-        assert [file for file in files if not (ROOT / file).is_file() and file not in made] == []
+        assert [file for file in files if not (ROOT / file).is_file() and file not in written] == []
 
 
 def test_the_extras_that_pages_install_are_those_of_the_project() -> None:

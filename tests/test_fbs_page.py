@@ -93,9 +93,9 @@ def shortened(words: list[str]) -> list[str]:
 
 def copy_checkout(root: pathlib.Path) -> None:
     """What the commands need, with the files of the page."""
-    made = shutil.ignore_patterns('__pycache__', '*.tfrecord')
+    ignored = shutil.ignore_patterns('__pycache__', '*.tfrecord')
     for name in ('mayo', 'models', 'trainers', 'tests/net/tf/gate', 'datasets/imagenet'):
-        shutil.copytree(ROOT / name, root / name, ignore=made)
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
     for path in (*ROOT.glob('datasets/*.yaml'), ROOT / 'setup.py', ROOT / 'pyproject.toml', ROOT / 'tests/conftest.py'):
         shutil.copy(path, root / path.relative_to(ROOT))
     for name, text in FILE.findall(PAGE):

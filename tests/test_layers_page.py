@@ -18,11 +18,11 @@ ROWS = dict(re.findall(r'^\| (`\w+`|\.\.\. all four) \| (.*?) ?\|', PAGE, re.MUL
 
 def keys_of(row: Any) -> dict[str, Any]:
     """{key: default}, as `key: default` of YAML, or `key` alone."""
-    found: dict[str, Any] = {}
+    layers: dict[str, Any] = {}
     for text in re.findall(r'`([^`]*)`', row):
         parsed = yaml.safe_load(text)
-        found.update(parsed if isinstance(parsed, dict) else {parsed: REQUIRED})
-    return found
+        layers.update(parsed if isinstance(parsed, dict) else {parsed: REQUIRED})
+    return layers
 
 
 @pytest.mark.parametrize('kind', layer_types)

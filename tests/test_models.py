@@ -60,11 +60,11 @@ def header(name: Any) -> Any:
 
 def config(name: Any, density: Any = 1.0) -> Config:
     """The model with the dataset of its command."""
-    made = Config.default()
-    made.merge_file(MODELS / f'{name}.yaml')
-    made.merge_file(MODELS.parent / re.search(r'datasets/\w+\.yaml', header(name)).group())
-    made.merge_word(f'_gate.density={density}')
-    return made
+    whole_config = Config.default()
+    whole_config.merge_file(MODELS / f'{name}.yaml')
+    whole_config.merge_file(MODELS.parent / re.search(r'datasets/\w+\.yaml', header(name)).group())
+    whole_config.merge_word(f'_gate.density={density}')
+    return whole_config
 
 
 def test_the_models_are_those_promised() -> None:

@@ -67,16 +67,16 @@ def imports(module: str) -> list[tuple[str, bool]]:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(function)
         for node in ast.walk(function)
     }
-    found = []
+    named = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [(alias.name, id(node) not in deferred) for alias in node.names]
+            named += [(alias.name, id(node) not in deferred) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f'{module} imports relatively; name the module in full'
             for alias in node.names:
                 inner = f'{node.module}.{alias.name}'
-                found.append((inner if inner in MODULES else node.module or '', id(node) not in deferred))
-    return found
+                named.append((inner if inner in MODULES else node.module or '', id(node) not in deferred))
+    return named
 
 
 def _is_for_types(node: ast.AST) -> bool:

@@ -4,7 +4,7 @@ A file in this folder is found by itself: it registers its action with `mayo.act
 """
 
 import importlib
-import pkgutil
+import pathlib
 
 from mayo.actions.base import Action, Run, action, actions
 
@@ -16,7 +16,7 @@ ORDER = (
     *('profile-timeline', 'interact', 'test'),
 )
 
-_NO_VERBS = ('base', 'checks')
+_NO_VERBS = ('__init__', 'base', 'checks')
 
 
 def _place(module: str) -> tuple[str | int, ...]:
@@ -24,7 +24,7 @@ def _place(module: str) -> tuple[str | int, ...]:
     return (*ORDER, name).index(name), name
 
 
-for _module in sorted({module.name for module in pkgutil.iter_modules(__path__)} - {*_NO_VERBS}, key=_place):
+for _module in sorted({path.stem for path in pathlib.Path(__file__).parent.glob('*.py')} - {*_NO_VERBS}, key=_place):
     importlib.import_module(f'{__name__}.{_module}')
 
 __all__ = ['ORDER', 'Action', 'Run', 'action', 'actions']

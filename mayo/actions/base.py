@@ -14,7 +14,6 @@ import pathlib
 import shutil
 import typing
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from mayo.util.registry import Registry
@@ -42,8 +41,7 @@ Reads = Literal['train', 'validate', 'steps']
 Check = Callable[['Config', Collection[Product]], Iterable[str]]
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(typing.NamedTuple):
     """A verb of the command line.
 
     line: in `--help`.

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from mayo.actions.base import ARTIFACTS, NETWORK, Product, Run, action, put, width
 from mayo.util.files import find
-from mayo.util.kinds import FRACTION, PATHS, TEXT, ChoiceOf, choice, each, when, whole
+from mayo.util.kinds import FRACTION, PATHS, TEXT, choice, choice_of, each, when, whole
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -41,7 +41,7 @@ BENCH = Section(
         ['dense', 'masked', 'compact', 'static'],
         'static: the same widths without gates, the ceiling',
     ),
-    Setting('engines', each(ChoiceOf(_engines, *ENGINES)), list(ENGINES), 'those that are not installed are left out'),
+    Setting('engines', each(choice_of(_engines, *ENGINES)), list(ENGINES), 'those that are not installed are left out'),
     Setting('artifact', PATHS, None, 'also measure an exported .onnx, .tflite or SavedModel folder, or a list of them'),
     Setting('rounds', whole(1), 20, 'turns that each network in each engine gets'),
     Setting('images', whole(1), 16, 'different random images'),

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Collection, Iterator
 
 from mayo.actions.base import ARTIFACTS, NETWORK, Product, Run, action, folder_of_results
-from mayo.util.kinds import FLAG, TEXT, ChoiceOf, Kind, each, whole
+from mayo.util.kinds import FLAG, TEXT, Kind, choice_of, each, whole
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _formats() -> Collection[str]:
 EXPORT = Section(
     'export',
     'files for other programs',
-    Setting('formats', each(ChoiceOf(_formats, *FORMATS)), list(FORMATS), 'those that are written'),
+    Setting('formats', each(choice_of(_formats, *FORMATS)), list(FORMATS), 'those that are written'),
     Setting('path', TEXT, None, 'folder that is written; null: exports/MODEL/DATASET'),
     Setting(
         'preprocess', FLAG, False, 'true: the files take images as decoded, bytes, and do the steps of evaluation themselves'

@@ -3,7 +3,6 @@
 ./my MODEL.yaml DATASET.yaml info
 """
 
-import dataclasses
 import typing
 
 from mayo.actions.base import MODEL, Run, action, put, width
@@ -35,9 +34,11 @@ def act(run: Run) -> None:
     record = info(run.config, run.evaluation)
     below = ''
     if rows:
+        from dataclasses import replace  # it takes longer to import than `--help` does without it
+
         from mayo.override import table
 
-        record = dataclasses.replace(record, overriders=tuple(table.as_data(rows)))
+        record = replace(record, overriders=tuple(table.as_data(rows)))
         below = f'\n\n{table.render(rows)}' if form == 'table' else ''
     put(render(record, form, width()) + below, path)
 

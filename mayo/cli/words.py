@@ -7,9 +7,9 @@ file                  override       |     override       |
 """
 
 import contextlib
-import dataclasses
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from mayo.config import Config
 from mayo.util import files
@@ -21,16 +21,14 @@ _SUFFIXES = ('.yaml', '.yml')
 Check = Callable[[Config, str, Collection[str]], Iterable[str]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """An action and the configuration that the words before it make."""
 
     action: str
     config: Config
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The checked line: its steps, and the words after the last action, which change nothing."""
 
     steps: tuple[Step, ...]

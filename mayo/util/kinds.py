@@ -13,24 +13,37 @@ A number is an int or a float, finite, and neither true nor false, wherever one 
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import amount
 
 
-@dataclass(frozen=True)
 class Kind:
     """What is expected, as a sentence ends: 'a number in (0, 1]'.
 
     read: the value in the form that code uses; ValueError, TypeError or OverflowError for a value that does not fit.
     names: those that a text may be, for the nearest one in messages.
+    Either text may be a function that gives it, called only when somebody is told.
     """
 
-    expected: str
-    read: Callable[[Any], Any]
-    names: tuple[str, ...] = ()
+    def __init__(
+        self,
+        expected: str | Callable[[], str],
+        read: Callable[[Any], Any],
+        names: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
+    ) -> None:
+        self._expected, self.read, self._names = expected, read, names
+
+    @property
+    def expected(self) -> str:
+        """What a message says after `expected`."""
+        return self._expected() if callable(self._expected) else self._expected
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The texts that fit, if they are a list of names."""
+        return self._names() if callable(self._names) else self._names
 
     def fits(self, value: Any) -> bool:
         """Whether `read` takes the value."""
@@ -124,74 +137,39 @@ def choice(*names: str) -> Kind:
     return Kind(f'one of {", ".join(names)}', when('', lambda value: isinstance(value, str) and value in names).read, names)
 
 
-class ChoiceOf(Kind):
+def choice_of(look_up: Callable[[], Iterable[str]], *words: str) -> Kind:
     """One of `words`, or of the names that `look_up` gives, which is asked when a value that is none of the words is read.
 
     For names of a registry whose modules stand on a higher floor, or take time to import.
     """
 
-    def __init__(self, look_up: Callable[[], Iterable[str]], *words: str) -> None:
-        object.__setattr__(self, '_words', words)
+    @functools.cache
+    def whole_choice() -> Kind:
+        names = tuple(look_up())
+        return choice(*(word for word in words if word not in names), *names)
 
-        def all_names() -> Kind:
-            names = tuple(look_up())
-            return choice(*(word for word in words if word not in names), *names)
+    def read(value: Any) -> Any:
+        return value if value in words else whole_choice().read(value)
 
-        object.__setattr__(self, '_choice', functools.cache(all_names))
-
-    _words: tuple[str, ...]
-    _choice: Callable[[], Kind]
-
-    @property
-    def expected(self) -> str:
-        """All names, so this looks them up."""
-        return self._choice().expected
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names, so this looks them up."""
-        return self._choice().names
-
-    def read(self, value: Any) -> Any:
-        """The name. Errors: ValueError for another value."""
-        return value if value in self._words else self._choice().read(value)
-
-
-class ListOf(Kind):
-    """A list of `least` or more values of a kind, which is asked what it expects only when that is told."""
-
-    def __init__(self, kind: Kind, least: int) -> None:
-        object.__setattr__(self, '_kind', kind)
-        object.__setattr__(self, '_least', least)
-
-    _kind: Kind
-    _least: int
-
-    @property
-    def expected(self) -> str:
-        """What each value of the list may be."""
-        return f'a list, each of it {self._kind.expected}'
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Those that each may be."""
-        return self._kind.names
-
-    def read(self, value: Any) -> list[Any]:
-        """The list. Errors: those of the kind, and ValueError."""
-        if not isinstance(value, list) or len(value) < self._least:
-            raise ValueError
-        return [self._kind.read(inner) for inner in value]
+    return Kind(lambda: whole_choice().expected, read, lambda: whole_choice().names)
 
 
 def each(kind: Kind, least: int = 1) -> Kind:
     """A list of `least` or more values of a kind."""
-    return ListOf(kind, least)
+
+    def read(value: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) < least:
+            raise ValueError
+        return [kind.read(inner) for inner in value]
+
+    return Kind(lambda: f'a list, each of it {kind.expected}', read, lambda: kind.names)
 
 
 def or_null(kind: Kind) -> Kind:
     """What may also be null."""
-    return Kind(f'{kind.expected}, or null', lambda value: None if value is None else kind.read(value), kind.names)
+    return Kind(
+        lambda: f'{kind.expected}, or null', lambda value: None if value is None else kind.read(value), lambda: kind.names
+    )
 
 
 def pair_of(kind: Kind, expected: str) -> Kind:
@@ -223,7 +201,7 @@ def values_of(kind: Kind) -> Kind:
             raise ValueError
         return {key: kind.read(inner) for key, inner in value.items()}
 
-    return Kind(f'a mapping of names to {kind.expected}', read, kind.names)
+    return Kind(lambda: f'a mapping of names to {kind.expected}', read, lambda: kind.names)
 
 
 def either(*kinds: Kind) -> Kind:

@@ -15,14 +15,12 @@ From the declarations follow the defaults, which keys are known, what is told of
 import copy
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mayo.util.kinds import Kind
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One key of a section.
 
     key: below the section, such as `distill.weight`.

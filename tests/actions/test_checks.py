@@ -59,9 +59,9 @@ def test_training_without_a_trainer_is_told() -> None:
 
 @pytest.mark.parametrize('action', [name for name in actions if not actions[name].any_configuration])
 def test_a_key_that_nobody_reads_is_a_mistake_for_every_action(action: Any) -> None:
-    found = problems(configuration(MODEL, DATA, 'system.chekpoint.load=x'), action)
+    stops = problems(configuration(MODEL, DATA, 'system.chekpoint.load=x'), action)
     message = 'nothing reads the key system.chekpoint; did you mean system.checkpoint?'
-    assert any(message in line for line in found)
+    assert any(message in line for line in stops)
 
 
 def test_keys_of_the_users_own_start_with_an_underscore() -> None:
@@ -75,8 +75,8 @@ def test_one_value_in_place_of_a_section_is_a_mistake() -> None:
 
 
 def test_mistakes_of_every_kind_are_told_together() -> None:
-    found = problems(configuration(MODEL, DATA, 'system.batch_size=0', 'modle.name=x'), 'train')
-    assert [next(part for part in ('modle', '`train`', 'system.batch_size') if part in line) for line in found] == [
+    stops = problems(configuration(MODEL, DATA, 'system.batch_size=0', 'modle.name=x'), 'train')
+    assert [next(part for part in ('modle', '`train`', 'system.batch_size') if part in line) for line in stops] == [
         'modle',
         '`train`',
         'system.batch_size',
@@ -142,9 +142,9 @@ def test_a_wrong_trainer_is_told(word: str, message: str) -> None:
 
 def test_check_looks_at_every_action_whose_settings_are_complete() -> None:
     config = configuration(MODEL, DATA, 'dataset.path.validate=nothing-*', 'model.layers.conv0.stride=x')
-    found = problems(config, 'check')
-    assert any('nothing-*' in line for line in found)
-    assert any('conv0' in line for line in found)
+    stops = problems(config, 'check')
+    assert any('nothing-*' in line for line in stops)
+    assert any('conv0' in line for line in stops)
 
 
 def test_readiness_lists_what_is_missing_for_each_action() -> None:
@@ -175,10 +175,10 @@ def test_annealing_needs_gates() -> None:
 
 def test_stages_that_cannot_be_and_a_teacher_that_is_not_there_are_told_together() -> None:
     words = ('train.anneal.densities=[0.5, 0.7]', 'train.distill.checkpoint=pretraind')
-    found = problems(configuration(*ANNEAL, *words), 'anneal')
-    assert len(found) == 2
-    assert any(line.startswith('train.distill.checkpoint=pretraind: no such checkpoint in ') for line in found)
-    assert 'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.' in found
+    stops = problems(configuration(*ANNEAL, *words), 'anneal')
+    assert len(stops) == 2
+    assert any(line.startswith('train.distill.checkpoint=pretraind: no such checkpoint in ') for line in stops)
+    assert 'command line: train.anneal.densities is [0.5, 0.7], expected densities that fall.' in stops
 
 
 # Every action could run, were its checkpoint and images there.

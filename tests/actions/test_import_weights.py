@@ -22,18 +22,18 @@ MAP = 'layers: {"c(\\\\d)(_bn)?": "conv{1}", top: logits, extra: null}\n'
 
 def layers(draw: Any, channels: int = 1, classes: int = 3) -> Any:
     """What Keras would have for the tiny network; its layers and their variables."""
-    made = {}
+    theirs = {}
     for index, depth in ((0, channels), (1, 6)):
-        made[f'c{index}'] = {'kernel': draw.normal(size=(3, 3, depth, 6)), 'bias': draw.normal(size=6)}
-        made[f'c{index}_bn'] = {name: draw.uniform(0.5, 1, 6) for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')}
+        theirs[f'c{index}'] = {'kernel': draw.normal(size=(3, 3, depth, 6)), 'bias': draw.normal(size=6)}
+        theirs[f'c{index}_bn'] = {name: draw.uniform(0.5, 1, 6) for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')}
     top = {'kernel': draw.normal(size=(6, classes)), 'bias': draw.normal(size=classes)}
-    return made | {'top': top, 'extra': {'mean': np.ones(3)}}
+    return theirs | {'top': top, 'extra': {'mean': np.ones(3)}}
 
 
-def write(path: Any, made: Any) -> Any:
+def write(path: Any, theirs: Any) -> Any:
     with h5py.File(path, 'w') as file:
-        file.attrs['layer_names'] = [name.encode() for name in made]
-        for layer, variables in made.items():
+        file.attrs['layer_names'] = [name.encode() for name in theirs]
+        for layer, variables in theirs.items():
             group = file.create_group(layer)
             group.attrs['weight_names'] = [f'{name}:0'.encode() for name in variables]
             for name, value in variables.items():
@@ -46,8 +46,8 @@ def importing(config_of: Callable[..., Config], tmp_path: pathlib.Path) -> Calla
     """importing(layers, *words): a session that is to import them."""
     (tmp_path / 'map.yaml').write_text(MAP)
 
-    def make(made: Any, *words: str, **options: Any) -> Session:
-        path = write(tmp_path / 'theirs.h5', made)
+    def make(theirs: Any, *words: str, **options: Any) -> Session:
+        path = write(tmp_path / 'theirs.h5', theirs)
         return Session(
             config_of(
                 f'import.path={path}',
@@ -65,14 +65,14 @@ def test_what_is_imported_is_a_checkpoint_like_any(
     importing: Callable[..., Session], config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, 'mayo')
-    made = layers(np.random.default_rng(0))
-    prefix = import_weights(importing(made | {'other': {'kernel': np.ones(2)}}))
+    theirs = layers(np.random.default_rng(0))
+    prefix = import_weights(importing(theirs | {'other': {'kernel': np.ones(2)}}))
     assert prefix.name == 'imported'
     session = Session(config_of('system.checkpoint.load=imported'))
     session.load()
-    np.testing.assert_allclose(session.named()['tiny/conv0/weights'], made['c0']['kernel'], rtol=1e-6)
+    np.testing.assert_allclose(session.named()['tiny/conv0/weights'], theirs['c0']['kernel'], rtol=1e-6)
     np.testing.assert_allclose(
-        session.named()['tiny/conv1/BatchNorm/moving_mean'], made['c1_bn']['moving_mean'] - made['c1']['bias'], rtol=1e-5
+        session.named()['tiny/conv1/BatchNorm/moving_mean'], theirs['c1_bn']['moving_mean'] - theirs['c1']['bias'], rtol=1e-5
     )
     assert 'theirs.h5, by ' in caplog.text
     assert '1 unused in the file: other/kernel' in caplog.text
@@ -80,25 +80,25 @@ def test_what_is_imported_is_a_checkpoint_like_any(
 
 
 def test_gates_start_from_the_batch_norm_of_the_file(importing: Callable[..., Session]) -> None:
-    made = layers(np.random.default_rng(0))
-    session = importing(made, gated=True)
+    theirs = layers(np.random.default_rng(0))
+    session = importing(theirs, gated=True)
     import_weights(session)
-    np.testing.assert_allclose(session.named()['tiny/conv0/gate/biases'], made['c0_bn']['gamma'], rtol=1e-6)
+    np.testing.assert_allclose(session.named()['tiny/conv0/gate/biases'], theirs['c0_bn']['gamma'], rtol=1e-6)
     assert not session.named()['tiny/conv0/gate/weights'].numpy().any()
 
 
 def test_missing_unused_and_other_shapes_are_listed_and_nothing_is_written(
     importing: Callable[..., Session], tmp_path: pathlib.Path
 ) -> None:
-    made = layers(np.random.default_rng(0), classes=5)
-    del made['c1_bn']
+    theirs = layers(np.random.default_rng(0), classes=5)
+    del theirs['c1_bn']
     with pytest.raises(UserError) as error:
-        import_weights(importing(made))
-    said = str(error.value)
-    assert 'theirs.h5, by ' in said
-    assert '4 missing in the file: tiny/conv1/BatchNorm/gamma, tiny/conv1/BatchNorm/beta' in said
-    assert '1 unused in the file: tiny/conv1/biases' in said
-    assert '2 of another shape: tiny/logits/weights is [6, 5] in the file, [6, 3] in the network' in said
+        import_weights(importing(theirs))
+    told = str(error.value)
+    assert 'theirs.h5, by ' in told
+    assert '4 missing in the file: tiny/conv1/BatchNorm/gamma, tiny/conv1/BatchNorm/beta' in told
+    assert '1 unused in the file: tiny/conv1/biases' in told
+    assert '2 of another shape: tiny/logits/weights is [6, 5] in the file, [6, 3] in the network' in told
     assert not list(tmp_path.rglob('*.index'))
 
 
@@ -107,8 +107,8 @@ def test_without_strict_the_rest_keeps_what_was_loaded_before(
 ) -> None:
     before = Session(config_of('system.seed=9'))
     before.save('before')
-    made = layers(np.random.default_rng(0), classes=5)
-    session = importing(made, 'system.checkpoint.load=before', 'system.checkpoint.strict=false')
+    theirs = layers(np.random.default_rng(0), classes=5)
+    session = importing(theirs, 'system.checkpoint.load=before', 'system.checkpoint.strict=false')
     import_weights(session)
     np.testing.assert_array_equal(session.named()['tiny/logits/weights'], before.named()['tiny/logits/weights'])
 

@@ -41,12 +41,12 @@ def test_weights_and_statistics_are_averaged_by_their_shares_and_saved(
     saved: Callable[..., Any], config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, 'mayo')
-    one, other = saved('one', 1), saved('other', 2)
+    first, other = saved('one', 1), saved('other', 2)
     session = Session(config_of('mean.checkpoints={one: 1, other: 3}'))
     load_mean(session)
-    assert np.abs(one[WEIGHTS] - other[WEIGHTS]).max() > 0.1
+    assert np.abs(first[WEIGHTS] - other[WEIGHTS]).max() > 0.1
     for name in (WEIGHTS, VARIANCE):
-        np.testing.assert_allclose(session.named()[name].numpy(), one[name] / 4 + other[name] * 0.75, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(session.named()[name].numpy(), first[name] / 4 + other[name] * 0.75, rtol=1e-6, atol=1e-7)
     assert re.search(r'loaded the mean of \S*one \(25%\), \S*other \(75%\), ', caplog.text)
     kept = bundle.read(session.save('both'))
     np.testing.assert_array_equal(kept[WEIGHTS], session.named()[WEIGHTS].numpy())
@@ -60,16 +60,18 @@ def test_in_a_list_all_count_the_same(saved: Callable[..., Any], config_of: Call
 
 
 def test_two_names_of_one_checkpoint_count_twice(saved: Callable[..., Any], config_of: Callable[..., Config]) -> None:
-    one, other = saved('one', 1), saved('other', 2)
+    first, other = saved('one', 1), saved('other', 2)
     session = Session(config_of('mean.checkpoints=[one, other, other.index]'))
     load_mean(session)
-    np.testing.assert_allclose(session.named()[WEIGHTS].numpy(), (one[WEIGHTS] + 2 * other[WEIGHTS]) / 3, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        session.named()[WEIGHTS].numpy(), (first[WEIGHTS] + 2 * other[WEIGHTS]) / 3, rtol=1e-5, atol=1e-7
+    )
 
 
 def test_what_training_left_beside_the_weights_is_not_taken(saved: Callable[..., Any]) -> None:
-    one, other = saved('one', 1), saved('other', 2)
-    both = mean_of({'one': one | {'mayo/training/optimizer/0': np.float32(1)}, 'other': other}, [1, 1], 'mean.checkpoints')
-    assert both.keys() == one.keys()
+    first, other = saved('one', 1), saved('other', 2)
+    both = mean_of({'one': first | {'mayo/training/optimizer/0': np.float32(1)}, 'other': other}, [1, 1], 'mean.checkpoints')
+    assert both.keys() == first.keys()
     assert both['imgs_seen'] == 96
 
 
@@ -87,11 +89,11 @@ def test_checkpoints_of_other_networks_are_refused_together(
 
 
 def test_slimmed_networks_with_other_channels_left_are_refused() -> None:
-    one: dict[str, Any] = {'tiny/w': np.ones(2, np.float32), 'mayo/kept/conv0': np.array([1, 1, 0], np.uint8)}
-    other: dict[str, Any] = one | {'mayo/kept/conv0': np.array([1, 0, 1], np.uint8)}
-    assert mean_of({'one': one, 'same': one}, [1, 1], 'mean.checkpoints').keys() == one.keys()
+    first: dict[str, Any] = {'tiny/w': np.ones(2, np.float32), 'mayo/kept/conv0': np.array([1, 1, 0], np.uint8)}
+    other: dict[str, Any] = first | {'mayo/kept/conv0': np.array([1, 0, 1], np.uint8)}
+    assert mean_of({'one': first, 'same': first}, [1, 1], 'mean.checkpoints').keys() == first.keys()
     with pytest.raises(UserError, match='other is of another network than one: mayo/kept/conv0 differ'):
-        mean_of({'one': one, 'other': other}, [1, 1], 'mean.checkpoints')
+        mean_of({'one': first, 'other': other}, [1, 1], 'mean.checkpoints')
 
 
 def test_the_actions_after_it_work_with_the_mean(
@@ -102,10 +104,10 @@ def test_the_actions_after_it_work_with_the_mean(
     run = Run(config_of('mean.checkpoints=[one, other]', 'system.checkpoint.save=both'))
     for action in ('mean', 'eval', 'save'):
         actions[action].run(run)
-    said = capsys.readouterr().out
-    assert 'top-1' in said
+    printed = capsys.readouterr().out
+    assert 'top-1' in printed
     actions['eval'].run(Run(config_of('system.checkpoint.load=both')))
-    first, second = (text.split(', of ')[0] for text in (said, capsys.readouterr().out))
+    first, second = (text.split(', of ')[0] for text in (printed, capsys.readouterr().out))
     assert first == second
 
 

@@ -134,7 +134,7 @@ def test_features_and_parameters_are_drawn_from_the_network(
     drawn: dict[str, tuple[Any, ...]] = {}
     monkeypatch.setattr(report, 'features', lambda name, *values: drawn.setdefault(name, values))
     monkeypatch.setattr(report, 'parameters', lambda *values: drawn.setdefault('parameters', values))
-    monkeypatch.setattr(report, 'write', lambda found, folder, title, lead: folder / 'index.html')
+    monkeypatch.setattr(report, 'write', lambda drawings, folder, title, lead: folder / 'index.html')
     fixed = 'model.layers.conv1.overrider={weights: {q: {type: FixedPointQuantizer, width: 2, point: 1}}}'
     words = [f'system.search_path.plot=[{tmp_path}/old]', 'plot.pictures=[features, parameters]', fixed]
     assert main([tiny_yaml, *words, 'plot']) == 0

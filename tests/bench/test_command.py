@@ -40,16 +40,16 @@ def test_bench_measures_every_mode_in_its_own_process_and_draws_it(
     assert main(words) == 0
     assert picture.read_bytes()[:5] == b'<?xml'
     assert 'the weights of tiny are random' in capsys.readouterr().err
-    found = json.loads(path.read_text())
-    (group,) = found['groups']
-    assert (found['model'], found['weights'], found['notes']) == ('tiny', 'random weights', [])
+    bench = json.loads(path.read_text())
+    (group,) = bench['groups']
+    assert (bench['model'], bench['weights'], bench['notes']) == ('tiny', 'random weights', [])
     assert (group['batch_size'], group['density']) == (2, 0.5)
     assert group['mask_change'] > 0.05, 'random images have to have different masks'
-    assert {(one['network'], one['engine']) for one in group['measurements']} == MODES
-    for one in group['measurements']:
-        assert 0 < one['seconds']['p5'] <= one['seconds']['median'] <= one['seconds']['p95']
-        assert one['images_per_second'] == pytest.approx(2 / one['seconds']['median'])
-        assert one['peak_bytes'] > 50 << 20
+    assert {(timed['network'], timed['engine']) for timed in group['measurements']} == MODES
+    for timed in group['measurements']:
+        assert 0 < timed['seconds']['p5'] <= timed['seconds']['median'] <= timed['seconds']['p95']
+        assert timed['images_per_second'] == pytest.approx(2 / timed['seconds']['median'])
+        assert timed['peak_bytes'] > 50 << 20
     compact = group['measurements'][2]
     assert compact['difference'] < 1e-5, 'compact and masked are one function'
 
@@ -95,13 +95,13 @@ def test_engines_agree_and_an_exported_file_is_measured_beside_them(subject: Sub
         rounds=1,
         images=4,
     )
-    found = measure(subject, plan)
-    assert found.notes == ()
-    (group,) = found.groups
-    assert [one.label for one in group.measurements] == [
+    bench = measure(subject, plan)
+    assert bench.notes == ()
+    (group,) = bench.groups
+    assert [timed.label for timed in group.measurements] == [
         f'{network} {engine}' for network in plan.networks for engine in plan.engines
     ] + ['net.onnx onnxruntime']
-    assert all(one.difference is None or one.difference < 1e-4 for one in group.measurements)
+    assert all(timed.difference is None or timed.difference < 1e-4 for timed in group.measurements)
 
 
 def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(subject: Subject, tmp_path: pathlib.Path) -> None:
@@ -118,9 +118,9 @@ def test_a_saved_model_is_measured_and_one_of_another_batch_size_is_left_out(sub
         )
         tf.saved_model.save(module, tmp_path / name, signatures={'serving_default': module.call})
     plan = Plan(batch_sizes=[3], networks=[], artifacts=[str(tmp_path / 'any'), str(tmp_path / 'one')], rounds=1, images=4)
-    found = measure(subject, plan)
-    assert [one.label for one in found.groups[0].measurements] == ['any tensorflow']
-    assert found.notes == ('one tensorflow is left out: takes 1 images at once, not 3.',)
+    bench = measure(subject, plan)
+    assert [timed.label for timed in bench.groups[0].measurements] == ['any tensorflow']
+    assert bench.notes == ('one tensorflow is left out: takes 1 images at once, not 3.',)
 
 
 def test_a_tflite_file_is_measured(subject: Subject, tmp_path: pathlib.Path) -> None:
@@ -133,6 +133,6 @@ def test_a_tflite_file_is_measured(subject: Subject, tmp_path: pathlib.Path) -> 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
     path = tmp_path / 'net.tflite'
     path.write_bytes(converter.convert())
-    found = measure(subject, Plan(networks=[], artifacts=[str(path)], rounds=1, images=4))
-    assert [one.label for one in found.groups[0].measurements] == ['net.tflite litert']
-    assert found.notes == ()
+    bench = measure(subject, Plan(networks=[], artifacts=[str(path)], rounds=1, images=4))
+    assert [timed.label for timed in bench.groups[0].measurements] == ['net.tflite litert']
+    assert bench.notes == ()

@@ -98,17 +98,17 @@ def test_a_mode_that_breaks_is_left_out_and_the_others_go_on(subject: Subject, m
     monkeypatch.setattr(latency, 'Worker', Fake)
     monkeypatch.setattr(latency._Files, 'of', lambda self, mode: mode.network)
     monkeypatch.setattr(latency, 'PAUSE', 0)
-    found = measure(subject, Plan(batch_sizes=[1, 2], densities=[1.0, 0.5], engines=['tensorflow'], rounds=3))
-    assert [(group.batch_size, group.density, group.mask_change) for group in found.groups] == [
+    bench = measure(subject, Plan(batch_sizes=[1, 2], densities=[1.0, 0.5], engines=['tensorflow'], rounds=3))
+    assert [(group.batch_size, group.density, group.mask_change) for group in bench.groups] == [
         (1, 1.0, 0.25),
         (1, 0.5, 0.25),
         (2, 1.0, 0.25),
         (2, 0.5, 0.25),
     ]
-    assert [(one.network, one.speedup, one.seconds.calls) for one in found.groups[0].measurements] == [
+    assert [(timed.network, timed.speedup, timed.seconds.calls) for timed in bench.groups[0].measurements] == [
         ('dense', 1.0, 3),
         ('masked', 2.0, 3),
         ('static', 1.0, 3),
     ]
-    assert found.notes == ('compact tensorflow is left out: it broke',)
+    assert bench.notes == ('compact tensorflow is left out: it broke',)
     assert (calls.count('killed'), calls.count('dense')) == (16, 16)

@@ -43,9 +43,9 @@ def test_every_gate_gets_the_density(subject: Subject) -> None:
 
 def test_macs_of_every_network(subject: Subject) -> None:
     conv0, conv1, logits = 64 * 9 * 2 * 6, 64 * 9 * 6 * 4, 4 * 3
-    found = macs_of(subject.graph, subject.input_shape)
-    assert found['dense'] == conv0 + conv1 + logits
-    assert found['masked'] == found['dense'] + 2 * 6 + 64 * 6 + 6 * 4 + 64 * 4
-    assert found['static'] == conv0 // 2 + conv1 // 4 + logits // 2
-    assert found['compact'] == found['static'] + 2 * 6 + 64 * 3 + 3 * 4 + 64 * 2
-    assert found['compact'] == sum(cost.executed for cost in estimate(subject.graph, subject.input_shape))
+    macs = macs_of(subject.graph, subject.input_shape)
+    assert macs['dense'] == conv0 + conv1 + logits
+    assert macs['masked'] == macs['dense'] + 2 * 6 + 64 * 6 + 6 * 4 + 64 * 4
+    assert macs['static'] == conv0 // 2 + conv1 // 4 + logits // 2
+    assert macs['compact'] == macs['static'] + 2 * 6 + 64 * 3 + 3 * 4 + 64 * 2
+    assert macs['compact'] == sum(cost.executed for cost in estimate(subject.graph, subject.input_shape))

@@ -33,8 +33,8 @@ def figures(run: Any) -> Any:
         Sample(mode, Timing.of([SECONDS[mode.network]]), 1 << 20, np.ones(1)) for mode in modes_of(NETWORKS, of_networks(), [])
     ]
     groups = tuple(Group(run.batch_size, density, 1000, compare(samples, MACS, run.batch_size)) for density in run.densities)
-    found = Bench(run.name.partition('-')[0], (32, 32, 3), 'random weights', 2, groups, ('a note',))
-    return json.loads(json.dumps(dataclasses.asdict(found)))
+    bench = Bench(run.name.partition('-')[0], (32, 32, 3), 'random weights', 2, groups, ('a note',))
+    return json.loads(json.dumps(dataclasses.asdict(bench)))
 
 
 def test_every_command_is_one_that_runs(script: Any) -> None:
@@ -62,9 +62,9 @@ def test_a_new_page_leaves_room_for_the_prose(script: Any) -> None:
     assert script.prose_of('') == 'This section is written by hand.'
 
 
-@pytest.mark.parametrize('speedup, said', [(0.9, 'no'), (1.2, 'yes'), (2.5, 'aim')])
-def test_what_a_speedup_reaches(script: Any, speedup: float, said: str) -> None:
-    assert script.verdict(speedup, script.Goal(0.5, 1.2, 2.5)) == said
+@pytest.mark.parametrize('speedup, expected', [(0.9, 'no'), (1.2, 'yes'), (2.5, 'aim')])
+def test_what_a_speedup_reaches(script: Any, speedup: float, expected: str) -> None:
+    assert script.verdict(speedup, script.Goal(0.5, 1.2, 2.5)) == expected
 
 
 @pytest.mark.parametrize('value, text', [(0.12345, '0.123'), (2, '2.00'), (138.2, '138'), (1591.4, '1591')])

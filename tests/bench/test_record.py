@@ -44,20 +44,20 @@ def test_speed_is_told_against_the_best_dense_and_the_best_static_engine() -> No
 
 @given(dense=SECONDS, compact=SECONDS)
 def test_efficiency_is_the_ratio_of_times_over_that_of_macs(dense: Any, compact: Any) -> None:
-    _, found = compare([sample('dense', 'xla', dense), sample('compact', 'xla', compact)], MACS, batch_size=1)
-    assert found.efficiency == pytest.approx((dense / compact) / (1000 / 400))
+    _, timed = compare([sample('dense', 'xla', dense), sample('compact', 'xla', compact)], MACS, batch_size=1)
+    assert timed.efficiency == pytest.approx((dense / compact) / (1000 / 400))
 
 
 def test_without_a_dense_or_static_network_there_is_no_ratio() -> None:
-    (found,) = compare([sample('compact', 'xla', 1.0)], MACS, batch_size=1)
-    assert (found.speedup, found.of_static, found.efficiency, found.difference) == (None, None, None, None)
+    (timed,) = compare([sample('compact', 'xla', 1.0)], MACS, batch_size=1)
+    assert (timed.speedup, timed.of_static, timed.efficiency, timed.difference) == (None, None, None, None)
 
 
 def test_an_artifact_has_a_speed_but_no_macs() -> None:
     artifact = Sample(Mode('artifact', 'litert', 'a/net.tflite'), Timing.of([1.0]), 1, np.ones(3))
-    found = compare([sample('dense', 'xla', 2.0), artifact], MACS, batch_size=1)[1]
-    assert (found.label, found.speedup) == ('net.tflite litert', 2.0)
-    assert (found.macs, found.efficiency, found.difference) == (None, None, None)
+    timed = compare([sample('dense', 'xla', 2.0), artifact], MACS, batch_size=1)[1]
+    assert (timed.label, timed.speedup) == ('net.tflite litert', 2.0)
+    assert (timed.macs, timed.efficiency, timed.difference) == (None, None, None)
 
 
 def test_outputs_are_compared_with_those_of_the_same_function() -> None:
@@ -69,7 +69,7 @@ def test_outputs_are_compared_with_those_of_the_same_function() -> None:
         sample('static', 'xla', 1, [0, 0]),
         sample('static', 'openvino', 1, [0, 0]),
     ]
-    assert [one.difference for one in compare(samples, MACS, 1)] == [None, None, 0.5, 1.0, None, 0.0]
+    assert [measurement.difference for measurement in compare(samples, MACS, 1)] == [None, None, 0.5, 1.0, None, 0.0]
 
 
 def test_the_fastest_engine_of_a_network() -> None:

@@ -33,7 +33,7 @@ def reproduce(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def stages(reproduce: Any, config_of: Callable[..., Any], tmp_path: pathlib.Path) -> list[Any]:
     """A dense network of two epochs, gates in it, and a file made of the record of both."""
-    made = '{folder}/checkpoints/tiny/pictures'
+    checkpoints = '{folder}/checkpoints/tiny/pictures'
     files = []
     for gated in (False, True):
         files.append(str(tmp_path / f'tiny{gated:d}.yaml'))
@@ -41,8 +41,8 @@ def stages(reproduce: Any, config_of: Callable[..., Any], tmp_path: pathlib.Path
         pathlib.Path(files[-1]).write_text(text)
     gates = (files[1], 'train.max_epochs=1', 'system.checkpoint.load=dense', 'system.checkpoint.save=gates', *TRAINING)
     return [
-        reproduce.Stage('dense', (files[0], 'system.checkpoint.save=dense', *TRAINING), (f'{made}/dense',), 0.1),
-        reproduce.Stage('gates', gates, (f'{made}/gates',), 0.2, ('dense',)),
+        reproduce.Stage('dense', (files[0], 'system.checkpoint.save=dense', *TRAINING), (f'{checkpoints}/dense',), 0.1),
+        reproduce.Stage('gates', gates, (f'{checkpoints}/gates',), 0.2, ('dense',)),
         reproduce.Stage(
             'page',
             ('-m', 'json.tool', '{folder}/seed0/records/gates.json', '{folder}/page.json'),

@@ -78,10 +78,10 @@ JOB = Job('onnxruntime', 'no/such.onnx', (8, 8, 2), 1, 4, 1)
 
 
 def test_a_mode_that_does_not_load_says_why(tmp_path: pathlib.Path) -> None:
-    one = Worker(JOB, tmp_path / 'log')
+    started = Worker(JOB, tmp_path / 'log')
     with pytest.raises(RunError, match=r'such\.onnx|onnxruntime'):
-        one.ready()
-    one.kill()
+        started.ready()
+    started.kill()
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,20 @@ def test_a_mode_that_does_not_load_says_why(tmp_path: pathlib.Path) -> None:
     [(signal.SIGKILL, r'its process was killed\.'), (signal.SIGTERM, 'its process ended with status -15: last words')],
 )
 def test_a_process_that_died_says_how(tmp_path: pathlib.Path, by: signal.Signals, told: str) -> None:
-    one = Worker(JOB, tmp_path / 'log')
-    os.kill(one.process.pid or 0, by)
-    one.process.join()
+    started = Worker(JOB, tmp_path / 'log')
+    os.kill(started.process.pid or 0, by)
+    started.process.join()
     (tmp_path / 'log').write_text('last words')
     with pytest.raises(RunError, match=f'^{told}$'):
-        one.turn()
-    one.kill()
+        started.turn()
+    started.kill()
 
 
 def test_a_process_that_hangs_is_ended(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, 'PATIENCE', 0.01)
-    one = Worker(JOB, tmp_path / 'log')
+    started = Worker(JOB, tmp_path / 'log')
     with pytest.raises(RunError, match=r'its process gave no answer for 0\.01 s'):
-        one.ready()
-    one.process.join(5)
-    assert one.process.exitcode == -9
-    one.kill()
+        started.ready()
+    started.process.join(5)
+    assert started.process.exitcode == -9
+    started.kill()

@@ -65,10 +65,10 @@ def legacy(path: pathlib.Path, groups: dict[str, Any], cut: bool = False, inside
         for name, part in parts.items():
             group.attrs[name] = part
         for layer, variables in groups.items():
-            made = group.create_group(layer)
-            made.attrs['weight_names'] = [name.encode() for name in variables]
+            created = group.create_group(layer)
+            created.attrs['weight_names'] = [name.encode() for name in variables]
             for name, value in variables.items():
-                made[name] = value
+                created[name] = value
     return path
 
 
@@ -111,10 +111,10 @@ def numbered(path: pathlib.Path, groups: Any, names: bool = True) -> Any:
     """A .weights.h5 file of {place: variables}; names: also what the layer is called."""
     with h5py.File(path, 'w') as file:
         for place, (name, variables) in groups.items():
-            made = file.create_group(f'{place}/vars')
-            made.attrs.update({'name': name} if names else {})
+            created = file.create_group(f'{place}/vars')
+            created.attrs.update({'name': name} if names else {})
             for index, value in enumerate(variables):
-                made[str(index)] = value
+                created[str(index)] = value
     return path
 
 

@@ -73,12 +73,12 @@ def test_there_are_five_examples() -> None:
 
 @pytest.mark.parametrize('words', examples(), ids=' '.join)
 def test_every_example_can_be_pasted(words: Any) -> None:
-    def found(config: Config, action: Any, earlier: Any) -> Any:
+    def problems_without_a_checkpoint(config: Config, action: Any, earlier: Any) -> Any:
         config = config.copy()
         config.merge_word('system.checkpoint.load=null')  # what is there depends on what was trained
         return checks.problems(config, action, earlier)
 
-    plan(words, list(actions), found)
+    plan(words, list(actions), problems_without_a_checkpoint)
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

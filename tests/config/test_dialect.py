@@ -33,9 +33,9 @@ def test_an_old_key_sets_todays_and_a_reference_by_the_old_name_finds_it(old: An
         configuration(f'{old}: {value}', '_found: $(' + old + ')'),
         configuration('_found: $(' + old + ')', words=[f'{old}={value}']),
     ):
-        found = config.get(new) if value == 7 else config.get(f'{new}.a')
-        assert found == (7 if value == 7 else {'b': 7})
-        assert (config.get('_found') if value == 7 else config.get('_found.a')) == found
+        option = config.get(new) if value == 7 else config.get(f'{new}.a')
+        assert option == (7 if value == 7 else {'b': 7})
+        assert (config.get('_found') if value == 7 else config.get('_found.a')) == option
         assert config.get(old) == config.get(new)
         assert not [key for key in config.unknown() if key.key.startswith(old)]
 
@@ -273,7 +273,7 @@ def test_a_key_that_does_nothing_is_accepted_and_named(key: Any) -> None:
     for value in ('3', '{a: {b: 1}}', 'null'):
         config = configuration(f'{key}: {value}')
         assert config.unknown() == []
-        assert [found.key for found in config.ignored()] == [key]
+        assert [option.key for option in config.ignored()] == [key]
         assert config.ignored()[0].why == why_ignored(key)
 
 

@@ -211,13 +211,13 @@ def test_todays_names_stand_for_themselves(name: str) -> None:
 @pytest.mark.parametrize('nesterov', [False, True])
 def test_momentum_is_that_of_tensorflow_1_when_the_rate_changes(nesterov: bool) -> None:
     spec = object_spec({'type': 'tensorflow.train.MomentumOptimizer', 'momentum': 0.9, 'use_nesterov': nesterov}, WHERE)
-    found = optimizer.optimizer({'type': spec.name, **spec.kwargs}, WHERE)
+    built = optimizer.optimizer({'type': spec.name, **spec.kwargs}, WHERE)
     variable = keras.Variable([1.0, 2.0])
-    found.build([variable])
+    built.build([variable])
     weights, accumulated = np.array([1.0, 2.0]), np.zeros(2)
     for rate, gradient in ((0.1, [1.0, -1.0]), (0.01, [0.5, 2.0]), (0.2, [-1.0, 0.0])):
-        found.learning_rate = rate
-        found.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+        built.learning_rate = rate
+        built.apply([keras.ops.convert_to_tensor(gradient)], [variable])
         accumulated = 0.9 * accumulated + np.array(gradient)
         weights -= rate * (np.array(gradient) + 0.9 * accumulated if nesterov else accumulated)
         np.testing.assert_allclose(np.asarray(variable), weights, rtol=1e-6)

@@ -69,10 +69,10 @@ def test_an_old_file_has_no_problem_and_no_key_that_nobody_knows(model: Any, dat
 def test_an_old_model_costs_what_ours_does(
     old: str, dataset: str, words: list[Any], ours: str, our_words: list[Any], dense: int | None
 ) -> None:
-    found = info(configuration(OLD / f'models/{old}.yaml', OLD / f'datasets/{dataset}.yaml', words=words)).total
+    costs = info(configuration(OLD / f'models/{old}.yaml', OLD / f'datasets/{dataset}.yaml', words=words)).total
     expected = info(configuration(ROOT / f'models/{ours}.yaml', ROOT / f'datasets/{dataset}.yaml', words=our_words)).total
-    assert found == expected
-    assert dense is None or found['dense'] == dense
+    assert costs == expected
+    assert dense is None or costs['dense'] == dense
 
 
 def test_an_old_gated_model_has_the_published_cost() -> None:
@@ -225,10 +225,10 @@ def test_an_expression_that_waits_for_a_module_is_printed_as_it_reads() -> None:
     config.merge_text('n: 3\na: !arith "int(^(m) * $(n)) + len([$(l)])"\nl: [x, 1]\n', 'x.yaml')
     again = Config()
     again.merge_text(config.to_yaml(), 'y.yaml')
-    for one in (config, again):
-        assert one.get('a') == "int(^(m) * 3) + len([['x', 1]])"
-        assert isinstance(one.get('a'), Deferred)
-        assert one.get('a').compute({'m': 1.5}.get) == 5
+    for written in (config, again):
+        assert written.get('a') == "int(^(m) * 3) + len([['x', 1]])"
+        assert isinstance(written.get('a'), Deferred)
+        assert written.get('a').compute({'m': 1.5}.get) == 5
 
 
 @pytest.mark.parametrize(

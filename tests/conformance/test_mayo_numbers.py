@@ -84,8 +84,8 @@ REGULARIZERS: dict[str, Any] = {
 def test_regularizers(package: str, name: str) -> None:
     arguments, formula = REGULARIZERS[name]
     w = np.linspace(-2, 3, 12, dtype=np.float32).reshape(3, 4)
-    found = of_yaml({'type': f'tensorflow.{package}.{name}', **arguments})(w)
-    assert float(found) == pytest.approx(formula(w), rel=1e-6)
+    computed = of_yaml({'type': f'tensorflow.{package}.{name}', **arguments})(w)
+    assert float(computed) == pytest.approx(formula(w), rel=1e-6)
 
 
 def cut_normal(deviation: Any) -> tuple[Any, Any]:
@@ -159,9 +159,9 @@ def test_batch_norm_keeps_the_fraction_decay_of_its_moving_averages() -> None:
     images = np.random.default_rng(0).normal(2, 3, (4, 5, 5, 2)).astype(np.float32)
     axes, mean, variance = (0, 1, 2), np.zeros(2), np.ones(2)
     for _ in range(3):
-        found = np.asarray(layer(images, training=True))
+        computed = np.asarray(layer(images, training=True))
         batch_mean, batch_variance = images.mean(axes), images.var(axes)
-        np.testing.assert_allclose(found, (images - batch_mean) / np.sqrt(batch_variance + 0.01), atol=1e-4)
+        np.testing.assert_allclose(computed, (images - batch_mean) / np.sqrt(batch_variance + 0.01), atol=1e-4)
         mean = 0.7 * mean + 0.3 * batch_mean
         variance = 0.7 * variance + 0.3 * batch_variance * 100 / 99  # of the population, as TensorFlow's fused one has it
     np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-5)
@@ -256,19 +256,19 @@ def layer_of(kind: str, dims: tuple[int, int, int], **keys: Any) -> Any:
 
 def test_average_pooling_with_same_padding_leaves_the_padding_out() -> None:
     x = np.arange(25, dtype=np.float32).reshape(1, 5, 5, 1) + 1
-    found = np.asarray(layer_of('average_pool', (5, 5, 1), kernel_size=3, stride=2, padding='SAME')(x))[0, ..., 0]
+    computed = np.asarray(layer_of('average_pool', (5, 5, 1), kernel_size=3, stride=2, padding='SAME')(x))[0, ..., 0]
     windows = [slice(max(2 * i - 1, 0), 2 * i + 2) for i in range(3)]
     expected = [[x[0, rows, columns, 0].mean() for columns in windows] for rows in windows]
-    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(computed, expected)
 
 
 @pytest.mark.parametrize('kind', ['average_pool', 'max_pool'])
 @pytest.mark.parametrize('kernel', ['global', 99, [99, 99], None])
 def test_a_pooling_window_is_no_larger_than_the_map(kind: str, kernel: Any) -> None:
     x = np.random.default_rng(0).normal(size=(2, 5, 4, 3)).astype(np.float32)
-    found = layer_of(kind, (5, 4, 3), kernel_size=kernel)(x)
+    computed = layer_of(kind, (5, 4, 3), kernel_size=kernel)(x)
     expected = x.mean((1, 2), keepdims=True) if kind == 'average_pool' else x.max((1, 2), keepdims=True)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(computed, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize('padding', [1, [2, 0]])
@@ -319,12 +319,12 @@ def sampled(pixels: Any, height: Any, width: Any) -> Any:
 def test_resizing_in_an_old_file_has_no_aligned_corners_nor_half_pixels(size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).uniform(0, 255, (6, 7, 3)).astype(np.float32)
     step = {'type': 'resize', 'height': size[0], 'width': size[1], 'half_pixel': False}
-    found = augment.apply(tf.constant(pixels), (1, 1, 3), tf.constant([0, 0], tf.int64), [step])
-    np.testing.assert_allclose(found, sampled(pixels, *size), atol=1e-3)
-    np.testing.assert_allclose(found, V1.image.resize_bilinear(pixels[None], size, align_corners=False)[0], atol=1e-3)
+    computed = augment.apply(tf.constant(pixels), (1, 1, 3), tf.constant([0, 0], tf.int64), [step])
+    np.testing.assert_allclose(computed, sampled(pixels, *size), atol=1e-3)
+    np.testing.assert_allclose(computed, V1.image.resize_bilinear(pixels[None], size, align_corners=False)[0], atol=1e-3)
     whole = {'type': 'distort_bbox', 'area_range': [1, 1], 'aspect_ratio_range': [7 / 6, 7 / 6], 'half_pixel': False}
-    found = augment.apply(tf.constant(pixels), (*size, 3), tf.constant([0, 0], tf.int64), [whole])
-    np.testing.assert_allclose(found, sampled(pixels, *size), atol=1e-3)
+    computed = augment.apply(tf.constant(pixels), (*size, 3), tf.constant([0, 0], tf.int64), [whole])
+    np.testing.assert_allclose(computed, sampled(pixels, *size), atol=1e-3)
 
 
 def test_what_tensorflow_1_could_not_resize_by_is_told() -> None:
@@ -344,8 +344,8 @@ def test_steps_on_pixels_compute_what_their_names_say() -> None:
         ({'type': 'permute_channels', 'order': [2, 1, 0]}, pixels[..., ::-1]),
         ({'type': 'central_crop', 'fraction': 0.5}, pixels[1:3, 1:3]),
     ):
-        found = augment.apply(tf.constant(pixels), (4, 4, 3), tf.constant([0, 0], tf.int64), [step])
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=step['type'])
+        computed = augment.apply(tf.constant(pixels), (4, 4, 3), tf.constant([0, 0], tf.int64), [step])
+        np.testing.assert_allclose(computed, expected, rtol=1e-4, atol=1e-4, err_msg=step['type'])
 
 
 def test_a_spec_of_an_old_name_is_data_alone() -> None:

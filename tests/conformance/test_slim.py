@@ -41,10 +41,10 @@ def test_a_slimmed_network_equals_the_masked_one(name: str, graph_of: Any) -> No
     keep = kept_of(channels, choice.kept)
     slimmed = network_of(smaller_graph(graph, keep), smaller_tensors(graph, keep, tensors), SHAPE)
     images = tf.constant(np.random.default_rng(1).normal(0, 1, (3, *SHAPE.dims)), tf.float32)
-    [masked], whole, found = masked_outputs(dense, keep, images), dense(images)[0], slimmed(images)[0]
-    np.testing.assert_allclose(found, masked, rtol=0, atol=1e-5 * np.abs(masked).max())
+    [masked], whole, of_slimmed = masked_outputs(dense, keep, images), dense(images)[0], slimmed(images)[0]
+    np.testing.assert_allclose(of_slimmed, masked, rtol=0, atol=1e-5 * np.abs(masked).max())
     again = loaded(dense, whole_tensors(graph, keep, smaller_tensors(graph, keep, tensors)))(images)[0]
-    np.testing.assert_allclose(again, found, rtol=0, atol=1e-5 * np.abs(masked).max())
+    np.testing.assert_allclose(again, of_slimmed, rtol=0, atol=1e-5 * np.abs(masked).max())
     assert np.abs(whole - masked).max() > 1e-3 * np.abs(masked).max()  # something was dropped that mattered
     assert choice.density < 0.65
     keras.backend.clear_session()

@@ -191,7 +191,7 @@ def test_a_warm_start_gives_the_outputs_of_the_dense_network(small: Small) -> No
         inside += [node.name] if index % 3 == 1 or squeezes else []
     by_name = {node.name: node for node in changed}
     graph = dataclasses.replace(small.graph, nodes=tuple(by_name.get(node.name, node) for node in small.graph))
-    dense, warm = (Network(one, small.shape, 'model', seed=seed) for seed, one in enumerate((without_gates(graph), graph)))
+    dense, warm = (Network(form, small.shape, 'model', seed=seed) for seed, form in enumerate((without_gates(graph), graph)))
     for name, variable in dense.named_variables().items():
         if name.endswith('BatchNorm/gamma'):
             variable.assign(draw.permutation(np.linspace(-0.5, 1.5, variable.shape[0])))
@@ -219,7 +219,7 @@ def test_compact_execution_does_the_operations_that_info_counts(small: Small) ->
     A little less where the activation happens to take every channel's shift back to zero.
     """
     compact = lower(small.network, small.shape)
-    done = sum(operations(compact, one) for one in compact.operations)
+    done = sum(operations(compact, operation) for operation in compact.operations)
     counted = sum(cost.executed for cost in estimate(small.graph, small.shape))
     assert 0.99 * counted < done <= counted
 
@@ -229,33 +229,33 @@ def test_compact_execution_does_the_operations_that_info_counts(small: Small) ->
 def test_the_native_engine_does_no_more_operations_than_its_program_has(small: Small) -> None:
     """Fewer where winners tie at the cut, and in products of a vector, which leave out what meets a zero."""
     compact = lower(small.network, small.shape)
-    done = sum(operations(compact, one) for one in compact.operations)
+    done = sum(operations(compact, operation) for operation in compact.operations)
     engine = NativeNetwork(compact)
     _, masks = engine(small.images[:1])
     assert 0 < engine.macs <= done
     if all(masks[name].numpy()[0].sum() == gate.gate.keep for name, gate in compact.gated.items()):  # no ties
-        assert engine.macs >= done - sum(products(compact, one) for one in compact.operations)
+        assert engine.macs >= done - sum(products(compact, operation) for operation in compact.operations)
 
 
-def operations(compact: Any, one: Any) -> Any:
+def operations(compact: Any, operation: Any) -> Any:
     """Multiply-accumulates of one operation of a program, with those of its gate."""
-    if not isinstance(one, program.Conv | program.Depthwise | program.Dense):
+    if not isinstance(operation, program.Conv | program.Depthwise | program.Dense):
         return 0
-    size, read = int(np.prod(compact.values[one.output].dims)), compact.values[one.source].channels
-    if isinstance(one, program.Dense):
+    size, read = int(np.prod(compact.values[operation.output].dims)), compact.values[operation.source].channels
+    if isinstance(operation, program.Dense):
         return read * size
-    done = int(np.prod(one.kernel)) * size * (1 if isinstance(one, program.Depthwise) else read // one.groups)
-    if isinstance(one, program.Depthwise) or one.gate is None:
+    done = int(np.prod(operation.kernel)) * size * (1 if isinstance(operation, program.Depthwise) else read // operation.groups)
+    if isinstance(operation, program.Depthwise) or operation.gate is None:
         return done
-    return done + products(compact, one) + size  # the saliency, and the scaling by it
+    return done + products(compact, operation) + size  # the saliency, and the scaling by it
 
 
-def products(compact: Any, one: Any) -> Any:
+def products(compact: Any, operation: Any) -> Any:
     """Those of a vector with a matrix: of a fully connected layer or of a gate."""
-    if isinstance(one, program.Dense):
-        return operations(compact, one)
-    gate = getattr(one, 'gate', None)
-    return compact.values[one.source].channels * gate.layers[0].bias.size if gate else 0
+    if isinstance(operation, program.Dense):
+        return operations(compact, operation)
+    gate = getattr(operation, 'gate', None)
+    return compact.values[operation.source].channels * gate.layers[0].bias.size if gate else 0
 
 
 @every

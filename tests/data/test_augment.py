@@ -71,8 +71,8 @@ def windows(pixels: Any, height: int, width: int) -> set[Any]:
 def test_random_crop_gives_every_window_of_the_padded_image(padding: int) -> None:
     pixels = image(5, 6)
     possible = windows(np.pad(pixels, ((padding,) * 2, (padding,) * 2, (0, 0))), 4, 5)
-    found = {run('random_crop', pixels, seed=seed, padding=padding).tobytes() for seed in range(200)}
-    assert found == possible
+    outcomes = {run('random_crop', pixels, seed=seed, padding=padding).tobytes() for seed in range(200)}
+    assert outcomes == possible
 
 
 def test_random_crop_of_an_image_that_is_too_small_fails() -> None:
@@ -166,14 +166,14 @@ def test_cutout_paints_a_square_whose_middle_is_anywhere_in_the_image(height: An
         top, left = row - size // 2, column - size // 2
         cut[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = 127.5
         possible.add(cut.tobytes())
-    found = {run('cutout', pixels, seed=seed, size=size).tobytes() for seed in range(20)}
-    assert found <= possible
+    outcomes = {run('cutout', pixels, seed=seed, size=size).tobytes() for seed in range(20)}
+    assert outcomes <= possible
 
 
 def test_cutout_reaches_every_place() -> None:
     pixels = image(3, 2)
-    found = {run('cutout', pixels, seed=seed, size=1, value=-1.0).tobytes() for seed in range(200)}
-    assert len(found) == 6
+    outcomes = {run('cutout', pixels, seed=seed, size=1, value=-1.0).tobytes() for seed in range(200)}
+    assert len(outcomes) == 6
 
 
 # ---- colours
@@ -222,9 +222,9 @@ def test_distort_color_turns_the_hue() -> None:
 
 def test_distort_color_stays_within_0_and_255() -> None:
     for seed in range(10):
-        found = run('distort_color', image(), seed=seed)
-        assert found.min() >= 0
-        assert found.max() <= 255
+        outcomes = run('distort_color', image(), seed=seed)
+        assert outcomes.min() >= 0
+        assert outcomes.max() <= 255
 
 
 # ---- values
@@ -320,8 +320,8 @@ def test_steps_of_one_image_draw_different_numbers() -> None:
 
 
 def test_apply_leaves_out_scratch_keys() -> None:
-    found = augment.apply(tf.constant(image()), (4, 5, 3), tf.zeros([2], 'int64'), [{'type': 'linear_map', '_note': 1}])
-    np.testing.assert_array_equal(found, image())
+    outcomes = augment.apply(tf.constant(image()), (4, 5, 3), tf.zeros([2], 'int64'), [{'type': 'linear_map', '_note': 1}])
+    np.testing.assert_array_equal(outcomes, image())
 
 
 @pytest.mark.parametrize(
@@ -360,15 +360,15 @@ def test_apply_leaves_out_scratch_keys() -> None:
     ],
 )
 def test_wrong_steps_are_told(actions: Any, problem: str) -> None:
-    found = check_steps(actions, 'here')
-    assert len(found) == 1
-    assert found[0].startswith(problem)
+    outcomes = check_steps(actions, 'here')
+    assert len(outcomes) == 1
+    assert outcomes[0].startswith(problem)
 
 
 def test_all_problems_of_all_steps_are_told_together() -> None:
-    found = check_steps([{'type': 'x'}, {'type': 'random_flip'}, {'type': 'normalize_channels', 'mean': [1]}], 'here')
-    assert found[0].startswith('here.0: unknown preprocessing step `x`')
-    assert found[1:] == [
+    outcomes = check_steps([{'type': 'x'}, {'type': 'random_flip'}, {'type': 'normalize_channels', 'mean': [1]}], 'here')
+    assert outcomes[0].startswith('here.0: unknown preprocessing step `x`')
+    assert outcomes[1:] == [
         'here.2: normalize_channels takes no `mean`; did you mean means? (it takes means, stds).',
         'here.2: normalize_channels needs `means`.',
         'here.2: normalize_channels needs `stds`.',

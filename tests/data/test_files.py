@@ -25,8 +25,8 @@ def touch(*names: Any) -> None:
             file.write(b'something')
 
 
-def names(found: Any) -> list[Any]:
-    return [os.path.basename(path) for path in found]
+def names(paths: Any) -> list[Any]:
+    return [os.path.basename(path) for path in paths]
 
 
 def test_a_glob_gives_its_files_in_order() -> None:

@@ -46,9 +46,9 @@ def test_every_image_counts_exactly_once(
     shards: list[str], helpers: 'type[Helpers]', batch_size: int, shuffle_buffer: int
 ) -> None:
     images, labels, sizes = read(shards, batch_size=batch_size, shuffle_buffer=shuffle_buffer, num_examples=300)
-    found = helpers.numbers(images)
-    assert sorted(found) == list(range(300))
-    assert labels.tolist() == [n % 10 for n in found]
+    numbers_read = helpers.numbers(images)
+    assert sorted(numbers_read) == list(range(300))
+    assert labels.tolist() == [n % 10 for n in numbers_read]
     assert set(sizes[:-1]) <= {batch_size}
 
 
@@ -83,9 +83,9 @@ def test_the_order_depends_on_seed_and_epoch_alone(shards: list[str], helpers: '
 
 
 def test_a_shuffled_pass_mixes_the_files(shards: list[str], helpers: 'type[Helpers]') -> None:
-    found = np.array(helpers.numbers(read(shards, shuffle_buffer=300)[0]))
-    assert len(set(found[:30] // 100)) == 3
-    assert abs(np.corrcoef(found, np.arange(300))[0, 1]) < 0.3
+    numbers_read = np.array(helpers.numbers(read(shards, shuffle_buffer=300)[0]))
+    assert len(set(numbers_read[:30] // 100)) == 3
+    assert abs(np.corrcoef(numbers_read, np.arange(300))[0, 1]) < 0.3
 
 
 STEPS: list[Any] = [{'type': 'random_crop', 'padding': 3}, {'type': 'random_flip'}]

@@ -28,9 +28,9 @@ def test_a_record_survives_writing_and_reading() -> None:
 @pytest.mark.parametrize('channels', [1, 3])
 def test_pictures_become_float_pixels(encode: Any, channels: int) -> None:
     pixels = np.full((4, 5, channels), 100, np.uint8)
-    found = record.decode(encode(pixels), 3).numpy()
-    assert (found.shape, found.dtype) == ((4, 5, 3), np.float32)
-    np.testing.assert_allclose(found, 100, atol=1)
+    pixels_read = record.decode(encode(pixels), 3).numpy()
+    assert (pixels_read.shape, pixels_read.dtype) == ((4, 5, 3), np.float32)
+    np.testing.assert_allclose(pixels_read, 100, atol=1)
 
 
 def test_colour_becomes_grey_where_one_channel_is_wanted() -> None:

@@ -35,8 +35,8 @@ def costs(graph: Any, shape: tuple[int, int, int] = (8, 8, 4), counts: Any = Non
 
 
 def test_dense_layers_cost_the_same_however_counted() -> None:
-    found = costs(chain({'a': conv(6), 'b': conv(8, stride=2)}))
-    assert [(c.dense, c.macs, c.executed, c.density) for c in found.values()] == [
+    estimated = costs(chain({'a': conv(6), 'b': conv(8, stride=2)}))
+    assert [(c.dense, c.macs, c.executed, c.density) for c in estimated.values()] == [
         (64 * 36 * 6, 64 * 36 * 6, 64 * 36 * 6, None),
         (16 * 54 * 8, 16 * 54 * 8, 16 * 54 * 8, None),
     ]
@@ -44,28 +44,28 @@ def test_dense_layers_cost_the_same_however_counted() -> None:
 
 @given(st.integers(1, 24), st.integers(1, 24), st.sampled_from(['0.1', '0.28', '0.5', '0.7', '1.0']))
 def test_two_gated_layers_cost_what_the_formulas_say(first: Any, second: Any, density: float) -> None:
-    found = costs(chain({'a': gated(first, float(density)), 'b': gated(second, float(density))}))
-    one, two = (math.ceil(Fraction(density) * channels) for channels in (first, second))
+    estimated = costs(chain({'a': gated(first, float(density)), 'b': gated(second, float(density))}))
+    fewer, two = (math.ceil(Fraction(density) * channels) for channels in (first, second))
     dense = 64 * 9 * first * second
-    b = found['b']
+    b = estimated['b']
     assert b.dense == dense
-    assert abs(b.macs - (dense * Fraction(one, first) * Fraction(two, second) + one * second + 64 * second)) <= 1
-    assert b.executed == 64 * 9 * one * two + one * second + 64 * two
-    assert b.gate_macs == one * second + 64 * two
+    assert abs(b.macs - (dense * Fraction(fewer, first) * Fraction(two, second) + fewer * second + 64 * second)) <= 1
+    assert b.executed == 64 * 9 * fewer * two + fewer * second + 64 * two
+    assert b.gate_macs == fewer * second + 64 * two
     assert b.density == two / second
-    assert found['a'].executed == 64 * 9 * 4 * one + 4 * first + 64 * one
+    assert estimated['a'].executed == 64 * 9 * 4 * fewer + 4 * first + 64 * fewer
 
 
 def test_only_a_layer_directly_after_a_gated_one_sees_its_sparsity_as_published() -> None:
-    found = costs(chain({'a': gated(8), 'b': conv(6)}))
+    estimated = costs(chain({'a': gated(8), 'b': conv(6)}))
     apart = costs(chain({'a': gated(8), 'd': {'type': 'dropout'}, 'b': conv(6)}))
-    assert found['b'].macs == found['b'].dense // 2
+    assert estimated['b'].macs == estimated['b'].dense // 2
     assert apart['b'].macs == apart['b'].dense
-    assert found['b'].executed == apart['b'].executed == found['b'].dense // 2
+    assert estimated['b'].executed == apart['b'].executed == estimated['b'].dense // 2
 
 
 def test_sparsity_reaches_a_fully_connected_layer_through_pool_and_flatten() -> None:
-    found = costs(
+    estimated = costs(
         chain(
             {
                 'a': gated(8),
@@ -75,7 +75,7 @@ def test_sparsity_reaches_a_fully_connected_layer_through_pool_and_flatten() -> 
             }
         )
     )
-    assert (found['fc'].dense, found['fc'].executed) == (4 * 4 * 8 * 10, 4 * 4 * 4 * 10)
+    assert (estimated['fc'].dense, estimated['fc'].executed) == (4 * 4 * 8 * 10, 4 * 4 * 4 * 10)
 
 
 def test_an_addition_ends_sparsity_and_a_concatenation_gathers_it() -> None:
@@ -93,17 +93,17 @@ def test_an_addition_ends_sparsity_and_a_concatenation_gathers_it() -> None:
 
 def test_a_depthwise_layer_computes_only_the_channels_that_are_there() -> None:
     depthwise = {'type': 'depthwise_convolution', 'kernel_size': 3, 'biases_initializer': None}
-    found = costs(chain({'a': gated(8), 'd': depthwise, 'b': conv(6)}))
-    assert found['d'].executed == 64 * 9 * 4
-    assert found['b'].executed == 64 * 9 * 4 * 6
+    estimated = costs(chain({'a': gated(8), 'd': depthwise, 'b': conv(6)}))
+    assert estimated['d'].executed == 64 * 9 * 4
+    assert estimated['b'].executed == 64 * 9 * 4 * 6
 
 
 def test_groups_read_all_channels() -> None:
-    found = costs(chain({'a': gated(8), 'b': gated(8, num_groups=4), 'c': conv(6), 'd': conv(6, num_groups=2)}))
-    assert found['b'].executed == found['b'].dense // 2 + 4 * 8 + 64 * 4  # the winners, of all channels; saliency
-    assert found['b'].dense == 64 * 9 * 8 * 8 // 4
-    assert found['c'].executed == found['c'].dense // 2
-    assert found['d'].executed == found['d'].dense
+    estimated = costs(chain({'a': gated(8), 'b': gated(8, num_groups=4), 'c': conv(6), 'd': conv(6, num_groups=2)}))
+    assert estimated['b'].executed == estimated['b'].dense // 2 + 4 * 8 + 64 * 4  # the winners, of all channels; saliency
+    assert estimated['b'].dense == 64 * 9 * 8 * 8 // 4
+    assert estimated['c'].executed == estimated['c'].dense // 2
+    assert estimated['d'].executed == estimated['d'].dense
 
 
 def test_a_gate_that_is_not_enabled_is_a_convolution() -> None:
@@ -148,14 +148,14 @@ def test_measured_counts_give_the_mean_over_images() -> None:
         }
     )
     first, second = np.array([0, 3, 8, 5]), np.array([1, 6, 0, 2])
-    found = costs(graph, counts={'a': first, 'b': second})
-    executed = [64 * 9 * one * two + one * 6 + 64 * two for one, two in zip(first, second, strict=True)]
-    assert found['b'].executed == round(np.mean(executed))
-    assert found['b'].density == np.mean(second) / 6
-    assert found['fc'].executed == round(np.mean(64 * second * 10))
+    estimated = costs(graph, counts={'a': first, 'b': second})
+    executed = [64 * 9 * fewer * two + fewer * 6 + 64 * two for fewer, two in zip(first, second, strict=True)]
+    assert estimated['b'].executed == round(np.mean(executed))
+    assert estimated['b'].density == np.mean(second) / 6
+    assert estimated['fc'].executed == round(np.mean(64 * second * 10))
     published = [int(64 * 9 * 8 * 6 * two / 6) + 8 * 6 + 64 * 6 for two in second]
-    assert found['b'].macs == round(np.mean(published))
-    assert all(isinstance(value, int) for value in (found['b'].macs, found['b'].executed, found['b'].gate_macs))
+    assert estimated['b'].macs == round(np.mean(published))
+    assert all(isinstance(value, int) for value in (estimated['b'].macs, estimated['b'].executed, estimated['b'].gate_macs))
 
 
 def test_counts_equal_to_the_configured_ones_change_nothing() -> None:
@@ -167,10 +167,10 @@ def test_ten_thousand_images_whose_masks_all_differ_are_counted_one_by_one() -> 
     graph = chain({f'c{index}': gated(512) for index in range(16)}, inputs=['input'])
     random = np.random.default_rng(0)
     counts = {f'c{index}': random.integers(0, 513, 10_000) for index in range(16)}
-    found = costs(graph, (224, 224, 512), counts)
+    estimated = costs(graph, (224, 224, 512), counts)
     pairs = counts['c0'].astype(object) * counts['c1']
     expected = 224 * 224 * 9 * pairs + counts['c0'].astype(object) * 512 + 224 * 224 * counts['c1'].astype(object)
-    assert found['c1'].executed == pytest.approx(expected.mean(), abs=1)
+    assert estimated['c1'].executed == pytest.approx(expected.mean(), abs=1)
 
 
 def test_shapes_are_those_of_the_costs() -> None:

@@ -20,16 +20,16 @@ def test_images_without_a_channel_in_common_have_turnover_one() -> None:
 def test_shared_and_routed_channels_count_by_their_share() -> None:
     """One channel for all, one of two by image: images of the two kinds differ in half of their channels, 2 of 3 pairs do."""
     masks = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 1, 0]])
-    found = liveliness(masks)
-    assert found.turnover == pytest.approx(2 / 3 / 2)
-    assert (found.always, found.sometimes, found.never) == (0.25, 0.5, 0.25)
+    measured = liveliness(masks)
+    assert measured.turnover == pytest.approx(2 / 3 / 2)
+    assert (measured.always, measured.sometimes, measured.never) == (0.25, 0.5, 0.25)
 
 
 def test_always_and_never_allow_a_few_exceptions() -> None:
     masks = np.zeros((100, 4), bool)
     masks[:96, 0], masks[:95, 1], masks[:5, 2], masks[:4, 3] = True, True, True, True
-    found = liveliness(masks)
-    assert (found.always, found.sometimes, found.never) == (0.25, 0.5, 0.25)
+    measured = liveliness(masks)
+    assert (measured.always, measured.sometimes, measured.never) == (0.25, 0.5, 0.25)
 
 
 @pytest.mark.parametrize('seed', range(3))

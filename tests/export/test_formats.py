@@ -96,13 +96,13 @@ def test_a_file_that_kept_the_channels_of_one_image_is_found_out(tiny: Exported,
         compare.check(name, classify, inputs, any_batch=False)
 
 
-def without_saliency(one: Any) -> Any:
+def without_saliency(operation: Any) -> Any:
     """A gate that does not look at its image."""
-    if not isinstance(one, ops.Conv) or one.gate is None:
-        return one
-    layers = tuple(dataclasses.replace(layer, weights=np.zeros_like(layer.weights)) for layer in one.gate.layers)
+    if not isinstance(operation, ops.Conv) or operation.gate is None:
+        return operation
+    layers = tuple(dataclasses.replace(layer, weights=np.zeros_like(layer.weights)) for layer in operation.gate.layers)
     spread = tuple(dataclasses.replace(layer, bias=1 + np.arange(layer.bias.size, dtype=np.float32)) for layer in layers)
-    return dataclasses.replace(one, gate=dataclasses.replace(one.gate, layers=spread))
+    return dataclasses.replace(operation, gate=dataclasses.replace(operation.gate, layers=spread))
 
 
 @every

@@ -69,15 +69,15 @@ def test_every_step_that_leaves_nothing_to_chance_can_be_written() -> None:
 @settings(max_examples=8)
 def test_a_step_equals_that_of_tensorflow(step: Any, height: Any, width: Any, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-    found, expected = run([step], image)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
+    pixels, expected = run([step], image)
+    np.testing.assert_allclose(pixels, expected, rtol=1e-5, atol=1e-3)
 
 
 def test_nearest_takes_the_pixel_that_tensorflow_takes_where_two_are_as_near() -> None:
     """From 14 to 32 columns, number 16 starts exactly where column 7 does."""
     image = np.random.default_rng(0).integers(0, 256, (4, 14, 3), np.uint8)
-    found, expected = run([{'type': 'resize', 'method': 'nearest', 'half_pixel': False, 'shorter_side': 9}], image)
-    np.testing.assert_array_equal(found, expected)
+    pixels, expected = run([{'type': 'resize', 'method': 'nearest', 'half_pixel': False, 'shorter_side': 9}], image)
+    np.testing.assert_array_equal(pixels, expected)
 
 
 def test_steps_follow_each_other() -> None:
@@ -88,5 +88,5 @@ def test_steps_follow_each_other() -> None:
         {'type': 'permute_channels'},
         {'type': 'standardize_image'},
     ]
-    found, expected = run(steps, image)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    pixels, expected = run(steps, image)
+    np.testing.assert_allclose(pixels, expected, atol=1e-4)

@@ -44,17 +44,17 @@ def exported(tiny: Exported, results: dict[str, Any], folder: Any, wrong: float 
 
 
 def test_a_folder_holds_artifacts_labels_and_a_readme(tiny: Exported, as_text: dict[str, Any], tmp_path: pathlib.Path) -> None:
-    found = exported(tiny, as_text, tmp_path / 'a' / 'tiny', labels=['cat', 'dog', 'owl', 'eel'], origin={'density': '0.5'})
-    assert {path.name for path in found.folder.iterdir()} == {'model.txt', 'labels.txt', 'README.md'}
-    assert (found.folder / 'labels.txt').read_text() == 'cat\ndog\nowl\neel\n'
-    assert list(found.folder.parent.iterdir()) == [found.folder]
-    text = (found.folder / 'README.md').read_text()
+    written = exported(tiny, as_text, tmp_path / 'a' / 'tiny', labels=['cat', 'dog', 'owl', 'eel'], origin={'density': '0.5'})
+    assert {path.name for path in written.folder.iterdir()} == {'model.txt', 'labels.txt', 'README.md'}
+    assert (written.folder / 'labels.txt').read_text() == 'cat\ndog\nowl\neel\n'
+    assert list(written.folder.parent.iterdir()) == [written.folder]
+    text = (written.folder / 'README.md').read_text()
     assert '- density: 0.5\n- each image chooses the channels that are computed for it' in text
     assert (
         '- before it, an image with values from 0 to 255 goes through: `crop_or_pad`, `linear_map` (scale 0.015625, shift '
         '-2.0)\n- out: a logit, whose softmax is a probability, for each class, in the order of labels.txt'
     ) in text
-    table, told = found.render().rsplit('\n', 1)
+    table, told = written.render().rsplit('\n', 1)
     assert re.search(r'^text +\S*tiny/model\.txt +7 B +\d\.\de[-+]\d\d$', table, re.MULTILINE)
     assert re.fullmatch(
         r'Each was loaded and compared with masked execution on 16 images, which chose channels in \d+ '

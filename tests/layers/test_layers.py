@@ -312,7 +312,7 @@ def test_people_read_short_names_and_single_numbers() -> None:
     assert written == given | {'kernel_size': 3, 'activation_fn': 'relu6'}
 
 
-def said(key: Any) -> str:
+def name_of(key: Any) -> str:
     return f'm.yaml:1: a.{key}' if key else 'm.yaml:1: a'
 
 
@@ -346,13 +346,13 @@ def said(key: Any) -> str:
 )
 def test_a_wrong_key_is_told_with_its_place_and_the_nearest_known_one(kind: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
-        read_layer(kind, params, said)
+        read_layer(kind, params, name_of)
     assert str(error.value).startswith(message)
 
 
 def test_all_wrong_keys_of_a_layer_are_told_at_once() -> None:
     with pytest.raises(UserError) as error:
-        read_layer('convolution', {'stride': 0, 'paddin': 1}, said)
+        read_layer('convolution', {'stride': 0, 'paddin': 1}, name_of)
     assert [line.split(':')[2].split()[0] for line in str(error.value).splitlines()] == ['a.paddin', 'a', 'a', 'a.stride']
 
 

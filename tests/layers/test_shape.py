@@ -47,10 +47,10 @@ def test_valid_padding_is_none_and_same_padding_starts_a_window_every_stride(sid
 
 
 @pytest.mark.parametrize(('padding', 'said'), [('valid', 'valid'), ((1, 0), '1x0')])
-def test_a_window_that_does_not_fit_is_told_with_both_sizes(padding: str | tuple[int, int], said: str) -> None:
+def test_a_window_that_does_not_fit_is_told_with_both_sizes(padding: str | tuple[int, int], sizes: str) -> None:
     with pytest.raises(UserError) as error:
         slide(Shape((4, 3, 2)), (7, 7), (1, 1), padding, 8)
-    assert str(error.value) == f'a window of 7x7 with padding {said} does not fit into the 4x3 map it reads.'
+    assert str(error.value) == f'a window of 7x7 with padding {sizes} does not fit into the 4x3 map it reads.'
 
 
 def test_a_pooling_window_is_no_larger_than_the_map() -> None:

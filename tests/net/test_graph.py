@@ -123,7 +123,9 @@ def test_every_node_comes_after_its_inputs_whatever_the_order_of_the_entries(dat
     entries = []
     for index, name in enumerate(names):
         sources = data.draw(st.lists(st.sampled_from(['input', *names[:index]]), min_size=1, max_size=3))
-        entries.append(chain(name, start=[f'v_{one}' if one != 'input' else one for one in sources], to=f'v_{name}'))
+        entries.append(
+            chain(name, start=[f'v_{source}' if source != 'input' else source for source in sources], to=f'v_{name}')
+        )
     entries.append({'from': f'v_{names[-1]}', 'to': 'output'})
     graph = build_graph(layers(*names), data.draw(st.permutations(entries)))
     seen = {'input'}

@@ -16,23 +16,23 @@ def make(type: str, **arguments: Any) -> Overrider:
     return parse({'type': f'mayo.override.{type}', **arguments}, type)
 
 
-def run(made: Overrider, value: Any, state: State | None = None) -> Any:
+def run(overrider: Overrider, value: Any, state: State | None = None) -> Any:
     """The overridden value, as a graph computes it."""
     value = np.asarray(value, np.float32)
-    own = made.initial(value.shape) if state is None else state
-    return tf.function(lambda value: made.overridden(value, own))(tf.constant(value)).numpy()
+    own = overrider.initial(value.shape) if state is None else state
+    return tf.function(lambda value: overrider.overridden(value, own))(tf.constant(value)).numpy()
 
 
-def gradients(made: Overrider, value: Any, state: State | None = None, upstream: Any = None, of: str | None = None) -> Any:
+def gradients(overrider: Overrider, value: Any, state: State | None = None, upstream: Any = None, of: str | None = None) -> Any:
     """The gradient of sum(upstream * out) with respect to the value or, with `of`, to a part of the state."""
     value = np.asarray(value, np.float32)
-    own = {name: tf.constant(part) for name, part in (made.initial(value.shape) if state is None else state).items()}
+    own = {name: tf.constant(part) for name, part in (overrider.initial(value.shape) if state is None else state).items()}
 
     @tf.function
     def graph(value: tf.Tensor, source: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch([value, source])
-            result = made.overridden(value, own if of is None else own | {of: source})
+            result = overrider.overridden(value, own if of is None else own | {of: source})
             total = tf.reduce_sum(result * (1.0 if upstream is None else upstream))
         return tape.gradient(total, value if of is None else source, unconnected_gradients='zero')
 

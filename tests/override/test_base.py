@@ -36,30 +36,30 @@ def toy() -> Iterator[type[Overrider]]:
 
 
 def test_a_class_is_all_that_a_new_overrider_takes(toy: type[Overrider]) -> None:
-    made = parse({'type': 'mayo.override.Toy', 'factor': 3.0}, 'conv0.overrider.weights.toy')
-    state = made.initial((2,))
+    built = parse({'type': 'mayo.override.Toy', 'factor': 3.0}, 'conv0.overrider.weights.toy')
+    state = built.initial((2,))
     assert {name: value.item() for name, value in state.items()} == {'Toy.enable': True, 'Toy.factor': 3.0, 'Toy.updates': 0}
-    assert made.overridden(tf.constant([1.0, -2.0]), state).numpy().tolist() == [3.0, -6.0]
-    assert made.updated(np.zeros(2), state)['Toy.updates'] == 1
+    assert built.overridden(tf.constant([1.0, -2.0]), state).numpy().tolist() == [3.0, -6.0]
+    assert built.updated(np.zeros(2), state)['Toy.updates'] == 1
     assert state['Toy.updates'] == 0
-    assert made.bits_of(state) == 32
+    assert built.bits_of(state) == 32
 
 
 def test_a_state_that_is_not_enabled_leaves_the_value_and_its_gradient(toy: type[Overrider]) -> None:
-    made = toy()
-    state = made.initial((2,)) | {'Toy.enable': np.array(False)}
+    built = toy()
+    state = built.initial((2,)) | {'Toy.enable': np.array(False)}
     value = tf.constant([1.0, -2.0])
     with tf.GradientTape() as tape:
         tape.watch(value)
-        result = made.overridden(value, state)
+        result = built.overridden(value, state)
     assert result.numpy().tolist() == [1.0, -2.0]
     assert tape.gradient(result, value).numpy().tolist() == [1.0, 1.0]
 
 
 def test_an_overrider_that_should_not_update_does_not(toy: type[Overrider]) -> None:
-    made = toy(should_update=False)
-    state = made.initial((2,))
-    assert made.updated(np.zeros(2), state) == state
+    built = toy(should_update=False)
+    state = built.initial((2,))
+    assert built.updated(np.zeros(2), state) == state
 
 
 def test_states_have_the_types_of_the_checkpoints_of_the_original(toy: type[Overrider]) -> None:
@@ -68,8 +68,8 @@ def test_states_have_the_types_of_the_checkpoints_of_the_original(toy: type[Over
 
 
 def test_a_value_of_16_bits_comes_back_in_16_bits(toy: type[Overrider]) -> None:
-    made = toy()
-    assert made.overridden(tf.constant([1.0], tf.bfloat16), made.initial((1,))).dtype == tf.bfloat16
+    built = toy()
+    assert built.overridden(tf.constant([1.0], tf.bfloat16), built.initial((1,))).dtype == tf.bfloat16
 
 
 def test_every_overrider_of_the_original_is_there() -> None:

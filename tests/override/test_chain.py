@@ -58,7 +58,7 @@ def test_bits_are_the_last_quantizers_and_the_density_is_the_pruners(chain: Any)
 
 def test_a_chain_adds_up_what_its_members_lose() -> None:
     quantizers = {'a': {'type': 'FixedPointQuantizer', 'width': 2, 'point': 2}}
-    made = of_layer(
+    overriders = of_layer(
         {
             'overrider': {
                 'weights': {
@@ -69,5 +69,5 @@ def test_a_chain_adds_up_what_its_members_lose() -> None:
         },
         'conv0',
     )['weights']
-    state = made.initial((2,)) | {'MeanStdPruner.mask': np.array([True, False])}
-    assert made.penalized(np.array([0.25, 0.4], np.float32), state).numpy() == pytest.approx(0.25)
+    state = overriders.initial((2,)) | {'MeanStdPruner.mask': np.array([True, False])}
+    assert overriders.penalized(np.array([0.25, 0.4], np.float32), state).numpy() == pytest.approx(0.25)

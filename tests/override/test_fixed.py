@@ -37,28 +37,28 @@ def test_a_state_that_nothing_set_changes_next_to_nothing(values: Any) -> None:
 def test_a_value_in_range_moves_by_half_a_step_at_most_and_a_second_time_not_at_all(
     value: float, width: int, point: int
 ) -> None:
-    made = make('FixedPointQuantizer', width=width, point=point)
-    result = made.overridden(np.float32(value), made.initial(())).numpy()
+    quantizer = make('FixedPointQuantizer', width=width, point=point)
+    result = quantizer.overridden(np.float32(value), quantizer.initial(())).numpy()
     step, limit = 2.0 ** (point - width), 2.0 ** (point - 1)
     assert -limit <= result <= limit - step
     if -limit <= value <= limit - step:
         assert abs(result - value) <= step / 2
-    assert made.overridden(result, made.initial(())).numpy() == result
+    assert quantizer.overridden(result, quantizer.initial(())).numpy() == result
 
 
 def test_the_gradient_passes_where_the_value_is_in_range_and_nowhere_else() -> None:
-    made = make('FixedPointQuantizer', width=4, point=1)
-    assert gradients(made, [0.3, -1.0, 0.875, 1.2, -1.4], upstream=[1.0, 2.0, 3.0, 4.0, 5.0]).tolist() == [1, 2, 3, 0, 0]
+    quantizer = make('FixedPointQuantizer', width=4, point=1)
+    assert gradients(quantizer, [0.3, -1.0, 0.875, 1.2, -1.4], upstream=[1.0, 2.0, 3.0, 4.0, 5.0]).tolist() == [1, 2, 3, 0, 0]
 
 
 @pytest.mark.parametrize('stochastic, share', [('naive', 0.5), ('ulp', 0.25)])
 def test_stochastic_rounding_goes_up_as_often_as_it_should(stochastic: str, share: float) -> None:
-    made = make('FixedPointQuantizer', width=8, point=8, stochastic=stochastic)
-    result = run(made, np.full(20000, 3.25))
+    quantizer = make('FixedPointQuantizer', width=8, point=8, stochastic=stochastic)
+    result = run(quantizer, np.full(20000, 3.25))
     assert set(result.tolist()) == {3.0, 4.0}
     assert abs(np.mean(result == 4) - share) < 0.02
-    assert run(made, np.full(100, 3.0)).tolist() == [3.0] * 100
-    assert made.is_random()
+    assert run(quantizer, np.full(100, 3.0)).tolist() == [3.0] * 100
+    assert quantizer.is_random()
     assert not make('FixedPointQuantizer', stochastic=False).is_random()
 
 
@@ -70,24 +70,24 @@ def overflow_share(values: Any, width: int, point: int) -> float:
 
 @pytest.mark.parametrize('width, rate', [(4, 0.0), (4, 0.1), (8, 0.0), (16, 0.01)])
 def test_dynamic_fixed_point_takes_the_least_point_with_little_overflow(values: Any, width: int, rate: float) -> None:
-    made = make('DGQuantizer', width=width, overflow_rate=rate)
-    state = made.updated(values * 3, made.initial(values.shape))
+    quantizer = make('DGQuantizer', width=width, overflow_rate=rate)
+    state = quantizer.updated(values * 3, quantizer.initial(values.shape))
     point = next(point for point in range(-width, width + 1) if overflow_share(values * 3, width, point) <= rate)
     assert state['DGQuantizer.point'] == point
-    assert run(made, values, state).ravel().tolist() == [quantized(float(value), width, point) for value in values.ravel()]
+    assert run(quantizer, values, state).ravel().tolist() == [quantized(float(value), width, point) for value in values.ravel()]
 
 
 def test_dynamic_fixed_point_of_values_too_large_for_any_point_takes_the_width() -> None:
-    made = make('DGQuantizer', width=2, overflow_rate=0.0)
-    assert made.updated(np.array([100.0]), made.initial((1,)))['DGQuantizer.point'] == 2
+    quantizer = make('DGQuantizer', width=2, overflow_rate=0.0)
+    assert quantizer.updated(np.array([100.0]), quantizer.initial((1,)))['DGQuantizer.point'] == 2
 
 
 @pytest.mark.parametrize('rate', [0.02, 0.4])
 def test_courbariaux_moves_the_point_by_one_towards_the_rate(values: Any, rate: float) -> None:
-    made = make('CourbariauxQuantizer', width=6, overflow_rate=rate)
-    state, point = made.initial(values.shape), 8
+    quantizer = make('CourbariauxQuantizer', width=6, overflow_rate=rate)
+    state, point = quantizer.initial(values.shape), 8
     for _ in range(14):
-        state = made.updated(values, state)
+        state = quantizer.updated(values, state)
         share = overflow_share(values, 6, point)
         point += 1 if share > rate else -1 if 2 * share <= rate else 0
         assert state['CourbariauxQuantizer.point'] == point
@@ -95,18 +95,18 @@ def test_courbariaux_moves_the_point_by_one_towards_the_rate(values: Any, rate: 
 
 
 def test_a_trainable_width_learns_from_what_rounding_loses(values: Any) -> None:
-    made = make('DGTrainableQuantizer', overflow_rate=0.0)
-    state = made.updated(values, made.initial(values.shape)) | {'DGTrainableQuantizer.width': np.float32(4.3)}
-    assert made.trained() == {'DGTrainableQuantizer.width'}
-    state = made.updated(values, state)
+    quantizer = make('DGTrainableQuantizer', overflow_rate=0.0)
+    state = quantizer.updated(values, quantizer.initial(values.shape)) | {'DGTrainableQuantizer.width': np.float32(4.3)}
+    assert quantizer.trained() == {'DGTrainableQuantizer.width'}
+    state = quantizer.updated(values, state)
     point = int(state['DGTrainableQuantizer.point'])
     assert point == next(point for point in range(-4, 5) if overflow_share(values, 4, point) == 0)
     expected = [quantized(float(value), 4, point) for value in values.ravel()]
-    assert run(made, values, state).ravel().tolist() == expected
+    assert run(quantizer, values, state).ravel().tolist() == expected
     lost = math.log(2) * sum(float(value) - result for value, result in zip(values.ravel(), expected, strict=True))
-    assert gradients(made, values, state, of='DGTrainableQuantizer.width') == pytest.approx(lost, rel=1e-3, abs=1e-4)
+    assert gradients(quantizer, values, state, of='DGTrainableQuantizer.width') == pytest.approx(lost, rel=1e-3, abs=1e-4)
 
 
 def test_bits_are_the_width() -> None:
-    for made in make('FixedPointQuantizer', width=6), make('DGQuantizer', width=6, overflow_rate=0):
-        assert made.bits_of(made.initial((3,))) == 6
+    for quantizer in make('FixedPointQuantizer', width=6), make('DGQuantizer', width=6, overflow_rate=0):
+        assert quantizer.bits_of(quantizer.initial((3,))) == 6

@@ -23,15 +23,15 @@ def floated(value: float, exponent_bits: int, bias: int, mantissa: int) -> float
 
 @pytest.mark.parametrize('width, bias, mantissa', [(8, 2, 2), (6, 7, 3), (4, 5, 2), (3, 0, 3), (31, 127, 23)])
 def test_floating_point_is_sign_exponent_and_mantissa(values: Any, width: int, bias: int, mantissa: int) -> None:
-    made = make('FloatingPointQuantizer', width=width, exponent_bias=bias, mantissa_width=mantissa)
+    quantizer = make('FloatingPointQuantizer', width=width, exponent_bias=bias, mantissa_width=mantissa)
     expected = [floated(float(value), width - mantissa, bias, mantissa) for value in values.ravel() * 2]
-    assert run(made, values * 2).ravel().tolist() == expected
+    assert run(quantizer, values * 2).ravel().tolist() == expected
 
 
 @pytest.mark.parametrize('width, bias', [(4, 10), (3, 6), (2, 1), (1, 0)])
 def test_shift_makes_powers_of_two(values: Any, width: int, bias: int) -> None:
-    made = make('ShiftQuantizer', width=width, exponent_bias=bias, overflow_rate=0.0)
-    result = run(made, values)
+    quantizer = make('ShiftQuantizer', width=width, exponent_bias=bias, overflow_rate=0.0)
+    result = run(quantizer, values)
     assert result.ravel().tolist() == [floated(float(value), width, bias, 0) for value in values.ravel()]
     assert set(np.frexp(np.abs(result[result != 0]))[0].tolist()) <= {0.5}
 
@@ -42,15 +42,17 @@ def test_a_value_halfway_between_two_powers_goes_up() -> None:
 
 @given(st.floats(-1e4, 1e4, width=32), st.integers(0, 6), st.integers(0, 5), st.integers(-4, 20))
 def test_any_value_comes_out_as_the_formula_has_it(value: float, mantissa: int, exponent_bits: int, bias: int) -> None:
-    made = make('FloatingPointQuantizer', width=max(mantissa + exponent_bits, 1), exponent_bias=bias, mantissa_width=mantissa)
+    quantizer = make(
+        'FloatingPointQuantizer', width=max(mantissa + exponent_bits, 1), exponent_bias=bias, mantissa_width=mantissa
+    )
     bits = max(mantissa + exponent_bits, 1) - mantissa
     value = 0.0 if abs(value) < 2.0**-120 else value
-    assert made.overridden(np.float32(value), made.initial(())).numpy() == floated(value, bits, bias, mantissa)
+    assert quantizer.overridden(np.float32(value), quantizer.initial(())).numpy() == floated(value, bits, bias, mantissa)
 
 
 def test_the_gradient_is_that_of_the_value() -> None:
-    made = make('ShiftQuantizer', width=3, exponent_bias=2, overflow_rate=0.0)
-    assert gradients(made, [0.3, -100.0, 0.001], upstream=[1.0, 2.0, 3.0]).tolist() == [1, 2, 3]
+    quantizer = make('ShiftQuantizer', width=3, exponent_bias=2, overflow_rate=0.0)
+    assert gradients(quantizer, [0.3, -100.0, 0.001], upstream=[1.0, 2.0, 3.0]).tolist() == [1, 2, 3]
 
 
 def best(values: Any, exponent_bits: int, rate: float) -> int:
@@ -63,11 +65,11 @@ def best(values: Any, exponent_bits: int, rate: float) -> int:
 
 @pytest.mark.parametrize('width, rate', [(4, 0.0), (4, 0.1), (2, 0.0), (6, 0.02)])
 def test_an_update_takes_the_least_exponents_with_little_overflow(values: Any, width: int, rate: float) -> None:
-    made = make('ShiftQuantizer', width=width, bias=-3, overflow_rate=rate)
-    state = made.updated(values, made.initial(values.shape))
+    quantizer = make('ShiftQuantizer', width=width, bias=-3, overflow_rate=rate)
+    state = quantizer.updated(values, quantizer.initial(values.shape))
     assert state['ShiftQuantizer.exponent_bias'] == best(values, width, rate)
-    made = make('FloatingPointQuantizer', width=width, exponent_bias=0, mantissa_width=1, overflow_rate=rate)
-    state = made.updated(values, made.initial(values.shape))
+    quantizer = make('FloatingPointQuantizer', width=width, exponent_bias=0, mantissa_width=1, overflow_rate=rate)
+    state = quantizer.updated(values, quantizer.initial(values.shape))
     assert state['FloatingPointQuantizer.exponent_bias'] == best(values, width - 1, rate)
 
 
@@ -79,5 +81,5 @@ def test_parts_that_do_not_fit_each_other_are_told() -> None:
 
 
 def test_the_sign_is_one_bit_more_than_the_width() -> None:
-    made = make('ShiftQuantizer', width=4, exponent_bias=2, overflow_rate=0.0)
-    assert made.bits_of(made.initial((3,))) == 5
+    quantizer = make('ShiftQuantizer', width=4, exponent_bias=2, overflow_rate=0.0)
+    assert quantizer.bits_of(quantizer.initial((3,))) == 5

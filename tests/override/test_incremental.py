@@ -13,8 +13,8 @@ MASK = 'IncrementalQuantizer.mask'
 
 
 def test_the_state_of_the_quantizer_lies_in_a_folder_of_its_name() -> None:
-    made = make('IncrementalQuantizer', quantizer=INNER, interval=0.5)
-    assert set(made.initial((2,))) == {
+    quantizer = make('IncrementalQuantizer', quantizer=INNER, interval=0.5)
+    assert set(quantizer.initial((2,))) == {
         'IncrementalQuantizer.enable',
         MASK,
         'IncrementalQuantizer/FixedPointQuantizer.enable',
@@ -25,17 +25,17 @@ def test_the_state_of_the_quantizer_lies_in_a_folder_of_its_name() -> None:
 
 @pytest.mark.parametrize('interval', [0.25, 0.5, 0.9])
 def test_the_values_that_lose_least_are_quantized_first(values: Any, interval: float) -> None:
-    made = make('IncrementalQuantizer', quantizer=INNER, interval=interval)
-    state = made.initial(values.shape)
-    assert run(made, values, state).tolist() == values.tolist()
-    state = made.updated(values, state)
+    quantizer = make('IncrementalQuantizer', quantizer=INNER, interval=interval)
+    state = quantizer.initial(values.shape)
+    assert run(quantizer, values, state).tolist() == values.tolist()
+    state = quantizer.updated(values, state)
     whole = np.array([quantized(float(value), 4, 1) for value in values.ravel()]).reshape(values.shape)
     errors = sorted(abs(whole - values).ravel().tolist())
     chosen = abs(whole - values) < errors[int(values.size * interval)]
     assert state[MASK].tolist() == chosen.tolist()
     assert abs(state[MASK].mean() - interval) < 0.01
-    np.testing.assert_array_equal(run(made, values, state), np.where(chosen, whole, values).astype(np.float32))
-    assert made.bits_of(state) == pytest.approx(chosen.mean() * 4 + (1 - chosen.mean()) * 32)
+    np.testing.assert_array_equal(run(quantizer, values, state), np.where(chosen, whole, values).astype(np.float32))
+    assert quantizer.bits_of(state) == pytest.approx(chosen.mean() * 4 + (1 - chosen.mean()) * 32)
 
 
 def test_a_larger_interval_adds_to_those_quantized_already(values: Any) -> None:
@@ -51,22 +51,22 @@ def test_a_larger_interval_adds_to_those_quantized_already(values: Any) -> None:
 
 def test_values_that_are_zero_may_be_left_out_of_the_count(values: Any) -> None:
     sparse = np.where(abs(values) < 0.4, 0, values)
-    made = make('IncrementalQuantizer', quantizer=INNER, interval=0.5, count_zero=False)
-    mask = made.updated(sparse, made.initial(values.shape))[MASK]
+    quantizer = make('IncrementalQuantizer', quantizer=INNER, interval=0.5, count_zero=False)
+    mask = quantizer.updated(sparse, quantizer.initial(values.shape))[MASK]
     assert mask[sparse != 0].mean() == pytest.approx(0.5, abs=0.02)
     assert mask[sparse == 0].all()
 
 
 def test_the_quantizer_updates_first(values: Any) -> None:
     inner = {'type': 'mayo.override.DGQuantizer', 'width': 4, 'overflow_rate': 0.0}
-    made = make('IncrementalQuantizer', quantizer=inner, interval=1)
-    state = made.updated(values, made.initial(values.shape))
+    quantizer = make('IncrementalQuantizer', quantizer=inner, interval=1)
+    state = quantizer.updated(values, quantizer.initial(values.shape))
     alone = make('DGQuantizer', width=4, overflow_rate=0.0)
     expected = alone.updated(values, alone.initial(values.shape))['DGQuantizer.point']
     assert state['IncrementalQuantizer/DGQuantizer.point'] == expected != 8
 
 
 def test_gradients_pass_the_quantizer_where_it_acts() -> None:
-    made = make('IncrementalQuantizer', quantizer=INNER, interval=1)
-    state = made.initial((4,)) | {MASK: np.array([True, True, False, False])}
-    assert gradients(made, [0.3, 5.0, 0.3, 5.0], state).tolist() == [1, 0, 1, 1]
+    quantizer = make('IncrementalQuantizer', quantizer=INNER, interval=1)
+    state = quantizer.initial((4,)) | {MASK: np.array([True, True, False, False])}
+    assert gradients(quantizer, [0.3, 5.0, 0.3, 5.0], state).tolist() == [1, 0, 1, 1]

@@ -14,8 +14,8 @@ from tests.override.test_fixed import overflow_share, quantized
 def test_the_logarithm_is_in_dynamic_fixed_point(values: Any, width: int) -> None:
     values = values.copy()
     values[0, 0, 0] = 0
-    made = make('LogQuantizer', width=width, overflow_rate=0.0)
-    state = made.updated(values, made.initial(values.shape))
+    quantizer = make('LogQuantizer', width=width, overflow_rate=0.0)
+    state = quantizer.updated(values, quantizer.initial(values.shape))
     logs = np.log2(np.abs(values[values != 0]))
     point = next((point for point in range(-width, width + 1) if overflow_share(logs, width, point) == 0), width)
     assert state['LogQuantizer.point'] == point
@@ -23,10 +23,10 @@ def test_the_logarithm_is_in_dynamic_fixed_point(values: Any, width: int) -> Non
         math.copysign(2.0 ** quantized(math.log2(abs(value)), width, point), value) if value else 0.0
         for value in map(float, values.ravel())
     ]
-    np.testing.assert_allclose(run(made, values, state).ravel(), expected, rtol=1e-5)
-    assert made.bits_of(state) == width + 1
+    np.testing.assert_allclose(run(quantizer, values, state).ravel(), expected, rtol=1e-5)
+    assert quantizer.bits_of(state) == width + 1
 
 
 def test_the_gradient_is_that_of_the_value_at_zero_too() -> None:
-    made = make('LogQuantizer', width=4, overflow_rate=0.0)
-    assert gradients(made, [0.3, 0.0, -5.0], upstream=[1.0, 2.0, 3.0]).tolist() == [1, 2, 3]
+    quantizer = make('LogQuantizer', width=4, overflow_rate=0.0)
+    assert gradients(quantizer, [0.3, 0.0, -5.0], upstream=[1.0, 2.0, 3.0]).tolist() == [1, 2, 3]

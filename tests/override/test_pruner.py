@@ -18,40 +18,42 @@ def cut(values: Any, alpha: float) -> float:
 
 @pytest.mark.parametrize('alpha', [-2.0, -0.3, 0.0, 1.0])
 def test_mean_and_deviation_decide_what_is_small(values: Any, alpha: float) -> None:
-    made = make('MeanStdPruner', alpha=alpha)
-    assert run(made, values).tolist() == values.tolist()
-    state = made.updated(values, made.initial(values.shape))
+    pruner = make('MeanStdPruner', alpha=alpha)
+    assert run(pruner, values).tolist() == values.tolist()
+    state = pruner.updated(values, pruner.initial(values.shape))
     kept = np.abs(values) > cut(values, alpha)
     assert state['MeanStdPruner.mask'].tolist() == kept.tolist()
-    assert run(made, values, state).tolist() == np.where(kept, values, 0).tolist()
-    assert gradients(made, values, state).tolist() == kept.astype(float).tolist()
+    assert run(pruner, values, state).tolist() == np.where(kept, values, 0).tolist()
+    assert gradients(pruner, values, state).tolist() == kept.astype(float).tolist()
 
 
 def test_surgery_leaves_alone_what_is_near_the_threshold(values: Any) -> None:
-    made = make('DynamicNetworkSurgeryPruner', alpha=0.2)
+    pruner = make('DynamicNetworkSurgeryPruner', alpha=0.2)
     before = np.random.default_rng(1).random(values.shape) < 0.5
     name = 'DynamicNetworkSurgeryPruner.mask'
-    mask = made.updated(values, made.initial(values.shape) | {name: before})[name]
+    mask = pruner.updated(values, pruner.initial(values.shape) | {name: before})[name]
     threshold = cut(values, 0.2)
     for size, was, now in zip(np.abs(values).ravel(), before.ravel(), mask.ravel(), strict=True):
         assert now == (True if size > 1.1 * threshold else was and size > 0.9 * threshold)
 
 
 def test_surgery_takes_back_a_value_that_has_grown() -> None:
-    made = make('DynamicNetworkSurgeryPruner', alpha=0.0, on_factor=1.5, off_factor=0.5)
-    state = made.updated(np.array([0.1, 1.0, 1.0, 1.0]), made.initial((4,)))
+    pruner = make('DynamicNetworkSurgeryPruner', alpha=0.0, on_factor=1.5, off_factor=0.5)
+    state = pruner.updated(np.array([0.1, 1.0, 1.0, 1.0]), pruner.initial((4,)))
     assert state['DynamicNetworkSurgeryPruner.mask'].tolist() == [False, True, True, True]
-    state = made.updated(np.array([1.0, 1.0, 1.0, 1.0]), state)
+    state = pruner.updated(np.array([1.0, 1.0, 1.0, 1.0]), state)
     assert state['DynamicNetworkSurgeryPruner.mask'].tolist() == [False, True, True, True]
-    state = made.updated(np.array([2.0, 1.0, 1.0, 0.9]), state)
+    state = pruner.updated(np.array([2.0, 1.0, 1.0, 0.9]), state)
     assert state['DynamicNetworkSurgeryPruner.mask'].tolist() == [True, True, True, True]
 
 
 @given(st.floats(-2, 2))
 def test_the_density_is_the_share_of_the_mask(alpha: float) -> None:
     values = np.random.default_rng(2).normal(size=(5, 7)).astype(np.float32)
-    made = make('MeanStdPruner', alpha=alpha)
-    state = made.updated(values, made.initial(values.shape))
+    pruner = make('MeanStdPruner', alpha=alpha)
+    state = pruner.updated(values, pruner.initial(values.shape))
     from mayo.override.base import State
 
-    assert made.kept(State(state, made.name)) == pytest.approx(np.mean(np.abs(values) > cut(values, float(np.float32(alpha)))))
+    assert pruner.kept(State(state, pruner.name)) == pytest.approx(
+        np.mean(np.abs(values) > cut(values, float(np.float32(alpha))))
+    )

@@ -19,8 +19,8 @@ def sparse(values: Any) -> Any:
 
 @pytest.mark.parametrize('mean_quantizer', [None, MEANS])
 def test_values_are_quantized_around_the_mean_of_their_sign(sparse: Any, mean_quantizer: Any) -> None:
-    made = make('Recentralizer', quantizer=FIXED, mean_quantizer=mean_quantizer)
-    state = made.updated(sparse, made.initial(sparse.shape))
+    recentralizer = make('Recentralizer', quantizer=FIXED, mean_quantizer=mean_quantizer)
+    state = recentralizer.updated(sparse, recentralizer.initial(sparse.shape))
     up, down = float(sparse[sparse > 0].mean()), float(sparse[sparse < 0].mean())
     assert state['Recentralizer.positives_mean'] == pytest.approx(up)
     assert state['Recentralizer.negatives_mean'] == pytest.approx(down)
@@ -30,7 +30,7 @@ def test_values_are_quantized_around_the_mean_of_their_sign(sparse: Any, mean_qu
     for value in map(float, sparse.ravel()):
         mean = up if value > 0 else down
         expected.append(quantized(value - mean, 4, 0) + mean if value else 0.0)
-    np.testing.assert_allclose(run(made, sparse, state).ravel(), expected, atol=1e-6)
+    np.testing.assert_allclose(run(recentralizer, sparse, state).ravel(), expected, atol=1e-6)
 
 
 def test_the_states_of_the_means_lie_in_their_folders(sparse: Any) -> None:
@@ -43,8 +43,8 @@ def test_the_states_of_the_means_lie_in_their_folders(sparse: Any) -> None:
 
 
 def test_an_update_fits_the_quantizer_to_what_is_left_around_the_means(sparse: Any) -> None:
-    made = make('Recentralizer', quantizer={'type': 'DGQuantizer', 'width': 4, 'overflow_rate': 0.0})
-    state = made.updated(sparse, made.initial(sparse.shape))
+    recentralizer = make('Recentralizer', quantizer={'type': 'DGQuantizer', 'width': 4, 'overflow_rate': 0.0})
+    state = recentralizer.updated(sparse, recentralizer.initial(sparse.shape))
     means = np.where(sparse > 0, sparse[sparse > 0].mean(), sparse[sparse < 0].mean())
     alone = make('DGQuantizer', width=4, overflow_rate=0.0)
     around = np.where(sparse == 0, 0, sparse - means)
@@ -52,21 +52,21 @@ def test_an_update_fits_the_quantizer_to_what_is_left_around_the_means(sparse: A
 
 
 def test_zero_stays_zero_and_passes_no_gradient() -> None:
-    made = make('Recentralizer', quantizer=FIXED)
+    recentralizer = make('Recentralizer', quantizer=FIXED)
     value = np.array([0.0, 0.9, -1.2, 2.0], np.float32)
-    state = made.updated(value, made.initial((4,))) | {'Recentralizer.positives_mean': np.float32(1.0)}
-    assert run(made, value, state)[0] == 0
-    assert gradients(made, value, state).tolist() == [0, 1, 1, 0]  # 2 - 1 is out of the range of the quantizer
+    state = recentralizer.updated(value, recentralizer.initial((4,))) | {'Recentralizer.positives_mean': np.float32(1.0)}
+    assert run(recentralizer, value, state)[0] == 0
+    assert gradients(recentralizer, value, state).tolist() == [0, 1, 1, 0]  # 2 - 1 is out of the range of the quantizer
 
 
 def test_the_loss_is_what_changes(sparse: Any) -> None:
-    made = make('Recentralizer', quantizer=FIXED, reg=0.001)
-    state = made.updated(sparse, made.initial(sparse.shape))
-    expected = 0.001 * np.abs(sparse - run(made, sparse, state)).sum()
-    assert made.penalized(sparse, state).numpy() == pytest.approx(expected, rel=1e-5)
+    recentralizer = make('Recentralizer', quantizer=FIXED, reg=0.001)
+    state = recentralizer.updated(sparse, recentralizer.initial(sparse.shape))
+    expected = 0.001 * np.abs(sparse - run(recentralizer, sparse, state)).sum()
+    assert recentralizer.penalized(sparse, state).numpy() == pytest.approx(expected, rel=1e-5)
     assert make('Recentralizer', quantizer=FIXED, reg=False).penalized(sparse, state) is None
 
 
 def test_one_bit_more_says_which_mean() -> None:
-    made = make('Recentralizer', quantizer=FIXED)
-    assert made.bits_of(made.initial((3,))) == 5
+    recentralizer = make('Recentralizer', quantizer=FIXED)
+    assert recentralizer.bits_of(recentralizer.initial((3,))) == 5

@@ -19,10 +19,10 @@ def around(own: np.ndarray, *others: np.ndarray, masks: tuple[list[bool], ...] =
 
 
 def updated(own: np.ndarray, about: Around, **arguments: object) -> list[bool]:
-    made = make('NetworkSlimmer', **arguments)
+    slimmer = make('NetworkSlimmer', **arguments)
     assert about.own is not None
-    state = made.initial((8, 8, len(own))) | {MASK: about.own.mask}
-    mask: list[bool] = made.updated(np.zeros((1, 8, 8, len(own))), state, about)[MASK].tolist()
+    state = slimmer.initial((8, 8, len(own))) | {MASK: about.own.mask}
+    mask: list[bool] = slimmer.updated(np.zeros((1, 8, 8, len(own))), state, about)[MASK].tolist()
     return mask
 
 
@@ -47,11 +47,11 @@ def test_incremental_slimming_never_turns_a_channel_on_again() -> None:
 
 
 def test_the_mask_silences_channels_and_the_loss_shrinks_scales() -> None:
-    made = make('NetworkSlimmer', density=0.5, weight=0.1)
-    assert isinstance(made, NetworkSlimmer)
-    state = made.initial((2, 2, 3)) | {MASK: np.array([True, False, True])}
+    slimmer = make('NetworkSlimmer', density=0.5, weight=0.1)
+    assert isinstance(slimmer, NetworkSlimmer)
+    state = slimmer.initial((2, 2, 3)) | {MASK: np.array([True, False, True])}
     value = np.ones((1, 2, 2, 3), np.float32)
-    assert run(made, value, state)[0, 0].tolist() == [[1, 0, 1], [1, 0, 1]]
-    assert gradients(made, value, state)[0, 0].tolist() == [[1, 0, 1], [1, 0, 1]]
+    assert run(slimmer, value, state)[0, 0].tolist() == [[1, 0, 1], [1, 0, 1]]
+    assert gradients(slimmer, value, state)[0, 0].tolist() == [[1, 0, 1], [1, 0, 1]]
     scale = np.array([0.5, -1.0, 2.0], np.float32)
-    assert made.shrinkage(scale).numpy() == pytest.approx(0.35)
+    assert slimmer.shrinkage(scale).numpy() == pytest.approx(0.35)

@@ -27,8 +27,8 @@ def test_a_training_leaves_what_plot_draws(
 ) -> None:
     pictures = {}
 
-    def write(found: Any, folder: Any, title: Any, lead: Any) -> Any:  # tests/report writes the files
-        pictures.update({one.name: one for one in found})
+    def write(pictures_written: Any, folder: Any, title: Any, lead: Any) -> Any:  # tests/report writes the files
+        pictures.update({picture.name: picture for picture in pictures_written})
         return folder / 'index.html'
 
     monkeypatch.setattr(report, 'write', write)
@@ -66,9 +66,9 @@ def test_a_training_leaves_what_plot_draws(
 
 def test_a_checkpoint_that_is_not_there_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, 'plot.checkpoints=[gate50,gate30]', 'plot']) == 2
-    said = capsys.readouterr().err
-    assert 'plot.checkpoints=gate50: no such checkpoint in' in said
-    assert 'plot.checkpoints=gate30: no such checkpoint in' in said
+    errors = capsys.readouterr().err
+    assert 'plot.checkpoints=gate50: no such checkpoint in' in errors
+    assert 'plot.checkpoints=gate30: no such checkpoint in' in errors
 
 
 def test_an_unknown_picture_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

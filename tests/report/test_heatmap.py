@@ -48,7 +48,7 @@ def test_a_picture_leaves_out_classes_without_images() -> None:
 
 @pytest.mark.parametrize('active, panels', [([[1.0, 1.0]], 1), ([[0.5, 0.4], [0.2, 0.3]], 1), ([[1.0, 0.4], [1.0, 0.3]], 2)])
 def test_channels_that_differ_are_drawn_again_where_they_are_some_of_all(active: list[list[float]], panels: int) -> None:
-    made = channels('conv0', np.array(active), ('cat', 'dog')[: len(active)], LIVELY)
-    assert len(made.figure.axes) == panels + 1  # and the scale of greys
-    assert ('Below, wider' in made.caption) == (panels == 2)
-    assert [label.get_text() for label in made.figure.axes[panels - 1].get_xticklabels()]
+    heatmap = channels('conv0', np.array(active), ('cat', 'dog')[: len(active)], LIVELY)
+    assert len(heatmap.figure.axes) == panels + 1  # and the scale of greys
+    assert ('Below, wider' in heatmap.caption) == (panels == 2)
+    assert [label.get_text() for label in heatmap.figure.axes[panels - 1].get_xticklabels()]

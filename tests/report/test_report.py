@@ -77,22 +77,22 @@ def pictures() -> list[Any]:
 def test_every_picture_is_a_png_and_an_svg_that_the_page_shows(tmp_path: pathlib.Path) -> None:
     from mayo.report import write
 
-    made = pictures()
-    index = write(made, tmp_path / 'plots', 'LeNet & co', 'Checkpoint <none>.')
+    drawn = pictures()
+    index = write(drawn, tmp_path / 'plots', 'LeNet & co', 'Checkpoint <none>.')
     page = Page(index.read_text())
-    names = [one.name for one in made]
+    names = [picture_drawn.name for picture_drawn in drawn]
     assert page.images == [f'{name}.svg' for name in names]
     assert page.links == [f'{name}.{ending}' for name in names for ending in ('png', 'svg')]
     for link in page.links:
         assert (index.parent / link).read_bytes()[:5] in (b'\x89PNG\r', b'<?xml')
     assert 'LeNet & co' in page.data
     assert 'Checkpoint <none>.' in page.data
-    for one in made:
-        assert one.caption in page.data
+    for picture_drawn in drawn:
+        assert picture_drawn.caption in page.data
 
 
 def test_captions_say_the_figures() -> None:
-    captions = {one.name: one.caption for one in pictures()}
+    captions = {picture_drawn.name: picture_drawn.caption for picture_drawn in pictures()}
     assert '4.00 times fewer' in captions['macs']
     assert 'gate50 93.00 % at 44.0M; dense 94.00 % at 174M' in captions['tradeoff']
     assert 'in the accounting of the paper' in captions['tradeoff']
@@ -111,8 +111,8 @@ def test_where_all_images_use_as_many_channels_the_caption_says_what_orders_them
     pytest.importorskip('matplotlib')
     from mayo.report import examples
 
-    found = examples('conv0', 8, [Example(0, 4, 0.5)], [Example(0, 4, 1.5)], ('cat',))
-    assert 'by the sum of the saliencies of the active channels, as every one of them used 4 of 8 channels' in found.caption
+    pictured = examples('conv0', 8, [Example(0, 4, 0.5)], [Example(0, 4, 1.5)], ('cat',))
+    assert 'by the sum of the saliencies of the active channels, as every one of them used 4 of 8 channels' in pictured.caption
 
 
 def test_the_published_points_are_those_of_the_paper() -> None:
@@ -131,9 +131,9 @@ def test_the_few_values_at_either_end_are_left_out_of_a_histogram() -> None:
 
 
 def test_the_same_figure_gives_the_same_file(tmp_path: pathlib.Path) -> None:
-    one = pictures()[2].figure
+    picture_drawn = pictures()[2].figure
     for name in ('a.svg', 'b.svg'):
-        picture.save(one, tmp_path / name)
+        picture.save(picture_drawn, tmp_path / name)
     assert (tmp_path / 'a.svg').read_bytes() == (tmp_path / 'b.svg').read_bytes()
 
 

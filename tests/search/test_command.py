@@ -38,11 +38,11 @@ def test_the_overlay_has_the_densities_that_were_found(
         )
         == 0
     )
-    said = capsys.readouterr()
-    assert re.search(r'^found       top-1 [\d.]+ %, ([\d,]+) executed MACs; best of 3 trials$', said.out, re.MULTILINE)
-    assert re.search(r'^uniform     top-1 .*density 0\.\d+ in every layer$', said.out, re.MULTILINE)
-    assert 'trial 3 of 3: top-1' in said.err
-    executed = re.search(r'found .* ([\d,]+) executed', said.out)[1]
+    printed = capsys.readouterr()
+    assert re.search(r'^found       top-1 [\d.]+ %, ([\d,]+) executed MACs; best of 3 trials$', printed.out, re.MULTILINE)
+    assert re.search(r'^uniform     top-1 .*density 0\.\d+ in every layer$', printed.out, re.MULTILINE)
+    assert 'trial 3 of 3: top-1' in printed.err
+    executed = re.search(r'found .* ([\d,]+) executed', printed.out)[1]
     assert int(executed.replace(',', '')) <= 4000
     assert main([tiny_yaml, str(overlay), 'info']) == 0
     assert f'{executed} in compact execution' in capsys.readouterr().out

@@ -18,29 +18,29 @@ def run(space: Space, evaluate: Any, goal: Goal, trials: int = 12, tell: Any = l
 
 
 def test_at_equal_macs_it_beats_one_density_for_all_layers(space: Space, evaluate: Any) -> None:
-    found = run(space, evaluate, Goal(target_macs=600))
+    outcome = run(space, evaluate, Goal(target_macs=600))
     uniform = space.within(dict.fromkeys(space.channels, 1.0), 600)
-    assert found.trials[0].keeps == uniform, 'the first trial'
-    assert len(found.trials) == 12
-    assert all(trial.macs == space.macs(trial.keeps) <= 600 for trial in found.trials)
-    assert found.best.top1 > found.trials[0].top1 + 0.02
-    assert found.best.top1 == max(trial.top1 for trial in found.trials)
+    assert outcome.trials[0].keeps == uniform, 'the first trial'
+    assert len(outcome.trials) == 12
+    assert all(trial.macs == space.macs(trial.keeps) <= 600 for trial in outcome.trials)
+    assert outcome.best.top1 > outcome.trials[0].top1 + 0.02
+    assert outcome.best.top1 == max(trial.top1 for trial in outcome.trials)
 
 
 def test_a_drop_buys_the_fewest_macs(space: Space, evaluate: Any) -> None:
-    found = run(space, evaluate, Goal(max_drop=0.01), trials=20)
+    outcome = run(space, evaluate, Goal(max_drop=0.01), trials=20)
     configured = space.macs(space.configured)
-    assert found.sensitivity.top1 == evaluate(space.configured).top1
-    assert found.best.top1 >= found.sensitivity.top1 - 0.01
-    assert found.best.macs < 0.8 * configured
-    good = [trial.macs for trial in found.trials if trial.top1 >= found.sensitivity.top1 - 0.01]
-    assert found.best.macs == min(good)
+    assert outcome.sensitivity.top1 == evaluate(space.configured).top1
+    assert outcome.best.top1 >= outcome.sensitivity.top1 - 0.01
+    assert outcome.best.macs < 0.8 * configured
+    good = [trial.macs for trial in outcome.trials if trial.top1 >= outcome.sensitivity.top1 - 0.01]
+    assert outcome.best.macs == min(good)
 
 
 def test_where_no_trial_keeps_to_the_goal_there_is_no_best(space: Space, evaluate: Any) -> None:
-    found = run(space, evaluate, Goal(target_macs=600), trials=1)
-    assert found.best is not None
-    worse = type(found)(Goal(target_macs=10), found.sensitivity, found.trials)
+    outcome = run(space, evaluate, Goal(target_macs=600), trials=1)
+    assert outcome.best is not None
+    worse = type(outcome)(Goal(target_macs=10), outcome.sensitivity, outcome.trials)
     assert worse.best is None
 
 

@@ -31,10 +31,10 @@ def trained(session: Session) -> Any:
 
 
 def test_the_seed_alone_decides_the_first_weights(config_of: Callable[..., Config]) -> None:
-    one, same, other = (Session(config_of(f'system.seed={seed}')).named() for seed in (1, 1, 2))
-    for name, variable in one.items():
+    first, same, other = (Session(config_of(f'system.seed={seed}')).named() for seed in (1, 1, 2))
+    for name, variable in first.items():
         np.testing.assert_array_equal(variable.numpy(), same[name].numpy())
-    assert any(not np.array_equal(variable.numpy(), other[name].numpy()) for name, variable in one.items())
+    assert any(not np.array_equal(variable.numpy(), other[name].numpy()) for name, variable in first.items())
 
 
 def test_what_is_saved_is_loaded_with_the_images_and_the_configuration(config_of: Callable[..., Config]) -> None:
@@ -70,8 +70,8 @@ def test_the_configuration_that_is_saved_has_the_densities_of_the_network(config
     prefix = Session(config_of(*gates, '_gate.density=1.0', gated=True), density=0.75).save('mine')
     again = Config.default()
     again.merge_text(bytes(bundle.read(prefix)['mayo/config']).decode(), 'mine')
-    found = [again.get(f'model.layers.{layer}.gate_params') for layer in ('conv0', 'conv1')]
-    assert found == [{'density': 0.75, 'pool': 'max'}, {'density': 0.75}]
+    gate_params = [again.get(f'model.layers.{layer}.gate_params') for layer in ('conv0', 'conv1')]
+    assert gate_params == [{'density': 0.75, 'pool': 'max'}, {'density': 0.75}]
     assert again.get('_gate.density') == 0.75
 
 
@@ -108,10 +108,10 @@ def test_without_warm_start_the_gates_start_afresh(config_of: Callable[..., Conf
     fresh = {name: variable.numpy() for name, variable in session.network.named_variables().items() if '/gate/' in name}
     with caplog.at_level(logging.INFO, 'mayo'):
         session.load()
-    found = session.network.named_variables()
+    gate_params = session.network.named_variables()
     for name, value in fresh.items():
-        np.testing.assert_array_equal(found[name], value)
-    np.testing.assert_array_equal(found['conv1/weights'], dense.network.named_variables()['conv1/weights'])
+        np.testing.assert_array_equal(gate_params[name], value)
+    np.testing.assert_array_equal(gate_params['conv1/weights'], dense.network.named_variables()['conv1/weights'])
     assert fresh['conv0/gate/weights'].std() > 0
     assert 'the gates start afresh' in caplog.text
     assert session.images_seen == 0

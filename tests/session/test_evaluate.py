@@ -54,8 +54,8 @@ def test_the_numbers_are_those_of_numpy(config_of: Callable[..., Config]) -> Non
     for name, stat in stats.items():
         np.testing.assert_array_equal(result.counts[name], stat.mask.numpy().sum(1))
         assert result.density[name] == pytest.approx(stat.mask.numpy().mean())
-        found, expected = astuple(result.liveliness[name]), astuple(liveliness(stat.mask.numpy()))
-        assert found == pytest.approx(expected, abs=1e-6)
+        measured, expected = astuple(result.liveliness[name]), astuple(liveliness(stat.mask.numpy()))
+        assert measured == pytest.approx(expected, abs=1e-6)
     assert result.mean_liveliness == mean_liveliness(result.liveliness.values())
     assert result.mean_density == pytest.approx(0.5)
 

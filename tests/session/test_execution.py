@@ -45,8 +45,8 @@ def test_compact_is_an_error_where_a_layer_cannot_be(session: Any) -> None:
 
 
 def test_compact_execution_evaluates_as_masked_does(session: Any) -> None:
-    one = session('eval.batch_size=16')
-    masked, compact = (evaluate(one, quiet=True, execution=execution) for execution in ('masked', 'compact'))
+    first = session('eval.batch_size=16')
+    masked, compact = (evaluate(first, quiet=True, execution=execution) for execution in ('masked', 'compact'))
     assert compact.images == masked.images
     assert abs(compact.loss - masked.loss) < 1e-4
     assert compact.density == masked.density
@@ -60,13 +60,13 @@ built = pytest.mark.skipif(native.library() is None, reason='the native engine w
 @built
 @pytest.mark.parametrize('batch_size', [1, 7, 16])
 def test_the_native_engine_evaluates_as_tensorflow_does(session: Any, batch_size: int) -> None:
-    one, other = (
+    first, other = (
         evaluate(session(f'eval.batch_size={batch_size}', f'system.engine={engine}'), quiet=True)
         for engine in ('tensorflow', 'native')
     )
-    assert (one.images, one.density) == (other.images, other.density)
-    assert abs(one.loss - other.loss) < 1e-4
-    for name, counts in one.counts.items():
+    assert (first.images, first.density) == (other.images, other.density)
+    assert abs(first.loss - other.loss) < 1e-4
+    for name, counts in first.counts.items():
         np.testing.assert_array_equal(other.counts[name], counts)
 
 

@@ -55,8 +55,8 @@ def test_examples_are_the_images_at_either_end(session: Session) -> None:
     mask, saliency = stats['conv1'].mask.numpy(), stats['conv1'].saliency.numpy()
     used = [(float(count), float(strength)) for count, strength in zip(mask.sum(1), (mask * saliency).sum(1), strict=True)]
     order = sorted(range(50), key=lambda index: used[index])
-    for found, expected in ((layer.fewest, order[:3]), (layer.most, order[::-1][:3])):
-        np.testing.assert_allclose([one.used for one in found], [used[index] for index in expected], rtol=1e-4)
+    for examples, expected in ((layer.fewest, order[:3]), (layer.most, order[::-1][:3])):
+        np.testing.assert_allclose([example.used for example in examples], [used[index] for index in expected], rtol=1e-4)
     assert layer.fewest[0].label == labels[order[0]]
     np.testing.assert_array_equal(layer.fewest[0].pixels, images[order[0]])
 

@@ -208,13 +208,13 @@ def images() -> Any:
 @pytest.fixture(scope='module')
 def original() -> Callable[..., Any]:
     """original(kind, seed): its graph, made once."""
-    made = {}
+    tensors = {}
 
     def make(kind: Any, seed: int = 0, pruned: Any = ()) -> Any:
         key = kind, seed, pruned
-        if key not in made:
-            made[key] = Original('net', KINDS[kind][0], seed, pruned)
-        return made[key]
+        if key not in tensors:
+            tensors[key] = Original('net', KINDS[kind][0], seed, pruned)
+        return tensors[key]
 
     return make
 

@@ -163,5 +163,5 @@ def test_every_image_that_cannot_be_read_is_named(here: pathlib.Path) -> None:
 def test_check_says_how_to_name_the_folder_and_that_there_is_nothing_to_prepare(here: pathlib.Path) -> None:
     config = configuration()
     assert any(line.endswith('say where the images are: dataset.path=DIR.') for line in checks.problems(config, 'eval'))
-    found = checks.problems(completed(configuration('dataset.path=photos')), 'prepare')
-    assert found[0].endswith(f'{here}/photos is a folder; its images are read as they are, there is nothing to prepare.')
+    problems = checks.problems(completed(configuration('dataset.path=photos')), 'prepare')
+    assert problems[0].endswith(f'{here}/photos is a folder; its images are read as they are, there is nothing to prepare.')

@@ -116,10 +116,10 @@ def test_each_model_reads_photographs_of_every_kind_as_pil_and_numpy_compute_the
     side, steps = json.loads(way)
     scale = np.ptp(expected('wide.JPEG', side, steps))
     for name in FILES:
-        found, wanted = image_of(name, (side, side, 3), steps).numpy(), expected(name, side, steps)
-        assert found.shape == wanted.shape
-        assert np.abs(found - wanted).max() < 0.05 * scale, name  # decoders round differently: the mean is
-        assert np.abs(found - wanted).mean() < 0.01 * scale, name  # 1 of some 180 levels
+        read, wanted = image_of(name, (side, side, 3), steps).numpy(), expected(name, side, steps)
+        assert read.shape == wanted.shape
+        assert np.abs(read - wanted).max() < 0.05 * scale, name  # decoders round differently: the mean is
+        assert np.abs(read - wanted).mean() < 0.01 * scale, name  # 1 of some 180 levels
 
 
 def test_a_model_for_small_pictures_gets_large_ones_scaled_down_and_others_as_they_are(here: pathlib.Path) -> None:
@@ -186,10 +186,10 @@ def test_labels_and_probabilities_are_those_of_the_network_whatever_the_batch(
             gated=True,
         )
     )
-    found = predict(session)
-    assert [pathlib.Path(file).name for file in found.guesses] == ['10.png', '125.png', '220.png', '30.png']
-    assert [line.split(' is not')[0] for line in found.unreadable] == [f'{pictures_of_all}/broken.png']
-    for guesses, wanted in zip(found.guesses.values(), probabilities(session, [10, 125, 220, 30]), strict=True):
+    read = predict(session)
+    assert [pathlib.Path(file).name for file in read.guesses] == ['10.png', '125.png', '220.png', '30.png']
+    assert [line.split(' is not')[0] for line in read.unreadable] == [f'{pictures_of_all}/broken.png']
+    for guesses, wanted in zip(read.guesses.values(), probabilities(session, [10, 125, 220, 30]), strict=True):
         assert [guess.number for guess in guesses] == np.argsort(-wanted).tolist()
         np.testing.assert_allclose([guess.probability for guess in guesses], np.sort(wanted)[::-1], atol=1e-4)
         assert [guess.label for guess in guesses] == [('dark', 'grey', 'light')[guess.number] for guess in guesses]
@@ -225,8 +225,8 @@ def test_a_table_names_each_file_once() -> None:
 
 def test_yaml_says_the_class_of_each_file_or_all_that_were_guessed() -> None:
     assert yaml.safe_load(render(FOUND, 'yaml')) == {'a.jpg': ['great grey owl', 'cat, tabby'], 'b é.png': []}
-    one = Predictions({'a.jpg': [Guess('cat', 1, 0.5)]}, [])
-    assert render(one, 'yaml') == 'a.jpg: cat\n'
+    predictions = Predictions({'a.jpg': [Guess('cat', 1, 0.5)]}, [])
+    assert render(predictions, 'yaml') == 'a.jpg: cat\n'
 
 
 def test_json_and_csv_hold_every_number() -> None:

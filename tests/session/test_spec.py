@@ -27,10 +27,10 @@ model:
 
 
 def config(*texts: Any) -> Config:
-    made = Config.default()
+    configuration = Config.default()
     for number, text in enumerate(texts):
-        made.merge_text(text, f'{"mdxyz"[number]}.yaml')
-    return made
+        configuration.merge_text(text, f'{"mdxyz"[number]}.yaml')
+    return configuration
 
 
 def test_the_graph_has_completed_params_and_knows_where_each_layer_is() -> None:
@@ -46,12 +46,12 @@ def test_the_input_shape_is_what_preprocessing_gives() -> None:
 
 
 def test_inputs_and_outputs_have_names_of_the_models_choice() -> None:
-    made = config(
+    configuration = config(
         MODEL.replace('from: input', 'from: images').replace('to: output', 'to: classes'),
         SHAPE,
         'model: {inputs: images, outputs: [classes]}',
     )
-    assert (model_graph(made).inputs, model_graph(made).outputs) == (('images',), ('logits',))
+    assert (model_graph(configuration).inputs, model_graph(configuration).outputs) == (('images',), ('logits',))
 
 
 def test_a_model_without_problems_has_none() -> None:
@@ -95,11 +95,11 @@ def test_problems_of_several_layers_are_told_together_with_their_lines() -> None
 
 
 def test_one_mistake_in_many_layers_is_told_once_with_who_made_it() -> None:
-    made = Config.default()
-    made.merge_file(pathlib.Path(__file__).parents[2] / 'models/gate/cifarnet.yaml')
+    configuration = Config.default()
+    configuration.merge_file(pathlib.Path(__file__).parents[2] / 'models/gate/cifarnet.yaml')
     for word in ('dataset.task.num_classes=10', '_gate.density=1.5', '_gate.pol=l1', 'model.layers.conv3.stride=0'):
-        made.merge_word(word)
-    assert model_problems(made) == [
+        configuration.merge_word(word)
+    assert model_problems(configuration) == [
         'command line: model.layers.conv0.gate_params.pol: `gate_params` takes no such key; did you mean pool? Likewise in 7 more layers.',
         'command line: model.layers.conv0.gate_params.density is 1.5, expected a number in (0, 1]. Likewise in 7 more layers.',
         'command line: model.layers.conv3.stride is 0, expected a whole number from 1 up, or [height, width].',

@@ -27,8 +27,8 @@ def chain(*names: Any) -> dict[str, Any]:
     return {'from': 'input', 'with': [*names, 'head'], 'to': 'output'}
 
 
-def scale_of(found: Any, layer: str) -> Any:
-    return found.scale[found.sets[layer]].tolist()
+def scale_of(channel_set: Any, layer: str) -> Any:
+    return channel_set.scale[channel_set.sets[layer]].tolist()
 
 
 def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not() -> None:
@@ -40,22 +40,22 @@ def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not() -> 
     }
     graph = build_graph(layers, chain('plain', 'gated', 'norm'))
     tensors = {f'{name}/BatchNorm/gamma': np.array([0.1, 0.2, 0.3]) for name in ('plain', 'norm')}
-    found = channels_of(graph, shapes(graph, Shape((4, 4, 2))), tensors, {'gated': np.array([0, 0.7, 1])})
-    assert scale_of(found, 'plain') == [INF, INF, INF]
-    assert scale_of(found, 'norm') == scale_of(found, 'gated') == [0, 0.7, 1]
-    assert found.counted[found.sets['gated']].tolist() == [1, 1, 1]
+    channel_set = channels_of(graph, shapes(graph, Shape((4, 4, 2))), tensors, {'gated': np.array([0, 0.7, 1])})
+    assert scale_of(channel_set, 'plain') == [INF, INF, INF]
+    assert scale_of(channel_set, 'norm') == scale_of(channel_set, 'gated') == [0, 0.7, 1]
+    assert channel_set.counted[channel_set.sets['gated']].tolist() == [1, 1, 1]
 
 
 def test_a_channel_counts_what_its_scale_is_without_the_sign() -> None:
-    found = channels({'conv': CONV}, chain('conv'), conv=[0.5, -2, 0])
-    assert scale_of(found, 'conv') == [0.5, 2, 0]
-    assert found.counted[found.sets['conv']].tolist() == [1, 1, 1]
+    channel_set = channels({'conv': CONV}, chain('conv'), conv=[0.5, -2, 0])
+    assert scale_of(channel_set, 'conv') == [0.5, 2, 0]
+    assert channel_set.counted[channel_set.sets['conv']].tolist() == [1, 1, 1]
 
 
 def test_the_input_and_the_output_stay() -> None:
-    found = channels({'conv': CONV}, chain('conv'), conv=[1, 2, 3])
-    assert scale_of(found, 'input') == [INF, INF]
-    assert scale_of(found, 'head') == [INF, INF]
+    channel_set = channels({'conv': CONV}, chain('conv'), conv=[1, 2, 3])
+    assert scale_of(channel_set, 'input') == [INF, INF]
+    assert scale_of(channel_set, 'head') == [INF, INF]
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_the_input_and_the_output_stay() -> None:
     ],
 )
 def test_a_channel_passes_layers_that_leave_channels_apart(layer: dict[str, Any]) -> None:
-    found = channels({'conv': CONV, 'layer': layer}, chain('conv', 'layer'), conv=[1, 2, 3])
-    assert found.sets['layer'].tolist() == found.sets['conv'].tolist()
-    assert scale_of(found, 'layer') == [1, 2, 3]
+    channel_set = channels({'conv': CONV, 'layer': layer}, chain('conv', 'layer'), conv=[1, 2, 3])
+    assert channel_set.sets['layer'].tolist() == channel_set.sets['conv'].tolist()
+    assert scale_of(channel_set, 'layer') == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_a_channel_passes_layers_that_leave_channels_apart(layer: dict[str, Any]
 )
 def test_every_channel_stays_that_a_layer_over_several_reads(layer: dict[str, Any]) -> None:
     more = {'other': CONV, 'conv': CONV, 'layer': layer}
-    found = channels(more, chain('other', 'conv', 'layer'), conv=[1, 2, 3], other=[1, 2, 3])
-    assert scale_of(found, 'conv') == [INF, INF, INF]
-    assert scale_of(found, 'other') == [1, 2, 3]
+    channel_set = channels(more, chain('other', 'conv', 'layer'), conv=[1, 2, 3], other=[1, 2, 3])
+    assert scale_of(channel_set, 'conv') == [INF, INF, INF]
+    assert scale_of(channel_set, 'other') == [1, 2, 3]
 
 
 def test_a_chain_of_scales_is_as_strong_as_its_weakest() -> None:
@@ -99,18 +99,18 @@ def test_a_chain_of_scales_is_as_strong_as_its_weakest() -> None:
         'depthwise': {'type': 'depthwise_convolution', **NORMED, 'depth_multiplier': 2},
         'norm': {'type': 'batch_normalization'},
     }
-    found = channels(
+    channel_set = channels(
         layers, chain('conv', 'depthwise', 'norm'), conv=[1, 5, 3], depthwise=[2, 4, 4, 6, 9, 9], norm=[7, 7, 7, 7, 2, 1]
     )
-    assert found.sets['norm'].tolist() == np.repeat(found.sets['conv'], 2).tolist()
-    assert scale_of(found, 'conv') == [1, 5, 2]
-    assert found.counted[found.sets['conv']].tolist() == [5, 5, 5]
+    assert channel_set.sets['norm'].tolist() == np.repeat(channel_set.sets['conv'], 2).tolist()
+    assert scale_of(channel_set, 'conv') == [1, 5, 2]
+    assert channel_set.counted[channel_set.sets['conv']].tolist() == [5, 5, 5]
 
 
 def test_a_batch_norm_of_its_own_gives_a_convolution_its_scale() -> None:
     plain = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3}
-    found = channels({'conv': plain, 'norm': {'type': 'batch_normalization'}}, chain('conv', 'norm'), norm=[1, 2, 3])
-    assert scale_of(found, 'conv') == [1, 2, 3]
+    channel_set = channels({'conv': plain, 'norm': {'type': 'batch_normalization'}}, chain('conv', 'norm'), norm=[1, 2, 3])
+    assert scale_of(channel_set, 'conv') == [1, 2, 3]
 
 
 def joined(kind: str) -> list[dict[str, Any]]:
@@ -123,28 +123,32 @@ def joined(kind: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize('kind, expected', [('add', [3, 2, 5]), ('mul', [1, 2, 4])])
 def test_a_sum_is_as_strong_as_its_strongest_and_a_product_as_its_weakest(kind: str, expected: list[int]) -> None:
-    found = channels({'one': CONV, 'two': CONV, kind: {'type': kind}}, joined(kind), one=[1, 2, 5], two=[3, 2, 4])
-    assert found.sets['one'].tolist() == found.sets['two'].tolist() == found.sets[kind].tolist()
-    assert scale_of(found, 'one') == expected
+    channel_set = channels({'one': CONV, 'two': CONV, kind: {'type': kind}}, joined(kind), one=[1, 2, 5], two=[3, 2, 4])
+    assert channel_set.sets['one'].tolist() == channel_set.sets['two'].tolist() == channel_set.sets[kind].tolist()
+    assert scale_of(channel_set, 'one') == expected
 
 
 def test_what_is_concatenated_stays_apart() -> None:
-    found = channels({'one': CONV, 'two': CONV, 'concat': {'type': 'concat'}}, joined('concat'), one=[1, 2, 5], two=[3, 2, 4])
-    assert found.sets['concat'].tolist() == [*found.sets['one'], *found.sets['two']]
-    assert len(set(found.sets['concat'])) == 6
+    channel_set = channels(
+        {'one': CONV, 'two': CONV, 'concat': {'type': 'concat'}}, joined('concat'), one=[1, 2, 5], two=[3, 2, 4]
+    )
+    assert channel_set.sets['concat'].tolist() == [*channel_set.sets['one'], *channel_set.sets['two']]
+    assert len(set(channel_set.sets['concat'])) == 6
 
 
 def test_one_channel_that_multiplies_all_stays() -> None:
     narrow = {**CONV, 'num_outputs': 1}
-    found = channels({'one': CONV, 'two': narrow, 'mul': {'type': 'mul'}}, joined('mul'), one=[1, 2, 5], two=[3])
-    assert (scale_of(found, 'one'), scale_of(found, 'two')) == ([1, 2, 5], [INF])
+    channel_set = channels({'one': CONV, 'two': narrow, 'mul': {'type': 'mul'}}, joined('mul'), one=[1, 2, 5], two=[3])
+    assert (scale_of(channel_set, 'one'), scale_of(channel_set, 'two')) == ([1, 2, 5], [INF])
 
 
 @pytest.mark.parametrize('kind, more', [('flatten', {}), ('space_to_depth', {'block_size': 2})])
 def test_positions_that_become_channels_go_with_the_channel_that_they_are_of(kind: str, more: dict[str, Any]) -> None:
     head = {'type': 'fully_connected', 'num_outputs': 2} if kind == 'flatten' else HEAD
-    found = channels({'conv': CONV, kind: {'type': kind, **more}, 'head': head}, chain('conv', kind), size=2, conv=[1, 2, 3])
-    assert found.sets[kind].tolist() == np.tile(found.sets['conv'], 4).tolist()
+    channel_set = channels(
+        {'conv': CONV, kind: {'type': kind, **more}, 'head': head}, chain('conv', kind), size=2, conv=[1, 2, 3]
+    )
+    assert channel_set.sets[kind].tolist() == np.tile(channel_set.sets['conv'], 4).tolist()
 
 
 def test_channels_of_zeros_matter_only_through_what_is_added_to_them() -> None:
@@ -160,9 +164,9 @@ def test_channels_of_zeros_matter_only_through_what_is_added_to_them() -> None:
         {'from': 'a', 'with': 'two', 'to': 'c'},
         {'from': ['b', 'c'], 'with': ['add', 'head'], 'to': 'output'},
     ]
-    found = channels(layers, entries, one=[1, 9, 3], two=[4, 4, 4, 4, 4, 4])
-    assert scale_of(found, 'add') == [4, 4, 9, 4, 4, 4]
-    assert found.sets['wide'][1:4].tolist() == found.sets['one'].tolist()
+    channel_set = channels(layers, entries, one=[1, 9, 3], two=[4, 4, 4, 4, 4, 4])
+    assert scale_of(channel_set, 'add') == [4, 4, 9, 4, 4, 4]
+    assert channel_set.sets['wide'][1:4].tolist() == channel_set.sets['one'].tolist()
 
 
 def test_a_network_without_scales_is_refused() -> None:

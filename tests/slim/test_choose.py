@@ -34,7 +34,7 @@ def widths(channels: Any, choice: Any) -> list[Any]:
 def test_the_smallest_scales_of_the_whole_network_go(density: float, dropped: int) -> None:
     """Layer a has the smallest, but keeps one."""
     choice = choose_density(RISING, density, Limits())
-    assert np.flatnonzero(~choice.kept).tolist() == [one for one in range(15) if one not in (3, 9)][:dropped]
+    assert np.flatnonzero(~choice.kept).tolist() == [index for index in range(15) if index not in (3, 9)][:dropped]
     assert choice.density == pytest.approx(1 - dropped / 15)
     assert choice.threshold == (None if dropped == 0 else np.flatnonzero(~choice.kept).max())
 

@@ -55,10 +55,10 @@ def slim(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def config(*files: str) -> Config:
-    made = Config.default()
+    configuration = Config.default()
     for file in (*files, DATA):
-        made.merge_file(file)
-    return made
+        configuration.merge_file(file)
+    return configuration
 
 
 def test_slim_writes_a_model_its_overlay_and_weights_that_all_load(

@@ -44,14 +44,14 @@ def test_weights_lose_what_is_read_and_what_is_made() -> None:
         'grouped/weights': random.normal(size=(1, 1, 1, 8)),
     }
     keep = {**KEEP, 'depthwise': WIDE}
-    found = smaller_tensors(GRAPH, {**keep, 'depthwise': np.ones(8, bool)}, tensors)
-    np.testing.assert_array_equal(found['conv/weights'], tensors['conv/weights'][..., [0, 2]])
-    np.testing.assert_array_equal(found['conv/BatchNorm/moving_mean'], tensors['conv/BatchNorm/moving_mean'][[0, 2]])
-    np.testing.assert_array_equal(found['conv/BatchNorm/beta'], tensors['conv/BatchNorm/beta'][[0, 2]])
+    smaller_weights = smaller_tensors(GRAPH, {**keep, 'depthwise': np.ones(8, bool)}, tensors)
+    np.testing.assert_array_equal(smaller_weights['conv/weights'], tensors['conv/weights'][..., [0, 2]])
+    np.testing.assert_array_equal(smaller_weights['conv/BatchNorm/moving_mean'], tensors['conv/BatchNorm/moving_mean'][[0, 2]])
+    np.testing.assert_array_equal(smaller_weights['conv/BatchNorm/beta'], tensors['conv/BatchNorm/beta'][[0, 2]])
     np.testing.assert_array_equal(
-        found['depthwise/depthwise_weights'], tensors['depthwise/depthwise_weights'][:, :, [0, 2, 4, 5, 6, 7]]
+        smaller_weights['depthwise/depthwise_weights'], tensors['depthwise/depthwise_weights'][:, :, [0, 2, 4, 5, 6, 7]]
     )
-    assert found['grouped/weights'] is tensors['grouped/weights']
+    assert smaller_weights['grouped/weights'] is tensors['grouped/weights']
 
 
 GATED: dict[str, Any] = {
@@ -117,6 +117,6 @@ def test_only_the_network_that_was_slimmed_takes_its_weights_back() -> None:
     }
     smaller['mayo/whole'] = np.bytes_(smaller['mayo/whole'])
     assert widened(GATED_GRAPH, 'other', smaller) is None
-    found = widened(GATED_GRAPH, 'large', smaller)
-    assert set(found or ()) == {'large/head/biases', 'imgs_seen'}
+    smaller_weights = widened(GATED_GRAPH, 'large', smaller)
+    assert set(smaller_weights or ()) == {'large/head/biases', 'imgs_seen'}
     assert widened(GATED_GRAPH, 'large', {'large/head/biases': np.ones(2)}) is None

@@ -22,7 +22,7 @@ def read(folder: pathlib.Path, file: str) -> Config:
     return config
 
 
-def said(graph: Any) -> list[Any]:
+def layers_of(graph: Any) -> list[Any]:
     return [(node.name, node.type, node.params, node.inputs) for node in graph.nodes]
 
 
@@ -35,7 +35,7 @@ def test_the_file_reads_back_as_the_smaller_network_with_the_preprocessing_that_
     keep = kept_of(channels, choose_density(channels, 0.5, Limits(2)).kept)
     graph = smaller_graph(before.graph, keep)
     assert {key: shape.channels for key, shape in shapes(graph, before.shape).items()} == {
-        key: int(one.sum()) for key, one in keep.items()
+        key: int(mask.sum()) for key, mask in keep.items()
     }
     model = before.model(graph)
     (tmp_path / 'gate').mkdir()
@@ -43,7 +43,7 @@ def test_the_file_reads_back_as_the_smaller_network_with_the_preprocessing_that_
     (tmp_path / 'gate' / 'other.yaml').write_text(gate_text(model, ['Its overlay.']))
     after, gated = read(tmp_path, 'other.yaml'), read(tmp_path, 'gate/other.yaml')
     assert (model_problems(after), after.unknown(), model_problems(gated)) == ([], [], [])
-    assert said(model_graph(after)) == said(graph)
+    assert layers_of(model_graph(after)) == layers_of(graph)
     assert model_graph(after).outputs == graph.outputs
     assert estimate(model_graph(after), input_shape(after)) == estimate(graph, before.shape)
     assert after.get('dataset.task.preprocess') == before.config.get('dataset.task.preprocess')
@@ -79,7 +79,7 @@ def test_what_is_unusual_reads_back_too(dense: type[Dense], tmp_path: pathlib.Pa
     (tmp_path / 'other.yaml').write_text(model_text(before.model(before.graph)))
     after = read(tmp_path, 'other.yaml')
     assert model_problems(after) == []
-    assert said(model_graph(after)) == said(before.graph)
+    assert layers_of(model_graph(after)) == layers_of(before.graph)
     assert (model_graph(after).inputs, model_graph(after).outputs) == (('picture',), ('logits', 'crop'))
     assert max(map(len, (tmp_path / 'other.yaml').read_text().splitlines())) <= 110
 

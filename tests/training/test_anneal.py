@@ -47,14 +47,14 @@ def start(config_of: Callable[..., Config]) -> Callable[..., Session]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Stages that train nothing and find what `quick` lists: top-1 of each, in turn."""
-    found: list[Any] = []
+    accuracies: list[Any] = []
     monkeypatch.setattr(annealing, 'Trainer', lambda session, first_epoch: types.SimpleNamespace(run=lambda: None))
     monkeypatch.setattr(
         annealing,
         'evaluate',
-        lambda session, execution: Evaluation(found.pop(0), 1.0, 0.5, 50, 100.0, {'conv0': session.density}, {}),
+        lambda session, execution: Evaluation(accuracies.pop(0), 1.0, 0.5, 50, 100.0, {'conv0': session.density}, {}),
     )
-    return found
+    return accuracies
 
 
 def weights(session: Any, name: str) -> dict[Any, Any]:
@@ -222,11 +222,11 @@ def test_other_settings_on_the_same_name_are_refused(
     anneal(start())
     with pytest.raises(UserError) as error:
         anneal(start('train.learning_rate.learning_rate=0.5', 'train.anneal.epochs=2'))
-    found = str(error.value)
-    assert '/gate-anneal.json: an `anneal` with other settings is there:\n' in found
-    assert '  train.learning_rate.learning_rate was 0.1, is 0.5\n' in found
-    assert '  gate100 was trained for 1 epochs, where gate100 for 2 is to be\n' in found
-    assert '\nanneal.restart=true begins again; system.checkpoint.save=NAME keeps ' in found
+    accuracies = str(error.value)
+    assert '/gate-anneal.json: an `anneal` with other settings is there:\n' in accuracies
+    assert '  train.learning_rate.learning_rate was 0.1, is 0.5\n' in accuracies
+    assert '  gate100 was trained for 1 epochs, where gate100 for 2 is to be\n' in accuracies
+    assert '\nanneal.restart=true begins again; system.checkpoint.save=NAME keeps ' in accuracies
     record, _ = anneal(start('train.learning_rate.learning_rate=0.5', 'anneal.restart=true'))
     assert len(record.stages) == 2
     assert 'gate100, gate50 will be replaced; system.checkpoint.save=NAME keeps them apart' in caplog.text

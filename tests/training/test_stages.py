@@ -20,20 +20,20 @@ def stages(*words: str) -> Any:
 
 
 def test_the_density_falls_by_steps_and_the_last_stage_is_longer() -> None:
-    found = stages('train.anneal.final_epochs=10')
-    assert [stage.name for stage in found] == ['gate100', 'gate90', 'gate80', 'gate70', 'gate60', 'gate50', 'gate40', 'gate30']
-    assert [stage.density for stage in found] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
-    assert [stage.epochs for stage in found] == [2] * 7 + [10]
+    listed = stages('train.anneal.final_epochs=10')
+    assert [stage.name for stage in listed] == ['gate100', 'gate90', 'gate80', 'gate70', 'gate60', 'gate50', 'gate40', 'gate30']
+    assert [stage.density for stage in listed] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
+    assert [stage.epochs for stage in listed] == [2] * 7 + [10]
 
 
 def test_a_list_of_densities_each_with_its_length_under_a_name_of_the_users() -> None:
-    found = stages('train.anneal.densities=[0.7, 0.125]', 'train.anneal.epochs=[3, 0.5]', 'system.checkpoint.save=mine')
-    assert found == [Stage('mine70', 0.7, 3), Stage('mine12.5', 0.125, 0.5)]
+    listed = stages('train.anneal.densities=[0.7, 0.125]', 'train.anneal.epochs=[3, 0.5]', 'system.checkpoint.save=mine')
+    assert listed == [Stage('mine70', 0.7, 3), Stage('mine12.5', 0.125, 0.5)]
 
 
 def test_listed_lengths_stand_though_the_recipe_gives_the_last_stage_another() -> None:
-    found = stages('train.anneal.final_epochs=10', 'train.anneal.densities=[0.7, 0.5]', 'train.anneal.epochs=[3, 4]')
-    assert [stage.epochs for stage in found] == [3, 4]
+    listed = stages('train.anneal.final_epochs=10', 'train.anneal.densities=[0.7, 0.5]', 'train.anneal.epochs=[3, 4]')
+    assert [stage.epochs for stage in listed] == [3, 4]
 
 
 def test_gates_alone_come_before_each_stage() -> None:
@@ -46,8 +46,8 @@ def test_gates_alone_come_before_each_stage() -> None:
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(1, 100))
 def test_steps_fall_exactly_and_end_where_they_should(first: Any, last: Any, step: Any) -> None:
     first, last = max(first, last), min(first, last)
-    found = stages(f'train.anneal.from={first / 100}', f'train.anneal.to={last / 100}', f'train.anneal.step={step / 100}')
-    assert [stage.density for stage in found] == [hundredths / 100 for hundredths in [*range(first, last, -step), last]]
+    listed = stages(f'train.anneal.from={first / 100}', f'train.anneal.to={last / 100}', f'train.anneal.step={step / 100}')
+    assert [stage.density for stage in listed] == [hundredths / 100 for hundredths in [*range(first, last, -step), last]]
 
 
 @pytest.mark.parametrize(

@@ -245,12 +245,12 @@ def test_a_folder_that_takes_no_checkpoint_is_told_before_the_first_epoch(
         train(Session(config_of(f'system.checkpoint.path={tmp_path}/file')))
 
 
-@pytest.mark.parametrize(('name', 'said'), [('', 'without a name'), ('mine', 'of the name mine')])
+@pytest.mark.parametrize(('name', 'whose'), [('', 'without a name'), ('mine', 'of the name mine')])
 def test_a_second_training_of_the_name_is_refused_before_it_writes(
-    config_of: Callable[..., Config], name: str, said: str
+    config_of: Callable[..., Config], name: str, whose: str
 ) -> None:
     session = Session(config_of(f'system.checkpoint.save={name or "null"}', 'train.max_epochs=1'))
-    with session.store.training(name), pytest.raises(UserError, match=f'another process is training there, {said}, and'):
+    with session.store.training(name), pytest.raises(UserError, match=f'another process is training there, {whose}, and'):
         train(session)
     assert session.store.names() == []
     with session.store.training('other'):

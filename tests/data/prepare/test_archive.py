@@ -84,8 +84,8 @@ def test_hidden_files_are_left_out(here: pathlib.Path) -> None:
 
 def read_all(path: Any) -> dict[Any, Any]:
     """Each file is read after all have been listed: any can be read at any time."""
-    found = list(members(unpacked(path, path.parent / 'scratch')))
-    return {member.name: member.read() for member in found}
+    unpacked_members = list(members(unpacked(path, path.parent / 'scratch')))
+    return {member.name: member.read() for member in unpacked_members}
 
 
 def test_a_compressed_tar_is_unpacked_once_and_anew_when_it_changes(

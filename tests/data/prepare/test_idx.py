@@ -62,10 +62,10 @@ def test_any_shape_is_read_back(shape: tuple[Any, ...]) -> None:
 @given(st.binary(max_size=40), st.booleans())
 def test_any_bytes_are_an_idx_file_or_a_message(content: Any, headed: Any) -> None:
     content = b'\0\0\x08' + content if headed else content
-    found = None
+    parsed = None
     with contextlib.suppress(UserError):
-        found = idx.parse(content, 'file')
-    assert found is None or idx_file(found) == content
+        parsed = idx.parse(content, 'file')
+    assert parsed is None or idx_file(parsed) == content
 
 
 def test_a_missing_file_is_told(here: pathlib.Path) -> None:

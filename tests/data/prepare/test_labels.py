@@ -50,7 +50,7 @@ def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
     return tmp_path
 
 
-def found(source: pathlib.Path, place: Any = None) -> Any:
+def labels_file(source: pathlib.Path, place: Any = None) -> Any:
     """The labels of the images in the order of their names; they lie in the archive in the reverse order."""
     return folder.folder(source, 'validate', place, CLASSES).labels.tolist()[::-1]
 
@@ -58,15 +58,15 @@ def found(source: pathlib.Path, place: Any = None) -> Any:
 @pytest.mark.parametrize('source', ['.', 'ILSVRC2012_img_val.tar'])
 def test_the_files_of_ilsvrc_as_they_come_need_no_other_word(here: pathlib.Path, source: str) -> None:
     tar(here / f'{KIT}.tar.gz', {f'{KIT}/data/meta.mat': meta(), TRUTH: b'1\n1\n2\n'}, 'w:gz')
-    assert found(here / source) == [2, 2, 0]
+    assert labels_file(here / source) == [2, 2, 0]
 
 
 def test_the_development_kit_may_be_unpacked(here: pathlib.Path) -> None:
     (here / f'{KIT}/data').mkdir(parents=True)
     (here / f'{KIT}/data/meta.mat').write_bytes(meta())
     (here / TRUTH).write_text('3\n2\n1\n')
-    assert found(here) == [1, 0, 2]
-    assert found(here, {'folder': 'ILSVRC2012_img_val', 'labels': TRUTH}) == [1, 0, 2]
+    assert labels_file(here) == [1, 0, 2]
+    assert labels_file(here, {'folder': 'ILSVRC2012_img_val', 'labels': TRUTH}) == [1, 0, 2]
 
 
 def test_the_list_of_kaggle_is_found(here: pathlib.Path) -> None:
@@ -78,15 +78,15 @@ def test_the_list_of_kaggle_is_found(here: pathlib.Path) -> None:
     (here / 'LOC_val_solution.csv').write_text(
         'ImageId,PredictionString\n' + ''.join(f'{name},n0{n} 1 2 3 4 n0{n} 5 6 7 8\n' for n, name in enumerate(IMAGES, 1))
     )
-    assert found(here)[::-1] == [0, 1, 2]
+    assert labels_file(here)[::-1] == [0, 1, 2]
 
 
 def test_a_list_of_synsets_is_found_and_ids_may_be_a_text(here: pathlib.Path) -> None:
     (here / 'imagenet_2012_validation_synset_labels.txt').write_text('n02\nn01\nn03\n')
-    assert found(here) == [1, 0, 2]
+    assert labels_file(here) == [1, 0, 2]
     (here / 'truth').write_text('2\n1\n2\n')
     (here / 'ids').write_text('1 n01 tench\n2 n02 goldfish\n')
-    assert found(here, {'folder': 'ILSVRC2012_img_val', 'labels': 'truth', 'ids': 'ids'}) == [1, 0, 1]
+    assert labels_file(here, {'folder': 'ILSVRC2012_img_val', 'labels': 'truth', 'ids': 'ids'}) == [1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_a_file_that_does_not_fit_is_told(here: pathlib.Path, truth: str, ids: s
         (here / 'ids').write_text(ids)
         place['ids'] = 'ids'
     with pytest.raises(UserError, match=f'^{re.escape(message)}$'):
-        found(here, place)
+        labels_file(here, place)
 
 
 def test_without_scipy_the_table_of_ilsvrc_says_what_to_install(here: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tar(here / f'{KIT}.tar.gz', {f'{KIT}/data/meta.mat': meta(), TRUTH: b'1\n1\n2\n'}, 'w:gz')
     monkeypatch.setattr(labels, 'missing', list)
     with pytest.raises(UserError, match=r'^reading meta.mat needs scipy; `pip install .*\[imagenet\]'):
-        found(here)
+        labels_file(here)

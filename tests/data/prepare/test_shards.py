@@ -55,8 +55,8 @@ def test_a_pattern_with_a_star_is_as_many_files_as_shards(here: pathlib.Path) ->
 
 def test_every_image_is_written_once_with_its_label_and_its_name(here: pathlib.Path) -> None:
     writing(here / 'new/train-*.x').write()
-    found = sorted(example for path in (here / 'new').iterdir() for example in read(path))
-    assert found == [(n, n // 10, f'class {n // 10}') for n in range(100)]
+    examples = sorted(example for path in (here / 'new').iterdir() for example in read(path))
+    assert examples == [(n, n // 10, f'class {n // 10}') for n in range(100)]
     assert names(here / 'new') == [f'train-0000{n}-of-00004.x' for n in range(4)]
 
 

@@ -16,8 +16,8 @@ def test_cross_entropy_with_smooth_labels(is_probability: bool, smoothing: float
     labels = np.array([0, 2, 1, 1], np.int32)
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     targets = np.full((4, 3), smoothing / 3) + np.eye(3)[labels] * (1 - smoothing)
-    found = cross_entropy(tf.constant(p if is_probability else logits), tf.constant(labels), is_probability, smoothing)
-    np.testing.assert_allclose(found, -(targets * np.log(p)).sum(1), rtol=1e-5)
+    loss = cross_entropy(tf.constant(p if is_probability else logits), tf.constant(labels), is_probability, smoothing)
+    np.testing.assert_allclose(loss, -(targets * np.log(p)).sum(1), rtol=1e-5)
 
 
 def softmax(logits: Any) -> Any:
@@ -31,5 +31,5 @@ def test_the_divergence_from_a_teacher(is_probability: bool, temperature: float)
     p, q = softmax(taught / temperature), softmax(logits / temperature)
     outputs = [softmax(values) for values in (taught, logits)] if is_probability else [taught, logits]
     ours, theirs = (tf.constant(values) for values in outputs)
-    found = divergence(ours, theirs, is_probability, temperature)
-    np.testing.assert_allclose(found, (p * np.log(p / q)).sum(-1), rtol=1e-4, atol=1e-6)
+    loss = divergence(ours, theirs, is_probability, temperature)
+    np.testing.assert_allclose(loss, (p * np.log(p / q)).sum(-1), rtol=1e-4, atol=1e-6)

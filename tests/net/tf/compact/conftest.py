@@ -73,11 +73,11 @@ def assert_same(got: Any, expected: Any, lively: bool = True) -> None:
     winners: of each gated layer its mask [N, C] or, of ONNX, how many there are [N].
     """
     (outputs, winners), (wanted, stats) = got, expected
-    for one, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(wanted), strict=True):
-        assert one.shape == other.shape
+    for actual, other in zip(tf.nest.flatten(outputs), tf.nest.flatten(wanted), strict=True):
+        assert actual.shape == other.shape
         assert np.isfinite(other).all()
         assert not lively or 0 < np.abs(other).max() < 1e6
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(other).max())
+        np.testing.assert_allclose(actual, other, rtol=0, atol=1e-4 * np.abs(other).max())
     assert set(winners) == set(stats)
     for name, stat in stats.items():
         mask, won = stat.mask.numpy() > 0, np.asarray(winners[name])

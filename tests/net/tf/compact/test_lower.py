@@ -47,12 +47,14 @@ def test_batch_norm_folds_into_weights_and_bias() -> None:
         'normalizer_fn': 'keras.layers.BatchNormalization',
         'normalizer_params': {'epsilon': 0.1},
     }
-    one: Any = lower_graph(chain(a=conv), Shape((8, 8, 2)), weights).operations[0]
+    operation: Any = lower_graph(chain(a=conv), Shape((8, 8, 2)), weights).operations[0]
     scale = weights['a/BatchNorm/gamma'] / np.sqrt(weights['a/BatchNorm/moving_variance'] + 0.1)
-    np.testing.assert_allclose(one.weights, (weights['a/weights'] * scale).transpose(3, 2, 0, 1), rtol=1e-6)
-    np.testing.assert_allclose(one.bias, weights['a/BatchNorm/beta'] - weights['a/BatchNorm/moving_mean'] * scale, rtol=1e-6)
-    assert one.pads == ((1, 1), (1, 1))
-    assert one.function == ops.Function('relu')
+    np.testing.assert_allclose(operation.weights, (weights['a/weights'] * scale).transpose(3, 2, 0, 1), rtol=1e-6)
+    np.testing.assert_allclose(
+        operation.bias, weights['a/BatchNorm/beta'] - weights['a/BatchNorm/moving_mean'] * scale, rtol=1e-6
+    )
+    assert operation.pads == ((1, 1), (1, 1))
+    assert operation.function == ops.Function('relu')
 
 
 @pytest.mark.parametrize(
@@ -60,8 +62,10 @@ def test_batch_norm_folds_into_weights_and_bias() -> None:
 )
 def test_same_padding_puts_the_smaller_half_first(size: int, kernel: int, stride: int, pads: tuple[int, int]) -> None:
     conv = {'type': 'convolution', 'kernel_size': kernel, 'stride': stride, 'num_outputs': 1}
-    one: Any = lower_graph(chain(a=conv), Shape((size, size, 1)), {'a/weights': np.zeros((kernel, kernel, 1, 1))}).operations[0]
-    assert one.pads == (pads, pads)
+    operation: Any = lower_graph(
+        chain(a=conv), Shape((size, size, 1)), {'a/weights': np.zeros((kernel, kernel, 1, 1))}
+    ).operations[0]
+    assert operation.pads == (pads, pads)
 
 
 def test_a_slice_is_followed_to_the_weights_that_read_it() -> None:
@@ -74,7 +78,7 @@ def test_a_slice_is_followed_to_the_weights_that_read_it() -> None:
     assert program.values['fc'] == ops.Value((2,), 2)
     spread = program.operations[2]
     assert spread == ops.Index(output='flatten/index', parts=(('a/index', 2, tuple(range(0, 64, 4))),))
-    assert [type(one).__name__ for one in program.operations] == ['Conv', 'Pool', 'Index', 'Reshape', 'Dense']
+    assert [type(operation).__name__ for operation in program.operations] == ['Conv', 'Pool', 'Index', 'Reshape', 'Dense']
     assert list(program.gated) == ['a']
 
 

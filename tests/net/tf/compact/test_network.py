@@ -252,7 +252,7 @@ def test_a_value_used_twice_is_expanded_once(pair: Callable[..., Pair]) -> None:
         {'from': ['l', 'r'], 'with': 'sum', 'to': 'output'},
     ]
     networks = pair(layers, graph)
-    assert [one.output for one in networks.program().operations].count('bn/full') == 1
+    assert [operation.output for operation in networks.program().operations].count('bn/full') == 1
     networks.assert_equal(networks.images(3))
 
 

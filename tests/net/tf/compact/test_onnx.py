@@ -44,11 +44,11 @@ def named(*layers: Any) -> tuple[dict[Any, Any], list[Any]]:
 @pytest.mark.parametrize('name, arguments', [*((name, {}) for name in FUNCTIONS), *ARGUMENTS])
 def test_a_function_is_that_of_keras(name: str, arguments: Any) -> None:
     value = ops.Value((2, 3, 5), 5)
-    one = ops.Activation(output='out', source='in', function=ops.Function(name, arguments))
+    operation = ops.Activation(output='out', source='in', function=ops.Function(name, arguments))
     x = np.random.default_rng(0).normal(0, 2, (1, 2, 3, 5)).astype(np.float32)
-    (found,) = run(onnx_model(ops.Program((one,), {'in': value, 'out': value}, ('in',), ('out',))), x)
+    (outputs,) = run(onnx_model(ops.Program((operation,), {'in': value, 'out': value}, ('in',), ('out',))), x)
     expected = instantiate(Spec(f'keras.activations.{name}', arguments))(tf.constant(x))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_dense_network_takes_any_number_of_images(pair: Callable[..., Pair]) -> None:
@@ -57,8 +57,8 @@ def test_a_dense_network_takes_any_number_of_images(pair: Callable[..., Pair]) -
     images = networks.images(5)
     expected = networks.network(images)[0].numpy()
     for batch, count in ((None, 3), (None, 5), (5, 5)):
-        (found,) = run(onnx_model(networks.program(), batch=batch), images[:count].numpy())
-        np.testing.assert_allclose(found, expected[:count], rtol=0, atol=1e-5 * np.abs(expected).max())
+        (outputs,) = run(onnx_model(networks.program(), batch=batch), images[:count].numpy())
+        np.testing.assert_allclose(outputs, expected[:count], rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_a_network_with_gates_takes_one_image_at_a_time(pair: Callable[..., Pair]) -> None:

@@ -87,8 +87,8 @@ def executed(program: Program, dims: tuple[int, ...]) -> int:
     Scaling by saliency happens on whichever is smaller, the weights or the map; it counts H W k, as it does in `info`.
     """
     total = 0
-    for name, one in program.gated.items():
-        total += int(np.prod(program.values[name].dims)) if one.gate.boost != 'never' else 0
+    for name, gated in program.gated.items():
+        total += int(np.prod(program.values[name].dims)) if gated.gate.boost != 'never' else 0
     graph = CompactNetwork(program, xla=False).alone.get_concrete_function(tf.TensorSpec((1, *dims))).graph
     for operation in graph.get_operations():
         if operation.type in ('Conv2D', 'DepthwiseConv2dNative'):
@@ -117,5 +117,5 @@ def test_the_operations_executed_are_those_that_info_counts(
     networks = pair_of(graph, shape)
     for density in densities:
         networks.set_density(density)
-        said = sum(cost.executed for cost in estimate(networks.graph, shape))
-        assert executed(networks.program(), shape.dims) == said
+        counted = sum(cost.executed for cost in estimate(networks.graph, shape))
+        assert executed(networks.program(), shape.dims) == counted

@@ -122,8 +122,8 @@ HIDDEN = {'gate/factor/weights': (3, 2), 'gate/factor/biases': (2,), 'gate/weigh
     ],
 )
 def test_variables_have_their_names_in_checkpoints(gated: Callable[..., Any], gate: dict[str, Any], names: Any) -> None:
-    found = {name: tuple(variable.shape) for name, variable in named_variables(gated(gate_params=gate))}
-    assert {name: shape for name, shape in found.items() if name.startswith('gate/')} == names
+    shapes = {name: tuple(variable.shape) for name, variable in named_variables(gated(gate_params=gate))}
+    assert {name: shape for name, shape in shapes.items() if name.startswith('gate/')} == names
 
 
 def test_a_fresh_gate_starts_with_rho_one_b_a_tenth_and_small_phi() -> None:

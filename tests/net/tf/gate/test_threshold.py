@@ -71,11 +71,11 @@ def test_a_global_threshold_is_that_of_the_network(gated: Callable[..., Any], im
 
 
 def test_with_a_global_threshold_layers_share_the_sum_of_their_k() -> None:
-    one, two = tf.constant([[5.0, 6.0, 7.0]]), tf.constant([[1.0, 2.0, 3.0, 4.0]])
-    assert best_loser_of_all([one, two], [1, 2]).numpy().tolist() == [[4.0]]  # 5, 6 and 7 win
+    first, two = tf.constant([[5.0, 6.0, 7.0]]), tf.constant([[1.0, 2.0, 3.0, 4.0]])
+    assert best_loser_of_all([first, two], [1, 2]).numpy().tolist() == [[4.0]]  # 5, 6 and 7 win
     rows = tf.constant([[[8.0, 9.0], [0.0, 0.0]]])
-    assert best_loser_of_all([one, rows], [1, 1]).numpy().tolist() == [[6.0]]  # 7, 8, 9: one per row counts twice
-    assert best_loser_of_all([one], [3]).numpy().tolist() == [[5.0]]
+    assert best_loser_of_all([first, rows], [1, 1]).numpy().tolist() == [[6.0]]  # 7, 8, 9: one per row counts twice
+    assert best_loser_of_all([first], [3]).numpy().tolist() == [[5.0]]
 
 
 @pytest.mark.parametrize('threshold', ['online', 'local', 'global'])

@@ -47,9 +47,9 @@ LAYERS: dict[str, Any] = {
 }
 
 
-def alone(one: Any, source: Any, target: Any) -> Program:
+def alone(operation: Any, source: Any, target: Any) -> Program:
     """The program of one operation."""
-    return Program((one,), {'x': Value(source, source[-1]), 'y': Value(target, target[-1])}, ('x',), ('y',))
+    return Program((operation,), {'x': Value(source, source[-1]), 'y': Value(target, target[-1])}, ('x',), ('y',))
 
 
 def test_every_function_of_yaml_is_known() -> None:
@@ -62,10 +62,10 @@ def test_every_function_of_yaml_is_known() -> None:
 def test_a_function_is_that_of_keras(name: str, arguments: Any, most: Any) -> None:
     x = np.random.default_rng(0).normal(0, 3, (1, 5, 7, 6)).astype(np.float32)
     x[0, 0, 0] = [-90, 90, 0, -1e-6, 14.9, 15.1]
-    one = ops.Activation(output='y', source='x', function=Function(name, arguments))
-    found, _ = NativeNetwork(alone(one, x.shape[1:], x.shape[1:]), instructions=most).run(x)
+    operation = ops.Activation(output='y', source='x', function=Function(name, arguments))
+    computed, _ = NativeNetwork(alone(operation, x.shape[1:], x.shape[1:]), instructions=most).run(x)
     expected = instantiate(Spec(f'keras.activations.{name}', arguments))(tf.constant(x))
-    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(computed, expected, rtol=2e-6, atol=1e-6)
 
 
 def pairs(least: int, most: int) -> Any:
@@ -84,11 +84,11 @@ def test_a_convolution_is_that_of_tensorflow(data: Any) -> None:
     x = random.normal(size=(1, *size, ins)).astype(np.float32)
     weights, bias = random.normal(size=(outs, ins, *kernel)).astype(np.float32), random.normal(size=outs).astype(np.float32)
     expected = tf.nn.conv2d(x, weights.transpose(2, 3, 1, 0), stride, [(0, 0), *pads, (0, 0)]) + bias
-    one = ops.Conv(output='y', source='x', weights=weights, bias=bias, stride=stride, pads=pads)
-    program = alone(one, x.shape[1:], tuple(expected.shape[1:]))
+    operation = ops.Conv(output='y', source='x', weights=weights, bias=bias, stride=stride, pads=pads)
+    program = alone(operation, x.shape[1:], tuple(expected.shape[1:]))
     for most in SETS:
-        found, _ = NativeNetwork(program, threads, most).run(x)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+        computed, _ = NativeNetwork(program, threads, most).run(x)
+        np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @settings(max_examples=40)
@@ -104,10 +104,10 @@ def test_a_pooling_leaves_padding_out(data: Any) -> None:
     windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, (0, 1))[:: stride[0], :: stride[1]]
     assume(not np.isnan(windows).all((-1, -2)).any())  # a window of padding alone has no value
     expected = (np.nanmax if kind == 'max' else np.nanmean)(windows, (-1, -2))
-    one = ops.Pool(output='y', source='x', kind=kind, kernel=kernel, stride=stride, pads=pads)
+    operation = ops.Pool(output='y', source='x', kind=kind, kernel=kernel, stride=stride, pads=pads)
     for threads in (1, 3):
-        found, _ = NativeNetwork(alone(one, x.shape[1:], expected.shape), threads).run(x)
-        np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
+        computed, _ = NativeNetwork(alone(operation, x.shape[1:], expected.shape), threads).run(x)
+        np.testing.assert_allclose(computed[0], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_pooling_leaves_padding_out(data: Any) -> None:
 def test_a_mean_is_that_of_numpy(axes: Any, keepdims: Any) -> None:
     x = np.random.default_rng(0).normal(size=(1, 5, 4, 3)).astype(np.float32)
     expected = x[0].mean(axes, keepdims=keepdims)
-    one = ops.Mean(output='y', source='x', axes=axes, keepdims=keepdims)
-    found, _ = NativeNetwork(alone(one, (5, 4, 3), expected.shape)).run(x)
-    np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
+    operation = ops.Mean(output='y', source='x', axes=axes, keepdims=keepdims)
+    computed, _ = NativeNetwork(alone(operation, (5, 4, 3), expected.shape)).run(x)
+    np.testing.assert_allclose(computed[0], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('threads', [1, 2, 3, 8])
@@ -161,14 +161,14 @@ def test_it_computes_as_many_multiply_accumulates_as_info_says(pair: Callable[..
 def counted(program: Any, values: dict[Any, Any]) -> int:
     """Multiply-accumulates of a program for one image, from the values that its operations read and write."""
     total = 0
-    for one in program.operations:
-        if isinstance(one, ops.Dense):
-            total += int(np.count_nonzero(values[one.source])) * one.bias.size
-        elif isinstance(one, ops.Conv | ops.Depthwise):
-            read = values[one.source].shape[-1] // one.groups if isinstance(one, ops.Conv) else 1
-            total += values[one.output].size * math.prod(one.kernel) * read
-        if isinstance(one, ops.Conv) and one.gate:
-            total += values[one.output].size + counted_in_gate(one.gate, values[one.source].mean((0, 1)))
+    for operation in program.operations:
+        if isinstance(operation, ops.Dense):
+            total += int(np.count_nonzero(values[operation.source])) * operation.bias.size
+        elif isinstance(operation, ops.Conv | ops.Depthwise):
+            read = values[operation.source].shape[-1] // operation.groups if isinstance(operation, ops.Conv) else 1
+            total += values[operation.output].size * math.prod(operation.kernel) * read
+        if isinstance(operation, ops.Conv) and operation.gate:
+            total += values[operation.output].size + counted_in_gate(operation.gate, values[operation.source].mean((0, 1)))
     return total
 
 
@@ -209,8 +209,8 @@ def test_its_multiply_accumulates_are_those_that_numpy_counts_from_the_values(
 def test_a_fully_connected_layer_leaves_out_what_meets_a_zero() -> None:
     weights, x = np.random.default_rng(0).normal(size=(40, 7)).astype(np.float32), np.arange(40, dtype=np.float32)[None]
     x[0, 3::2] = 0
-    one = ops.Dense(output='y', source='x', weights=weights, bias=np.ones(7, np.float32))
-    engine = NativeNetwork(alone(one, (40,), (7,)))
+    operation = ops.Dense(output='y', source='x', weights=weights, bias=np.ones(7, np.float32))
+    engine = NativeNetwork(alone(operation, (40,), (7,)))
     np.testing.assert_allclose(engine.run(x)[0], x @ weights + 1, rtol=1e-5)
     assert engine.macs == np.count_nonzero(x) * 7
 
@@ -244,9 +244,9 @@ def test_what_is_no_number_shows_in_the_outputs(pair: Callable[..., Pair], densi
 
 @pytest.mark.parametrize('name', ['relu', 'relu6', 'leaky_relu', 'sigmoid', 'silu', 'hard_silu', 'elu'])
 def test_a_function_of_what_is_no_number_is_none(name: str) -> None:
-    one = ops.Activation(output='y', source='x', function=Function(name))
-    found, _ = NativeNetwork(alone(one, (20,), (20,))).run(np.full((1, 20), np.nan, np.float32))
-    assert np.isnan(found).all()
+    operation = ops.Activation(output='y', source='x', function=Function(name))
+    computed, _ = NativeNetwork(alone(operation, (20,), (20,))).run(np.full((1, 20), np.nan, np.float32))
+    assert np.isnan(computed).all()
 
 
 def test_images_of_another_size_are_refused(pair: Callable[..., Pair]) -> None:
@@ -272,8 +272,8 @@ def test_an_engine_that_was_not_built_is_said_so(pair: Callable[..., Pair], monk
 
 def test_exponentials_are_exact_over_their_whole_range() -> None:
     x = np.linspace(-86, 88, 4001, dtype=np.float32)[None, None, None].repeat(2, -1)
-    one = ops.Activation(output='y', source='x', function=Function('elu'))
-    found, _ = NativeNetwork(alone(one, x.shape[1:], x.shape[1:])).run(-np.abs(x))
+    operation = ops.Activation(output='y', source='x', function=Function('elu'))
+    computed, _ = NativeNetwork(alone(operation, x.shape[1:], x.shape[1:])).run(-np.abs(x))
     expected = np.expm1(-np.abs(x.astype(np.float64)))
-    assert np.abs(found - expected).max() < 2e-7
-    assert math.isclose(found.min(), -1)
+    assert np.abs(computed - expected).max() < 2e-7
+    assert math.isclose(computed.min(), -1)

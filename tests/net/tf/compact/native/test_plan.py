@@ -35,11 +35,11 @@ def test_no_value_lies_where_another_one_is_still_needed(data: Any, count: Any) 
     places, total = plan.arrange(program)
     memory = np.full(total, -1)
     memory[places['v0'] : places['v0'] + sizes[0]] = 0
-    for number, one in enumerate(program.operations, 1):
-        for source in one.sources:
-            found = memory[places[source] : places[source] + program.values[source].dims[0]]
-            assert (found == int(source[1:])).all()
-        memory[places[one.output] : places[one.output] + sizes[number]] = number
+    for number, operation in enumerate(program.operations, 1):
+        for source in operation.sources:
+            remembered = memory[places[source] : places[source] + program.values[source].dims[0]]
+            assert (remembered == int(source[1:])).all()
+        memory[places[operation.output] : places[operation.output] + sizes[number]] = number
     for output in program.outputs:
         assert (memory[places[output] : places[output] + program.values[output].dims[0]] == int(output[1:])).all()
 
@@ -51,8 +51,8 @@ def test_memory_is_used_again() -> None:
 
 def test_a_function_that_the_engine_does_not_know_is_named() -> None:
     value = Value((3,), 3)
-    one = ops.Activation(output='late', source='x', function=Function('crelu'))
-    program = Program((one,), {'x': value, 'late': value}, ('x',), ('late',))
+    operation = ops.Activation(output='late', source='x', function=Function('crelu'))
+    program = Program((operation,), {'x': value, 'late': value}, ('x',), ('late',))
     assert plan.unsupported(program) == ['late: the native engine knows no function `crelu`.']
 
 
@@ -69,12 +69,12 @@ def fields_of(struct: str) -> list[tuple[str, int]]:
     """Names and sizes of a struct's fields as the header has them."""
     text = re.sub(r'/\*.*?\*/', '', HEADER.read_text(encoding='utf-8'), flags=re.DOTALL)
     body = next(body for body, name in re.findall(r'typedef struct \{([^}]*)\} (\w+);', text) if name == struct)
-    found = []
+    remembered = []
     for kind, names in re.findall(r'(?:const )?(\w+) ([^;]+);', body):
         for name in names.split(','):
             bare, count = re.fullmatch(r'\s*\*?(\w+)(?:\[(\d)\])?', name).groups()
-            found.append((bare, 8 if '*' in name else SIZES[kind] * int(count or 1)))
-    return found
+            remembered.append((bare, 8 if '*' in name else SIZES[kind] * int(count or 1)))
+    return remembered
 
 
 TABLES = {'Value': tables.CValue, 'Affine': tables.CAffine, 'Gate': tables.CGate, 'Op': tables.COp, 'Plan': tables.CPlan}
@@ -87,8 +87,8 @@ def test_the_tables_are_those_of_the_header(struct: Any, table: Any) -> None:
 
 def names_of(first: str) -> list[str]:
     """The names of the enum that starts with `first`, as the header has them."""
-    found = re.search(rf'enum \{{ ({first}[^}}]*)\}}', HEADER.read_text(encoding='utf-8'))
-    return [name.lower() for name in re.findall(r'\w+', found[1])]
+    remembered = re.search(rf'enum \{{ ({first}[^}}]*)\}}', HEADER.read_text(encoding='utf-8'))
+    return [name.lower() for name in re.findall(r'\w+', remembered[1])]
 
 
 def test_kinds_and_functions_are_counted_as_in_the_header() -> None:
