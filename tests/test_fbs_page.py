@@ -43,6 +43,7 @@ SHORT: dict[str, Any] = {
     'predict': [],
     'save': [],
     'train': TRAIN,
+    'fit-gates': ['fit.images=8', 'system.batch_size=4'],
     'anneal': [*TRAIN, 'train.anneal.densities=[0.5]', 'train.anneal.epochs=1', 'train.anneal.final_epochs=1'],
     'bench': ['bench.networks=[compact]', 'bench.engines=[native]', 'bench.rounds=1', 'bench.images=2'],
     'export': ['export.formats=[onnx]'],

@@ -21,7 +21,7 @@ def warm_start(
     """The tensors with gates made from batch norm, and the layers that got them: those gated in `wanted`, not in the file.
 
     wanted: name and shape of the gated network's variables; shift_inside: layers whose b is inside the scaling.
-    A gate that leaves batch norm its scale and shift (policy `naive`) needs nothing: it starts afresh.
+    A gate that leaves batch norm its scale and shift (policies `naive` and `select`) needs nothing: it starts afresh.
     """
     tensors = dict(tensors)
     layers = [name.removesuffix('/gate/biases') for name in wanted if name.endswith('/gate/biases')]

@@ -9,7 +9,7 @@ output H x W, kernel K x K:
     executed = H W K K k' k + k' C + H W k                          of a gated layer; of another H W K K k' C
 
 The second term is the saliency (GateParams.gate_macs for other gates than the plain one), the third the scaling by it,
-which `executed` leaves out for a policy that scales nothing (naive): execution has no use for multiplying by a mask.
+which `executed` leaves out for a policy that scales nothing (naive, select): execution has no use for multiplying by a mask.
 
 Where compact execution gives a layer all channels of its input (mayo.layers.travel.reads_all: a convolution in groups),
 k' = C' in the first term of `executed`. Its lowering asks the same function. An engine may compute more: TensorFlow and ONNX Runtime have no way

@@ -27,7 +27,7 @@ class _PolicyName:
 
     def checked(self, value: Any, where: str) -> str:
         discover()
-        name: str = kinds.choice(*policies).checked(value, where)
+        name: str = kinds.choice(*sorted(policies)).checked(value, where)
         return name
 
 
@@ -62,13 +62,14 @@ class GateParams:
     """What a gate does. Every field is a key of `gate_params`; the comment is its effect."""
 
     enable: Flag = True  # false: no gate; the layer is the convolution that it is without one
-    policy: Annotated[str, _PolicyName()] = 'parametric'  # parametric: FBS; squeeze: boosts late; naive: only suppresses
+    policy: Annotated[str, _PolicyName()] = 'parametric'  # parametric: FBS; squeeze: boosts late; naive, select: only suppress
     density: Fraction = 1.0  # fraction of channels kept, in (0, 1]
     pool: Pool = 'avg'  # summary of a channel: mean of x (avg), |x| (l1), x^2 (l2), or the maximum of x
     granularity: Granularity = 'channel'  # channel: one gate for each image; vector: one for each row of the output
     threshold: Threshold = 'online'  # online: of each image; local: moving average; global: one for the network
     decay: Annotated[float, kinds.BELOW_ONE] = 0.99  # of that moving average, in [0, 1)
     regularizer: Annotated[Mapping[str, float], _Regularizer()] = dataclasses.field(default_factory=dict)  # weights, by name
+    temperature: Annotated[float, kinds.ABOVE_ZERO] = 0.5  # of policy `select`: how near the cut saliencies learn
     factor: Annotated[float, kinds.AMOUNT] = 0.0  # f > 0: predict saliency through a hidden layer of ceil(C / f) units
     parametric_beta: Flag = False  # predict b, too, from what saliency is predicted from
     add_beta_first: Flag = False  # relu(mask g (norm + b)), the paper's equation, not relu(mask g norm + mask b)

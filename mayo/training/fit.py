@@ -11,13 +11,22 @@ a relu(z). So saliencies are made nearly equal, and what is left of their differ
     g_c = rho_mean (1 + SPREAD (t_c - t_mean) / t_std)          linear in s: this sets phi and rho
     a_c = mean over images of g_c / rho_c before                b_c and g_c are for a y_c that is a_c times what it was
 
+A gate that scales nothing, of policy `select` or `naive`, only has to tell how strong each channel will be:
+
+    g_c = s W_c + mean          ridge regression on s of the channel's strength, pool(y_c) as the gate pools its input
+                                select: in units of its deviation, and moved up so that all are above zero; their order counts
+
 Layer after layer: s and S are of an input in which the channels that lost are silent, as they will be. At density 1.0 the
-network is the dense one but for the SPREAD by which saliencies differ from image to image. Scales of channels that the next
-layer makes up for: Nagel et al., 2019, https://arxiv.org/abs/1906.04721, section 4.1
+network is the dense one, but for the SPREAD by which saliencies differ from image to image where they scale. Scales of channels
+that the next layer makes up for: Nagel et al., 2019, https://arxiv.org/abs/1906.04721, section 4.1
+
+How well a gate foresees what it will not compute: its *agreement* with an oracle that would pick, for each image, the channels
+of largest I_c, or strength, after computing all. Beside it, what a choice of the same channels for every image agrees.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +36,7 @@ from mayo.layers.functions import keeps_scale
 from mayo.layers.linear import Linear, epsilon_of
 from mayo.layers.travel import Apart, Mixed
 from mayo.net.graph import Graph, Node
+from mayo.net.tf.gate.base import Gate
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
 from mayo.session.base import Session
@@ -34,11 +44,26 @@ from mayo.session.base import Session
 _log = logging.getLogger(__name__)
 SPREAD, RIDGE, FLOOR = 0.03, 0.01, 0.05
 MOMENTUM = 0.8  # of averages taken anew, from a dozen batches or more
+ROOM = 1.0  # of the least saliency of a choice above zero, in deviations: other images have lesser ones
 MOST = 5.0  # scale a of a channel; those that would need more are the last to win
 
 
-def fit_gates(session: Session, images: int) -> None:
-    """Fit the gates whose phi is zero to the first `images` training images, seen as in evaluation."""
+@dataclass(frozen=True)
+class Fitted:
+    """A gate that was fitted.
+
+    agreement: share of an image's best channels that it picks, mean over the images. fixed: the same of the channels that are
+    among the best of most images.
+    """
+
+    channels: int
+    picked: int
+    agreement: float
+    fixed: float
+
+
+def fit_gates(session: Session, images: int) -> dict[str, Fitted]:
+    """Fit the gates that have learned nothing yet to the first `images` training images, seen as in evaluation."""
     config = session.config.copy()
     for key in ('train', 'original.train'):
         config.merge_word(f'dataset.task.preprocess.{key}=$(dataset.task.preprocess.{key.replace("train", "validate")})')
@@ -46,10 +71,14 @@ def fit_gates(session: Session, images: int) -> None:
     batches = data.epoch_of(config, 'train', batch_size=size).take(-(-images // size))
     fitted = fit_gates_to(session, [batch for batch, _ in batches])
     _log.info('fitted to %d images: the gates of %s', images, ', '.join(fitted) or 'no layer')
+    if chosen := {name: gate for name, gate in fitted.items() if gate.picked < gate.channels}:
+        listed = ', '.join(f'{name} {gate.agreement:.3f}' for name, gate in chosen.items())
+        _log.info('share of the best channels of an image that they pick: %s', listed)
+    return fitted
 
 
-def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> list[str]:
-    """Fit the gates one after the other, each to what the gates before it let through; returns the names of their layers."""
+def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> dict[str, Fitted]:
+    """Fit the gates one after the other, each to what the gates before it let through; by the names of their layers."""
     variables = session.network.named_variables()
     readers_of: dict[str, dict[str, Linear]] = {}
     for node in session.graph:
@@ -57,22 +86,66 @@ def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> list[str]:
             continue
         try:
             _require_fresh(node.name, node.params, variables)
-            readers_of[node.name] = _readers(session.graph, node, node.params.num_outputs, variables)
+            scales = node.params.gate.scales
+            readers_of[node.name] = _readers(session.graph, node, node.params.num_outputs, variables) if scales else {}
         except _Unfit as reason:
             _log.info('the gate of %s is not fitted: %s', node.name, reason)
+    fitted = {}
     for name, readers in readers_of.items():
-        summary, strength = _seen(session, name, batches)
-        norm = np.sqrt(sum(norms_of(reader, layer, variables) for reader, layer in readers.items()))
-        phi, rho, scale = fit(summary, strength * norm, variables[f'{name}/gate/biases'].numpy())
-        variables[f'{name}/gate/weights'].assign(phi)
-        variables[f'{name}/gate/biases'].assign(rho)
-        if not session.network.node_layers[name].gate.params.shift_is_scaled:
-            variables[f'{name}/gate/shift'].assign(variables[f'{name}/gate/shift'].numpy() * scale)
-        for reader in readers:
-            variables[f'{reader}/weights'].assign(variables[f'{reader}/weights'].numpy() / scale[:, None])
+        gate = session.network.node_layers[name].gate
+        fit_one = _fit_scaling if gate.params.scales else _fit_choosing
+        summary, wanted = fit_one(session, name, gate, readers, batches)
+        phi, rho = (variables[f'{name}/gate/{part}'].numpy() for part in ('weights', 'biases'))
+        best = _best(wanted, gate.keep)
+        fitted[name] = Fitted(
+            gate.channels,
+            gate.keep,
+            _agreement(_best(summary @ phi + rho, gate.keep), best),
+            _agreement(_best(best.mean(0, keepdims=True) + 1e-6 * wanted.mean(0), gate.keep), best),
+        )
     if readers_of:
         take_averages(session, batches)
-    return list(readers_of)
+    return fitted
+
+
+def _fit_scaling(
+    session: Session, name: str, gate: Gate, readers: Mapping[str, Linear], batches: Iterable[tf.Tensor]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Set phi, rho and b, and the weights that read the channels. Returns s [N, C'] and I [N, C]."""
+    variables = session.network.named_variables()
+    summary, strength = _seen(session, name, batches, _root_mean_square)
+    importance = strength * np.sqrt(sum(norms_of(reader, layer, variables) for reader, layer in readers.items()))
+    phi, rho, scale = fit(summary, importance, variables[f'{name}/gate/biases'].numpy())
+    variables[f'{name}/gate/weights'].assign(phi)
+    variables[f'{name}/gate/biases'].assign(rho)
+    if not gate.params.shift_is_scaled:
+        variables[f'{name}/gate/shift'].assign(variables[f'{name}/gate/shift'].numpy() * scale)
+    for reader in readers:
+        variables[f'{reader}/weights'].assign(variables[f'{reader}/weights'].numpy() / scale[:, None])
+    return summary, importance
+
+
+def _fit_choosing(
+    session: Session, name: str, gate: Gate, readers: Mapping[str, Linear], batches: Iterable[tf.Tensor]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Set phi and rho. Returns s [N, C'] and the strengths [N, C]."""
+    variables = session.network.named_variables()
+    summary, strength = _seen(session, name, batches, gate.strength)
+    phi, rho = fit_choice(summary, strength, as_it_is=gate.params.policy == 'naive')
+    variables[f'{name}/gate/weights'].assign(phi)
+    variables[f'{name}/gate/biases'].assign(rho)
+    return summary, strength
+
+
+def _best(values: np.ndarray, keep: int) -> np.ndarray:
+    """Which `keep` of each row [N, C] are largest, true or false."""
+    ranks = np.argsort(np.argsort(-values, 1, kind='stable'), 1)
+    return ranks < keep
+
+
+def _agreement(picked: np.ndarray, best: np.ndarray) -> float:
+    """Share of the best channels of an image that are picked, both [N, C], mean over images."""
+    return float(((picked & best).sum(1) / best.sum(1)).mean())
 
 
 def take_averages(session: Session, batches: Iterable[tf.Tensor]) -> None:
@@ -102,6 +175,21 @@ def fit(summary: np.ndarray, importance: np.ndarray, rho: np.ndarray) -> tuple[n
     return unit * slope, middle - mean @ (unit * slope), np.where(rho > 0, middle / np.maximum(rho, 1e-12), 1.0)
 
 
+def fit_choice(summary: np.ndarray, strength: np.ndarray, as_it_is: bool) -> tuple[np.ndarray, np.ndarray]:
+    """phi and rho of a gate that scales nothing; summary [N, C'], strength [N, C].
+
+    as_it_is: saliency is the strength itself, as `naive` is taught; else its deviation is 1, and none is below zero.
+    """
+    mean, centre = summary.mean(0), strength.mean(0)
+    phi = ridge(summary - mean, strength - centre)
+    rho = centre - mean @ phi
+    if as_it_is:
+        return phi, rho
+    unit = max((summary @ phi + rho).std(), 1e-6)
+    phi, rho = phi / unit, rho / unit
+    return phi, rho + ROOM - (summary @ phi + rho).min()
+
+
 def ridge(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """W [inputs, outputs] that makes |inputs W - targets|^2 / N + RIDGE |std W|^2 least; both are centred."""
     scale = inputs.std(0) + 1e-6
@@ -128,20 +216,25 @@ class _Unfit(Exception):
 
 
 def _require_fresh(name: str, gated: layers.GatedConvolution, variables: Mapping[str, tf.Variable]) -> None:
-    """_Unfit unless the layer's saliency is a scale, s phi + rho with phi = 0, of what its activation makes."""
+    """_Unfit unless the layer's saliency is s phi + rho, and new.
+
+    New is, where saliency is a scale of what the activation makes, phi = 0; where it scales nothing, one rho for all channels.
+    """
     params = gated.gate_params
+    scales = params.scales
     reasons = {
-        'its policy adds no b': not params.rule.has_shift,
+        'its policy adds no b': scales and not params.rule.has_shift,
         'gate_params.granularity is vector': params.granularity != 'channel',
-        'gate_params.pool is l2': params.pool == 'l2',
+        'gate_params.pool is l2': scales and params.pool == 'l2',
         'gate_params.factor is set': params.factor > 0,
-        'gate_params.parametric_beta is set': params.parametric_beta,
-        'its activation does not keep scales, as relu does': not keeps_scale(gated.activation_fn),
+        'gate_params.parametric_beta is set': scales and params.parametric_beta,
+        'its activation does not keep scales, as relu does': scales and not keeps_scale(gated.activation_fn),
     }
     for reason, holds in reasons.items():
         if holds:
             raise _Unfit(reason)
-    if variables[f'{name}/gate/weights'].numpy().any():
+    phi, rho = (variables[f'{name}/gate/{part}'].numpy() for part in ('weights', 'biases'))
+    if phi.any() if scales else np.ptp(rho):
         raise _Unfit('it has learned already')
 
 
@@ -175,16 +268,23 @@ def norms_of(reader: str, layer: Linear, variables: Mapping[str, tf.Variable]) -
     return (weights**2).sum((*range(weights.ndim - 2), -1))
 
 
-def _seen(session: Session, wanted: str, batches: Iterable[tf.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-    """s [N, C'] and S [N, C] of a layer, none of whose own channels are suppressed: a loser would matter to no image."""
-    summaries, strengths = [], []
+def _seen(
+    session: Session, wanted: str, batches: Iterable[tf.Tensor], measure: Callable[[tf.Tensor], tf.Tensor]
+) -> tuple[np.ndarray, np.ndarray]:
+    """s [N, C'] and measure(y) [N, C] of a layer, none of whose own channels are suppressed: a loser would matter to no image."""
+    summaries, measured = [], []
     for images in batches:
         for name, layer, source, outputs in gated_values(session, images, wanted):
             if name == wanted:
-                strengths.append(tf.sqrt(tf.reduce_mean(tf.cast(outputs, tf.float32) ** 2, (1, 2))).numpy())
+                measured.append(measure(outputs).numpy())
                 summaries.append(tf.cast(layer.gate.summarize(source), tf.float32).numpy())
                 break
-    return np.concatenate(summaries), np.concatenate(strengths)
+    return np.concatenate(summaries), np.concatenate(measured)
+
+
+def _root_mean_square(outputs: tf.Tensor) -> tf.Tensor:
+    """Over H and W: [N, C]."""
+    return tf.sqrt(tf.reduce_mean(tf.cast(outputs, tf.float32) ** 2, (1, 2)))
 
 
 def gated_values(

@@ -103,7 +103,9 @@ def test_a_gate_policy_is_one_file(scaled: None) -> None:
     assert unsupported(graph) == []
     compact = CompactNetwork(lower(network, Shape((6, 6, 2))))
     np.testing.assert_allclose(compact(images)[0], outputs, rtol=1e-5, atol=1e-6)
-    with pytest.raises(UserError, match='policy is scale, expected one of naive, parametric, squeeze, scaled; did you mean'):
+    with pytest.raises(
+        UserError, match='policy is scale, expected one of naive, parametric, scaled, select, squeeze; did you mean'
+    ):
         GateParams(policy='scale')
 
 

@@ -80,9 +80,9 @@ def test_some_channel_is_kept_and_never_more_than_there_are(density: float, chan
         ({'density': [0.5]}, 'density is [0.5], expected a number in (0, 1].'),
         (
             {'policy': 'parametrik'},
-            'policy is parametrik, expected one of naive, parametric, squeeze; did you mean parametric?',
+            'policy is parametrik, expected one of naive, parametric, select, squeeze; did you mean parametric?',
         ),
-        ({'policy': ['naive']}, 'policy is [naive], expected one of naive, parametric, squeeze.'),
+        ({'policy': ['naive']}, 'policy is [naive], expected one of naive, parametric, select, squeeze.'),
         ({'pool': 'mean'}, 'pool is mean, expected one of avg, l1, l2, max.'),
         ({'granularity': 'row'}, 'granularity is row, expected one of channel, vector.'),
         ({'threshold': 0.5}, 'threshold is 0.5, expected one of online, local, global.'),
@@ -113,7 +113,7 @@ def test_unknown_keys_and_names_are_told_with_the_nearest() -> None:
     assert str(error.value).split('\n') == [
         f'{WHERE}.densty: `gate_params` takes no such key; did you mean density?',
         f'{WHERE}.quite_another: `gate_params` takes no such key; known: enable, policy, density, pool, granularity, threshold, '
-        'decay, regularizer, factor, parametric_beta, add_beta_first, norm, trainable, epsilon.',
+        'decay, regularizer, temperature, factor, parametric_beta, add_beta_first, norm, trainable, epsilon.',
         f'{WHERE}.pool is avr, expected one of avg, l1, l2, max; did you mean avg?',
         f'{WHERE}.regularizer: unknown name `mo`; did you mean moi? Known: l1, l2, moe, moi.',
     ]
@@ -151,8 +151,9 @@ def test_a_gate_costs_its_predictors(params: dict[str, Any], macs: int, weights:
     assert sum(tensor.size for tensor in gate.tensors(3, 8)) == weights
 
 
-def test_only_a_naive_gate_leaves_the_norm_its_scale() -> None:
-    assert [GateParams(policy=policy).norm_has_scale for policy in ('parametric', 'squeeze', 'naive')] == [False, False, True]
+def test_gates_that_scale_nothing_leave_the_norm_its_scale() -> None:
+    policies = ('parametric', 'squeeze', 'naive', 'select')
+    assert [GateParams(policy=policy).norm_has_scale for policy in policies] == [False, False, True, True]
 
 
 def test_an_activation_that_would_undo_suppression_is_refused_unless_the_gate_is_off() -> None:

@@ -11,9 +11,10 @@ import tensorflow as tf
 from mayo.config import Config
 from mayo.layers import read_layer
 from mayo.layers.linear import Linear
+from mayo.session import data
 from mayo.session.base import Session
 from mayo.training import fit as fitting
-from mayo.training.fit import fit, fit_gates, norms_of
+from mayo.training.fit import Fitted, fit, fit_choice, fit_gates, gated_values, norms_of
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (6, 8, 8, 1)).astype(np.float32)
 
@@ -75,7 +76,8 @@ def test_however_an_activation_is_spelled_that_keeps_scales_its_gate_is_fitted(
     [
         ('conv1.activation_fn=relu6', 'conv1', 'its activation does not keep scales, as relu does'),
         ('conv1.activation_fn={type: relu, max_value: 6}', 'conv1', 'its activation does not keep scales, as relu does'),
-        ('conv1.gate_params.policy=naive', 'conv1', 'its policy adds no b'),
+        ('conv1.gate_params={policy: naive, granularity: vector}', 'conv1', 'gate_params.granularity is vector'),
+        ('conv1.gate_params={policy: select, factor: 2}', 'conv1', 'gate_params.factor is set'),
         ('conv1.gate_params.pool=l2', 'conv1', 'gate_params.pool is l2'),
         ('conv1.num_groups=2', 'conv0', 'conv1 does not read its channels one by one'),
     ],
@@ -85,9 +87,10 @@ def test_a_gate_that_cannot_be_fitted_says_why(
 ) -> None:
     caplog.set_level(logging.INFO)
     session = session_of(f'model.layers.{word}', 'system.checkpoint.load=null')
-    phi = session.network.named_variables()[f'{gate}/gate/weights']
+    variables = session.network.named_variables()
+    phi = variables.get(f'{gate}/gate/factor/weights', variables[f'{gate}/gate/weights'])
     phi.assign(np.zeros(phi.shape))
-    fit_gates(session, 32)
+    assert gate not in fit_gates(session, 32)
     assert f'the gate of {gate} is not fitted: {reason}' in caplog.messages
     assert not phi.numpy().any()
 
@@ -154,3 +157,66 @@ def test_a_channel_without_a_scale_never_wins() -> None:
     saliency = summary @ phi + biases
     assert (saliency.argmin(1) == 2).all()
     assert np.isfinite(scale).all()
+
+
+@pytest.mark.parametrize('policy', ['select', 'naive'])
+def test_a_gate_that_scales_nothing_foresees_strengths_and_leaves_the_network_as_it_was(session_of: Any, policy: str) -> None:
+    words = [f'model.layers.{name}.gate_params.policy={policy}' for name in ('conv0', 'conv1')]
+    session = session_of(*words)
+    before = {name: variable.numpy() for name, variable in session.network.named_variables().items()}
+    fitted = fit_gates(session, 64)
+    changed = {name for name, variable in session.network.named_variables().items() if (variable.numpy() != before[name]).any()}
+    assert changed == {f'{name}/gate/{part}' for name in fitted for part in ('weights', 'biases')}
+    np.testing.assert_allclose(session.network(IMAGES)[0], session_of.dense.network(IMAGES)[0], rtol=1e-4, atol=1e-5)
+    assert fitted['conv0'] == Fitted(6, 6, 1.0, 1.0)
+
+
+@pytest.mark.parametrize('policy', ['select', 'naive', 'parametric'])
+def test_agreement_is_the_share_of_an_images_best_channels_that_the_gate_picks(
+    session_of: Any, policy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    session = session_of(f'model.layers.conv0.gate_params.policy={policy}', density=0.5)
+    fitted = fit_gates(session, 96)['conv0']
+    variables = session.network.named_variables()
+    config = session.config.copy()
+    config.merge_word('dataset.task.preprocess.train=$(dataset.task.preprocess.validate)')
+    shared: list[float] = []
+    bests: list[set[int]] = []
+    for images, _ in data.epoch_of(config, 'train', batch_size=16):
+        _, layer, source, outputs = next(gated_values(session, images, 'conv0'))
+        strength = outputs.numpy().mean((1, 2)) if policy != 'parametric' else np.sqrt((outputs.numpy() ** 2).mean((1, 2)))
+        if policy == 'parametric':
+            strength = strength * np.sqrt(norms_of('conv1', session.graph['conv1'].params, variables))
+        g = layer.gate.predict(layer.gate.summarize(source)).numpy()
+        bests += [set(row) for row in np.argsort(-strength, 1)[:, :3].tolist()]
+        picked = np.argsort(-g, 1)[:, :3].tolist()
+        shared += [len({*row} & best) / 3 for row, best in zip(picked, bests[-len(picked) :], strict=True)]
+    counts = np.bincount([channel for best in bests for channel in best], minlength=6)
+    most = set(np.argsort(-counts, kind='stable')[:3].tolist())
+    fixed = [len(best & most) / 3 for best in bests]
+    assert (fitted.picked, fitted.channels) == (3, 6)
+    assert fitted.agreement == pytest.approx(np.mean(shared), abs=0.02)
+    assert fitted.fixed == pytest.approx(np.mean(fixed), abs=0.02)
+    assert f'share of the best channels of an image that they pick: conv0 {fitted.agreement:.3f}, conv1 ' in caplog.messages[-1]
+
+
+def test_a_choice_is_a_ridge_regression_of_strength_whose_order_counts() -> None:
+    random = np.random.default_rng(0)
+    summary = random.uniform(0, 1, (400, 3))
+    strength = summary @ random.normal(size=(3, 5)) + random.normal(size=5)
+    phi, rho = fit_choice(summary, strength, as_it_is=True)
+    predicted = summary @ phi + rho
+    x = (summary - summary.mean(0)) / summary.std(0)
+    slope = np.linalg.solve(x.T @ x + fitting.RIDGE * len(x) * np.eye(3), x.T @ (strength - strength.mean(0)))
+    np.testing.assert_allclose(predicted, x @ slope + strength.mean(0), rtol=1e-4, atol=1e-5)
+    phi, rho = fit_choice(summary, strength, as_it_is=False)
+    ranked = summary @ phi + rho
+    np.testing.assert_allclose((ranked.std(), ranked.min()), (1.0, fitting.ROOM), rtol=1e-6)
+    np.testing.assert_array_equal(np.argsort(ranked, 1), np.argsort(predicted, 1))
+
+
+def test_a_choice_that_has_learned_is_left_alone(session_of: Any) -> None:
+    session = session_of('model.layers.conv0.gate_params.policy=select')
+    assert list(fit_gates(session, 32)) == ['conv0', 'conv1']
+    assert list(fit_gates(session, 32)) == []

@@ -1,6 +1,7 @@
-"""The two steps of a gate that touch whole maps, each fused for training together with its gradient.
+"""The steps of a gate that touch whole maps, each fused for training together with its gradient.
 
     y = relu(norm(x) * scale + shift)                   boost: batch norm with neither scale nor centre, then the gate
+    y = x M                                             silence: channels that lost, with a gradient for their M, too
     s = mean of x over H, W                             with_mean: its gradient joins that of x in one pass
 
 Time here is memory traffic. Operation by operation, the boost and its gradient read and write maps some twenty times, and in
@@ -106,6 +107,27 @@ def _inside(normal: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, upstream: tf.
     """d, the upstream gradient where relu lets it through, and z, both in float32."""
     value = tf.cast(normal, tf.float32)
     return tf.where(value * scale + shift > 0, tf.cast(upstream, tf.float32), 0.0), value
+
+
+@tf.custom_gradient
+def silence(maps: tf.Tensor, gains: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
+    """x M in the type of x [N, H, W, C]. gains: M [N, C] or [N, H, C] in float32, whose gradient is summed in float32."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return _scaled(upstream, gains), _products(upstream, maps, gains.shape.rank)
+
+    return _scaled(maps, gains), gradient
+
+
+@_fused
+def _scaled(maps: tf.Tensor, gains: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.cast(maps, tf.float32) * per_channel(gains), maps.dtype)
+
+
+@_fused
+def _products(upstream: tf.Tensor, maps: tf.Tensor, rank: int) -> tf.Tensor:
+    """Sums over what gains of `rank` dimensions stand for: H and W, or W."""
+    return tf.reduce_sum(tf.cast(upstream, tf.float32) * tf.cast(maps, tf.float32), (1, 2) if rank == 2 else (2,))
 
 
 @tf.custom_gradient

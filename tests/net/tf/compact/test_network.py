@@ -73,6 +73,7 @@ POLICIES: dict[str, Any] = {
     'squeeze': {'policy': 'squeeze'},
     'squeeze, predicted beta': {'policy': 'squeeze', 'parametric_beta': True},
     'naive': {'policy': 'naive'},
+    'select': {'policy': 'select'},
     'channel norm': {'norm': 'channel'},
     'naive, channel norm': {'policy': 'naive', 'norm': 'channel'},
     'frozen': {'trainable': False},

@@ -80,6 +80,8 @@ def compute(
         strong = relu(z)
         target = summarize(strong, gate.get('pool', 'avg'), False) if not vector else pool(strong, gate.get('pool', 'avg'), 2)
         return {'y': spread(mask) * strong, 'g': g, 'mask': mask, 'loss': np.mean((g - target) ** 2)}
+    if policy == 'select':
+        return {'y': spread(mask) * relu(z), 'g': g, 'mask': mask, 'loss': 0.0}
     predicted = gate.get('parametric_beta')
     b = s @ w['gate/beta/weights'] + w['gate/beta/biases'] if predicted else np.zeros_like(g) + w['gate/shift']
     if policy == 'squeeze':

@@ -26,12 +26,21 @@ GATES = [
     {'density': 0.5, 'policy': 'squeeze', 'parametric_beta': True, 'granularity': 'vector'},
     {'density': 0.5, 'policy': 'naive'},
     {'density': 0.5, 'policy': 'naive', 'granularity': 'vector', 'pool': 'l2'},
+    {'density': 1.0, 'policy': 'select'},
 ]
-NAMES = [' '.join(f'{key}={value}' for key, value in gate.items()) for gate in GATES]
+SLOPED = [  # whose mask has a slope: test_select.py has their gradients
+    {'density': 0.5, 'policy': 'select'},
+    {'density': 0.5, 'policy': 'select', 'granularity': 'vector', 'pool': 'max', 'factor': 2},
+]
+
+
+def name_of(gate: dict[str, Any]) -> str:
+    """How pytest shows it."""
+    return ' '.join(f'{key}={value}' for key, value in gate.items())
 
 
 @pytest.mark.parametrize('training', [True, False])
-@pytest.mark.parametrize('gate', GATES, ids=NAMES)
+@pytest.mark.parametrize('gate', GATES + SLOPED, ids=name_of)
 def test_a_gate_computes_its_formula(
     gated: Callable[..., Any], images: Any, weights: Any, reference: Any, gate: dict[str, Any], training: bool
 ) -> None:
@@ -44,7 +53,7 @@ def test_a_gate_computes_its_formula(
     np.testing.assert_allclose(stats.penalty, expected['loss'], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize('gate', GATES, ids=NAMES)
+@pytest.mark.parametrize('gate', GATES, ids=name_of)
 def test_gradients_are_those_of_the_formula_with_the_mask_held_fixed(
     gated: Callable[..., Any], images: Any, weights: Any, reference: Any, gate: dict[str, Any]
 ) -> None:
@@ -55,7 +64,8 @@ def test_gradients_are_those_of_the_formula_with_the_mask_held_fixed(
     with tf.GradientTape() as tape:
         outputs, stats = layer(source, training=True)
         loss = tf.reduce_sum(outputs * upstream) + stats.penalty
-    gradients = tape.gradient(loss, {'x': source} | {name: variable.value for name, variable in variables.items()})
+    watched = {'x': source} | {name: variable.value for name, variable in variables.items()}
+    gradients = tape.gradient(loss, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     values = {'x': images.astype('float64')} | weights(layer)
     fixed = reference(values['x'], values, gate)

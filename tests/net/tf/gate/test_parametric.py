@@ -11,7 +11,7 @@ from mayo.layers import read_layer
 from mayo.net.tf.layer import Site, builders
 from mayo.net.tf.variables import named_variables
 
-POLICIES = ['parametric', 'squeeze', 'naive']
+POLICIES = ['parametric', 'squeeze', 'naive', 'select']
 
 
 def slopes_of(layer: Any, images: Any, training: bool = True) -> tuple[Any, Any]:

@@ -1,0 +1,55 @@
+"""A choice apart from the scale: y = mask relu(norm(conv(x))), where norm keeps its own scale and shift.
+
+    in training     y = M relu(norm(conv(x)))       M = mask + u - stop(u)
+                    u = sigmoid((g - cut) / (T std(g)))     cut: the largest g of the image's losers; T: gate_params.temperature
+
+M has the values of the mask and the slope of u, which is steep near the cut: a straight-through estimate
+(https://arxiv.org/abs/1308.3432). The slope of the loss in M of a channel is the sum over space of the loss's slope in y times
+the features as they are without a mask, and a loser has features, too. So a channel that lost by little and would have
+lowered the loss rises, which under `parametric` none does. The saliency ranks and scales nothing: at density 1.0 the network
+is the dense one whatever the gates say, and no gradient reaches them. Shapes as in base.py.
+"""
+
+from typing import TYPE_CHECKING
+
+from mayo.layers.policy import Policy, policy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from mayo.net.tf.gate.base import Gate, Norm
+
+
+@policy('select')
+class Select(Policy):
+    """Chooses, and learns from the loss of the network which channels an image needs."""
+
+    has_shift, boost = False, 'never'
+
+    def apply(
+        self,
+        gate: 'Gate',
+        convolved: 'tf.Tensor',
+        norm: 'Norm',
+        summary: 'tf.Tensor',
+        saliency: 'tf.Tensor',
+        mask: 'tf.Tensor',
+        training: bool,
+    ) -> tuple['tf.Tensor', float]:
+        from mayo.net.tf.gate.kernel import silence
+
+        features = gate.activation(gate.normalized(convolved, norm, training))
+        if not training or gate.keep == gate.channels:
+            return features * gate.per_channel(mask, features), 0.0
+        return silence(features, with_slope(mask, saliency, gate.params.temperature)), 0.0
+
+
+def with_slope(mask: 'tf.Tensor', saliency: 'tf.Tensor', temperature: float) -> 'tf.Tensor':
+    """M: the values of the mask with the slope of u in the saliency; both [..., C]. The cut and std(g) count as constants."""
+    import tensorflow as tf
+
+    fixed = tf.stop_gradient(saliency)
+    cut = tf.reduce_max(tf.where(mask > 0, 0.0, fixed), -1, keepdims=True)
+    unit = temperature * tf.math.reduce_std(fixed) + 1e-6  # saliencies that are all alike have no slope to speak of
+    soft = tf.sigmoid((saliency - cut) / unit)
+    return mask + soft - tf.stop_gradient(soft)
