@@ -69,7 +69,7 @@ def overridden(run: Run) -> 'list[Row]':
 
 def info(config: 'Config', evaluation: 'Evaluation | None' = None) -> 'Info':
     """The costs of the model; evaluation: of what `eval` measured, the densities and what the gates did."""
-    from mayo.estimate import estimate
+    from mayo.estimate import estimate, executed_spread
     from mayo.estimate.table import Info
     from mayo.session.spec import input_shape, model_graph
 
@@ -77,5 +77,6 @@ def info(config: 'Config', evaluation: 'Evaluation | None' = None) -> 'Info':
     name = str(config.get('model.name') or 'model')
     if evaluation is None or not evaluation.counts:
         return Info(name, shape, tuple(estimate(model_graph(config), shape)), 0)
-    costs = estimate(model_graph(config), shape, evaluation.counts)
-    return Info(name, shape, tuple(costs), evaluation.images, liveliness=evaluation.liveliness)
+    graph, counts = model_graph(config), evaluation.counts
+    costs, spread = estimate(graph, shape, counts), executed_spread(graph, shape, counts)
+    return Info(name, shape, tuple(costs), evaluation.images, executed=spread, liveliness=evaluation.liveliness)

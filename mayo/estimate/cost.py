@@ -24,7 +24,10 @@ from mayo.layers import GateParams, Shape, parameters
 from mayo.layers.travel import Active, active_after, reads_all
 from mayo.net.graph import Graph, Node
 from mayo.util.errors import UserError
+from mayo.util.format import count
+from mayo.util.lazy import lazy
 
+numpy = lazy('numpy')
 NUMBER_BYTES = 4  # float32
 
 
@@ -56,6 +59,24 @@ class _Value:
     active: Active
     published: Active
     cost: Cost | None = None
+    executed: Active = 0  # of the layer that it comes from
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of a number that differs from image to image: its mean, and what it is below for 5 % and for 95 % of the images."""
+
+    mean: int
+    p5: int
+    p95: int
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether images differ at all, but for a few."""
+        return self.p5 < self.p95
+
+    def __str__(self) -> str:
+        return f'mean {count(self.mean)}, p5 {count(self.p5)}, p95 {count(self.p95)}'
 
 
 def estimate(graph: Graph, input_shape: Shape, counts: Mapping[str, Any] | None = None) -> list[Cost]:
@@ -64,9 +85,20 @@ def estimate(graph: Graph, input_shape: Shape, counts: Mapping[str, Any] | None 
     counts: {gated layer: array [images] of its active channels}, from `eval`; without it k = ceil(density C).
     Errors: UserError, with the place in the YAML, for a layer whose inputs do not fit.
     """
+    return [cost for value in _values(graph, input_shape, counts or {}) if (cost := value.cost)]
+
+
+def executed_spread(graph: Graph, input_shape: Shape, counts: Mapping[str, Any]) -> Spread:
+    """Executed MACs of the whole network over the images of `counts`, which are those of `estimate`."""
+    total = numpy.asarray(sum(value.executed for value in _values(graph, input_shape, counts)), float)
+    return Spread(round(total.mean()), *(round(numpy.percentile(total, part)) for part in (5, 95)))
+
+
+def _values(graph: Graph, input_shape: Shape, counts: Mapping[str, Any]) -> list[_Value]:
+    """What each layer passes on, in the graph's order."""
     start = {name: _Value(input_shape, input_shape.channels, input_shape.channels) for name in graph.inputs}
-    values = graph.walk(start, lambda node, inputs: _visit(node, inputs, counts or {}))
-    return [cost for node in graph.nodes if (cost := values[node.name].cost)]
+    values = graph.walk(start, lambda node, inputs: _visit(node, inputs, counts))
+    return [values[node.name] for node in graph.nodes]
 
 
 def shapes(graph: Graph, input_shape: Shape) -> dict[str, Shape]:
@@ -93,7 +125,7 @@ def _visit(node: Node, inputs: list[_Value], counts: Mapping[str, Any]) -> _Valu
     active = active_after(layer.travel, [value.active for value in inputs], sources, shape)
     macs = dense * (read.published / read.shape.channels) // 1
     executed = dense if reads_all(layer.travel) else dense * read.active // read.shape.channels
-    return _Value(shape, active, shape.channels, _cost(node, sources[0], shape, dense, macs, executed))
+    return _Value(shape, active, shape.channels, _cost(node, sources[0], shape, dense, macs, executed), executed)
 
 
 def _gated(node: Node, read: _Value, shape: Shape, gate: GateParams, active: Active) -> _Value:
@@ -109,7 +141,7 @@ def _gated(node: Node, read: _Value, shape: Shape, gate: GateParams, active: Act
     scaling = shape.positions * active if gate.scales else 0
     gate_macs = gate.gate_macs(read.active, shape.channels, shape.height) + scaling
     executed = dense * inputs * active // (source.channels * shape.channels) + gate_macs
-    return _Value(shape, active, active, _cost(node, source, shape, dense, macs, executed, gate_macs, density))
+    return _Value(shape, active, active, _cost(node, source, shape, dense, macs, executed, gate_macs, density), executed)
 
 
 def _cost(
@@ -143,6 +175,6 @@ def _cost(
     )
 
 
-def _mean(count: Active) -> Any:
+def _mean(number: Active) -> Any:
     """A number as it is; an array [images] as its mean."""
-    return count.mean() if hasattr(count, 'mean') else count
+    return number.mean() if hasattr(number, 'mean') else number

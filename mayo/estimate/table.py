@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mayo.estimate.cost import Cost
+from mayo.estimate.cost import Cost, Spread
 from mayo.estimate.liveliness import Liveliness, mean_liveliness
 from mayo.layers import Shape
 from mayo.util.errors import UserError, did_you_mean
@@ -31,6 +31,7 @@ class Info:
     layers: tuple[Cost, ...]
     images: int  # over which `eval` measured the densities; 0: taken from the configuration
     overriders: tuple[Mapping[str, Any], ...] = ()  # what overrides what, as mayo.override.table tells
+    executed: Spread | None = None  # over those images
     liveliness: Mapping[str, Liveliness] = dataclasses.field(default_factory=dict)  # by gated layer, measured by `eval`
 
     @property
@@ -63,6 +64,7 @@ def as_data(record: Info) -> dict[str, Any]:
         'images': record.images,
         'total': record.total,
         'layers': layers,
+        **({'executed': dataclasses.asdict(record.executed)} if record.executed else {}),
         **({'overriders': list(record.overriders)} if record.overriders else {}),
     }
 
@@ -153,6 +155,8 @@ def _summary(record: Info, width: int | None) -> str:
             f'sparsity ({total["dense"] / total["macs"]:.2f}x fewer)'
         )
         lines['executed'] = f'{count(total["executed"])} in compact execution ({total["dense"] / total["executed"]:.2f}x fewer)'
+        if record.executed and record.executed.is_wide:
+            lines['an image'] = f'executed {record.executed}'
         lines['gates'] = (
             f'{count(total["gate_parameters"])} of the parameters, {count(total["gate_macs"])} of the '
             f'executed MACs ({percent(total["gate_macs"] / total["executed"])})'

@@ -11,7 +11,7 @@ import numpy as np
 from mayo.export.artifact import Preprocessing, Size, Subject
 from mayo.export.compare import Gated, Reference
 from mayo.export.write import Export, export
-from mayo.net.gates import gates_of
+from mayo.net.gates import gates_of, varying
 from mayo.util.errors import UserError
 
 if typing.TYPE_CHECKING:
@@ -50,6 +50,11 @@ def _network(session: 'Session') -> 'Network':
     from mayo.session.base import dtype_policy
 
     reasons = unsupported(session.graph)
+    reasons += [
+        f'{name}: gate_params.threshold is {gate.threshold}, so the number of active channels varies from image to image, '
+        'where the files have fixed shapes; threshold online fixes it.'
+        for name, gate in varying(session.graph).items()
+    ]
     if reasons:
         raise UserError('\n'.join(['`export` writes the compact network, but', *reasons]))
     session.load()

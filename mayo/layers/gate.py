@@ -132,6 +132,10 @@ class GateParams:
             tensors.append(Tensor('gate/shift', (channels_out,), makes=0))
         return tuple(tensors)
 
+    def varies(self, channels: int) -> bool:
+        """Whether the number of active channels varies from image to image: a threshold decides, not a rank."""
+        return self.enable and self.threshold != 'online' and self.kept(channels) < channels
+
     @property
     def norm_has_scale(self) -> bool:
         """Whether the normalization keeps its own scale and shift, or the layer its biases: nothing takes their place."""

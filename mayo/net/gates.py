@@ -32,6 +32,12 @@ def widths_of(graph: Graph) -> dict[str, int]:
     return {node.name: node.params.num_outputs for node in graph.nodes if isinstance(node.params, GatedConvolution)}
 
 
+def varying(graph: Graph) -> dict[str, GateParams]:
+    """The gates whose number of active channels varies from image to image, by layer."""
+    widths = widths_of(graph)
+    return {name: gate for name, gate in gates_of(graph).items() if gate.varies(widths[name])}
+
+
 def is_gated(graph: Graph) -> bool:
     """Whether any gate is switched on."""
     return any(node.params.gate for node in graph.nodes)

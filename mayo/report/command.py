@@ -133,7 +133,8 @@ def _tradeoff(session: 'Session', others: Mapping[str, 'Session']) -> list[Pictu
             continue
         images = result.images
         live = result.mean_liveliness
-        points.append(report.Point(name, _executed(other, result), result.top1, turnover=live.turnover if live else None))
+        turnover = live.turnover if live else None
+        points.append(report.Point(name, _executed(other, result), result.top1, turnover=turnover, spread=result.executed))
         _log.info('%s: %s', name, result.render())
     published = PUBLISHED.get((session.model_name, session.config.get('dataset.name')), ())
     return [report.tradeoff(points, images, published)] if points else []

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mayo.estimate import Spread
 from mayo.report.page import Picture
 from mayo.util import picture
 from mayo.util.format import percent, short
@@ -13,7 +14,8 @@ from mayo.util.format import percent, short
 class Point:
     """A network and what it reaches. macs: for one image; published: by others, in the accounting of the paper.
 
-    turnover: share of its active channels in which two images differ; None for a network without gates.
+    turnover: share of its active channels in which two images differ; None for a network without gates. spread: of the MACs over
+    images, which is drawn as a line from p5 to p95.
     """
 
     name: str
@@ -21,6 +23,7 @@ class Point:
     top1: float
     published: bool = False
     turnover: float | None = None
+    spread: Spread | None = None
 
 
 MARKED = 60  # epochs with room for a mark each
@@ -61,6 +64,9 @@ def tradeoff(points: Sequence[Point], images: int, published: Sequence[Point] = 
                 markersize=7,
                 label=label,
             )
+    for point in ours:
+        if point.spread and point.spread.is_wide:
+            axes.hlines(100 * point.top1, point.spread.p5 / 1e6, point.spread.p95 / 1e6, color=picture.INK, linewidth=1)
     axes.margins(x=0.12, y=0.25)
     axes.set_xlim(left=0)
     axes.set_axisbelow(True)
@@ -68,7 +74,9 @@ def tradeoff(points: Sequence[Point], images: int, published: Sequence[Point] = 
     axes.set(title='Accuracy over cost', xlabel='million executed multiply-accumulates (MACs) an image', ylabel='top-1, %')
     figure.legend(loc='outside lower center', ncols=2)
     _name(figure, axes, [*ours, *published])
-    figures = '; '.join(f'{point.name} {percent(point.top1)} at {short(point.macs)}{_turnover(point)}' for point in ours)
+    figures = '; '.join(
+        f'{point.name} {percent(point.top1)} at {short(point.macs)}{_range(point)}{_turnover(point)}' for point in ours
+    )
     beside = (
         ' The published points, hollow, are in the accounting of the paper, in which only a layer directly after a gated '
         'one sees its sparsity.'
@@ -85,6 +93,11 @@ def tradeoff(points: Sequence[Point], images: int, published: Sequence[Point] = 
         ),
         figure,
     )
+
+
+def _range(point: Point) -> str:
+    spread = point.spread
+    return f' (p5 {short(spread.p5)}, p95 {short(spread.p95)})' if spread and spread.is_wide else ''
 
 
 def _turnover(point: Point) -> str:

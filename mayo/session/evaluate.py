@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from mayo.estimate import Spread, executed_spread
 from mayo.estimate.liveliness import Liveliness, Use, mean_liveliness
 from mayo.net.tf.loss import cross_entropy
 from mayo.session import data
@@ -37,6 +38,7 @@ class Evaluation:
     images_per_second: float  # of this process, without the first batch: it waits for TensorFlow's graph
     density: Mapping[str, float] = field(default_factory=dict)  # by gated layer, mean over images
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)  # by gated layer, active channels [images]
+    executed: Spread | None = None  # MACs of compact execution; None without gates
     liveliness: Mapping[str, Liveliness] = field(default_factory=dict)  # by gated layer
 
     @property
@@ -61,6 +63,8 @@ class Evaluation:
         ).replace('%', ' %')
         if not self.density:
             return line
+        if self.executed and self.executed.is_wide:
+            line += f'\nexecuted MACs of an image: {self.executed}'
         densities = ', '.join(f'{name} {density:.3f}' for name, density in self.density.items())
         if not self.liveliness:
             return f'{line}\nmeasured density {self.mean_density:.4f}: {densities}'
@@ -234,6 +238,7 @@ class _Meter:
         if execution == 'masked':  # a compact network has constant weights: it does not serve twice
             session.kept['classifier'] = self.classifier
         self.is_alone = session.is_alone
+        self.graph, self.input_shape = session.graph, session.input_shape
         self.sums: list[np.ndarray] = []  # [loss, top-1, top-5, images] of each batch and replica
         self.active: list[np.ndarray] = []  # [N, gated layers]
         self.used: np.ndarray | float = 0.0  # [2, gates], summed over batches and replicas
@@ -276,6 +281,7 @@ class _Meter:
             images_per_second=timed / seconds,
             density=density,
             counts=counts,
+            executed=executed_spread(self.graph, self.input_shape, counts) if counts else None,
             liveliness=self._liveliness(int(images)),
         )
 

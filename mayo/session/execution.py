@@ -16,9 +16,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mayo.net.gates import gates_of
+from mayo.net.gates import gates_of, varying
 from mayo.net.tf.compact import lower, unsupported
 from mayo.net.tf.engines import engines
+from mayo.net.tf.engines.base import Compact
 from mayo.session.base import Session
 from mayo.util.errors import UserError
 
@@ -34,7 +35,7 @@ def execution_of(session: Session) -> str:
     wanted = session.config.get('system.execution')
     if wanted == 'masked' or not gates_of(session.graph):
         return 'masked'
-    reasons = unsupported(session.graph)
+    reasons = unsupported(session.graph) or _refused_by_all(session)
     if reasons and wanted == 'compact':
         raise UserError('\n'.join([f'{session.config.origin("system.execution")}: system.execution is compact, but', *reasons]))
     for reason in reasons:
@@ -66,13 +67,25 @@ def _compact(session: Session) -> Run:
     Errors: UserError where an engine is asked for that was not built, or cannot run the network.
     """
     wanted, program = session.config.get('system.engine'), lower(session.network, session.input_shape)
-    able = {name: compact for name in engines if (compact := engines[name].compact) is not None}
+    if wanted != 'auto' and (reasons := _candidates(session)[wanted].reasons(program)):
+        raise UserError('\n'.join([f'{session.config.origin("system.engine")}: system.engine is {wanted}, but', *reasons]))
+    return next(compact.run(program) for compact in _candidates(session).values() if not compact.reasons(program))
+
+
+def _candidates(session: Session) -> dict[str, Compact]:
+    """The engines that may run it here, or the one that system.engine says; the preferred first."""
+    wanted, able = session.config.get('system.engine'), {name: engines[name].compact for name in engines}
     if wanted != 'auto':
-        if reasons := able[wanted].reasons(program):
-            raise UserError('\n'.join([f'{session.config.origin("system.engine")}: system.engine is {wanted}, but', *reasons]))
-        return able[wanted].run(program)
+        return {name: compact for name, compact in able.items() if compact is not None and name == wanted}
     has_gpu = bool(tf.config.list_physical_devices('GPU'))
-    preferred = sorted(able.values(), key=lambda compact: compact.preference, reverse=True)
-    return next(
-        compact.run(program) for compact in preferred if (compact.on_gpu or not has_gpu) and not compact.reasons(program)
-    )
+    here = {name: compact for name, compact in able.items() if compact is not None and (compact.on_gpu or not has_gpu)}
+    return dict(sorted(here.items(), key=lambda item: item[1].preference, reverse=True))
+
+
+def _refused_by_all(session: Session) -> list[str]:
+    """Why no engine here runs the network where the number of active channels varies; of others TensorFlow runs all."""
+    if not varying(session.graph):
+        return []
+    program = lower(session.network, session.input_shape)
+    refusals = [compact.reasons(program) for compact in _candidates(session).values()]
+    return [reason for reasons in refusals for reason in reasons] if all(refusals) else []

@@ -63,10 +63,6 @@ def _reasons(node: Node) -> list[str]:
         reasons.append(
             'compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses for each row.'
         )
-    if gate.threshold != 'online' and gate.kept(layer.num_outputs) < layer.num_outputs:
-        reasons.append(
-            f'compact execution computes a fixed number of channels; with gate_params.threshold `{gate.threshold}` it varies.'
-        )
     return reasons
 
 

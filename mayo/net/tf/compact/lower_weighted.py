@@ -44,7 +44,7 @@ def convolution(lowering: Lowering, name: str, layer: Convolution | GatedConvolu
             scale=_float32(scale) if np.any(scale != 1) else None,
         ),
         lowering.shape.dims,
-        f'{name}/index' if keep < weights.shape[0] else None,
+        f'{name}/index' if keep < weights.shape[0] or (gate and gate.cut is not None) else None,
         keep,
     )
 
@@ -135,7 +135,10 @@ def _gate(lowering: Lowering, layer: str, params: GateParams, bias: np.ndarray) 
     first = params.shift_is_scaled
     if first and isinstance(shift, np.ndarray):
         bias, shift = bias + shift, None
-    return ops.Gate(params.kept(bias.size), params.pool, layers, boost, shift, first), bias
+    keep, cut = params.kept(bias.size), None
+    if params.varies(bias.size):
+        keep, cut = bias.size, float(weights[f'{name}/threshold' if params.threshold == 'local' else 'gate/threshold'])
+    return ops.Gate(keep, params.pool, layers, boost, shift, first, cut), bias
 
 
 def _norm(lowering: Lowering, name: str, layer: Linear, channels: int) -> tuple[np.ndarray, np.ndarray]:

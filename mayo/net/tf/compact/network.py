@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from mayo.net.tf.compact.emit import Image
-from mayo.net.tf.compact.program import Program
+from mayo.net.tf.compact.program import Program, require_fixed_counts
 
 SMALL = 2**17  # numbers in the largest map, up to which XLA wins
 
@@ -24,9 +24,11 @@ class CompactNetwork:
 
     xla: compile what happens to an image. Its convolutions of large maps take a fifth longer than TensorFlow's, but each
     operation costs less than TensorFlow's ten microseconds; None chooses by the size of the maps. parallel: images at once.
+    Errors: ValueError for gates with a threshold, of which the number of winners varies.
     """
 
     def __init__(self, program: Program, xla: bool | None = None, parallel: int | None = None) -> None:
+        require_fixed_counts(program, 'TensorFlow')
         self.program = program
         self.xla = max(math.prod(value.dims) for value in program.values.values()) <= SMALL if xla is None else xla
         self.parallel = parallel or os.cpu_count() or 1

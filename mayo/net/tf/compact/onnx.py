@@ -33,10 +33,11 @@ def onnx_model(
     batch: images at once, None for any number; a program with gates takes one, as each image has weights of its own.
     counts: also put out how many channels won in each gated layer, int64 [1], as LAYER/active.
     images: of bytes, to be preprocessed inside; batch is 1 then.
-    Errors: ValueError for another batch with gates.
+    Errors: ValueError for another batch with gates, and for gates with a threshold, of which the number of winners varies.
     """
     if batch != 1 and program.gated:
         raise ValueError('a network with gates takes one image at a time.')
+    ops.require_fixed_counts(program, 'ONNX')
     writer = Writer(program, batch, images)
     for operation in program.operations:
         writer.scope = operation.output

@@ -53,12 +53,13 @@ class Affine:
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """Chooses the `keep` output channels of a convolution that are computed, and scales them. x is the convolution's source.
+    """Chooses the output channels of a convolution that are computed, at most `keep`, and scales them. x is the convolution's source.
 
         s     = pool(x)                                 avg: mean over H, W; l1: mean |x|; l2: mean x^2; max
         g     = relu(s W + b) for each of `layers`      one, or two where a hidden layer comes first
         index = the `keep` largest of g                 all C, and no index, if keep = C
         mask  = g[index] > the (keep + 1)-th largest    a tie at the cut loses; all ones if keep = C
+        index = those of g > cut                        with a cut: their number varies from image to image, keep = C; no mask
         b     = shift[index], or (s shift.weights + shift.bias)[index]
 
     Both first layers and `shift` read s, of which a slice gives the active entries only. With the features f = conv(x) + bias:
@@ -74,6 +75,7 @@ class Gate:
     boost: str = 'before'
     shift: np.ndarray | Affine | None = None
     shift_first: bool = False
+    cut: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -287,8 +289,16 @@ class Program:
         return {operation.output: operation for operation in self.operations if isinstance(operation, Conv) and operation.gate}
 
     @property
+    def varying(self) -> list[str]:
+        """The layers of which the number of active channels varies from image to image."""
+        return [layer for layer, conv in self.gated.items() if conv.gate and conv.gate.cut is not None]
+
+    @property
     def macs(self) -> dict[str, int]:
-        """Multiply-accumulates of each operation that has any, for one image, by the value that it computes."""
+        """Multiply-accumulates of each operation that has any, for one image, by the value that it computes.
+
+        Of gates with a cut, those of an image for which all channels win.
+        """
         slices = {
             operation.output: operation.source
             for operation in self.operations
@@ -296,6 +306,21 @@ class Program:
         }
         macs = {operation.output: _macs(operation, self.values, slices) for operation in self.operations}
         return {name: number for name, number in macs.items() if number}
+
+
+def needs_fixed_counts(program: Program, backend: str) -> list[str]:
+    """Why a backend of static shapes cannot run `program`, a line each layer."""
+    return [
+        f'{layer}: {backend} computes a fixed number of channels; with gate_params.threshold `local` or `global` it varies '
+        'from image to image, which only the native engine runs compactly.'
+        for layer in program.varying
+    ]
+
+
+def require_fixed_counts(program: Program, backend: str) -> None:
+    """Errors: ValueError with what `needs_fixed_counts` says."""
+    if reasons := needs_fixed_counts(program, backend):
+        raise ValueError('\n'.join(reasons))
 
 
 def _macs(operation: Operation, values: Mapping[str, Value], slices: Mapping[str, str]) -> int:

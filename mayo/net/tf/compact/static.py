@@ -21,7 +21,11 @@ emitters: Backend[Fix] = Backend('the static network')
 
 
 def static(program: Program) -> Program:
-    """`program` with constant weights for the first channels of every slice: no gate, no index, shapes unchanged."""
+    """`program` with constant weights for the first channels of every slice: no gate, no index, shapes unchanged.
+
+    Errors: ValueError for gates with a threshold, of which the number of winners varies.
+    """
+    ops.require_fixed_counts(program, 'a static network')
     values = {name: Value(value.dims, value.channels) for name, value in program.values.items()}
     operations = tuple(
         fixed for operation in program.operations for fixed in emitters[type(operation)](operation, program.values)

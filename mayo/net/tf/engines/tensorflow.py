@@ -85,6 +85,13 @@ def compact(program: 'Program') -> 'CompactNetwork':
     return CompactNetwork(program)
 
 
+def reasons(program: 'Program') -> list[str]:
+    """Why it cannot run `program`, a line each."""
+    from mayo.net.tf.compact.program import needs_fixed_counts
+
+    return needs_fixed_counts(program, 'TensorFlow')
+
+
 engines.register('tensorflow')(
     Engine(
         packages=('tensorflow',),
@@ -94,6 +101,6 @@ engines.register('tensorflow')(
         exported=('',),
         marker='o',
         load=load,
-        compact=Compact(compact, lambda program: [], preference=0, on_gpu=True),
+        compact=Compact(compact, reasons, preference=0, on_gpu=True),
     )
 )

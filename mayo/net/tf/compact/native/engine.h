@@ -26,7 +26,9 @@ typedef struct {                            /* s weights + bias, weights [inputs
 
 typedef struct {
     Affine layers[2], shift;                /* a shift with weights is computed; one without is the constant bias, or none */
-    int32_t depth, keep, pool, boost, shift_first, unused;
+    int32_t depth, keep, pool, boost, shift_first, has_cut;
+    float cut;                              /* with one, what is above it wins, however many channels that are */
+    int32_t unused;
 } Gate;
 
 typedef struct {

@@ -76,6 +76,8 @@ def _gate(plan: 'Plan', gate: ops.Gate) -> CGate:
         pool=POOLS.index(gate.pool),
         boost=BOOSTS.index(gate.boost),
         shift_first=gate.shift_first,
+        has_cut=gate.cut is not None,
+        cut=gate.cut or 0,
     )
     for position, layer in enumerate(gate.layers):
         table.layers[position] = _affine(plan, layer)

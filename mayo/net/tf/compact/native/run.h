@@ -210,7 +210,7 @@ static void select_winners(const Frame *frame, const Op *op, int channels)
     float *scale = frame->effect, *shift = scale + width, *factor = shift + width;
     const float *shifts = gate->shift.weights ? frame->shift : gate->shift.bias;
     int32_t *winners = op->index < 0 ? NULL : frame->entries[op->index];
-    float cut = winners ? best_loser(saliency, channels, gate->keep) : -1;
+    float cut = !winners ? -1 : gate->has_cut ? gate->cut : best_loser(saliency, channels, gate->keep);
     int count = 0;
     for (int c = 0; c < channels; c++) {
         if (saliency[c] <= cut || count == gate->keep)          /* so one that is no number wins, and shows */
@@ -482,7 +482,8 @@ static void convolve_block(const Job *job, int64_t first, int count, int from, i
     int parts = (to - from + at_once - 1) / at_once;
     int64_t length = job->op->integers[0];
     void (*multiply_tile)(const Tile *, float *, int, int) = taps == 1 ? multiply_one : taps == 9 ? multiply_nine : multiply_any;
-    for (int c = 0; c < job->channels; c += step) {
+    int c = 0;
+    do {                                    /* once even where no channel of the source is active: the sums are then zeros */
         int left = job->channels - c;
         Tile tile = {.read = job->read + c, .offsets = job->offsets, .source = job->source + first + c * grid->plane,
                      .plane = grid->plane, .channels = left < step ? left : step, .taps = taps, .more = c > 0};
@@ -492,7 +493,7 @@ static void convolve_block(const Job *job, int64_t first, int count, int from, i
                 tile.rows[r] = job->op->weights + job->winners[from + row + r] * length;
             multiply_tile(&tile, sums + row * BLOCK, rows, vectors);
         }
-    }
+    } while ((c += step) < job->channels);
     for (int row = from; row < to; row++) {
         float *x = sums + (row - from) * BLOCK;
         if (job->effect)

@@ -66,7 +66,9 @@ class CGate(ctypes.Structure):
     _fields_ = [
         ('layers', CAffine * 2),
         ('shift', CAffine),
-        *((name, ctypes.c_int32) for name in ('depth', 'keep', 'pool', 'boost', 'shift_first', 'unused')),
+        *((name, ctypes.c_int32) for name in ('depth', 'keep', 'pool', 'boost', 'shift_first', 'has_cut')),
+        ('cut', ctypes.c_float),
+        ('unused', ctypes.c_int32),
     ]
 
 
