@@ -31,8 +31,8 @@ class Info:
     layers: tuple[Cost, ...]
     images: int  # over which `eval` measured the densities; 0: taken from the configuration
     overriders: tuple[Mapping[str, Any], ...] = ()  # what overrides what, as mayo.override.table tells
-    executed: Spread | None = None  # over those images
     liveliness: Mapping[str, Liveliness] = dataclasses.field(default_factory=dict)  # by gated layer, measured by `eval`
+    executed: Spread | None = None  # over those images
 
     @property
     def total(self) -> dict[str, int]:

@@ -38,8 +38,8 @@ class Evaluation:
     images_per_second: float  # of this process, without the first batch: it waits for TensorFlow's graph
     density: Mapping[str, float] = field(default_factory=dict)  # by gated layer, mean over images
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)  # by gated layer, active channels [images]
-    executed: Spread | None = None  # MACs of compact execution; None without gates
     liveliness: Mapping[str, Liveliness] = field(default_factory=dict)  # by gated layer
+    executed: Spread | None = None  # MACs of compact execution; None without gates
 
     @property
     def mean_density(self) -> float | None:
