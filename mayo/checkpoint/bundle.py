@@ -1,12 +1,13 @@
 """TensorFlow bundles (`name.index`, `name.data-00000-of-00001`): NumPy arrays in and out, whole or not at all."""
 
+import contextlib
 import glob
 import os
 import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ tf = lazy('tensorflow')
 Prefix = str | os.PathLike[str]
 _LFS = b'version https://git-lfs'
 _SUFFIX = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
+_PART = re.compile(r'data-\d{5}-of-(\d{5})')
 _TABLE = 0xDB4775248B80FB57.to_bytes(8, 'little')  # ends LevelDB's tables, and TensorFlow's
 
 
@@ -48,23 +50,22 @@ def write(prefix: Prefix, tensors: Mapping[str, np.ndarray | str]) -> None:
 def delete(prefix: Prefix) -> None:
     """Remove a bundle, index first; nothing happens if it is not there."""
     prefix = pathlib.Path(prefix)
+    data = data_files(prefix)
     index_file(prefix).unlink(missing_ok=True)
-    for file in data_files(prefix):
+    for file in data:
         file.unlink(missing_ok=True)
 
 
 def read(prefix: Prefix) -> dict[str, np.ndarray]:
     """Every tensor of a bundle, each verified against its checksum."""
-    reader = _open(prefix)
-    try:
+    with _opened(prefix) as reader:
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    except _unreadable() as error:
-        raise _corrupt(prefix, error) from error
 
 
 def shapes(prefix: Prefix) -> dict[str, tuple[int, ...]]:
     """The name and shape of every tensor, reading the index alone."""
-    return {name: tuple(shape) for name, shape in _open(prefix).get_variable_to_shape_map().items()}
+    with _opened(prefix) as reader:
+        return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
 
 
 def index_file(prefix: Prefix) -> pathlib.Path:
@@ -73,9 +74,35 @@ def index_file(prefix: Prefix) -> pathlib.Path:
 
 
 def data_files(prefix: Prefix) -> list[pathlib.Path]:
-    """`name.data-*` of the bundle `name`, sorted."""
+    """`name.data-NNNNN-of-NNNNN` of the bundle `name`, sorted; nothing else whose name begins so.
+
+    Where the index says in how many parts the bundle is, those of another count are leftovers, and not of it.
+    """
+    count = _parts(index_file(prefix))
+    return [file for file, parts in _all_parts(prefix).items() if count in (None, parts)]
+
+
+def _all_parts(prefix: Prefix) -> dict[pathlib.Path, int]:
+    """Files with the name of a part of the bundle, and in how many parts it is by that name."""
     prefix = pathlib.Path(prefix)
-    return sorted(prefix.parent.glob(f'{glob.escape(prefix.name)}.data-*-of-*'))
+    files = sorted(prefix.parent.glob(f'{glob.escape(prefix.name)}.data-*-of-*'))
+    matches = ((file, _PART.fullmatch(file.name.removeprefix(f'{prefix.name}.'))) for file in files)
+    return {file: int(match[1]) for file, match in matches if match}
+
+
+def _parts(index: pathlib.Path) -> int | None:
+    """In how many files the data of a bundle are, as its index says; None if that is not there or of another form.
+
+    An index is a table of strings that opens with the entry of no name, a message whose first field is that number:
+    no bytes shared with the entry before, none of a name, its length; then 8, and the number.
+    """
+    try:
+        with index.open('rb') as file:
+            start = file.read(8)
+    except OSError:
+        return None
+    is_plain = len(start) == 8 and start[:2] == b'\0\0' and start[2] < 128 and start[3] == 8 and 0 < start[4] < 128
+    return start[4] if is_plain else None
 
 
 def check(prefix: Prefix) -> None:
@@ -83,15 +110,20 @@ def check(prefix: Prefix) -> None:
     data = data_files(prefix)
     if not index_file(prefix).is_file():
         raise UserError(f'{shown(prefix)}: no such checkpoint, {shown(index_file(prefix))} does not exist.')
+    check_no_pointer(index_file(prefix))
+    count = _parts(index_file(prefix)) or max((int(str(file).rpartition('-of-')[2]) for file in data), default=1)
+    if not data and _all_parts(prefix):
+        raise UserError(
+            f'{shown(prefix)}: the checkpoint is truncated or corrupt (its index says {count} parts, there are others).'
+        )
     if not data:
         raise UserError(
-            f'{shown(prefix)}: the checkpoint has an index but no data, expected {shown(prefix)}.data-00000-of-00001 beside it.'
+            f'{shown(prefix)}: the checkpoint has an index but no data, expected {shown(_expected(prefix, count)[0])} beside it.'
         )
-    count = max(int(str(file).rpartition('-of-')[2]) for file in data)
     missing = [shown(file) for file in _expected(prefix, count) if file not in data]
     if missing:
         raise UserError(f'{shown(prefix)}: the checkpoint is in {count} parts, of which {", ".join(missing)} does not exist.')
-    for file in [index_file(prefix), *data]:
+    for file in data:
         check_no_pointer(file)
 
 
@@ -124,14 +156,30 @@ def is_first_format(path: pathlib.Path) -> bool:
         return stream.read() == _TABLE
 
 
-def _open(prefix: Prefix) -> Any:
-    """TensorFlow's reader of the bundle."""
+@contextlib.contextmanager
+def _opened(prefix: Prefix) -> Iterator[Any]:
+    """TensorFlow's reader of the bundle. UserError: it is not there, or not whole."""
     if not is_first_format(pathlib.Path(prefix)):
         check(prefix)
     try:
-        return tf.train.load_checkpoint(os.fspath(prefix))
+        with _not_like_a_pattern(prefix) as path:
+            yield tf.train.load_checkpoint(path)
     except _unreadable() as error:
         raise _corrupt(prefix, error) from error
+
+
+@contextlib.contextmanager
+def _not_like_a_pattern(prefix: Prefix) -> Iterator[str]:
+    """A path of the same bundle that TensorFlow, which looks for files by pattern, takes for itself: through links, if need be."""
+    if not set('*?[\\') & set(os.fspath(prefix)):
+        yield os.fspath(prefix)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'checkpoint')
+        for file in [pathlib.Path(prefix), index_file(prefix), *data_files(prefix)]:
+            if file.is_file():
+                os.symlink(file.absolute(), path + str(file.absolute()).removeprefix(str(pathlib.Path(prefix).absolute())))
+        yield path
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

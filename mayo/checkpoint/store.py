@@ -5,18 +5,16 @@ first. Needs no TensorFlow, so that `check` and `ls` are quick.
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from mayo.checkpoint import bundle, keras_file
+from mayo.checkpoint import bundle, keras_file, state_file
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import SHIPPED, alone, find, home, shown, whole_file
 
 _MANIFEST = 'checkpoint'
-_LINE = re.compile(r'^\s*(model_checkpoint_path|all_model_checkpoint_paths)\s*:\s*(".*")\s*$')
 
 
 class Store:
@@ -33,7 +31,7 @@ class Store:
 
     def names(self) -> list[str]:
         """Every checkpoint there is, sorted with numbers by value: epoch-2 before epoch-10."""
-        names = {file.name.removesuffix('.index') for folder in self.folders for file in folder.glob('*.index')}
+        names = {file.name.removesuffix('.index') for folder in self.folders for file in folder.glob('*?.index')}
         return sorted(names, key=_by_number)
 
     def latest(self) -> str | None:
@@ -107,28 +105,26 @@ class Store:
 
     def _keep(self, latest: str | None, kept: Iterable[str]) -> None:
         """Write the manifest."""
-        lines = [] if latest is None else [f'model_checkpoint_path: {json.dumps(latest)}']
-        lines += [f'all_model_checkpoint_paths: {json.dumps(name)}' for name in kept]
         with whole_file(self.folder / _MANIFEST) as file:
-            file.write_text('\n'.join(lines) + '\n')
+            file.write_text(state_file.text(latest, kept))
 
-    def _manifest(self, folder: pathlib.Path | None = None) -> tuple[str | None, list[str]]:
-        """The latest and all recorded names; original files may hold absolute paths, of which the last part counts."""
-        latest, kept = None, []
+    def _manifest(self, folder: pathlib.Path | None = None) -> state_file.State:
+        """The latest and all recorded names."""
         file = (folder or self.folder) / _MANIFEST
-        for line in file.read_text().splitlines() if file.exists() else []:
-            if match := _LINE.match(line):
-                name = pathlib.PurePath(json.loads(match[2])).name
-                if match[1] == 'model_checkpoint_path':
-                    latest = name
-                else:
-                    kept.append(name)
-        return latest, kept
+        return state_file.parse(file.read_bytes() if file.is_file() else b'')
 
     def _nothing(self, load: str, key: str) -> str:
         file = find(load)
         if file is not None and (keras_file.is_keras(file) or bundle.is_first_format(file)):
             return f'{key}={load}: weights of another format; import.path={load} import-weights makes a checkpoint of them.'
+        nameless = next(
+            (file for folder in (load, os.path.dirname(load)) if (file := find(pathlib.Path(folder, '.index')))), None
+        )
+        if nameless is not None and load.rstrip('/') not in ('', '.'):
+            return (
+                f'{key}={load}: {shown(nameless)} is a checkpoint without a name; rename it and the .data-* beside it, to NAME.index '
+                'and NAME.data-*, and load NAME.'
+            )
         names = self.names()
         there = f'there are {", ".join(names)}' if names else 'it holds none'
         hint = did_you_mean(load, names if load == 'latest' else ['latest', *names])
@@ -172,7 +168,7 @@ def all_names(root: str | os.PathLike[str]) -> Iterable[pathlib.Path]:
     """Every bundle below a checkpoint folder here, at home or shipped, by MODEL/DATASET/NAME."""
     bases = dict.fromkeys([pathlib.Path.cwd() / root, home() / root, SHIPPED / root])
     for base in bases:
-        for file in sorted(base.glob('*/*/*.index')):
+        for file in sorted(base.glob('*/*/*?.index')):
             yield file.with_suffix('')
 
 

@@ -76,7 +76,7 @@ def shown(value: Any) -> str:
         return f'[{", ".join(map(shown, value))}]'
     if isinstance(value, Mapping):
         return f'{{{", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())}}}'
-    return str(value) if str(value).strip() else repr(value)
+    return str(value) if str(value).strip() and '\0' not in str(value) else repr(value)
 
 
 def when(expected: str, fits: Callable[[Any], bool]) -> Kind:
@@ -218,18 +218,27 @@ def either(*kinds: Kind) -> Kind:
 
 ANYTHING = when('anything', lambda value: True)
 FLAG = when('true or false', lambda value: isinstance(value, bool))
-TEXT = when('text', lambda value: isinstance(value, str))
+TEXT = when('text', lambda value: isinstance(value, str) and '\0' not in value)  # which no path and no other file can hold
 MAPPING = when('a mapping', lambda value: isinstance(value, Mapping))
 NUMBER = number('a number')
 AMOUNT = number('a number from 0 up', lambda value: value >= 0)
 ABOVE_ZERO = number('a number above 0', lambda value: value > 0)
 FRACTION = number('a number in (0, 1]', lambda value: 0 < value <= 1)
 BELOW_ONE = number('a number in [0, 1)', lambda value: 0 <= value < 1)
-NAME = when('a name: some text without /', lambda value: isinstance(value, str) and value != '' and '/' not in value)
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a file or folder can be called so: anything else leads out of the folder in which it is to lie."""
+    if not isinstance(value, str) or value in ('', '.', '..') or '/' in value:
+        return False
+    return len(value.encode('utf-8', 'surrogateescape')) <= 200 and not any(ord(character) < 32 for character in value)
+
+
+NAME = when('a name: some text without / and line breaks, of up to 200 bytes, neither . nor ..', _is_name)
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and value != ''
+    return isinstance(value, str) and value != '' and '\0' not in value
 
 
 PATHS = when(

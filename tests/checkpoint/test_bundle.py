@@ -182,3 +182,15 @@ def test_flipped_bits_give_no_other_weights(prefix: pathlib.Path, figures: Calla
         f'{outcomes["other weights"]} gave other weights'
     )
     assert outcomes['other weights'] == 0
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['x.data-00000-of-00001.tempstate123', 'x.data-00000-of-00001 (1)', 'x.data-00000-of-00001.gz', 'x.data-00001-of-00002'],
+)
+def test_only_files_that_belong_to_a_checkpoint_are_looked_at(tmp_path: pathlib.Path, name: str) -> None:
+    bundle.write(tmp_path / 'x', {'a': np.array([1, 2])})
+    (tmp_path / name).write_bytes(b'leftover')
+    assert bundle.read(tmp_path / 'x')['a'].tolist() == [1, 2]
+    bundle.delete(tmp_path / 'x')
+    assert [file.name for file in tmp_path.iterdir()] == [name]

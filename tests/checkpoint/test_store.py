@@ -114,3 +114,20 @@ def test_a_run_is_forgotten_with_its_best_and_others_stay(store: Store) -> None:
     store.forget('')
     assert store.names() == ['gate50']
     assert store.latest() is None
+
+
+def test_a_checkpoint_without_a_name_is_told(store: Store, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / 'model'
+    folder.mkdir()
+    (folder / '.index').touch()
+    for load in (f'{folder}/', f'{folder}/.index'):
+        with pytest.raises(UserError, match=r'model/\.index is a checkpoint without a name; rename it'):
+            store.resolve(load)
+
+
+@pytest.mark.parametrize('folder', ['x [1]', 'a*b', '[!a]'])
+def test_a_folder_may_be_called_like_a_pattern(tmp_path: pathlib.Path, folder: str) -> None:
+    store = Store(tmp_path / folder, 'net [v2]', 'pictures ?')
+    put(store, 'epoch-1', 'epoch-[2]')
+    assert store.names() == ['epoch-1', 'epoch-[2]']
+    assert bundle.read(store.resolve('epoch-[2]'))['imgs_seen'] == 1

@@ -38,7 +38,15 @@ def test_the_defaults_are_right() -> None:
         ('train.weight_decay=-1', 'command line: train.weight_decay is -1, expected a number from 0 up.'),
         ('train.weight_decay=.inf', 'command line: train.weight_decay is .inf, expected a number from 0 up.'),
         ('train.trainable="("', 'command line: train.trainable is (, expected a regular expression.'),
-        ('model.name=a/b', 'command line: model.name is a/b, expected a name: some text without /.'),
+        *(
+            (
+                f'{key}={name}',
+                f'command line: {key} is {name}, expected a name: some text without / and line breaks, of up to 200 bytes, '
+                'neither . nor ..',
+            )
+            for key in ('model.name', 'dataset.name', 'system.checkpoint.save')
+            for name in ('..', '.', 'x' * 201, *(['a/b', '../..'] if key != 'system.checkpoint.save' else []))
+        ),
         (
             'dataset.path.train=[]',
             'command line: dataset.path.train is [], expected a path, a glob or a URL, or a list of them.',
@@ -46,7 +54,9 @@ def test_the_defaults_are_right() -> None:
     ],
 )
 def test_a_wrong_value_is_told_with_what_was_expected(word: str, message: str) -> None:
-    assert changed(word).misfits() == [message]
+    assert [line.removesuffix(', or null.').rstrip('.') for line in changed(word).misfits()] == [
+        message.removesuffix(', or null.').rstrip('.')
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,3 +97,9 @@ def test_without_the_actions_a_setting_of_theirs_is_told_to_be_declared_by_them(
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
     assert done.stdout == "0 {'batch_size': None}\n"
     assert 'bench.rounds is not in the configuration; import mayo.actions, which declare the settings of bench.' in done.stderr
+
+
+@pytest.mark.parametrize('key', ['model.name', 'dataset.path.train', 'dataset.labels', 'system.checkpoint.load', 'export.path'])
+def test_no_path_or_name_holds_a_nul_character(key: str) -> None:
+    (problem,) = changed(rf'{key}="a\0b"').misfits()
+    assert problem.startswith(f"command line: {key} is 'a\\x00b', expected ")
