@@ -46,7 +46,7 @@ def test_valid_padding_is_none_and_same_padding_starts_a_window_every_stride(sid
         assert slide(source, (1, kernel), (1, stride), 'valid', 8).width == len(windows(side, kernel, stride, 0))
 
 
-@pytest.mark.parametrize(('padding', 'said'), [('valid', 'valid'), ((1, 0), '1x0')])
+@pytest.mark.parametrize(('padding', 'sizes'), [('valid', 'valid'), ((1, 0), '1x0')])
 def test_a_window_that_does_not_fit_is_told_with_both_sizes(padding: str | tuple[int, int], sizes: str) -> None:
     with pytest.raises(UserError) as error:
         slide(Shape((4, 3, 2)), (7, 7), (1, 1), padding, 8)
