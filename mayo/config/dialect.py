@@ -206,6 +206,7 @@ def translated(tree: Map, of_original: bool, before: Node) -> tuple[Map, list[Ig
     if of_original:
         for section in ('model', 'dataset'):
             tree = _changed(tree, (section, 'description'), _in_a_line)
+        tree = _changed(tree, ('model', 'layers'), _with_classes)
         tree = _with_defaults_of_a_trainer(tree, before)
     return _marked(tree, of_original, before), left
 
@@ -295,6 +296,19 @@ def _in_a_line(node: Node) -> Node:
         return node
     lines = (f'{key}: {child.value}' for key, child in node.items.items() if isinstance(child, Scalar))
     return Scalar(node.origin, ', '.join(lines))
+
+
+def _with_classes(node: Node) -> Node:
+    """Layers in which `num_outputs: num_classes`, as older files have it, is a reference."""
+    if not isinstance(node, Map):
+        return node
+    items = {
+        key: Template(child.origin, (Reference(('dataset.task.num_classes',)),))
+        if key == 'num_outputs' and isinstance(child, Scalar) and child.value == 'num_classes'
+        else _with_classes(child)
+        for key, child in node.items.items()
+    }
+    return Map(node.origin, items, node.dotted)
 
 
 def _epochs(node: Node) -> Node:

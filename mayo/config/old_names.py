@@ -33,12 +33,12 @@ MACHINERY = frozenset(
 )
 
 
-def _old(*names: str) -> Callable[[Callable[..., Today]], Callable[..., Today]]:
+def _old(*names: str, package: str = 'tensorflow') -> Callable[[Callable[..., Today]], Callable[..., Today]]:
     """Decorator: enters a function under the old names that it translates."""
 
     def enter(function: Callable[..., Today]) -> Callable[..., Today]:
         for name in names:
-            OLD_NAMES[f'tensorflow.{name}'] = function
+            OLD_NAMES[f'{package}.{name}'] = function
         return function
 
     return enter
@@ -69,6 +69,7 @@ def l1_l2_regularizer(*, scale_l1: float = 1.0, scale_l2: float = 1.0) -> Today:
 
 
 @_old('contrib.layers.batch_norm')
+@_old('objects.normalize.custom_batch_norm', package='mayo')
 def batch_norm(
     *,
     decay: float = 0.999,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mayo.layers import functions
 from mayo.layers.base import Weightless, layer_type
+from mayo.layers.keys import Activation as ActivationFunction
 from mayo.layers.keys import Flag, Fraction, Function
 from mayo.layers.shape import Shape
 from mayo.layers.travel import Apart, Travel, Whole
@@ -55,9 +56,14 @@ class Dropout(Weightless):
 @layer_type('identity')
 @dataclass(frozen=True, kw_only=True)
 class Identity(Weightless):
-    """Its input."""
+    """Its input, or what `activation_fn` makes of it."""
 
-    travel = Apart()
+    activation_fn: ActivationFunction = None
+
+    @property
+    def travel(self) -> Travel:
+        is_apart = functions.is_apart(self.activation_fn)
+        return Apart(function=self.activation_fn) if is_apart else Whole(zero_stays=False)
 
     def shape(self, source: Shape) -> Shape:
         return source

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from mayo.layers.base import Weightless, layer_type
-from mayo.layers.keys import Axes, Channels, Count, Sides
+from mayo.layers.keys import AnyAxes, Channels, Count, Sides
 from mayo.layers.shape import SPACE, Shape, need_map, positions_of, vector_or_map
 from mayo.layers.travel import Apart, Padded, Travel
 from mayo.util.errors import UserError
@@ -14,20 +14,29 @@ from mayo.util.errors import UserError
 @layer_type('squeeze')
 @dataclass(frozen=True, kw_only=True)
 class Squeeze(Weightless):
-    """Height and width of 1 are dropped: [1, 1, C] becomes [C]."""
+    """Height and width of 1 are dropped: [1, 1, C] becomes [C]. Without an axis, all that are 1, if there are any."""
 
-    axis: Axes = SPACE
+    axis: AnyAxes = SPACE
 
     travel = Apart()
 
     def shape(self, source: Shape) -> Shape:
-        axes = positions_of(self.axis, source)
+        axes = self._axes(source)
         if len(source.dims) - 1 in axes or any(source.dims[position] != 1 for position in axes):
-            raise UserError(f'`squeeze` drops a height and width of 1, and {source} has others on axis {list(self.axis)}.')
+            raise UserError(
+                f'`squeeze` drops a height and width of 1, and {source} has others on axis {list(self.axis or SPACE)}.'
+            )
         return vector_or_map(tuple(dim for position, dim in enumerate(source.dims) if position not in axes))
 
+    def _axes(self, source: Shape) -> set[int]:
+        """As positions in (H, W, C)."""
+        if self.axis is not None:
+            return positions_of(self.axis, source)
+        return {position for position, dim in enumerate(source.dims[:-1]) if dim == 1}
+
     def compute(self, tf: Any, values: Any) -> Any:
-        return tf.squeeze(values, self.axis)
+        axes = self._axes(Shape(tuple(values.shape[1:])))
+        return tf.squeeze(values, [position + 1 for position in axes]) if axes else tf.identity(values)
 
 
 @layer_type('flatten')

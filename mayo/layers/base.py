@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 
 from mayo.layers import keys, old_keys
 from mayo.layers.gate import GateParams
-from mayo.layers.keys import Activation, Flag, PlaceOf
+from mayo.layers.keys import Activation, PlaceOf, Trainable
 from mayo.layers.shape import Shape
 from mayo.layers.tensor import Tensor
 from mayo.layers.travel import Travel
@@ -113,11 +113,11 @@ class Weighted(Single):
     """Abstract: one input, and weights of its own, after which an activation may come."""
 
     activation_fn: Activation = None
-    trainable: Flag = True
+    trainable: Trainable = True  # false: weights stay; `norm`: all but those of its normalizer
 
     @property
     def trains(self) -> bool:
-        return self.trainable
+        return self.trainable is not False
 
 
 layer_types: Registry[type[Layer]] = Registry('layer type')
@@ -145,16 +145,17 @@ def name_of(layer: type[Layer]) -> str:
     return next(name for name in layer_types if layer_types[name] is layer)
 
 
-def read_layer(kind: str, params: Mapping[str, Any], place_of: PlaceOf = lambda key: key) -> Layer:
+def read_layer(kind: str, params: Mapping[str, Any], place_of: PlaceOf = lambda key: key, of_original: bool = False) -> Layer:
     """The layer of a type with the keys that YAML gives it, each checked, old spellings translated.
 
+    of_original: the keys mean what they did in the original Mayo.
     place_of: from a key, or '' for the layer, to the start of a message. Errors: UserError, all problems, a line each.
     """
     try:
         layer = layer_types[kind]
     except UserError as error:
         raise UserError(f'{place_of("type")}: {error}') from None
-    return keys.read(layer, old_keys.today(kind, params), place_of, f'`{kind}`')
+    return keys.read(layer, old_keys.today(kind, params, of_original), place_of, f'`{kind}`')
 
 
 def declared_keys(kind: str) -> dict[str, Any]:

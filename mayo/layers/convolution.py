@@ -10,7 +10,7 @@ from typing import Self
 from mayo.layers import functions
 from mayo.layers.base import layer_type
 from mayo.layers.gate import GateParams
-from mayo.layers.keys import Count, Padding, Pair
+from mayo.layers.keys import Count, Flag, Padding, Pair
 from mayo.layers.linear import Linear, biases, normalization
 from mayo.layers.shape import Shape, slide
 from mayo.layers.tensor import Tensor, untrained
@@ -28,6 +28,11 @@ class _Window(Linear):
     stride: Pair = (1, 1)
     padding: Padding = 'same'
     num_groups: Count = 1
+    groupwise: Flag = False  # the weights are called groupwise_weights, as the original Mayo calls those in groups
+
+    @property
+    def weights_name(self) -> str:
+        return 'groupwise_weights' if self.groupwise else 'weights'
 
     @property
     def travel(self) -> Mixed:
@@ -43,7 +48,7 @@ class _Window(Linear):
     def weights(self, channels: int) -> Tensor:
         """[Kh, Kw, C' / groups, C]"""
         dims = (*self.kernel_size, channels // self.num_groups, self.num_outputs)
-        return Tensor('weights', dims, reads=2 if self.num_groups == 1 else None, makes=3)
+        return Tensor(self.weights_name, dims, reads=2 if self.num_groups == 1 else None, makes=3)
 
     def outputs(self, channels: int) -> int:
         return self.num_outputs
@@ -90,9 +95,10 @@ class GatedConvolution(_Window):
         if gate is None:
             return super().tensors(channels)
         own = [self.weights(channels)]
-        if gate.norm_has_scale and self.normalizer_fn is None:
+        if self.has_biases and (gate.norm_has_scale or self.force_biases):
             own += biases(self.biases_initializer, self.num_outputs)
-        elif self.normalizer_fn is not None:
+        own = list(untrained(own)) if self.trainable == 'norm' else own
+        if self.normalizer_fn is not None:
             changes = {} if gate.norm_has_scale else {'scale': False, 'center': False}
             norm = {**self.normalizer_fn.kwargs, **changes} if gate.norm == 'batch' else changes
             own += normalization(norm, self.num_outputs, statistics=gate.norm == 'batch')

@@ -10,22 +10,19 @@ from mayo.layers.linear import Linear
 from mayo.layers.shape import Shape
 from mayo.layers.tensor import Tensor
 from mayo.layers.travel import Mixed
-from mayo.util.errors import UserError
 
 
 @layer_type('fully_connected')
 @dataclass(frozen=True, kw_only=True)
 class FullyConnected(Linear):
-    """C' C multiply-accumulates, on a vector."""
+    """C' C multiply-accumulates, on a vector, or at each position of a map."""
 
     num_outputs: Count
 
     travel = Mixed()
 
     def shape(self, source: Shape) -> Shape:
-        if source.is_map:
-            raise UserError(f'`fully_connected` reads a vector and gets a map of {source}; put `flatten` before it.')
-        return Shape((self.num_outputs,))
+        return source.with_channels(self.num_outputs)
 
     def weights(self, channels: int) -> Tensor:
         """[C', C]"""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mayo.layers.base import Join, layer_type
+from mayo.layers.keys import ChannelAxis
 from mayo.layers.shape import Shape
 from mayo.layers.travel import Joined, Tied
 from mayo.util.errors import UserError
@@ -13,6 +14,8 @@ from mayo.util.errors import UserError
 @dataclass(frozen=True, kw_only=True)
 class Concat(Join):
     """The channels of all inputs, in order."""
+
+    axis: ChannelAxis = -1
 
     travel = Joined()
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from mayo.config.dialect import is_layer_key
 from mayo.config.names import Spec, object_spec
+from mayo.layers import shape
 from mayo.layers.functions import PACKAGE, short_name
 from mayo.util import kinds
 from mayo.util.errors import Problems, UserError, did_you_mean
@@ -60,8 +61,22 @@ def _window(value: Any) -> tuple[int, int] | None:
     return None if value in (None, 'global') else PAIR.read(value)
 
 
-def _padding(value: Any) -> str | tuple[int, int]:
-    return kinds.choice('same', 'valid').read(value.lower()) if isinstance(value, str) else AROUND.read(value)
+def _padding(value: Any) -> Any:
+    """Numbers as (height, width), where above is as below and left as right, or else as ((above, below), (left, right))."""
+    if isinstance(value, str):
+        return kinds.choice('same', 'valid').read(value.lower())
+    rows, columns = SIDES.read(value)
+    return (rows[0], columns[0]) if rows[0] == rows[1] and columns[0] == columns[1] else (rows, columns)
+
+
+def _channel_axis(value: Any) -> int:
+    if kinds.whole(-1).read(value) not in (3, -1):
+        raise ValueError
+    return -1
+
+
+def _trainable(value: Any) -> bool | str:
+    return value if value == 'norm' else kinds.FLAG.read(value)
 
 
 def _axes(value: Any) -> tuple[int, ...]:
@@ -71,23 +86,31 @@ def _axes(value: Any) -> tuple[int, ...]:
 COUNT = kinds.whole(1)
 PAIR = kinds.pair_of(COUNT, f'{COUNT.expected}, or [height, width]')
 AROUND = kinds.pair_of(kinds.whole(0), 'a whole number from 0 up, or [height, width]')
+SIDES = kinds.pair_of(AROUND, 'a whole number from 0 up, [height, width], or [[top, bottom], [left, right]]')
 
 Count = Annotated[int, COUNT]
 Pair = Annotated[tuple[int, int], PAIR]
 Window = Annotated[tuple[int, int] | None, Kind(f'{COUNT.expected}, [height, width], or `global`', _window)]
 Padding = Annotated[
-    str | tuple[int, int], Kind('`same`, `valid`, a whole number from 0 up, or [height, width]', _padding, ('same', 'valid'))
+    shape.Padding,
+    Kind(
+        '`same`, `valid`, a whole number from 0 up, [height, width], or [[top, bottom], [left, right]]',
+        _padding,
+        ('same', 'valid'),
+    ),
 ]
-Sides = Annotated[
-    tuple[tuple[int, int], tuple[int, int]],
-    kinds.pair_of(AROUND, 'a whole number from 0 up, [height, width], or [[top, bottom], [left, right]]'),
-]
+Sides = Annotated[tuple[tuple[int, int], tuple[int, int]], SIDES]
 Channels = Annotated[tuple[int, int], kinds.pair_of(kinds.whole(0), 'a whole number from 0 up, or [before, after]')]
 Axes = Annotated[tuple[int, ...], Kind('1 (height), 2 (width), 3 or -1 (channels), or a list of them', _axes)]
+AnyAxes = Annotated[
+    tuple[int, ...] | None, kinds.or_null(Kind('1 (height), 2 (width), 3 or -1 (channels), or a list of them', _axes))
+]
+ChannelAxis = Annotated[int, Kind('3 or -1, the channels', _channel_axis)]
 Flag = Annotated[bool, kinds.FLAG]
 Number = Annotated[float, kinds.NUMBER]
 Fraction = Annotated[float, kinds.FRACTION]
-Activation = Annotated[Spec | None, Named(PACKAGE)]
+Trainable = Annotated[bool | str, Kind('true, false, or `norm`', _trainable, ('norm',))]
+Activation = Annotated[Spec | None, Named(PACKAGE, more='activation_params')]
 Function = Annotated[Spec, Named(PACKAGE)]  # an activation that cannot be left out
 Normalizer = Annotated[Spec | None, Named('keras.layers.', more='normalizer_params')]
 Initializer = Annotated[Spec | None, Named('keras.initializers.')]
@@ -197,6 +220,8 @@ def _with_arguments(value: Any, more: Mapping[str, Any]) -> Any:
     """What a name or a {type: name, ...} says with further arguments."""
     if value is None or not more:
         return value
+    if isinstance(value, Spec):  # the default
+        value = {'type': value.name, **value.kwargs}
     return {**(value if isinstance(value, Mapping) else {'type': value}), **more}
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from mayo.config.names import KNOWN, Spec
 from mayo.layers.base import Weighted
 from mayo.layers.functions import RELU
-from mayo.layers.keys import Activation, Initializer, Normalizer, Regularizer
+from mayo.layers.keys import Activation, Flag, Initializer, Normalizer, Regularizer
 from mayo.layers.shape import Shape
-from mayo.layers.tensor import Tensor
+from mayo.layers.tensor import Tensor, untrained
 
 ZEROS = Spec('keras.initializers.Zeros')
 
@@ -25,6 +25,12 @@ class Linear(Weighted):
     weights_regularizer: Regularizer = None
     biases_initializer: Initializer = ZEROS
     biases_regularizer: Regularizer = None
+    force_biases: Flag = False  # biases before a normalizer, too
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether biases are added to x W."""
+        return self.biases_initializer is not None and (self.normalizer_fn is None or self.force_biases)
 
     @property
     def shifts(self) -> bool:
@@ -41,9 +47,9 @@ class Linear(Weighted):
 
     def tensors(self, channels: int) -> tuple[Tensor, ...]:
         outputs = self.outputs(channels)
-        if self.normalizer_fn is None:
-            return self.weights(channels), *biases(self.biases_initializer, outputs)
-        return self.weights(channels), *normalization(self.normalizer_fn.kwargs, outputs)
+        own = (self.weights(channels), *(biases(self.biases_initializer, outputs) if self.has_biases else ()))
+        own = untrained(own) if self.trainable == 'norm' else own
+        return own if self.normalizer_fn is None else (*own, *normalization(self.normalizer_fn.kwargs, outputs))
 
     def macs(self, sources: Sequence[Shape]) -> int:
         """One for each weight at each position of the output; a bias or a norm is none."""
@@ -62,10 +68,15 @@ def epsilon_of(normalizer: Spec) -> float:
     return float(epsilon)
 
 
-def normalization(arguments: Mapping[str, Any], channels: int, statistics: bool = True) -> Iterator[Tensor]:
-    """Of a normalizer with these arguments, by Keras's names; statistics: of the batches, as batch norm keeps them."""
+def normalization(
+    arguments: Mapping[str, Any], channels: int, statistics: bool = True, above: str = 'BatchNorm/'
+) -> Iterator[Tensor]:
+    """Of a normalizer with these arguments, by Keras's names; statistics: of the batches, as batch norm keeps them.
+
+    above: what stands before the names.
+    """
     for name, key in (('gamma', 'scale'), ('beta', 'center')):
         if arguments.get(key, True):
-            yield Tensor(f'BatchNorm/{name}', (channels,), makes=0)
+            yield Tensor(f'{above}{name}', (channels,), makes=0)
     for name in ('moving_mean', 'moving_variance') if statistics else ():
-        yield Tensor(f'BatchNorm/{name}', (channels,), makes=0, trained=False)
+        yield Tensor(f'{above}{name}', (channels,), makes=0, trained=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from mayo.layers.base import Weighted, Weightless, layer_type
 from mayo.layers.keys import Count, Flag, Fraction, Number
@@ -10,6 +10,7 @@ from mayo.layers.linear import normalization
 from mayo.layers.shape import Shape, need_map
 from mayo.layers.tensor import Tensor
 from mayo.layers.travel import Apart, Travel, Whole
+from mayo.util.kinds import TEXT
 
 
 @layer_type('batch_normalization')
@@ -21,6 +22,7 @@ class BatchNormalization(Weighted):
     epsilon: Fraction = 0.001
     center: Flag = True
     scale: Flag = True
+    scope: Annotated[str, TEXT] = 'BatchNorm/'  # before the names of its variables; '' in the original Mayo
 
     @property
     def travel(self) -> Travel:
@@ -30,7 +32,7 @@ class BatchNormalization(Weighted):
         return source
 
     def tensors(self, channels: int) -> tuple[Tensor, ...]:
-        return tuple(normalization({'scale': self.scale, 'center': self.center}, channels))
+        return tuple(normalization({'scale': self.scale, 'center': self.center}, channels, above=self.scope))
 
     def macs(self, sources: Sequence[Shape]) -> int:
         return 0

@@ -8,13 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from mayo.config.old_names import MACHINERY
+from mayo.util.kinds import whole
 
 # {layer type: {old key: today's}}
 LAYER_KEYS: Mapping[str, Mapping[str, str]] = {
     'batch_normalization': {'decay': 'momentum'},
     'reduce_mean': {'keep_dims': 'keepdims', 'reduction_indices': 'axis'},
     'squeeze': {'squeeze_dims': 'axis'},
+    'pad': {'padding': 'sides'},
+    'crop': {'cropping': 'sides'},
 }
+_OURS: Mapping[str, tuple[str, ...]] = {'batch_normalization': ('scope',)}  # keys of today that are called like machinery
 GATE_KEYS: Mapping[str, str] = {'should_gate': 'enable', 'online': 'threshold', 'weight': 'regularizer'}
 # {today's key: {old value: today's}}
 GATE_VALUES: Mapping[str, Mapping[Any, Any]] = {
@@ -26,10 +30,17 @@ GATE_VALUES: Mapping[str, Mapping[Any, Any]] = {
 _PLAIN: Mapping[str, Mapping[str, Any]] = {'convolution': {'rate': 1}, 'depthwise_convolution': {'num_outputs': None}}
 
 
-def today(node_type: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """`params` of a layer in today's spelling; what only TensorFlow 1's machinery had use for is left out."""
+def today(node_type: str, params: Mapping[str, Any], of_original: bool = False) -> dict[str, Any]:
+    """`params` of a layer in today's spelling; what only TensorFlow 1's machinery had use for is left out.
+
+    of_original: they also mean what they did in the original Mayo, where that differs.
+    """
     names = LAYER_KEYS.get(node_type, {})
-    renamed = {names.get(key, key): value for key, value in params.items() if key not in MACHINERY}
+    renamed = {
+        names.get(key, key): value for key, value in params.items() if key not in MACHINERY or key in _OURS.get(node_type, ())
+    }
+    if of_original:
+        renamed = _as_in_original(node_type, renamed)
     if node_type == 'batch_normalization' and 'decay' in params:
         renamed.setdefault('scale', False)  # slim's default, in a layer that is spelled in slim's way
     for kind, plain in _PLAIN.items():
@@ -38,6 +49,28 @@ def today(node_type: str, params: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(renamed.get('gate_params'), Mapping):
         renamed['gate_params'] = gate_params(renamed['gate_params'])
     return renamed
+
+
+def _as_in_original(kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the original's layers did by default, or otherwise than today's."""
+    defaults: dict[str, Any] = {}
+    given = dict(params)
+    groups = given.get('num_groups', 1)
+    if kind == 'batch_normalization':
+        defaults = {'momentum': 0.999, 'scale': False, 'scope': ''}
+        given.update(
+            {LAYER_KEYS[kind].get(key, key): value for key, value in (given.pop('normalizer_params', None) or {}).items()}
+        )
+    if kind.endswith('_pool') and given.get('kernel_size') in (1, [1, 1]):
+        defaults = {'stride': 1}
+    if kind == 'squeeze':
+        defaults = {'axis': None}
+    if kind in ('convolution', 'gated_convolution') and whole(2).fits(groups) and whole(1).fits(given.get('num_outputs')):
+        given['num_outputs'] *= groups
+        given |= {'groupwise': True, 'force_biases': True}
+    if 'normalizer_fn' in given and given.get('trainable') is False:
+        given['trainable'] = 'norm'
+    return {**defaults, **given}
 
 
 def gate_params(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mayo.util.errors import UserError
 
 Pair = tuple[int, int]
-Padding = str | Pair  # 'same' and 'valid' are TensorFlow's; numbers pad both sides of height and width
+Padding = str | Pair | tuple[Pair, Pair]  # 'same', 'valid': TensorFlow's; zeros on both sides of height and width, or on each
 SPACE = (1, 2)  # height and width of [N, H, W, C]
 
 
@@ -62,15 +62,26 @@ def slide(source: Shape, kernel: Pair, stride: Pair, padding: Padding, channels:
     """
     need_map(source)
     sides = []
-    pads = (0, 0) if isinstance(padding, str) else padding
-    for side, window, step, pad in zip(source.dims[:2], kernel, stride, pads, strict=True):
-        sides.append(-(-side // step) if padding == 'same' else (side + 2 * pad - window) // step + 1)
+    for side, window, step, pads in zip(source.dims[:2], kernel, stride, around(padding), strict=True):
+        sides.append(-(-side // step) if padding == 'same' else (side + sum(pads) - window) // step + 1)
         if sides[-1] < 1:
             raise UserError(
                 f'a window of {kernel[0]}x{kernel[1]} with padding {_shown(padding)} does not fit into the '
                 f'{source.height}x{source.width} map it reads.'
             )
     return Shape((*sides, channels))
+
+
+def around(padding: Padding) -> tuple[Pair, Pair]:
+    """The zeros that numbers put ((above, below), (left, right)); none for 'same' and 'valid'.
+
+    >>> around('valid'), around((1, 2)), around(((0, 1), (2, 2)))
+    (((0, 0), (0, 0)), ((1, 1), (2, 2)), ((0, 1), (2, 2)))
+    """
+    if isinstance(padding, str):
+        return (0, 0), (0, 0)
+    rows, columns = ((side, side) if isinstance(side, int) else side for side in padding)
+    return rows, columns
 
 
 def clip(kernel: Pair | None, source: Shape) -> Pair:
@@ -102,4 +113,4 @@ def vector_or_map(dims: tuple[int, ...]) -> Shape:
 
 
 def _shown(padding: Padding) -> str:
-    return padding if isinstance(padding, str) else f'{padding[0]}x{padding[1]}'
+    return padding if isinstance(padding, str) else 'x'.join(map(str, padding))

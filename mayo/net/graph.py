@@ -87,13 +87,15 @@ def build_graph(
     inputs: Iterable[str] = ('input',),
     outputs: Iterable[str] = ('output',),
     where: Callable[[str], str] = lambda key: '',
+    of_original: bool = False,
 ) -> Graph:
     """The graph of `model.layers` and `model.graph`, without the layers that no output needs.
 
     where: from a dotted key, 'model.layers.conv0.stride', to where it was set, 'models/x.yaml:41'.
+    of_original: layers mean what they did in the original Mayo.
     Errors: UserError with every problem: cycles, unknown layers and names, unconnected outputs, wrong keys.
     """
-    plan = Plan(where)
+    plan = Plan(where, of_original)
     root = Scope('model', '', layers, graph, tuple(inputs), tuple(outputs))
     plan.place(root)
     plan.problems.raise_any()
@@ -121,6 +123,6 @@ def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope) -> Node:
     def place_of(key: str) -> str:
         return plan.say(f'{placed.key}.{key}' if key else placed.key)
 
-    layer = read_layer(placed.type, placed.params, place_of)
+    layer = read_layer(placed.type, placed.params, place_of, plan.of_original)
     overriders = {key: value for key, value in placed.params.items() if is_layer_key(key)}
     return Node(ref.name, placed.type, layer, inputs, plan.where(placed.key), overriders)

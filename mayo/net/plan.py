@@ -22,8 +22,8 @@ class Placed:
 class Plan:
     """Every vertex with what it comes from, gathered entry by entry. `problems` holds what is wrong."""
 
-    def __init__(self, where: Callable[[str], str]) -> None:
-        self.where = where
+    def __init__(self, where: Callable[[str], str], of_original: bool = False) -> None:
+        self.where, self.of_original = where, of_original
         self.problems = Problems()
         self.sources: dict[Ref, tuple[Ref, ...]] = {}
         self.placed: dict[Ref, Placed] = {}
@@ -116,7 +116,7 @@ class Plan:
     def _send_module(self, outer: Scope, ref: Ref, key: str, params: Mapping[str, Any]) -> list[Ref]:
         """Place what is inside a module, each name behind the module's own; its outputs."""
         where = self.say(key)
-        scope = module_scope(outer, ref.name, key, params, where)
+        scope = module_scope(outer, ref.name, key, params, where, strict=not self.of_original)
         refs = self.sources[ref]
         if len(refs) != len(scope.inputs):
             raise UserError(f'{where}: a module of {len(scope.inputs)} inputs ({", ".join(scope.inputs)}) gets {len(refs)}.')

@@ -71,13 +71,16 @@ class Entry:
         return cls(names['from'], names['with'], names['to'], where)
 
 
-def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], where: str) -> Scope:
-    """The scope inside a module: its `kwargs`, each with its default or what the layer gives instead."""
+def module_scope(outer: Scope, path: str, key: str, params: Mapping[str, Any], where: str, strict: bool = True) -> Scope:
+    """The scope inside a module: its `kwargs`, each with its default or what the layer gives instead.
+
+    strict: another key is an error; the original Mayo took any.
+    """
     kwargs = params.get('kwargs') or {}
     if not isinstance(kwargs, Mapping):
         raise UserError(f'{where}.kwargs is {brief(kwargs)}, expected a mapping of names and defaults.')
     known = [*MODULE_KEYS, *kwargs]
-    for name in without_scratch(params):
+    for name in without_scratch(params) if strict else ():
         if name not in known:
             hint = did_you_mean(name, known) or f'; known: {", ".join(known)}.'
             raise UserError(f'{where}: unknown key `{name}`{hint}')

@@ -29,7 +29,9 @@ def model_graph(config: Config) -> Graph:
     graph = config.require('model.graph', by=NETWORK)
     inputs, outputs = (_names(config, f'model.{key}') for key in ('inputs', 'outputs'))
     try:
-        built = build_graph(layers, graph, inputs=inputs, outputs=outputs, where=config.origin)
+        built = build_graph(
+            layers, graph, inputs=inputs, outputs=outputs, where=config.origin, of_original=config.get('model.original')
+        )
         return _overridden(built, config.get(OVERRIDER, None))
     except UserError as error:
         problems = Problems()

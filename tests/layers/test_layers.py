@@ -371,12 +371,7 @@ def test_all_wrong_keys_of_a_layer_are_told_at_once() -> None:
             'a window of 9x9 with padding valid does not fit',
         ),
         ('convolution', CONV, [MAP, MAP], '`convolution` takes one input and gets 2; join them before it.'),
-        (
-            'fully_connected',
-            {'num_outputs': 3},
-            [MAP],
-            '`fully_connected` reads a vector and gets a map of 8x6x4; put `flatten`',
-        ),
+        ('concat', {'axis': 1}, [MAP, MAP], 'axis is 1, expected 3 or -1, the channels.'),
         ('average_pool', {}, [Shape((9,))], 'needs a map of height, width and channels, gets a vector of 9.'),
         ('squeeze', {}, [MAP], '`squeeze` drops a height and width of 1, and 8x6x4 has others on axis [1, 2].'),
         ('squeeze', {'axis': 1}, [Shape((1, 1, 4))], 'height and width stay or go together; name both axes, [1, 2].'),

@@ -14,6 +14,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     its moving variance is that of the population, x N H W / (N H W - 1) of the batch's.
     """
 
+    scope = 'BatchNorm/'  # what stands before the names of its variables in a checkpoint
+
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         """inputs: [N, H, W, C] (or [N, C], which takes Keras's way)."""
         if len(inputs.shape) != 4 or mask is not None:

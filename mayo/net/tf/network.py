@@ -54,7 +54,8 @@ class Network(keras.Model):
             source = sources[0] if len(sources) == 1 else sources
             layer = build(node.type, node.params, sources, Site(node.name, dtype, seed, self.threshold))
             layer.build(source)
-            layer.trainable = node.params.trains
+            if not node.params.trains:
+                layer.trainable = False
             layers[node.name] = layer
             shape = layer.compute_output_shape(source)
             if chains := of_layer(node.overriders, str(node)):

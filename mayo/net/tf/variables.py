@@ -7,6 +7,10 @@ import keras
 _MAYO_NAMES = {'kernel': 'weights', 'bias': 'biases'}
 
 
+class GroupwiseConv2D(keras.layers.Conv2D):
+    """A convolution in groups whose weights the original Mayo calls groupwise_weights."""
+
+
 class Composite(keras.layers.Layer):
     """Abstract: a layer made of other layers, each under a name of its own in checkpoints ('' for none)."""
 
@@ -29,8 +33,10 @@ def named_variables(layer: keras.layers.Layer, prefix: str = '') -> Iterator[tup
 def _mayo_name(layer: keras.layers.Layer, weight: keras.Variable) -> str:
     if isinstance(layer, keras.layers.DepthwiseConv2D) and weight.name == 'kernel':
         return 'depthwise_weights'
+    if isinstance(layer, GroupwiseConv2D) and weight.name == 'kernel':
+        return 'groupwise_weights'
     if isinstance(layer, keras.layers.BatchNormalization | keras.layers.GroupNormalization):
-        return f'BatchNorm/{weight.name}'
+        return f'{getattr(layer, "scope", "BatchNorm/")}{weight.name}'
     return _MAYO_NAMES.get(weight.name, weight.name)
 
 

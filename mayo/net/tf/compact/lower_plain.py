@@ -6,7 +6,7 @@ import numpy as np
 
 from mayo.config.names import Spec
 from mayo.layers import Layer
-from mayo.layers.activation import Activation
+from mayo.layers.activation import Activation, Identity
 from mayo.layers.arrange import Crop, Pad, SpaceToDepth
 from mayo.layers.norm import LocalResponseNormalization
 from mayo.layers.pool import MaxPool, Pool, ReduceMean
@@ -18,9 +18,13 @@ SOFTMAX = Spec('keras.activations.softmax')
 
 
 @rules.register('dropout')
-@rules.register('identity')
-def identity(lowering: Lowering, name: str, layer: Layer, source: str) -> str:
+def dropout(lowering: Lowering, name: str, layer: Layer, source: str) -> str:
     return source
+
+
+@rules.register('identity')
+def identity(lowering: Lowering, name: str, layer: Identity, source: str) -> str:
+    return lowering.apply(name, source, layer.activation_fn)
 
 
 @rules.register('activation')

@@ -19,7 +19,7 @@ from mayo.net.tf.compact.program import Function
 def convolution(lowering: Lowering, name: str, layer: Convolution | GatedConvolution, source: str) -> str:
     """Reads the active channels of its source, all if it is in groups; with a gate, its output is a slice."""
     source = lowering.plain(source)
-    weights = np.transpose(lowering.weights[f'{name}/weights'], (3, 2, 0, 1))
+    weights = np.transpose(lowering.weights[f'{name}/{layer.weights_name}'], (3, 2, 0, 1))
     scale, bias = _norm(lowering, name, layer, weights.shape[0])
     gate, standardize, keep = None, None, weights.shape[0]
     if layer.gate:
@@ -88,6 +88,18 @@ def fully_connected(lowering: Lowering, name: str, layer: FullyConnected, source
     """Reads the weights of the active channels of its source."""
     weights = lowering.weights[f'{name}/weights']
     scale, bias = _norm(lowering, name, layer, weights.shape[1])
+    if lowering.shape.is_map:
+        at_each_position = _scaled(weights.T, scale)[:, :, None, None]
+        return lowering.add(
+            ops.Conv(
+                output=name,
+                source=lowering.plain(source),
+                weights=_float32(at_each_position),
+                bias=_float32(bias),
+                function=function_of(layer.activation_fn),
+            ),
+            lowering.shape.dims,
+        )
     return lowering.add(
         ops.Dense(
             output=name,
@@ -104,7 +116,7 @@ def fully_connected(lowering: Lowering, name: str, layer: FullyConnected, source
 def batch_normalization(lowering: Lowering, name: str, layer: BatchNormalization, source: str) -> str:
     """A slice passes; its other channels become what the shift, and the activation, make of them."""
     value = lowering.values[source]
-    scale, shift = _folded(lowering.weights, name, layer.epsilon, value.width)
+    scale, shift = _folded(lowering.weights, f'{name}/{layer.scope}', layer.epsilon, value.width)
     function = function_of(layer.activation_fn)
     before = lowering.fills.get(source, np.zeros(value.width))
     fill = _of_constant(function, before * scale + shift) if value.index else None
@@ -143,18 +155,20 @@ def _gate(lowering: Lowering, layer: str, params: GateParams, bias: np.ndarray) 
 
 def _norm(lowering: Lowering, name: str, layer: Linear, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """(scale, shift) after the weights: of the batch norm, or (1, biases)."""
-    if layer.normalizer_fn is not None:
-        return _folded(lowering.weights, name, epsilon_of(layer.normalizer_fn), channels)
-    return np.ones(channels), lowering.weights.get(f'{name}/biases', np.zeros(channels))
+    own = lowering.weights.get(f'{name}/biases', np.zeros(channels))
+    if layer.normalizer_fn is None:
+        return np.ones(channels), own
+    scale, shift = _folded(lowering.weights, f'{name}/BatchNorm/', epsilon_of(layer.normalizer_fn), channels)
+    return scale, shift + own * scale
 
 
-def _folded(weights: Mapping[str, np.ndarray], name: str, epsilon: float, channels: int) -> tuple[np.ndarray, np.ndarray]:
+def _folded(weights: Mapping[str, np.ndarray], above: str, epsilon: float, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """gamma (x - mean) / sqrt(variance + epsilon) + beta as x scale + shift, in float64; what is not there is 1 or 0."""
 
     def of(part: str, default: float) -> np.ndarray:
-        return weights.get(f'{name}/BatchNorm/{part}', np.full(channels, default)).astype(np.float64)
+        return weights.get(f'{above}{part}', np.full(channels, default)).astype(np.float64)
 
-    statistics = f'{name}/BatchNorm/moving_variance' in weights
+    statistics = f'{above}moving_variance' in weights
     scale = of('gamma', 1) / (np.sqrt(of('moving_variance', 1) + epsilon) if statistics else 1)
     return scale, of('beta', 0) - of('moving_mean', 0) * scale
 

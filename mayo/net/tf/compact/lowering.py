@@ -12,7 +12,7 @@ import numpy as np
 
 from mayo.config.names import Spec
 from mayo.layers import Shape, functions
-from mayo.layers.shape import Padding, Pair
+from mayo.layers.shape import Padding, Pair, around
 from mayo.layers.travel import Whole, reads_all
 from mayo.net.graph import Node
 from mayo.net.tf.compact import program as ops
@@ -103,8 +103,7 @@ class Lowering:
         """`source` with the zeros that a number under `padding` puts around it."""
         if isinstance(padding, str):
             return source
-        height, width = padding
-        return self.pad(f'{name}/padded', source, ((height, height), (width, width), (0, 0)))
+        return self.pad(f'{name}/padded', source, (*around(padding), (0, 0)))
 
     def pad(self, output: str, source: str, sides: ops.Pads) -> str:
         source = self.plain(source)
@@ -133,10 +132,8 @@ def function_of(activation: Spec | None) -> Function | None:
 
 def pads_of(lowering: Lowering, source: str, padding: Padding, kernel: Pair, stride: Pair) -> ops.Pads:
     """The zeros around height and width of `source` that a window slides over."""
-    if not isinstance(padding, str):
-        return tuple((side, side) for side in padding)
-    if padding == 'valid':
-        return (0, 0), (0, 0)
+    if padding != 'same':
+        return around(padding)
     sides = lowering.values[source].dims[:2], lowering.shape.dims[:2]
     return tuple(_same(*sizes) for sizes in zip(*sides, kernel, stride, strict=True))
 

@@ -41,11 +41,11 @@ class GateStats(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What a convolution reads of the rows: `kernel`, every `stride`; padding 'same', 'valid' or rows on both sides."""
+    """What a convolution reads of the rows: `kernel`, every `stride`; padding 'same', 'valid' or (rows above, below)."""
 
     kernel: int
     stride: int
-    padding: str | int
+    padding: str | tuple[int, int]
 
 
 class Gate(Composite):
@@ -121,7 +121,7 @@ class Gate(Composite):
         rows = pool(source, self.params.pool, (2,))
         kernel, stride, padding = self.window
         if not isinstance(padding, str):
-            rows, padding = tf.pad(rows, [(0, 0), (padding, padding), (0, 0)]), 'valid'
+            rows, padding = tf.pad(rows, [(0, 0), padding, (0, 0)]), 'valid'
         return tf.nn.pool(rows, [kernel], 'MAX' if self.params.pool == 'max' else 'AVG', [stride], padding.upper())
 
     def predict(self, summary: tf.Tensor) -> tf.Tensor:

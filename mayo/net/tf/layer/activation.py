@@ -24,4 +24,6 @@ def dropout(layer: Dropout, sources: list[Dims], site: Site) -> keras.layers.Lay
 
 @builders.register('identity')
 def identity(layer: Identity, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    return keras.layers.Identity(**site.keras)
+    if layer.activation_fn is None:
+        return keras.layers.Identity(**site.keras)
+    return keras.layers.Activation(site.object(layer.activation_fn, 'activation_fn'), **site.keras)

@@ -9,11 +9,11 @@ from mayo.layers import convolution as layers
 from mayo.layers import linear
 from mayo.layers.dense import FullyConnected
 from mayo.layers.gate import GateParams
-from mayo.layers.shape import Padding
+from mayo.layers.shape import Padding, around
 from mayo.net.tf.gate.base import Activation, Gate, GateStats, Window
 from mayo.net.tf.layer.base import Dims, Site, builders
 from mayo.net.tf.objects import instantiate
-from mayo.net.tf.variables import Composite
+from mayo.net.tf.variables import Composite, GroupwiseConv2D
 
 
 class Chain(Composite):
@@ -97,11 +97,13 @@ def gated_convolution(layer: layers.GatedConvolution, sources: list[Dims], site:
     if params is None:
         return _plain(layer, site)
     activation = site.object(layer.activation_fn, 'activation_fn') or keras.activations.linear
-    padding = layer.padding if isinstance(layer.padding, str) else layer.padding[0]
+    padding = layer.padding if isinstance(layer.padding, str) else around(layer.padding)[0]
     window = Window(layer.kernel_size[0], layer.stride[0], padding)
     gate = Gate(params, layer.num_outputs, window, activation, seed=site.seed_for('gate'), shared=site.threshold)
     return GatedConvolution(
-        _convolution(layer, site, use_bias=params.norm_has_scale),  # elsewhere the gate's b takes its place
+        _convolution(
+            layer, site, use_bias=params.norm_has_scale or layer.force_biases
+        ),  # elsewhere the gate's b takes its place
         _gated_normalizer(layer, site, params),
         activation,
         zeros_around(layer.padding),
@@ -123,19 +125,27 @@ def depthwise_convolution(layer: layers.DepthwiseConvolution, sources: list[Dims
         dtype=site.dtype,
     )
     activation = site.object(layer.activation_fn, 'activation_fn')
-    return Linear(convolving, _normalizer(layer, site), activation, zeros_around(layer.padding), **site.keras)
+    return Linear(_trained(layer, convolving), _normalizer(layer, site), activation, zeros_around(layer.padding), **site.keras)
 
 
 @builders.register('fully_connected')
 def fully_connected(layer: FullyConnected, sources: list[Dims], site: Site) -> keras.layers.Layer:
-    """[N, C'] to [N, C]."""
+    """[N, C'] to [N, C], or [N, H, W, C'] to [N, H, W, C]."""
     dense = keras.layers.Dense(layer.num_outputs, **_weights(layer, site, 'kernel'), **_biases(layer, site), dtype=site.dtype)
-    return Linear(dense, _normalizer(layer, site), site.object(layer.activation_fn, 'activation_fn'), **site.keras)
+    return Linear(
+        _trained(layer, dense), _normalizer(layer, site), site.object(layer.activation_fn, 'activation_fn'), **site.keras
+    )
+
+
+def _trained(layer: linear.Linear, linear_layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The part of a layer with its weights, which with `trainable: norm` stay as they are."""
+    linear_layer.trainable = layer.trainable != 'norm'
+    return linear_layer
 
 
 def zeros_around(padding: Padding) -> keras.layers.Layer | None:
     """Zeros on both sides of height and width if `padding` is numbers."""
-    return None if isinstance(padding, str) else keras.layers.ZeroPadding2D(padding)
+    return None if isinstance(padding, str) else keras.layers.ZeroPadding2D(around(padding))
 
 
 def keras_padding(padding: Padding) -> str:
@@ -154,7 +164,8 @@ def _plain(layer: layers.Convolution | layers.GatedConvolution, site: Site) -> k
 
 
 def _convolution(layer: layers.Convolution | layers.GatedConvolution, site: Site, use_bias: bool = True) -> keras.layers.Layer:
-    return keras.layers.Conv2D(
+    kind = GroupwiseConv2D if layer.groupwise else keras.layers.Conv2D
+    convolving = kind(
         layer.num_outputs,
         layer.kernel_size,
         layer.stride,
@@ -164,6 +175,7 @@ def _convolution(layer: layers.Convolution | layers.GatedConvolution, site: Site
         **_biases(layer, site, use_bias),
         dtype=site.dtype,
     )
+    return _trained(layer, convolving)
 
 
 def _weights(layer: linear.Linear, site: Site, called: str) -> dict[str, Any]:
@@ -178,7 +190,7 @@ def _weights(layer: linear.Linear, site: Site, called: str) -> dict[str, Any]:
 def _biases(layer: linear.Linear, site: Site, use_bias: bool = True) -> dict[str, Any]:
     """Keras's arguments for the biases, which a layer with normalization has none of."""
     return {
-        'use_bias': use_bias and layer.normalizer_fn is None and layer.biases_initializer is not None,
+        'use_bias': use_bias and layer.has_biases,
         'bias_initializer': site.object(layer.biases_initializer, 'biases_initializer'),
         'bias_regularizer': site.object(layer.biases_regularizer, 'biases_regularizer'),
     }

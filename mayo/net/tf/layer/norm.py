@@ -13,4 +13,5 @@ def batch_normalization(layer: norm.BatchNormalization, sources: list[Dims], sit
     normalize = BatchNormalization(
         momentum=layer.momentum, epsilon=layer.epsilon, center=layer.center, scale=layer.scale, dtype=site.dtype
     )
+    normalize.scope = layer.scope
     return Linear(None, normalize, site.object(layer.activation_fn, 'activation_fn'), **site.keras)

@@ -18,6 +18,18 @@ LAYERS = [
     ('convolution', {'kernel_size': 3, 'num_outputs': 6, 'padding': 'valid', 'num_groups': 2, **NORM}, MAP),
     ('convolution', {'kernel_size': 3, 'num_outputs': 6, 'padding': [1, 0], 'biases_initializer': None}, MAP),
     ('convolution', {'kernel_size': 1, 'num_outputs': 6, 'trainable': False, **NORM}, MAP),
+    ('convolution', {'kernel_size': 3, 'num_outputs': 6, 'padding': [[0, 1], [2, 1]]}, MAP),
+    (
+        'convolution',
+        {'kernel_size': 3, 'num_outputs': 6, 'num_groups': 2, 'groupwise': True, 'force_biases': True, **NORM},
+        MAP,
+    ),
+    ('convolution', {'kernel_size': 1, 'num_outputs': 6, 'trainable': 'norm', **NORM}, MAP),
+    ('fully_connected', {'num_outputs': 5}, MAP),
+    ('identity', {'activation_fn': 'relu'}, MAP),
+    ('batch_normalization', {'scope': ''}, MAP),
+    ('squeeze', {'axis': None}, (1, 1, 4)),
+    ('squeeze', {'axis': None}, MAP),
     ('depthwise_convolution', {'kernel_size': 3, 'depth_multiplier': 2, 'stride': 2}, MAP),
     ('depthwise_convolution', {'kernel_size': 3, 'padding': 1, **NORM}, MAP),
     ('fully_connected', {'num_outputs': 5}, VECTOR),
@@ -88,7 +100,8 @@ def case(request: pytest.FixtureRequest) -> tuple[Any, Any, Any, Any]:
     dims = [(None, *source) for source in sources]
     layer = build(kind, params, dims, Site('some/layer', dtype='float32'))
     layer.build(dims[0] if len(dims) == 1 else dims)
-    layer.trainable = params.trains
+    if not params.trains:
+        layer.trainable = False
     return kind, params, sources, layer
 
 
