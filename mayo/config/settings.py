@@ -179,6 +179,12 @@ declare(
             "decay of the moving average of weights and batch norm's statistics that is evaluated and saved; null: none",
         ),
         Setting(
+            'norm_images',
+            whole(0),
+            0,
+            'training images over which batch norm takes its averages anew when training ends, which a short one needs; 0: none',
+        ),
+        Setting(
             'scale_l1',
             AMOUNT,
             0.0,

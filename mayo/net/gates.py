@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mayo.config.overlay import layers
 from mayo.layers import GateParams
 from mayo.layers.convolution import GatedConvolution
 from mayo.layers.keys import as_yaml
@@ -49,14 +50,7 @@ def as_layers(gates: Mapping[str, GateParams]) -> dict[str, Any]:
     >>> as_layers({'conv0': GateParams(density=0.5), 'fire/squeeze.1': GateParams()})['model']['layers']
     {'conv0': {'gate_params': {'density': 0.5}}, 'fire': {'layers': {'squeeze.1': {'gate_params': {'density': 1.0}}}}}
     """
-    layers: dict[str, Any] = {}
-    for name, gate in gates.items():
-        *modules, last = name.split('/')
-        inside = layers
-        for module in modules:
-            inside = inside.setdefault(module, {}).setdefault('layers', {})
-        inside[last] = {'gate_params': gate_yaml(gate)}
-    return {'model': {'layers': layers}}
+    return layers({name: {'gate_params': gate_yaml(gate)} for name, gate in gates.items()})
 
 
 def gate_yaml(gate: GateParams) -> dict[str, Any]:

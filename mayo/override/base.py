@@ -11,7 +11,7 @@ Adding an overrider is adding a class: its arguments are its fields, `state` say
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
@@ -92,6 +92,7 @@ class Overrider:
 
     old_names: ClassVar[Mapping[str, str]] = {}  # of arguments, in files of the original
     trainable: ClassVar[tuple[str, ...]] = ()  # parameters that the loss trains
+    profiles: ClassVar[tuple[str, ...]] = ()  # arguments that a profile of the values finds
 
     @property
     def name(self) -> str:
@@ -141,6 +142,13 @@ class Overrider:
     def learns_from_values(self) -> bool:
         """Whether an update looks at the value."""
         return self.should_update and type(self).update is not Overrider.update
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> 'Overrider':
+        """One with the arguments that suit values best, or itself.
+
+        top: what their magnitudes seldom exceed. sample: some of them, [N]. targets: those of `profiles` that may change.
+        """
+        return self
 
     def bits(self, state: State) -> float | None:
         """Bits of one value in memory, on average; None: as many as before."""

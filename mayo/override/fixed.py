@@ -7,11 +7,11 @@ Dynamic fixed point finds `point` from the values: https://arxiv.org/abs/1412.70
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from mayo.override.base import Around, Array, Quantizer, State, Tensor, argument, number, numbers_shown, overrider
+from mayo.override.base import Around, Array, Overrider, Quantizer, State, Tensor, argument, number, numbers_shown, overrider
 from mayo.override.rounding import STOCHASTIC, power_of_two, rounded
 from mayo.util.kinds import BELOW_ONE, whole_between
 from mayo.util.lazy import lazy
@@ -20,7 +20,8 @@ np = lazy('numpy')
 tf = lazy('tensorflow')
 
 WIDTH = whole_between(1, 64)
-POINT = whole_between(-32, 64)
+LEAST_POINT, MOST_POINT = -32, 64
+POINT = whole_between(LEAST_POINT, MOST_POINT)
 NO_WIDTH, NO_POINT = 64, 8  # a state that nothing set
 
 
@@ -42,6 +43,14 @@ class _FixedPoint(Quantizer):
     def is_random(self) -> bool:
         return self.stochastic is not None
 
+    def at_point(self, width: int, top: float, targets: Collection[str]) -> 'Overrider':
+        """Fixed point of `width` bits at the least point that holds magnitudes up to `top`."""
+        if 'point' not in targets:
+            return self
+        return FixedPointQuantizer(
+            width=width, point=point_of(top), stochastic=self.stochastic, enable=self.enable, should_update=self.should_update
+        )
+
 
 @overrider
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +59,11 @@ class FixedPointQuantizer(_FixedPoint):
 
     width: int = argument(WIDTH, NO_WIDTH)
     point: int = argument(POINT, NO_POINT)
+
+    profiles: ClassVar[tuple[str, ...]] = ('point',)
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> 'Overrider':
+        return self.at_point(self.width, top, targets)
 
     def state(self, shape: tuple[int, ...]) -> Mapping[str, Any]:
         return {'width': self.width, 'point': self.point}
@@ -62,6 +76,11 @@ class DGQuantizer(_FixedPoint):
 
     width: int = argument(WIDTH)
     overflow_rate: float = argument(BELOW_ONE)
+
+    profiles: ClassVar[tuple[str, ...]] = ('point',)
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> 'Overrider':
+        return self.at_point(self.width, top, targets)
 
     def state(self, shape: tuple[int, ...]) -> Mapping[str, Any]:
         return {'width': self.width, 'point': NO_POINT}
@@ -77,6 +96,11 @@ class CourbariauxQuantizer(_FixedPoint):
 
     width: int = argument(WIDTH)
     overflow_rate: float = argument(BELOW_ONE)
+
+    profiles: ClassVar[tuple[str, ...]] = ('point',)
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> 'Overrider':
+        return self.at_point(self.width, top, targets)
 
     def state(self, shape: tuple[int, ...]) -> Mapping[str, Any]:
         return {'width': self.width, 'point': NO_POINT}
@@ -118,6 +142,16 @@ def overflow(value: Array, width: int, point: int) -> float:
     scaled = scaled[scaled != 0]
     limit = math.ldexp(1, width - 1)
     return float(np.mean((scaled < -limit) | (scaled > limit - 1))) if scaled.size else 0.0
+
+
+def point_of(top: float) -> int:
+    """The least point whose range, up to 2^(point - 1), holds magnitudes up to `top`.
+
+    >>> [point_of(top) for top in (1.0, 1.01, 2.0, 0.25, 0.0)]
+    [1, 2, 2, -1, 1]
+    """
+    fraction, exponent = math.frexp(top)
+    return min(max(exponent + (fraction > 0.5), LEAST_POINT), MOST_POINT) if top else 1
 
 
 def least_point(value: Array, width: int, overflow_rate: float) -> int:

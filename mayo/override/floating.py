@@ -7,11 +7,12 @@
 A value too large keeps its m at the top exponent. The gradient is that of the value itself.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from mayo.override.base import Around, Array, Quantizer, State, Tensor, argument, number, numbers_shown, overrider
+from mayo.override.base import Around, Array, Overrider, Quantizer, State, Tensor, argument, number, numbers_shown, overrider
 from mayo.override.rounding import STOCHASTIC, exponent_of, power_of_two, rounded, straight_through
 from mayo.util.kinds import BELOW_ONE, whole_between
 from mayo.util.lazy import lazy
@@ -20,8 +21,10 @@ np = lazy('numpy')
 tf = lazy('tensorflow')
 
 WIDTH = whole_between(1, 32)
-MANTISSA = whole_between(0, 23)
-BIAS = whole_between(-512, 512)
+MOST_MANTISSA = 23
+MANTISSA = whole_between(0, MOST_MANTISSA)
+LEAST_BIAS, MOST_BIAS = -512, 512
+BIAS = whole_between(LEAST_BIAS, MOST_BIAS)
 MOST_EXPONENT_BITS = 9
 
 
@@ -63,6 +66,27 @@ class FloatingPointQuantizer(_Floating):
     mantissa_width: int = argument(MANTISSA)
     overflow_rate: float = argument(BELOW_ONE, 0.0)
 
+    profiles: ClassVar[tuple[str, ...]] = ('mantissa_width', 'exponent_bias')
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> Overrider:
+        """Of each width of the fraction, or of the one that stays, the bias for `top`; the one of least square error."""
+        least, most = max(0, self.width - MOST_EXPONENT_BITS), min(self.width, MOST_MANTISSA)
+        widths = range(least, most + 1) if 'mantissa_width' in targets else [self.mantissa_width]
+        tried = [
+            replace(
+                self,
+                mantissa_width=mantissa,
+                exponent_bias=bias_of(top, self.width - mantissa) if 'exponent_bias' in targets else self.exponent_bias,
+            )
+            for mantissa in widths
+        ]
+        return min(tried, key=lambda candidate: candidate.square_error(sample))
+
+    def square_error(self, sample: Array) -> float:
+        """mean (q - v)^2"""
+        parts = (tf.constant(part, tf.float32) for part in (self.width, self.exponent_bias, self.mantissa_width))
+        return float(np.mean(np.square(floating(tf.constant(sample, tf.float32), *parts).numpy() - sample)))
+
     def problem(self) -> str | None:
         exponent = self.width - self.mantissa_width
         if 0 <= exponent <= MOST_EXPONENT_BITS:
@@ -87,6 +111,11 @@ class ShiftQuantizer(_Floating):
 
     overflow_rate: float = argument(BELOW_ONE)
 
+    profiles: ClassVar[tuple[str, ...]] = ('exponent_bias',)
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> Overrider:
+        return replace(self, exponent_bias=bias_of(top, self.width)) if 'exponent_bias' in targets else self
+
     def problem(self) -> str | None:
         if self.width <= MOST_EXPONENT_BITS:
             return None
@@ -106,6 +135,16 @@ def floating(value: Tensor, width: Tensor, bias: Tensor, mantissa: Tensor, stoch
     top = power_of_two(width - mantissa) - 1 - bias
     magnitude = power_of_two(tf.clip_by_value(exponent, -bias, top)) * fraction
     return tf.where(tf.abs(value) <= power_of_two(-bias - 1), 0.0, tf.sign(value) * magnitude)
+
+
+def bias_of(top: float, exponent_bits: int) -> int:
+    """2^E - 1 - e for the least e with `top` < 2^(e + 1).
+
+    >>> bias_of(0.9, 4), bias_of(1.0, 4), bias_of(0.0, 4)
+    (16, 15, 15)
+    """
+    exponent = math.frexp(top)[1] - 1 if top else 0
+    return min(max(2**exponent_bits - 1 - exponent, LEAST_BIAS), MOST_BIAS)
 
 
 def best_bias(value: Array, exponent_bits: int, overflow_rate: float) -> int:

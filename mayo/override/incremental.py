@@ -6,8 +6,8 @@ An update first updates the quantizer; then the values of the least |Q(v) - v| j
 `interval`. Those in it already count as 0. https://arxiv.org/abs/1702.03044
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from mayo.override.base import (
@@ -47,6 +47,9 @@ class IncrementalQuantizer(Quantizer):
     count_zero: bool = argument(FLAG, True)
 
     old_names: ClassVar[Mapping[str, str]] = {'intervals': 'interval'}
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> Overrider:
+        return replace(self, quantizer=self.quantizer.profiled(top, sample, targets))
 
     def inner(self) -> tuple[Inner, ...]:
         return (Inner(self.name, self.quantizer),)

@@ -6,8 +6,8 @@ An update gives the share `interval` of the channels, those without a quantizer 
 quantizer `index`; the next update goes on with the next quantizer.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mayo.override.base import (
@@ -45,6 +45,10 @@ class MixedQuantizer(Overrider):
         if self.index < len(self.quantizers):
             return None
         return f'index is {self.index}, expected one of the {len(self.quantizers)} quantizers, counted from 0'
+
+    def profiled(self, top: float, sample: Array, targets: Collection[str]) -> Overrider:
+        changed = {label: quantizer.profiled(top, sample, targets) for label, quantizer in self.quantizers.items()}
+        return replace(self, quantizers=changed)
 
     def inner(self) -> tuple[Inner, ...]:
         return tuple(Inner(f'{self.name}{label}', quantizer) for label, quantizer in self.quantizers.items())

@@ -54,7 +54,9 @@ def _of_targets(chains: Any, where: str, targets: tuple[str, ...]) -> dict[str, 
     overriders: dict[str, Overrider] = {}
     for target, labels in _mapping(chains, where, 'what is overridden').items():
         _known(target, targets, where)
-        if target == GRADIENT and targets is not GRADIENTS:
+        if isinstance(labels, Overrider):  # of code, not of YAML
+            overriders[target] = labels
+        elif target == GRADIENT and targets is not GRADIENTS:
             inside = _of_targets(labels, f'{where}.{target}', GRADIENTS)
             overriders |= {f'{GRADIENT}/{name}': chain for name, chain in inside.items()}
         elif (chain := _by_priority(labels, f'{where}.{target}')) is not None:
@@ -124,6 +126,48 @@ def parse(spec: Any, where: str) -> Overrider:
     if problem := overrider.problem():
         raise UserError(f'{where}: {problem}.')
     return overrider
+
+
+def unparsed(overrider: Overrider) -> dict[str, Any]:
+    """What `parse` makes the overrider of."""
+    spec: dict[str, Any] = {'type': f'{_PACKAGE}{overrider.name}'}
+    for field in dataclasses.fields(overrider):
+        value = getattr(overrider, field.name)
+        if value == field.default:
+            continue
+        if isinstance(value, Overrider):
+            value = unparsed(value)
+        elif isinstance(value, Mapping):
+            value = {label: unparsed(member) for label, member in value.items()}
+        spec[field.name] = value
+    return spec
+
+
+def overlay(settings: Mapping[str, Any], chains: Mapping[str, Overrider]) -> dict[str, Any]:
+    """What, merged over a layer with the settings that `of_layer` takes, makes `chains` of them, by target as it gives them.
+
+    The labels that are there become null; each member has one of its own, and a _priority.
+    """
+    own = settings.get(KEY) or {}
+    layer: dict[str, Any] = {key: None for key in settings if OLD_KEY.fullmatch(key)}
+    for target, chain in chains.items():
+        *above, last = target.split('/', 1) if target.startswith(f'{GRADIENT}/') else [target]
+        place, there = layer.setdefault(KEY, {}), own
+        for part in above:
+            place, there = place.setdefault(part, {}), there.get(part) or {}
+        place[last] = _relabelled(chain, there.get(last) or {})
+    return layer
+
+
+def _relabelled(chain: Overrider, before: Any) -> dict[str, Any]:
+    labels: dict[str, Any] = dict.fromkeys(before) if isinstance(before, Mapping) else {}
+    members = chain.members()
+    for rank, member in enumerate(members):
+        label = member.name
+        while label in labels:
+            label += '_'
+        labels[label] = unparsed(member) | {_PRIORITY: len(members) - rank}
+    return labels
 
 
 def _argument(field: 'dataclasses.Field[Any]', value: Any, where: str) -> Any:

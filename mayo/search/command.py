@@ -17,9 +17,9 @@ from mayo.search.space import Space
 from mayo.search.study import Goal, Outcome, Plan, Trial, search
 from mayo.session.spec import model_graph
 from mayo.util.decimals import density_of
-from mayo.util.errors import RunError, UserError
+from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
-from mayo.util.files import require_room, shown, whole_file
+from mayo.util.files import require_ours, shown, whole_file
 from mayo.util.format import count, percent, short, table
 
 if typing.TYPE_CHECKING:
@@ -52,7 +52,7 @@ def searched(session: 'Session', wanted: Wanted) -> str:
         raise RunError(f'`search` needs optuna, which is not installed; {remedy("search")}')
     from mayo.search.candidates import Candidates
 
-    require_ours(wanted.path)
+    require_ours(wanted.path, MARK, 'search', 'search.path')
     candidates = Candidates(session, wanted.images)
     space = _space(session, candidates)
     plan = _plan(session, wanted, candidates)
@@ -144,15 +144,6 @@ def _uniform(space: Space, outcome: Outcome) -> Trial | None:
 
 def _density(space: Space, trial: Trial) -> float:
     return sum(trial.keeps.values()) / sum(space.channels.values())
-
-
-def require_ours(path: pathlib.Path) -> None:
-    """UserError if the overlay cannot be written, or would replace what `search` did not write."""
-    require_room(path.parent, 'search.path')
-    if path.exists() and not (path.is_file() and MARK in path.read_text(encoding='utf-8', errors='replace')):
-        raise UserError(
-            f'{shown(path)} exists and was not written by `search`; name another file, search.path=PATH.yaml, or move it away.'
-        )
 
 
 def _write(

@@ -33,8 +33,9 @@ from mayo.slim import (
     smaller_graph,
     ungated_graph,
 )
-from mayo.util.errors import UserError
+from mayo.util.errors import Problems, UserError
 from mayo.util.files import home, require_room, shown, whole_file
+from mayo.util.files import require_ours as require_own_file
 from mayo.util.format import amount, count, percent
 
 if typing.TYPE_CHECKING:
@@ -154,16 +155,11 @@ def path_of(model: str, wanted: Wanted, density: float) -> pathlib.Path:
 
 def require_ours(*paths: pathlib.Path) -> None:
     """UserError for each file that exists and that `slim` did not write, or that cannot be written."""
+    problems = Problems()
     for path in paths:
-        require_room(path.parent, 'slim.model')
-    others = [path for path in paths if path.exists() and MARK not in path.read_text(encoding='utf-8', errors='replace')]
-    if others:
-        raise UserError(
-            '\n'.join(
-                f'{shown(path)} exists and was not written by `slim`; name another file, slim.model=PATH.yaml, or move it away.'
-                for path in others
-            )
-        )
+        with problems.collecting():
+            require_own_file(path, MARK, 'slim', 'slim.model')
+    problems.raise_any()
 
 
 def _model(

@@ -26,6 +26,7 @@ from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
 from mayo.training.distill import distillation
+from mayo.training.norms import renew_norms
 from mayo.training.optimizer import optimizer
 from mayo.training.schedule import Rate, learning_rate
 from mayo.training.step import SCALE, Rules, Step
@@ -160,6 +161,8 @@ class Trainer:
     def _end_epoch(self, progress: Progress) -> None:
         """Validate, remember the best, and save if it is time to."""
         is_last, result = self.steps >= self.total_steps, None
+        if is_last:
+            self._renew_norms()
         if self.validates:
             self.step.synchronize()
             with self._averages_in_place():
@@ -281,6 +284,16 @@ class Trainer:
         finally:
             for name, variable in self.step.averaged.items():
                 variable.assign(before[name])
+
+    def _renew_norms(self) -> None:
+        """Batch norm's averages over train.norm_images, for the weights that are evaluated and saved."""
+        images = self.config.get('train.norm_images')
+        if not images:
+            return
+        with self._averages_in_place():
+            renew_norms(self.session, images)
+            for name, average in self.step.averages.items():
+                average.assign(self.step.averaged[name])
 
     def _use_averages(self) -> None:
         for name, variable in self.step.averaged.items():

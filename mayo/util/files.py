@@ -112,6 +112,18 @@ def require_room(folder: str | os.PathLike[str], key: str) -> None:
         raise UserError(f'{shown(nearest)} cannot be written to: {error.strerror}; name another folder, {key}=PATH.') from None
 
 
+def require_ours(path: pathlib.Path, mark: str, by: str, key: str) -> None:
+    """UserError if a file cannot be written, or would replace what an action did not write itself.
+
+    mark: what every file of the action `by` holds; key: the setting that names the file.
+    """
+    require_room(path.parent, key)
+    if path.exists() and not (path.is_file() and mark in path.read_text(encoding='utf-8', errors='replace')):
+        raise UserError(
+            f'{shown(path)} exists and was not written by `{by}`; name another file, {key}=PATH.yaml, or move it away.'
+        )
+
+
 def flush(path: str | os.PathLike[str]) -> None:
     """Ask the system to put a file or folder on the disk before going on."""
     handle = os.open(path, os.O_RDONLY)
