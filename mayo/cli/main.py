@@ -70,6 +70,8 @@ def run(words: Sequence[str]) -> None:
     ignored = [key for step in line.steps for key in step.config.ignored()]
     if ignored:
         _log.warning('%s', warning(ignored))
+    for text in dict.fromkeys(text for step in line.steps for text in checks.warnings(step.config, step.action)):
+        _log.warning('%s', text)
     state = Run(line.steps[0].config, process.start_tensorflow)
     for step in line.steps:
         actions[step.action].run(state.at(step.config))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from mayo.config import Config
+from mayo.config.node import Scalar
 from mayo.util import files
 from mayo.util.errors import Problems, UserError, did_you_mean, nearest
 
@@ -86,9 +87,11 @@ def plan(
                     steps.append(Step(action, whole))
             trailing = []
         else:
-            trailing.append(word)
-            config, whole = config.copy(), None
+            before, config, whole = config, config.copy(), None
             _merge(word, config, problems)
+            if kind(word) == 'file':
+                problems += _overwritten(trailing, before, config, word)
+            trailing.append(word)
     if not steps and not problems:
         problems.append(
             'these words name no action, so there is nothing to do; end with one, e.g. `info`, '
@@ -105,6 +108,19 @@ def _action(word: str, actions: Collection[str], problems: Problems) -> str | No
     hint = did_you_mean(word, known) or f'. Known: {", ".join(actions)}.'
     problems.append(f'command line: unknown action `{word}`{hint}')
     return nearest(word, actions)
+
+
+def _overwritten(words: Collection[str], before: Config, after: Config, file: str) -> Iterable[str]:
+    """A line for each of the words since the last action whose value a file that was named after it replaces."""
+    still = {said.path for said in after.said()}
+    for said in before.said():
+        now = after.node(said.path)
+        same = isinstance(now, Scalar) and isinstance(said.node, Scalar) and now.value == said.node.value
+        if said.origin.word in words and said.path not in still and not same:
+            yield (
+                f'{said.origin}: {said.origin.word} has no effect: {file}, named after it, sets {said.key} '
+                f'({after.origin(said.key)}); put the word behind the file.'
+            )
 
 
 def _merge(word: str, config: Config, problems: Problems) -> None:

@@ -1,8 +1,9 @@
 """The configuration: files and words merged from left to right, values resolved when they are asked for."""
 
+import contextlib
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mayo.config import dialect
@@ -11,11 +12,11 @@ from mayo.config.dump import dump
 from mayo.config.imports import Document, documents_of_file, documents_of_text
 from mayo.config.interpolate import Missing, Resolver
 from mayo.config.merge import merge
-from mayo.config.node import List, Map, Node, Origin, Path, join_key, limited, node_of, plain, split_key
+from mayo.config.node import List, Map, Node, Origin, Overlay, Path, join_key, limited, node_of, plain, split_key
 from mayo.config.override import tree_of_word
 from mayo.config.settings import ORDER, ordered
 from mayo.util import settings
-from mayo.util.errors import Problems, UserError, nearest
+from mayo.util.errors import Problems, UserError, did_you_mean, nearest
 from mayo.util.settings import Section
 
 REQUIRED: Any = object()
@@ -39,6 +40,19 @@ class Unknown(NamedTuple):
             return f'{self.origin}: {self.key} is a value, expected a mapping with the keys {keys}.'
         hint = f'; did you mean {self.nearest}?' if self.nearest else '.'
         return f'{self.origin}: nothing reads the key {self.key}{hint} Keys of your own start with _.'
+
+
+class Said(NamedTuple):
+    """A value that a word of the command line set, and that still stands. node: as it was written."""
+
+    path: Path
+    origin: Origin
+    node: Node
+
+    @property
+    def key(self) -> str:
+        """The dotted key."""
+        return join_key(self.path)
 
 
 class Config:
@@ -175,6 +189,40 @@ class Config:
                     setting.kind.checked(value, f'{self.origin(key)}: {key}')
         return problems
 
+    def said(self) -> list[Said]:
+        """Every value that a word of the command line set and nothing after it replaced."""
+        return list(_said(self._root, ()))
+
+    def node(self, path: Path) -> Node | None:
+        """What was written at a path, before references are resolved; None if nothing was."""
+        node: Node | None = self._root
+        for key in path:
+            node = node.items.get(key) if isinstance(node, Map) else None
+        return node
+
+    def unread(self) -> list[str]:
+        """A line for each key with _ that a word sets and no reference reads, so that the word has no effect."""
+        scratch = [said for said in self.said() if any(part.startswith('_') for part in said.path)]
+        if not scratch:
+            return []
+        resolver = Resolver(self._root)
+        with contextlib.suppress(UserError):  # of what cannot be resolved others tell
+            resolver.whole(_without_scratch(self._root))
+        read = {*resolver.read, *(current for path in resolver.read if (current := dialect.current_path(path)))}
+        idle = [said for said in scratch if not any(_meet(said.path, path) for path in read)]
+        known = [path for path in self._with_children(read) if not any(path == said.path for said in idle)]
+        return [
+            f'{said.origin}: {said.origin.word} has no effect: no reference reads {said.key}{_hint(said.path, known)}'
+            for said in idle
+        ]
+
+    def _with_children(self, paths: Iterable[Path]) -> Iterator[Path]:
+        """The paths, and the keys directly below each."""
+        for path in sorted(paths):
+            yield path
+            node = self.node(path)
+            yield from ((*path, key) for key in node.items) if isinstance(node, Map) else ()
+
     def ignored(self) -> list[Ignored]:
         """The keys of the original Mayo that have a place in its files and do nothing here."""
         beside = [key for key in self._strange() if isinstance(key, Ignored)]
@@ -206,6 +254,32 @@ class Config:
                 strange.append(Unknown(where, self.origin(where), _nearest_key(path, key, known)))
             elif isinstance(declared, Map) and declared.items:
                 self._collect_unknown(declared, (*path, key), strange)
+
+
+def _meet(one: Path, other: Path) -> bool:
+    """Whether one path is the other, or lies above it."""
+    return one[: len(other)] == other or other[: len(one)] == one
+
+
+def _hint(path: Path, known: Iterable[Path]) -> str:
+    """The end of a message: the known path that a wrong one looks like, which differs in one part."""
+    near = {
+        join_key(other)
+        for other in known
+        if len(other) == len(path) and sum(part != there for part, there in zip(path, other, strict=True)) == 1
+    }
+    return did_you_mean(join_key(path), sorted(near)) or '.'
+
+
+def _said(node: Node, path: Path) -> Iterator[Said]:
+    if isinstance(node, Overlay):
+        yield from _said(node.base, path)
+        yield from _said(node.over, path)
+    elif isinstance(node, Map) and node.items:
+        for key, child in node.items.items():
+            yield from _said(child, (*path, key))
+    elif node.origin.word is not None:
+        yield Said(path, node.origin, node)
 
 
 def _nearest_key(path: Path, key: str, known: Map) -> str | None:

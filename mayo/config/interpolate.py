@@ -57,6 +57,7 @@ class Resolver:
 
     def __init__(self, root: Map) -> None:
         self.root = root
+        self.read: set[Path] = set()  # what references named so far
         self._done: dict[tuple[Path, Node], Place | UserError] = {}
         self._chain: list[tuple[Path, Node]] = []
         self._depth = 0
@@ -68,6 +69,10 @@ class Resolver:
         """The node at `path`, everything in it resolved. UserError: all that is wrong in it; Missing."""
         node, place = self.find(path)
         return self._whole(node, place)
+
+    def whole(self, tree: Node) -> Node:
+        """`tree`, the root or what is left of it, with everything in it resolved. UserError: all that is wrong in it."""
+        return self._whole(tree, ())
 
     def find(self, path: Path) -> Place:
         """The node at `path`, or where the original Mayo's key is today; itself no reference, its children perhaps."""
@@ -232,6 +237,7 @@ class Resolver:
         if name.startswith('.'):
             path = (*self._around(place), *path)
         try:
+            self.read.add(path)
             return self.find(path)
         except Missing as error:
             default = stand_in(path)

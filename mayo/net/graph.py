@@ -47,11 +47,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in topological order, each after its inputs; `outputs` names the nodes that give the results."""
+    """Nodes in topological order, each after its inputs; `outputs` names the nodes that give the results.
+
+    idle: the keys of layers that YAML describes and no entry places, each with the names of those placed beside it.
+    """
 
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    idle: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
 
     def walk(self, start: Mapping[str, Value], visit: Callable[[Node, list[Value]], Value]) -> dict[str, Value]:
         """Carry any value through the graph: `visit(node, values of its inputs)` gives the value of the node.
@@ -112,7 +116,7 @@ def build_graph(
             with plan.problems.collecting():
                 nodes.append(_node(plan, ref, sources, root))
     plan.problems.raise_any()
-    return Graph(tuple(nodes), root.inputs, tuple(names[ref] for ref in results))
+    return Graph(tuple(nodes), root.inputs, tuple(names[ref] for ref in results), plan.idle)
 
 
 def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope) -> Node:

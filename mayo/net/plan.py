@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mayo.config.node import join_key
 from mayo.net.scope import Entry, Ref, Scope, brief, module_scope, substitute, without_scratch
 from mayo.util.errors import Problems, UserError, did_you_mean
 
@@ -27,6 +28,9 @@ class Plan:
         self.problems = Problems()
         self.sources: dict[Ref, tuple[Ref, ...]] = {}
         self.placed: dict[Ref, Placed] = {}
+        self.idle: dict[
+            str, list[str]
+        ] = {}  # the keys of layers that no entry places, with the names of those placed beside it
 
     def say(self, key: str) -> str:
         """The start of a message about a configuration key: 'models/x.yaml:41: model.layers.conv0'."""
@@ -46,6 +50,9 @@ class Plan:
             if named.count(name) > 1 or name in scope.inputs:
                 self.problems.append(f'{where}: `to: {name}` names a value that exists already.')
         layers = {name for entry in entries for name in entry.through}
+        for name, params in scope.params.items() if entries else ():
+            if name not in layers and params is not None:  # null takes a layer of an imported file away
+                self.idle[f'{scope.key}.layers.{join_key([name])}'] = sorted(layers)
         for entry in entries:
             with self.problems.collecting():
                 self._place_entry(scope, entry, {*scope.inputs, *named}, layers)

@@ -10,6 +10,7 @@ from mayo.estimate import shapes
 from mayo.layers import Shape
 from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node, build_graph
+from mayo.session.idle import idle_words
 from mayo.util.errors import Problems, UserError
 from mayo.util.kinds import shown, whole
 
@@ -62,6 +63,7 @@ def model_problems(config: Config) -> list[str]:
     with problems.collecting():
         shape = input_shape(config)
     if graph:
+        problems += idle_words(config, graph)
         problems += _overriders(config, graph)
     if graph and shape:
         with problems.collecting():

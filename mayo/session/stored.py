@@ -17,9 +17,9 @@ from mayo.checkpoint.store import Store
 from mayo.checkpoint.text import text_in
 from mayo.config import Config
 from mayo.config.names import KNOWN, Spec
-from mayo.config.node import join_key
 from mayo.net.gates import gates_of
 from mayo.net.graph import Graph, Node
+from mayo.session.idle import key_of
 from mayo.session.spec import model_graph
 from mayo.util.errors import UserError
 from mayo.util.files import shown
@@ -119,7 +119,7 @@ def differences(theirs: Graph, ours: Graph) -> Iterator[Difference]:
 
 def is_said(config: Config, layer: str, key: str) -> bool:
     """Whether a word, or a file that is not the one which gates the layer, sets a key of the layer."""
-    above = f'model.layers.{".layers.".join(join_key([part]) for part in layer.split("/"))}'
+    above = key_of(layer)
     if f'{above}.{key}' not in config:
         return False
     here, gated = config.source(f'{above}.{key}'), config.source(f'{above}.type')

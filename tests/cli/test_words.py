@@ -151,3 +151,34 @@ def test_what_cannot_be_completed_is_told_beside_the_other_problems() -> None:
     with pytest.raises(UserError) as error:
         plan(('info', 'evall'), ACTIONS, lambda config, action, earlier: ['never asked'], complete)
     assert str(error.value) == 'no such folder\ncommand line: unknown action `evall`; did you mean eval?'
+
+
+@pytest.mark.parametrize(
+    ('words', 'key'),
+    [
+        (['train.max_epochs=3', 'trainers/one_cycle.yaml', 'config'], 'train.max_epochs'),
+        (['_gate.density=0.5', 'models/gate/cifarnet.yaml', 'config'], '_gate.density'),
+        (['train={max_epochs: 3, clip_norm: 1}', 'trainers/one_cycle.yaml', 'config'], 'train.max_epochs'),
+        (['config', 'model.name=x', 'models/lenet5.yaml', 'config'], 'model.name'),
+    ],
+)
+def test_a_word_that_a_later_file_replaces_has_no_effect(words: list[str], key: str) -> None:
+    with pytest.raises(UserError) as error:
+        plan(words, ['config'], lambda *_: [])
+    word, file = words[-3:-1]
+    assert str(error.value).startswith(f'command line: {word} has no effect: {file}, named after it, sets {key} ({file}:')
+    assert str(error.value).endswith('; put the word behind the file.')
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['trainers/one_cycle.yaml', 'train.max_epochs=3', 'config'],
+        ['train.max_epochs=12', 'trainers/one_cycle.yaml', 'config'],
+        ['train.max_epochs=3', 'config', 'trainers/one_cycle.yaml', 'config'],
+        ['train.max_epochs=3', 'train.max_epochs=4', 'config'],
+        ['train.clip_norm=3', 'trainers/one_cycle.yaml', 'config'],
+    ],
+)
+def test_a_word_that_counts_is_no_mistake(words: list[str]) -> None:
+    assert plan(words, ['config'], lambda *_: []).steps
