@@ -5,20 +5,22 @@ import glob
 import os
 import pathlib
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mayo.util.errors import UserError
-from mayo.util.files import flush, shown
+from mayo.util.files import flush, remove_abandoned, shown, writing
 from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
 Prefix = str | os.PathLike[str]
+Result = TypeVar('Result')
+_MARK = 'mayo/second_part'  # all that the second part of a bundle holds
+_READINGS = 20  # of a bundle that is replaced again and again
 _LFS = b'version https://git-lfs'
 _SUFFIX = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
 _PART = re.compile(r'data-\d{5}-of-(\d{5})')
@@ -26,25 +28,71 @@ _TABLE = 0xDB4775248B80FB57.to_bytes(8, 'little')  # ends LevelDB's tables, and 
 
 
 def write(prefix: Prefix, tensors: Mapping[str, np.ndarray | str]) -> None:
-    """Write all of `tensors` as one bundle: in a temporary folder, flushed to disk, then renamed, index last."""
+    """Write all of `tensors` as one bundle, so that at each moment `prefix` is the earlier bundle or this one, whole.
+
+    In a temporary folder, flushed to disk; then the data are put beside those of the earlier bundle, under other names: data in
+    one part take the place of data in two, and the other way round. The rename of the index, in one step, lets the new data
+    count, and the old ones go. Whoever reads meanwhile reads again (`read`); what a killed process leaves, `tidy` removes.
+    """
     prefix = pathlib.Path(prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    names = sorted(tensors)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=f'.{prefix.name}.', suffix='.tmp', dir=prefix.parent))
-    try:
-        with tf.device('/cpu:0'):
-            tf.raw_ops.SaveV2(
-                prefix=str(folder / prefix.name),
-                tensor_names=names,
-                shape_and_slices=[''] * len(names),
-                tensors=[tf.constant(tensors[name]) for name in names],
-            )
-        for file in sorted(folder.iterdir(), key=lambda file: file.suffix == '.index'):
+    with writing(prefix, sum(np.asarray(value).nbytes for value in tensors.values())) as folder:
+        _save(folder / prefix.name, tensors, parts=2 if 1 in _all_parts(prefix).values() else 1)
+        at('saved')
+        files = [file for file in folder.iterdir() if prefix_of(file).name == prefix.name]
+        for file in sorted(files, key=lambda file: file.suffix == '.index'):
             flush(file)
+            at('flushed')
             file.replace(prefix.parent / file.name)
+            at('renamed')
         flush(prefix.parent)
-    finally:
-        shutil.rmtree(folder)
+        for file in _leftovers(prefix):
+            file.unlink(missing_ok=True)
+            at('removed')
+
+
+def at(point: str) -> None:
+    """A named point of `write`, between two steps: tests stop a process there."""
+
+
+def _save(prefix: pathlib.Path, tensors: Mapping[str, np.ndarray | str], parts: int) -> None:
+    """A bundle with all of `tensors` in the first of its parts, of which the second, if there is one, is empty but for a mark."""
+    names = sorted(tensors)
+    whole = prefix if parts == 1 else prefix.with_name(f'{prefix.name}-0')
+    with tf.device('/cpu:0'):
+        tf.raw_ops.SaveV2(
+            prefix=str(whole),
+            tensor_names=names,
+            shape_and_slices=[''] * len(names),
+            tensors=[tf.constant(tensors[name]) for name in names],
+        )
+        if parts == 1:
+            return
+        mark = prefix.with_name(f'{prefix.name}-1')
+        tf.raw_ops.SaveV2(prefix=str(mark), tensor_names=[_MARK], shape_and_slices=[''], tensors=[tf.constant(0, tf.int8)])
+        tf.raw_ops.MergeV2Checkpoints(
+            checkpoint_prefixes=[str(whole), str(mark)], destination_prefix=str(prefix), delete_old_dirs=False
+        )
+
+
+def _leftovers(prefix: Prefix) -> list[pathlib.Path]:
+    """Data with the name of the bundle that its index does not speak of."""
+    count = _parts(index_file(prefix))
+    return [file for file, parts in _all_parts(prefix).items() if count not in (None, parts)]
+
+
+def tidy(folder: pathlib.Path) -> list[str]:
+    """Remove what writers that were killed left in a folder of bundles: their own folders, and data that no index speaks of.
+
+    Returns the names of what is gone. What somebody is writing stays.
+    """
+    gone = remove_abandoned(folder)
+    for file in sorted(folder.glob('*.data-?????-of-?????')):
+        prefix = prefix_of(file)
+        is_written = any(folder.glob(f'.{glob.escape(prefix.name)}.*.mayo.tmp'))
+        if not is_written and (not index_file(prefix).exists() or file in _leftovers(prefix)):
+            file.unlink(missing_ok=True)
+            gone.append(file.name)
+    return gone
 
 
 def delete(prefix: Prefix) -> None:
@@ -57,15 +105,40 @@ def delete(prefix: Prefix) -> None:
 
 
 def read(prefix: Prefix) -> dict[str, np.ndarray]:
-    """Every tensor of a bundle, each verified against its checksum."""
-    with _opened(prefix) as reader:
-        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    """Every tensor of a bundle, each verified against its checksum; again, from the start, if it is replaced meanwhile."""
+
+    def tensors() -> dict[str, np.ndarray]:
+        with _opened(prefix) as reader:
+            return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name != _MARK}
+
+    return unless_replaced(prefix, tensors)
+
+
+def unless_replaced(prefix: Prefix, reading: Callable[[], Result]) -> Result:
+    """What `reading` gives; it is done again where it fails and the bundle is another one by then."""
+    for _ in range(_READINGS):
+        before = _identity(prefix)
+        try:
+            return reading()
+        except UserError:
+            if _identity(prefix) == before:
+                raise
+    return reading()
+
+
+def _identity(prefix: Prefix) -> tuple[int, int] | None:
+    """Which index stands at the prefix."""
+    try:
+        status = index_file(prefix).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def shapes(prefix: Prefix) -> dict[str, tuple[int, ...]]:
     """The name and shape of every tensor, reading the index alone."""
     with _opened(prefix) as reader:
-        return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+        return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items() if name != _MARK}
 
 
 def index_file(prefix: Prefix) -> pathlib.Path:

@@ -74,9 +74,14 @@ def adapt(tensors: Mapping[str, np.ndarray], where: str = 'checkpoint', kept: Co
 
     The mask of `LAYER/weights` is stored beside it, as `LAYER/weights/DynamicNetworkSurgeryPruner.mask`.
     kept: the names that the network has itself, whose masks stay as they are, for its overriders.
-    UserError: a mask of another shape than its weights.
+    UserError: a mask of another shape than its weights; numbers that are not finite.
     """
     tensors = dict(tensors)
+    if bad := not_finite(tensors):
+        raise UserError(
+            f'{where}: not finite are {bad}; the network would compute nothing. A training went wrong before it was saved: '
+            'load an earlier checkpoint.'
+        )
     for name in [name for name in tensors if name.endswith(_MASK) and name not in kept and not name.endswith(_QUANTIZED)]:
         weights = name.rpartition('/')[0]
         if weights in tensors:
@@ -87,6 +92,21 @@ def adapt(tensors: Mapping[str, np.ndarray], where: str = 'checkpoint', kept: Co
                 )
             tensors[weights] = tensors[weights] * mask.astype(tensors[weights].dtype)
     return tensors
+
+
+def not_finite(tensors: Mapping[str, Any]) -> str:
+    """The tensors with numbers that are not finite, and how many, as a clause; '' if all are finite.
+
+    What is not of the network, and the states of overriders, are left out.
+    """
+    bad = []
+    for name, value in tensors.items():
+        if name.startswith('mayo/') or is_state(name) or not np.issubdtype(np.asarray(value).dtype, np.floating):
+            continue
+        count = int(np.size(value) - np.count_nonzero(np.isfinite(value)))
+        if count:
+            bad.append(f'{count:,} of {np.size(value):,} numbers of {name}')
+    return _some(bad, 5)
 
 
 def match(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Match:

@@ -5,6 +5,7 @@ first. Needs no TensorFlow, so that `check` and `ls` are quick.
 """
 
 import contextlib
+import logging
 import os
 import pathlib
 import re
@@ -14,6 +15,7 @@ from mayo.checkpoint import bundle, keras_file, state_file
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import SHIPPED, alone, find, home, shown, whole_file
 
+_log = logging.getLogger(__name__)
 _MANIFEST = 'checkpoint'
 
 
@@ -91,6 +93,9 @@ class Store:
                     f'{shown(self.folder)}: another process is training there, {name}, and the checkpoints of one '
                     'would replace those of the other; wait for it, or name this one: system.checkpoint.save=NAME.'
                 )
+            gone = bundle.tidy(self.folder)
+            if gone:
+                _log.info('removed what a process that was stopped left in %s: %s', shown(self.folder), ', '.join(gone))
             yield
 
     def forget(self, run: str) -> None:

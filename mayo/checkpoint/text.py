@@ -38,11 +38,15 @@ def text_in(prefix: bundle.Prefix, name: str) -> str | None:
     """
     if bundle.is_first_format(pathlib.Path(prefix)):
         return None
+    return bundle.unless_replaced(prefix, lambda: _text_in(prefix, name))
+
+
+def _text_in(prefix: bundle.Prefix, name: str) -> str | None:
     bundle.check(prefix)
     try:
         entry = _entry(bundle.index_file(prefix).read_bytes(), name.encode())
         return None if entry is None else _text(bundle.data_files(prefix), entry)
-    except (_Damaged, IndexError, struct.error, UnicodeDecodeError) as error:
+    except (_Damaged, IndexError, struct.error, UnicodeDecodeError, FileNotFoundError) as error:
         raise UserError(f'{shown(prefix)}: the checkpoint is truncated or corrupt (its {name} is no text).') from error
 
 

@@ -26,7 +26,7 @@ Examples:
   {my} models/gate/cifarnet.yaml datasets/cifar10.yaml config.origin=true config
 
 The whole line is checked before anything runs.  -h, --help; --version
-Exit: 0 done, 1 the run failed, 2 a mistake in words or files, 130 interrupted."""
+Exit: 0 done, 1 failed, 2 a mistake in words or files, 130 or 143 a signal."""
 
 
 def program() -> str:

@@ -9,22 +9,25 @@ from mayo import __version__
 from mayo.cli import process
 from mayo.util import files
 from mayo.util.errors import MayoError
+from mayo.util.interrupt import status_of
 
 _log = logging.getLogger(__name__)
-DONE, FAILED, INTERRUPTED = 0, 1, 130  # and 2 for a mistake of the user: UserError.exit_status
+DONE, FAILED = 0, 1  # and 2 for a mistake of the user: UserError.exit_status; 130 and 143 after a signal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the words say; 0 done, 1 the run failed, 2 a mistake of the user, 130 interrupted."""
+    """Do what the words say; 0 done, 1 the run failed, 2 a mistake of the user, 130 or 143 interrupted."""
+    process.open_streams()
     process.configure()
     with process.interrupts() as interrupts:
         try:
             return _told(list(sys.argv[1:] if argv is None else argv))
         except BaseException as error:
-            if interrupts.noted or isinstance(error, KeyboardInterrupt):
-                process.forget_interrupt()
-                return _complain('interrupted', INTERRUPTED)
-            raise
+            if not interrupts.noted and not isinstance(error, KeyboardInterrupt):
+                raise
+            process.forget_interrupt()
+            reason = error if isinstance(error, KeyboardInterrupt) and not interrupts.noted else interrupts.error
+            return _complain('interrupted', status_of(reason))
 
 
 def _told(words: list[str]) -> int:

@@ -1,6 +1,7 @@
 """What Mayo changes in its process: environment, log, Ctrl-C, and the start of TensorFlow."""
 
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -8,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from mayo.util.interrupt import Interrupts
+from mayo.util.interrupt import BOTH, Interrupts
 
 _ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}  # 2: errors alone
 
@@ -23,12 +24,27 @@ def configure() -> None:
 
 
 def interrupts() -> Interrupts:
-    """Notes a Ctrl-C beside raising KeyboardInterrupt: code in C++ may turn that into any other error.
+    """Notes a Ctrl-C or SIGTERM beside raising KeyboardInterrupt: code in C++ may turn that into any other error.
 
-    Where Ctrl-C is ignored, as in a script's background jobs, it stays so.
+    A signal that is ignored, as Ctrl-C in a script's background jobs, stays so.
     """
-    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    return Interrupts(patience=0, signals=() if is_ignored else (signal.SIGINT,))
+    return Interrupts(patience=0, signals=[number for number in BOTH if signal.getsignal(number) is not signal.SIG_IGN])
+
+
+def open_streams() -> None:
+    """Give the process what it was started without: standard input, output and errors that lead nowhere."""
+    for descriptor, name, mode in ((0, 'stdin', 'r'), (1, 'stdout', 'w'), (2, 'stderr', 'w')):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            setattr(sys, name, open(descriptor, mode, encoding='utf-8', closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):  # a name of a file that no encoding of the terminal has is told all the same
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace' if stream.encoding.lower() != 'utf-8' else 'surrogateescape')
 
 
 def forget_interrupt() -> None:

@@ -24,7 +24,7 @@ from mayo.net.graph import Graph
 from mayo.net.tf.network import Network
 from mayo.session.spec import input_shape, model_graph
 from mayo.session.stored import config_of, gates_said, store_of, stored_config, told
-from mayo.util.errors import UserError
+from mayo.util.errors import RunError, UserError
 from mayo.util.files import shown
 
 _log = logging.getLogger(__name__)
@@ -213,8 +213,10 @@ class Session:
         self.training_state = {}
 
     def tensors(self) -> dict[str, Any]:
-        """What a file of the weights holds: the variables, the images seen, the configuration."""
+        """What a file of the weights holds: the variables, the images seen, the configuration. RunError: some are not finite."""
         values: dict[str, Any] = {name: variable.numpy() for name, variable in self.named().items()}
+        if bad := names.not_finite(values):
+            raise RunError(f'nothing is saved: not finite are {bad}. Earlier checkpoints are as they were.')
         return values | self.origin | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
 
     def _described(self) -> Config:

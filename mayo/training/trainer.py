@@ -117,7 +117,7 @@ class Trainer:
         self._end_epoch(progress)
         if self._agreed(_STOP if interrupts.noted else _GO_ON, now=True) == _STOP:
             self._save()
-            raise KeyboardInterrupt
+            raise interrupts.error
 
     def _batches(self) -> Any:
         """The batches of this epoch that are left, spread over the replicas."""
@@ -147,7 +147,7 @@ class Trainer:
         if request:
             self._save()
         if request == _STOP:
-            raise KeyboardInterrupt
+            raise interrupts.error
 
     def _agreed(self, request: int, now: bool = False) -> int:
         """The most pressing request of all workers, which they all learn at the same step."""

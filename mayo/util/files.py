@@ -1,17 +1,24 @@
 """Files that are either whole or not there, and where the shipped ones live."""
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
 import pathlib
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 
-from mayo.util.errors import UserError
+from mayo.util.errors import MayoError, RunError, UserError
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent
+_TEMPORARY = '.mayo.tmp'  # how the name of a folder ends that is there while something is written
+_OLD = 'old'  # in it: what was there, while the new takes its place
+_YOUNG = 1.0  # seconds from making a folder to locking it
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 IS_CHECKOUT = (_CHECKOUT / 'models').is_dir() and (_CHECKOUT / 'setup.py').is_file()
 SHIPPED = _CHECKOUT if IS_CHECKOUT else _PACKAGE / 'shelf'  # holds models/ datasets/ trainers/ checkpoints/
 
@@ -41,37 +48,129 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """A temporary path beside `path`: renamed to it, flushed to disk, when the block ends well; deleted otherwise."""
+    """A temporary path beside `path`: renamed to it, flushed to disk, when the block ends well; deleted otherwise.
+
+    RunError: the disk is full, or cannot be written to; `path` is as it was.
+    """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent)
-    os.close(handle)
-    temporary = pathlib.Path(name)
-    try:
+    with writing(path) as room:
+        temporary = room / path.name
+        temporary.touch()
         yield temporary
         flush(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
         flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def whole_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """A temporary folder beside `path`: takes its place, flushed to disk, when the block ends well; deleted otherwise."""
+    """A temporary folder beside `path`: takes its place, flushed to disk, when the block ends well; deleted otherwise.
+
+    RunError: the disk is full, or cannot be written to; `path` is as it was.
+    """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent) as room:
-        temporary = pathlib.Path(room, 'new')
+    with writing(path) as room:
+        temporary = room / 'new'
         temporary.mkdir()
         yield temporary
         for file in sorted(temporary.rglob('*')):
             flush(file)
-        if path.exists():
-            path.replace(pathlib.Path(room, 'old'))
-        temporary.replace(path)
-    flush(path.parent)
+        if not path.exists() or not _exchange(temporary, path):
+            if path.exists():
+                path.replace(room / _OLD)
+            temporary.replace(path)
+        flush(path.parent)
+
+
+@contextlib.contextmanager
+def writing(path: pathlib.Path, needed: int | None = None) -> Iterator[pathlib.Path]:
+    """A folder `.NAME.XXXXXXXX.mayo.tmp` beside `path` to write into, gone when the block ends, however it ends.
+
+    A process that is killed leaves it: who writes there next removes it. needed: bytes, for messages. RunError: the disk is
+    full, or cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path.parent)
+        room = pathlib.Path(tempfile.mkdtemp(prefix=f'.{path.name}.', suffix=_TEMPORARY, dir=path.parent))
+    except OSError as error:
+        raise RunError(f'{shown(path)} cannot be written: {error.strerror}.') from error
+    handle = os.open(room, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # of a file system that cannot lock
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield room
+    except Exception as error:
+        reason = _no_room(error)
+        if reason is None or isinstance(error, MayoError):
+            raise
+        so_far = sum(file.stat().st_size for file in room.rglob('*') if file.is_file())
+        size = _bytes(needed) if needed else f'more than the {_bytes(so_far)} so far'
+        free = _bytes(shutil.disk_usage(path.parent).free)
+        raise RunError(
+            f'{shown(path)} cannot be written: {reason}; {size} are needed, {free} are free there. What was there is as it was.'
+        ) from error
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+        os.close(handle)
+
+
+def _bytes(number: int) -> str:
+    return f'{number / 1e6:.1f} MB' if number >= 100_000 else f'{number} bytes'
+
+
+def _no_room(error: Exception) -> str | None:
+    """Why the disk did not take what was written, in the system's words; None for any other error.
+
+    TensorFlow and databases tell it in the text of errors of their own.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno) if error.errno in _DISK else None
+    text = str(error).lower()
+    known = {os.strerror(number).lower(): os.strerror(number) for number in _DISK} | {
+        'disk is full': os.strerror(errno.ENOSPC),
+        'disk i/o error': os.strerror(errno.EIO),
+        'readonly database': os.strerror(errno.EROFS),
+    }
+    return next((reason for said, reason in known.items() if said in text), None)
+
+
+def _exchange(first: pathlib.Path, second: pathlib.Path) -> bool:
+    """Swap two paths in one step; False where the system cannot."""
+    rename = getattr(ctypes.CDLL(None), 'renameat2', None)
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and rename(here, os.fsencode(first), here, os.fsencode(second), swap) == 0
+
+
+def remove_abandoned(folder: pathlib.Path) -> list[str]:
+    """Remove the temporary folders of writers that were killed; the names of those. A writer that lives holds a lock on its own."""
+    gone = []
+    for room in sorted(folder.glob(f'.*{_TEMPORARY}')):
+        if is_abandoned(room):
+            old, path = room / _OLD, folder / room.name[1 : -len(_TEMPORARY)].rpartition('.')[0]
+            if old.exists() and not path.exists():  # killed between two renames
+                old.replace(path)
+            shutil.rmtree(room, ignore_errors=True) if room.is_dir() else room.unlink(missing_ok=True)
+            gone.append(room.name)
+    return gone
+
+
+def is_abandoned(room: pathlib.Path) -> bool:
+    """Whether nobody holds the temporary folder of a writer, which is not just being made."""
+    try:
+        if room.is_symlink() or time.time() - room.stat().st_mtime < _YOUNG:
+            return False
+        handle = os.open(room, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 @contextlib.contextmanager

@@ -12,13 +12,20 @@ BOTH = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """While the block runs, each signal is noted. The first `patience` signals do no more; the next raises KeyboardInterrupt.
 
-    Only the main thread of a process may listen to signals; in another, nothing is ever noted.
+    Its argument is the signal: 128 more is the exit status. A signal after that ends the process at once. Only the main thread
+    of a process may listen to signals; in another, nothing is ever noted.
     """
 
     def __init__(self, patience: int, signals: Iterable[signal.Signals] = BOTH) -> None:
         self.patience, self.signals = patience, tuple(signals)
         self.noted = 0
+        self.last: int = signal.SIGINT
         self._before: dict[signal.Signals, Any] = {}
+
+    @property
+    def error(self) -> KeyboardInterrupt:
+        """What to raise where a signal that was noted is heeded."""
+        return KeyboardInterrupt(self.last)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -31,5 +38,14 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.noted += 1
+        self.last = number
         if self.noted > self.patience:
-            raise KeyboardInterrupt
+            for each in self._before:
+                signal.signal(each, signal.SIG_DFL)
+            raise self.error
+
+
+def status_of(error: KeyboardInterrupt) -> int:
+    """The exit status of a process that a signal interrupted: 130 after SIGINT, 143 after SIGTERM."""
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else signal.SIGINT
+    return 128 + int(number)

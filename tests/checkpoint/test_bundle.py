@@ -1,7 +1,12 @@
 """Bundles: what is written is read; what is damaged is said to be; nothing is ever half there."""
 
 import collections
+import contextlib
+import os
 import pathlib
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +18,10 @@ from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
 
 from mayo.checkpoint import bundle
-from mayo.util.errors import UserError
+from mayo.util import files
+from mayo.util.errors import RunError, UserError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 TENSORS: dict[str, Any] = {
     'net/conv/weights': np.arange(18, dtype=np.float32).reshape(3, 3, 2),
@@ -59,6 +67,126 @@ def test_a_bundle_of_tensorflow_is_read(tmp_path: pathlib.Path) -> None:
     assert any(np.array_equal(value, [1, 2]) for value in bundle.read(names).values() if isinstance(value, np.ndarray))
 
 
+class Killed(BaseException):
+    """Stands for the end of the process: nothing is cleaned up."""
+
+
+@pytest.mark.parametrize('parts_before', [1, 2])
+@pytest.mark.parametrize('stop', range(8))
+def test_a_writer_that_is_killed_at_any_point_leaves_the_old_or_the_new_bundle(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, parts_before: int, stop: int
+) -> None:
+    for _ in range(parts_before):
+        bundle.write(tmp_path / 'net', {'x': np.zeros(3)})
+    points = []
+
+    def at(point: str) -> None:
+        points.append(point)
+        if len(points) == stop + 1:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bundle, 'at', at)
+        patch.setattr(files.shutil, 'rmtree', lambda *args, **kwargs: None)
+        with contextlib.suppress(Killed):
+            bundle.write(tmp_path / 'net', {'x': np.ones(3)})
+    assert bundle.read(tmp_path / 'net')['x'].tolist() in ([0, 0, 0], [1, 1, 1])
+    monkeypatch.setattr(files, '_YOUNG', 0.0)
+    bundle.tidy(tmp_path)
+    assert bundle.read(tmp_path / 'net')['x'].tolist() in ([0, 0, 0], [1, 1, 1])
+    index, *data = sorted(file.name for file in tmp_path.iterdir())[::-1]
+    assert index == 'net.index'
+    assert len(data) in (1, 2)
+    assert {name[-5:] for name in data} == {f'{len(data):05}'}
+    bundle.write(tmp_path / 'net', {'x': np.ones(3)})
+    assert bundle.read(tmp_path / 'net')['x'].tolist() == [1, 1, 1]
+
+
+def test_what_a_living_writer_has_made_so_far_stays(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle.write(tmp_path / 'net', {'x': np.zeros(3)})
+    monkeypatch.setattr(files, '_YOUNG', 0.0)
+    monkeypatch.setattr(bundle, 'at', lambda point: tidied.extend(bundle.tidy(tmp_path)))
+    tidied: list[str] = []
+    bundle.write(tmp_path / 'net', {'x': np.ones(3)})
+    assert tidied == []
+    assert bundle.read(tmp_path / 'net')['x'].tolist() == [1, 1, 1]
+
+
+def test_who_reads_while_a_bundle_is_replaced_reads_it_again(prefix: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = []
+
+    def replaced_once(path: str) -> Any:
+        readings.append(path)
+        if len(readings) == 1:
+            bundle.write(prefix, {'imgs_seen': np.array(8)})
+            raise ValueError('the data are gone')
+        return load(path)
+
+    load = tf.train.load_checkpoint
+    monkeypatch.setattr(tf.train, 'load_checkpoint', replaced_once)
+    assert bundle.read(prefix) == {'imgs_seen': 8}
+    assert len(readings) == 2
+
+
+def test_a_full_disk_is_told_with_what_is_needed(prefix: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**arguments: Any) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, f'{prefix}; No space left on device')
+
+    monkeypatch.setattr(tf.raw_ops, 'SaveV2', full)
+    with pytest.raises(
+        RunError, match=r'epoch-3 cannot be written: No space left on device; 2\.0 MB are needed, \S+ MB are free'
+    ):
+        bundle.write(prefix, {'x': np.zeros(500_000, np.float32)})
+    assert bundle.read(prefix)['imgs_seen'] == 7
+    assert len(list(prefix.parent.iterdir())) == 2
+
+
+WRITER = """
+import itertools, pathlib, sys
+import numpy as np
+from mayo.checkpoint import bundle
+prefix = pathlib.Path(sys.argv[1])
+bundle.write(prefix, {'x': np.zeros(50000), 'y': np.zeros(50000)})
+print('ready', flush=True)
+for turn in itertools.count(1):
+    bundle.write(prefix, {'x': np.full(50000, turn), 'y': np.full(50000, turn)})
+"""
+
+
+@pytest.mark.faults
+def test_killed_writers_and_hurried_readers(tmp_path: pathlib.Path, figures: Callable[[str], None]) -> None:
+    random = np.random.default_rng(0)
+    readings: collections.Counter[str] = collections.Counter()
+    kills = 40
+    for _ in range(kills):
+        environment = os.environ | {'PYTHONPATH': str(ROOT)}
+        with subprocess.Popen(
+            [sys.executable, '-c', WRITER, str(tmp_path / 'net')], env=environment, stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout
+            assert writer.stdout.readline() == 'ready\n'
+            until = time.monotonic() + random.uniform(0, 0.5)
+            while time.monotonic() < until:
+                readings[_reading(tmp_path / 'net')] += 1
+            writer.kill()
+        readings[_reading(tmp_path / 'net')] += 1
+        bundle.tidy(tmp_path)
+        readings[_reading(tmp_path / 'net')] += 1
+    figures(
+        f'{kills} writers killed at any moment, {readings.total():,} readings meanwhile and after: {readings["whole"]:,} whole, '
+        f'{readings["mixed"]} mixed, {readings["lost"]} lost'
+    )
+    assert readings['whole'] == readings.total() > 10 * kills
+
+
+def _reading(prefix: pathlib.Path) -> str:
+    try:
+        tensors = bundle.read(prefix)
+    except UserError:
+        return 'lost'
+    return 'whole' if np.unique([tensors['x'], tensors['y']]).size == 1 else 'mixed'
+
+
 def test_a_write_that_fails_leaves_the_earlier_bundle_and_nothing_else(
     prefix: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +196,7 @@ def test_a_write_that_fails_leaves_the_earlier_bundle_and_nothing_else(
         raise OSError('no space left on device')
 
     monkeypatch.setattr(bundle, 'flush', full)
-    with pytest.raises(OSError, match='no space'):
+    with pytest.raises(RunError, match='epoch-3 cannot be written: No space left on device'):
         bundle.write(prefix, {'imgs_seen': np.array(8)})
     assert sorted(prefix.parent.iterdir()) == before
     assert bundle.read(prefix)['imgs_seen'] == 7

@@ -5,6 +5,9 @@
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 
 typedef void (*Run)(Frame *, const float *);            /* one image through the plan of its frame */
 void run_plain(Frame *, const float *);
@@ -166,6 +169,21 @@ static void report(const Frame *frame, int64_t image, float *const *outputs, uin
     }
 }
 
+/* OpenMP's threads do not follow into a process that is forked, which would wait for them for ever: there one thread computes. */
+static int has_threads, lost_threads;
+
+#ifndef _WIN32
+static void in_child(void)
+{
+    lost_threads = has_threads;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, in_child);
+}
+#endif
+
 /* images [count][height][width][channels] to outputs, each the same way, and masks [count][channels of layers with a gate]: 1 where active.
 
    0: done; 1: no memory. Where there are enough images each thread takes some by itself, and nothing is shared. */
@@ -174,9 +192,10 @@ int mayo_run(Engine *engine, int64_t count, const float *images, float *const *o
     const Plan *plan = engine->plan;
     const Value *input = plan->values + plan->input;
     int64_t size = (int64_t)input->height * input->width * input->channels;
-    int alone = count >= engine->threads, failed = 0;
+    int threads = lost_threads ? 1 : engine->threads, alone = count >= threads, failed = 0;
+    has_threads = 1;
     if (alone) {
-        #pragma omp parallel num_threads(engine->threads)
+        #pragma omp parallel num_threads(threads)
         {
             int thread = 0;
 #ifdef _OPENMP
@@ -201,7 +220,7 @@ int mayo_run(Engine *engine, int64_t count, const float *images, float *const *o
     if (!ready(engine->frames, plan, engine->threads))
         return 1;
     for (int64_t i = 0; i < count; i++) {
-        #pragma omp parallel num_threads(engine->threads)
+        #pragma omp parallel num_threads(threads)
         {
             Frame frame = engine->frames[0];
 #ifdef _OPENMP
