@@ -56,7 +56,7 @@ def assert_equal(networks: Pair, images: tf.Tensor, lively: bool = True) -> list
     return [len(np.unique(stat.mask.numpy().sum(-1))) for stat in expected[1].values()]
 
 
-@pytest.mark.parametrize('position, after', enumerate(AFTER))
+@pytest.mark.parametrize('position, after', list(enumerate(AFTER)))
 def test_a_slice_of_any_length_passes_or_expands(pair: Callable[..., Pair], position: int, after: str) -> None:
     kind = KINDS[position % 2]
     networks = pair(*chain(gate(kind), *AFTER[after], {**gate(kind), 'kernel_size': 1}))
