@@ -42,6 +42,7 @@ SHORT: dict[str, Any] = {
     'eval': [],
     'predict': [],
     'save': [],
+    'reset-num-epochs': [],
     'train': TRAIN,
     'fit-gates': ['fit.images=8', 'system.batch_size=4'],
     'anneal': [*TRAIN, 'train.anneal.densities=[0.5]', 'train.anneal.epochs=1', 'train.anneal.final_epochs=1'],

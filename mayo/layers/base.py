@@ -155,6 +155,9 @@ def read_layer(kind: str, params: Mapping[str, Any], place_of: PlaceOf = lambda 
         layer = layer_types[kind]
     except UserError as error:
         raise UserError(f'{place_of("type")}: {error}') from None
+    missing = old_keys.lacking(kind, params) if of_original else ''
+    if missing:
+        raise UserError(f'{place_of("")}: {missing}')
     return keys.read(layer, old_keys.today(kind, params, of_original), place_of, f'`{kind}`')
 
 

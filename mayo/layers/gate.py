@@ -20,6 +20,7 @@ from mayo.util.decimals import ceil_decimal
 from mayo.util.errors import Problems, UserError, did_you_mean
 
 REGULARIZERS = ('l1', 'l2', 'moe', 'moi')
+OF_NAIVE = ('mse', 'sce')  # of policy naive in the original Mayo: how far the saliency is from the strength of a channel
 
 
 class _PolicyName:
@@ -41,7 +42,7 @@ class _Regularizer:
             raise UserError(f'{where} is {kinds.shown(value)}, expected a mapping such as {{l1: 1.0e-8}}.')
         problems = Problems()
         for name, weight in value.items():
-            if name not in REGULARIZERS:
+            if name not in (*REGULARIZERS, *OF_NAIVE):
                 hint = did_you_mean(name, REGULARIZERS) or '.'
                 problems.append(f'{where}: unknown name `{name}`{hint} Known: {", ".join(REGULARIZERS)}.')
                 continue
@@ -75,6 +76,7 @@ class GateParams:
     add_beta_first: Flag = False  # relu(mask g (norm + b)), the paper's equation, not relu(mask g norm + mask b)
     norm: Norm = 'batch'  # channel: normalizes each channel of each image alone, not over the batch
     trainable: Flag = True  # false: phi, rho and b stay as they are
+    original: Flag = False  # true: as the original Mayo computed it, docs/mayo.md; models of its files set it
     epsilon: Annotated[float, kinds.ABOVE_ZERO] = 0.001  # added to what is divided by: in norm `channel`, moe and moi
 
     def __post_init__(self) -> None:
@@ -84,6 +86,8 @@ class GateParams:
             if getattr(self, name) is not key.default:
                 with problems.collecting():
                     key.checked(getattr(self, name), name)
+        if set(OF_NAIVE) & set(self.regularizer) and not (self.original and self.policy == 'naive'):
+            problems.append(f'regularizer: {" and ".join(OF_NAIVE)} are of policy naive in models of the original Mayo.')
         problems.raise_any()
 
     @property
@@ -91,6 +95,11 @@ class GateParams:
         """What the policy says of itself."""
         discover()
         return policies[self.policy]
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether the gate has b; under policy squeeze of the original Mayo the norm keeps its own."""
+        return self.rule.has_shift and not (self.original and self.policy == 'squeeze')
 
     def kept(self, channels: int) -> int:
         """How many of `channels` stay active: ceil(density * channels), on the decimal as written.
@@ -111,7 +120,7 @@ class GateParams:
         """
         hidden = self.hidden(channels_out)
         saliency = channels_in * hidden + hidden * channels_out if hidden else channels_in * channels_out
-        beta = channels_in * channels_out if self.rule.has_shift and self.parametric_beta else 0
+        beta = channels_in * channels_out if self.has_shift and self.parametric_beta else 0
         return (saliency + beta) * (rows if self.granularity == 'vector' else 1)
 
     def tensors(self, channels_in: int, channels_out: int) -> tuple[Tensor, ...]:
@@ -123,12 +132,12 @@ class GateParams:
         ]
         if hidden:
             tensors += [Tensor('gate/factor/weights', (channels_in, hidden), reads=0), Tensor('gate/factor/biases', (hidden,))]
-        if self.rule.has_shift and self.parametric_beta:
+        if self.has_shift and self.parametric_beta:
             tensors += [
                 Tensor('gate/beta/weights', (channels_in, channels_out), 0, 1),
                 Tensor('gate/beta/biases', (channels_out,), makes=0),
             ]
-        elif self.rule.has_shift:
+        elif self.has_shift:
             tensors.append(Tensor('gate/shift', (channels_out,), makes=0))
         return tuple(tensors)
 
@@ -139,7 +148,7 @@ class GateParams:
     @property
     def norm_has_scale(self) -> bool:
         """Whether the normalization keeps its own scale and shift, or the layer its biases: nothing takes their place."""
-        return not self.rule.has_shift
+        return not self.has_shift
 
     @property
     def shift_is_scaled(self) -> bool:

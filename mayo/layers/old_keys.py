@@ -47,7 +47,7 @@ def today(node_type: str, params: Mapping[str, Any], of_original: bool = False) 
         if node_type.endswith(kind):
             renamed = {key: value for key, value in renamed.items() if key not in plain or value != plain[key]}
     if isinstance(renamed.get('gate_params'), Mapping):
-        renamed['gate_params'] = gate_params(renamed['gate_params'])
+        renamed['gate_params'] = gate_params(renamed['gate_params'], of_original)
     return renamed
 
 
@@ -73,8 +73,8 @@ def _as_in_original(kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {**defaults, **given}
 
 
-def gate_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """`gate_params` in today's spelling.
+def gate_params(params: Mapping[str, Any], of_original: bool = False) -> dict[str, Any]:
+    """`gate_params` in today's spelling. of_original: they also mean what they did in the original Mayo.
 
     >>> gate_params({'policy': 'parametric_gamma', 'should_gate': True, 'weight': 1e-8})
     {'policy': 'parametric', 'enable': True, 'regularizer': {'l1': 1e-08}}
@@ -87,4 +87,18 @@ def gate_params(params: Mapping[str, Any]) -> dict[str, Any]:
         if name in GATE_VALUES and isinstance(value, str | bool):
             value = GATE_VALUES[name].get(value, value)
         renamed[name] = value
+    if of_original:
+        if renamed.pop('enable', True) is False and renamed.get('policy') == 'parametric':
+            renamed['density'] = 1.0  # which left saliency and b in their places
+        renamed = {'decay': 0.9997, 'original': True, **renamed}
     return renamed
+
+
+def lacking(kind: str, params: Mapping[str, Any]) -> str:
+    """What a layer of the original has to say and does not, as a sentence; '' if it says all."""
+    gate = params.get('gate_params') or {}
+    if kind != 'gated_convolution' or not isinstance(gate, Mapping):
+        return ''
+    missing = [f'gate_params.{key}' for key in ('policy', 'density') if key not in gate]
+    verb = 'is' if len(missing) == 1 else 'are'
+    return f'{" and ".join(missing)} {verb} missing.' if missing else ''

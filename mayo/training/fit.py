@@ -223,7 +223,7 @@ def _require_fresh(name: str, gated: layers.GatedConvolution, variables: Mapping
     params = gated.gate_params
     scales = params.scales
     reasons = {
-        'its policy adds no b': scales and not params.rule.has_shift,
+        'its policy adds no b': scales and not params.has_shift,
         'gate_params.granularity is vector': params.granularity != 'channel',
         'gate_params.pool is l2': scales and params.pool == 'l2',
         'gate_params.factor is set': params.factor > 0,

@@ -19,7 +19,7 @@ from mayo.layers import Shape
 from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.gate.base import GateStats
-from mayo.net.tf.gate.threshold import Threshold, best_loser_of_all
+from mayo.net.tf.gate.threshold import ORIGINAL_START, Threshold, best_loser_of_all
 from mayo.net.tf.layer import Dims, Site, build
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.net.tf.override import Overriding
@@ -184,5 +184,6 @@ def _network_threshold(graph: Graph) -> Threshold | None:
     """The threshold that gates with `threshold: global` share, if there are any."""
     for node in graph.nodes:
         if node.params.gate and node.params.gate.threshold == 'global':
-            return Threshold(node.params.gate.decay)
+            gate = node.params.gate
+            return Threshold(gate.decay, ORIGINAL_START if gate.original else None)
     return None

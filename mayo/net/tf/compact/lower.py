@@ -12,6 +12,7 @@ import numpy as np
 
 from mayo.layers import Shape
 from mayo.layers.convolution import GatedConvolution
+from mayo.layers.functions import RELU
 from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.compact.lowering import Lowering, rules
@@ -59,6 +60,8 @@ def _reasons(node: Node) -> list[str]:
     gate = layer.gate
     if gate.rule.boost is None:
         reasons.append(f'compact execution has no formula for gate_params.policy `{gate.policy}`.')
+    if gate.original and (layer.activation_fn is None or layer.activation_fn != RELU):
+        reasons.append('compact execution predicts saliency with relu alone, and this gate with the activation of its layer.')
     if gate.granularity == 'vector':
         reasons.append(
             'compact execution chooses channels for a whole image; gate_params.granularity `vector` chooses for each row.'

@@ -142,7 +142,7 @@ def _gate(lowering: Lowering, layer: str, params: GateParams, bias: np.ndarray) 
     boost = params.rule.boost
     assert boost is not None  # of others `unsupported` tells
     shift: np.ndarray | ops.Affine | None = None
-    if params.rule.has_shift:
+    if params.has_shift:
         shift = affine(f'{name}/beta') if params.parametric_beta else weights[f'{name}/shift']
     first = params.shift_is_scaled
     if first and isinstance(shift, np.ndarray):

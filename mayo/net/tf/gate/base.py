@@ -17,11 +17,11 @@ from typing import NamedTuple, TypeAlias
 import keras
 import tensorflow as tf
 
-from mayo.layers.gate import GateParams
+from mayo.layers.gate import OF_NAIVE, GateParams
 from mayo.layers.policy import Policy
 from mayo.net.tf.gate.kernel import per_channel, with_mean
-from mayo.net.tf.gate.regularizer import regularizers
-from mayo.net.tf.gate.threshold import Threshold, best_loser, best_loser_of_any
+from mayo.net.tf.gate.regularizer import of_original, regularizers
+from mayo.net.tf.gate.threshold import ORIGINAL_START, Threshold, best_loser, best_loser_of_any
 from mayo.net.tf.variables import Composite
 
 STDDEV = 0.05  # of phi when training starts afresh
@@ -68,16 +68,20 @@ class Gate(Composite):
         self.params, self.channels, self.window, self.activation = params, channels, window, activation
         self.keep = params.kept(channels)
         random = keras.initializers.TruncatedNormal(stddev=STDDEV, seed=seed)
-        self.predictor = predictor(channels, 'relu', random, RHO)
+        own = activation if params.original else 'relu'  # the original's saliency goes through the layer's activation
+        self.predictor = predictor(channels, own, random, RHO)
         hidden = params.hidden(channels)
-        self.factor = predictor(hidden, 'relu', random, 0.0) if hidden else None
+        self.factor = predictor(hidden, own, random, RHO if params.original else 0.0) if hidden else None
         self.threshold = shared if params.threshold == 'global' else None
         if params.threshold == 'local' and self.keep < channels:
-            self.threshold = Threshold(params.decay)
+            self.threshold = Threshold(params.decay, ORIGINAL_START if params.original else None)
         self.beta = self.shift = None
-        if self.policy.has_shift and params.parametric_beta:
-            self.beta = predictor(channels, None, 'zeros', BETA)
-        elif self.policy.has_shift:
+        if params.has_shift and params.parametric_beta:
+            original = params.original
+            self.beta = predictor(
+                channels, own if original else None, random if original else 'zeros', 0.0 if original else BETA
+            )
+        elif params.has_shift:
             self.shift = self.add_weight(
                 shape=(channels,), initializer=keras.initializers.Constant(BETA), autocast=False, name='shift'
             )
@@ -150,7 +154,10 @@ class Gate(Composite):
         mask = self.winners(self.policy.ranking(self, saliency, training), training, keep)
         outputs, loss = self.policy.apply(self, convolved, norm, summary, saliency, mask, training)
         for name, weight in self.params.regularizer.items():
-            loss += weight * regularizers[name](saliency, self.params.epsilon)
+            if name in OF_NAIVE:
+                continue
+            terms, kept = (of_original, saliency * mask) if self.params.original else (regularizers, saliency)
+            loss += weight * terms[name](kept, self.params.epsilon)
         return outputs, GateStats(saliency, mask, tf.convert_to_tensor(loss))
 
     def shift_of(self, summary: tf.Tensor, saliency: tf.Tensor) -> tf.Tensor:
@@ -172,7 +179,9 @@ class Gate(Composite):
         return per_channel(values, features.dtype)
 
 
-def predictor(units: int, activation: str | None, weights: keras.Initializer | str, bias: float) -> keras.layers.Dense:
+def predictor(
+    units: int, activation: str | Activation | None, weights: keras.Initializer | str, bias: float
+) -> keras.layers.Dense:
     """A fully connected layer in float32 whatever the precision of the network."""
     biases = keras.initializers.Constant(bias)
     return keras.layers.Dense(

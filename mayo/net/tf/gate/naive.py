@@ -40,4 +40,8 @@ class Naive(Policy):
 
         outputs = gate.activation(gate.normalized(convolved, norm, training))
         strength = tf.stop_gradient(gate.strength(outputs))
-        return outputs * gate.per_channel(mask, outputs), tf.reduce_mean(tf.square(saliency - strength))
+        weights = gate.params.regularizer if gate.params.original else {'mse': 1.0}
+        loss = weights.get('mse', 0.0) * tf.reduce_mean(tf.square(saliency - strength))
+        if 'sce' in weights:
+            loss += weights['sce'] * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(strength, saliency))
+        return outputs * gate.per_channel(mask, outputs), loss

@@ -43,3 +43,37 @@ def moi(saliency: tf.Tensor, epsilon: float) -> tf.Tensor:
 def _mean(values: tf.Tensor) -> tf.Tensor:
     """Over images, and rows if there are any: [C]."""
     return tf.reduce_mean(values, list(range(values.shape.rank - 1)))
+
+
+# ---- the original Mayo's, of the saliency of the winners, summed over all of the batch
+
+of_original: Registry[Callable[[tf.Tensor, float], tf.Tensor]] = Registry('gate regularizer of the original Mayo')
+
+
+@of_original.register('l1')
+def sum_of_sizes(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """sum |s|"""
+    return tf.reduce_sum(tf.abs(kept))
+
+
+@of_original.register('l2')
+def sum_of_squares(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """sum s^2"""
+    return tf.reduce_sum(tf.square(kept))
+
+
+@of_original.register('moe')
+def spread_over_channels(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """var(m) / (mean(m) + epsilon)^2 over channels, m = sum_n s."""
+    return _spread(tf.reduce_sum(kept, list(range(kept.shape.rank - 1))), epsilon)
+
+
+@of_original.register('moi')
+def spread_over_images(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """var(m) / (mean(m) + epsilon)^2 over images, m = sum_c s."""
+    return _spread(tf.reduce_sum(kept, -1), epsilon)
+
+
+def _spread(sums: tf.Tensor, epsilon: float) -> tf.Tensor:
+    mean, variance = tf.nn.moments(sums, list(range(sums.shape.rank)))
+    return variance / tf.square(mean + epsilon)

@@ -30,5 +30,6 @@ class Squeeze(Policy):
         training: bool,
     ) -> tuple['tf.Tensor', float]:
         features = gate.normalized(convolved, norm, training)
-        shifted = features + gate.per_channel(gate.shift_of(summary, saliency), features)
-        return gate.activation(shifted) * gate.per_channel(mask * saliency, features), 0.0
+        if gate.params.has_shift:
+            features += gate.per_channel(gate.shift_of(summary, saliency), features)
+        return gate.activation(features) * gate.per_channel(mask * saliency, features), 0.0

@@ -12,6 +12,8 @@ import math
 import keras
 import tensorflow as tf
 
+ORIGINAL_START = -0.1  # of the moving average in the original Mayo
+
 
 def best_loser(saliency: tf.Tensor, keep: int) -> tf.Tensor:
     """The (keep + 1)-th largest saliency of each row, [..., 1]: what exceeds it wins, a tie with it loses.
@@ -46,23 +48,31 @@ class Threshold(keras.layers.Layer):
     """A moving average of cuts. As in batch norm, training uses the batch's own mean, evaluation the average.
 
     It starts at 0, which everything salient exceeds; the first batch sets it, so that no trace of the 0 stays in the average.
+    With a `start` it starts there, moves from there, and training uses it, too, as the original Mayo did.
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, start: float | None = None) -> None:
         super().__init__(dtype='float32', autocast=False)
-        self.decay = decay
+        self.decay, self.start = decay, start
         self.average = self.add_weight(
-            shape=(), initializer='zeros', trainable=False, autocast=False, aggregation='mean', name='threshold'
+            shape=(),
+            initializer=keras.initializers.Constant(start or 0.0),
+            trainable=False,
+            autocast=False,
+            aggregation='mean',
+            name='threshold',
         )
         self.built = True
 
     def of(self, cuts: tf.Tensor, training: bool) -> tf.Tensor:
         """The threshold to use now, a scalar. cuts: the best losers of a batch, which in training move the average."""
-        return self.learn(cuts) if training else self.average.value
+        mean = self.learn(cuts) if training else None
+        return self.average.value if mean is None or self.start is not None else mean
 
     def learn(self, cuts: tf.Tensor) -> tf.Tensor:
         """Move the average towards the mean of the batch's `cuts`, which is returned."""
         mean = tf.reduce_mean(cuts)
         moved = self.average * self.decay + mean * (1 - self.decay)
-        self.average.assign(tf.where(tf.equal(self.average, 0.0), mean, moved))
+        is_first = tf.equal(self.average, 0.0) if self.start is None else False
+        self.average.assign(tf.where(is_first, mean, moved))
         return mean
