@@ -27,7 +27,7 @@ ORDER = (
     ),
     *('export', 'plot', 'import-weights', 'mean', 'search', 'reset-num-epochs', 'save'),
     *('overriders-update', 'overriders-reset', 'overriders-assign', 'overriders-dump'),
-    *('profile-timeline', 'interact', 'test'),
+    *('profile', 'profile-timeline', 'interact', 'test'),
 )
 
 _NO_VERBS = ('__init__', 'base', 'checks')
