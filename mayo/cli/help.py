@@ -35,7 +35,7 @@ def program() -> str:
 
 
 def screen(actions: Registry[Action]) -> str:
-    """The text of `--help`: at most 48 lines of 80 columns."""
+    """The text of `--help`: at most 50 lines of 80 columns."""
     width = max(map(len, actions)) + 1
     lines = (f'  {name:<{width}}{actions[name].line}' for name in actions)
     return _SCREEN.format(my=program(), actions='\n'.join(lines))
