@@ -12,6 +12,7 @@ from mayo.config.dialect import DETECTION
 from mayo.util.kinds import (
     ABOVE_ZERO,
     AMOUNT,
+    AMOUNT_OF_MACS,
     BELOW_ONE,
     FLAG,
     FRACTION,
@@ -190,6 +191,14 @@ declare(
             0.0,
             'times the sum of |gamma| of every batch norm, added to the loss: models/override/netslim.yaml',
         ),
+        Setting(
+            'target_macs',
+            AMOUNT_OF_MACS,
+            None,
+            'the loss pulls the executed MACs of images, in the mean, to so many (30M), by the thresholds of gates with '
+            'gate_params.threshold learned; null: it does not',
+        ),
+        Setting('target_macs_weight', AMOUNT, 1.0, 'of that term of the loss'),
         Setting('trainable', PATTERN, None, 'regular expression of the variable names that train; null: all'),
         Setting('validate', FLAG, True, 'evaluate after each epoch, where dataset.path.validate is set'),
         Setting(

@@ -90,8 +90,20 @@ def estimate(graph: Graph, input_shape: Shape, counts: Mapping[str, Any] | None 
 
 def executed_spread(graph: Graph, input_shape: Shape, counts: Mapping[str, Any]) -> Spread:
     """Executed MACs of the whole network over the images of `counts`, which are those of `estimate`."""
-    total = numpy.asarray(sum(value.executed for value in _values(graph, input_shape, counts)), float)
+    total = executed_each(graph, input_shape, counts)
     return Spread(round(total.mean()), *(round(numpy.percentile(total, part)) for part in (5, 95)))
+
+
+def executed_each(graph: Graph, input_shape: Shape, counts: Mapping[str, Any]) -> Any:
+    """Executed MACs of the whole network for each image of `counts`: an array [images]."""
+    return numpy.asarray(sum(value.executed for value in _values(graph, input_shape, counts)), float)
+
+
+def active_channels(graph: Graph, input_shape: Shape, counts: Mapping[str, Any]) -> dict[str, tuple[Active, Active]]:
+    """Of every layer, how many channels that may be non-zero it reads, of all its inputs, and puts out. counts: as `estimate`."""
+    values = {node.name: value for node, value in zip(graph.nodes, _values(graph, input_shape, counts), strict=True)}
+    active = {name: value.active for name, value in values.items()} | dict.fromkeys(graph.inputs, input_shape.channels)
+    return {node.name: (sum(active[name] for name in node.inputs), active[node.name]) for node in graph.nodes}
 
 
 def _values(graph: Graph, input_shape: Shape, counts: Mapping[str, Any]) -> list[_Value]:

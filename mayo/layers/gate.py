@@ -54,7 +54,7 @@ class _Regularizer:
 
 Pool = Annotated[str, kinds.choice('avg', 'l1', 'l2', 'max')]
 Granularity = Annotated[str, kinds.choice('channel', 'vector')]
-Threshold = Annotated[str, kinds.choice('online', 'local', 'global')]
+Threshold = Annotated[str, kinds.choice('online', 'local', 'global', 'learned')]
 Norm = Annotated[str, kinds.choice('batch', 'channel')]
 
 
@@ -67,7 +67,9 @@ class GateParams:
     density: Fraction = 1.0  # fraction of channels kept, in (0, 1]
     pool: Pool = 'avg'  # summary of a channel: mean of x (avg), |x| (l1), x^2 (l2), or the maximum of x
     granularity: Granularity = 'channel'  # channel: one gate for each image; vector: one for each row of the output
-    threshold: Threshold = 'online'  # online: of each image; local: moving average; global: one for the network
+    threshold: Threshold = (
+        'online'  # online: of each image; local: moving average; global: one for the network; learned: trained
+    )
     decay: Annotated[float, kinds.BELOW_ONE] = 0.99  # of that moving average, in [0, 1)
     regularizer: Annotated[Mapping[str, float], _Regularizer()] = dataclasses.field(default_factory=dict)  # weights, by name
     temperature: Annotated[float, kinds.ABOVE_ZERO] = 0.5  # of policy `select`: how near the cut saliencies learn
@@ -143,7 +145,8 @@ class GateParams:
 
     def varies(self, channels: int) -> bool:
         """Whether the number of active channels varies from image to image: a threshold decides, not a rank."""
-        return self.enable and self.threshold != 'online' and self.kept(channels) < channels
+        is_average = self.threshold in ('local', 'global') and self.kept(channels) < channels
+        return self.enable and (is_average or self.threshold == 'learned')
 
     @property
     def norm_has_scale(self) -> bool:

@@ -18,6 +18,11 @@ def at_density(graph: Graph, density: float | None) -> Graph:
     return graph if density is None else _with_gates(graph, {'density': density})
 
 
+def at_densities(graph: Graph, densities: Mapping[str, float]) -> Graph:
+    """`graph` with the gates that `densities` names at those."""
+    return _with_gates(graph, {}, {name: {'density': density} for name, density in densities.items()})
+
+
 def without_gates(graph: Graph) -> Graph:
     """`graph` with every gate switched off: the dense network."""
     return _with_gates(graph, {'enable': False})
@@ -59,10 +64,13 @@ def gate_yaml(gate: GateParams) -> dict[str, Any]:
     return {key: value for key, value in changed.items() if key != 'density'} | {'density': gate.density}
 
 
-def _with_gates(graph: Graph, changes: Mapping[str, Any]) -> Graph:
+def _with_gates(graph: Graph, changes: Mapping[str, Any], of_layer: Mapping[str, Mapping[str, Any]] | None = None) -> Graph:
+    """changes: of every gate; of_layer: of some."""
+
     def changed(node: Node) -> Node:
         if not isinstance(node.params, GatedConvolution):
             return node
-        return replace(node, params=replace(node.params, gate_params=replace(node.params.gate_params, **changes)))
+        own = {**changes, **(of_layer or {}).get(node.name, {})}
+        return replace(node, params=replace(node.params, gate_params=replace(node.params.gate_params, **own)))
 
     return replace(graph, nodes=tuple(map(changed, graph.nodes)))

@@ -4,7 +4,7 @@ import logging
 import pathlib
 import typing
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,10 @@ from mayo.estimate import estimate
 from mayo.net.gates import gates_of, widths_of
 from mayo.search.overlay import overlay
 from mayo.search.sensitivity import Sensitivity, measure
-from mayo.search.space import Space
+from mayo.search.space import Keeps, Space
 from mayo.search.study import Goal, Outcome, Plan, Trial, search
+from mayo.search.times import TOLERANCE, native_clock
+from mayo.search.times import measure as measure_times
 from mayo.session.spec import model_graph
 from mayo.util.decimals import density_of
 from mayo.util.errors import RunError
@@ -54,7 +56,7 @@ def searched(session: 'Session', wanted: Wanted) -> str:
 
     require_ours(wanted.path, MARK, 'search', 'search.path')
     candidates = Candidates(session, wanted.images)
-    space = _space(session, candidates)
+    space = _space(session, candidates, wanted.goal.target_ms is not None)
     plan = _plan(session, wanted, candidates)
     _log.info(
         'search on %s images of dataset.path.validate, as configured %s executed MACs',
@@ -75,11 +77,29 @@ def searched(session: 'Session', wanted: Wanted) -> str:
     return text
 
 
-def _space(session: 'Session', candidates: 'Candidates') -> Space:
+def _space(session: 'Session', candidates: 'Candidates', by_time: bool) -> Space:
     def macs(keeps: Mapping[str, int]) -> int:
         return sum(cost.executed for cost in estimate(session.graph, session.input_shape, keeps))
 
-    return Space(candidates.channels, candidates.configured, macs)
+    return Space(candidates.channels, candidates.configured, macs, _times(session, candidates) if by_time else None)
+
+
+def _times(session: 'Session', candidates: 'Candidates') -> Callable[[Keeps], float]:
+    """Milliseconds of a choice, told after they were measured. RunError where the native engine cannot run the network."""
+    weights = {name: np.asarray(value, np.float32) for name, value in session.network.effective_weights().items()}
+    graph, shape, channels = session.graph, session.input_shape, candidates.channels
+    try:
+        times = measure_times(graph, shape, channels, native_clock(graph, shape, weights, channels))
+    except ValueError as error:
+        raise RunError(f'search.target_ms is of times in the native engine, which cannot run the network: {error}') from None
+    _log.info('%s', times.render())
+    if times.is_off:
+        _log.warning(
+            'the times of layers do not add up to those of whole networks within %s; is the machine busy? '
+            'What is found may miss search.target_ms by as much.',
+            percent(TOLERANCE, 0),
+        )
+    return times.ms
 
 
 def _plan(session: 'Session', wanted: Wanted, candidates: 'Candidates') -> Plan:
@@ -104,7 +124,11 @@ def _tell(plan: Plan, number: int, trial: Trial, outcome: Outcome) -> None:
 
 
 def _scores(trial: Trial) -> str:
-    return f'top-1 {percent(trial.top1)} at {short(trial.macs)}'
+    return f'top-1 {percent(trial.top1)} at {short(trial.macs)}{_time(trial.ms)}'
+
+
+def _time(ms: float | None) -> str:
+    return '' if ms is None else f', {ms:.3g} ms'
 
 
 def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Outcome, images: int) -> str:
@@ -122,7 +146,9 @@ def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Ou
         for name, channels in space.channels.items()
     ]
     lines = [table(['layer', 'channels', 'configured', 'found', 'active'], rows)]
-    lines.append(f'configured  top-1 {percent(start)}, {count(space.macs(space.configured))} executed MACs')
+    lines.append(
+        f'configured  top-1 {percent(start)}, {count(space.macs(space.configured))} executed MACs{_configured_time(space)}'
+    )
     uniform = _uniform(space, outcome)
     if uniform is not None:
         lines.append(f'uniform     {_figures(uniform)}, density {_density(space, uniform):.4g} in every layer')
@@ -132,12 +158,16 @@ def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Ou
 
 
 def _figures(trial: Trial) -> str:
-    return f'top-1 {percent(trial.top1)}, {count(trial.macs)} executed MACs'
+    return f'top-1 {percent(trial.top1)}, {count(trial.macs)} executed MACs{_time(trial.ms)}'
+
+
+def _configured_time(space: Space) -> str:
+    return '' if space.time is None else _time(space.time(space.configured))
 
 
 def _uniform(space: Space, outcome: Outcome) -> Trial | None:
     """The trial with one density for all layers, at the target."""
-    target = outcome.goal.target_macs
+    target = outcome.goal.target
     keeps = None if target is None else space.within(dict.fromkeys(space.channels, 1.0), target)
     return next((trial for trial in outcome.trials if dict(trial.keeps) == keeps), None)
 
@@ -154,7 +184,7 @@ def _write(
     load = config.get('system.checkpoint.load') or 'NAME'
     comments = [
         f'{MARK} for {session.model_name} on {config.get("dataset.name")}, search.{outcome.goal}.',
-        f'{count(best.macs)} executed MACs; top-1 {percent(best.top1)} of the {count(images)} images of the search, where the '
+        f'{count(best.macs)} executed MACs{_time(best.ms)}; top-1 {percent(best.top1)} of the {count(images)} images of the search, where the '
         f'densities before reach {percent(outcome.sensitivity.top1)}.',
         f'  ./my MODEL.yaml DATASET.yaml {shown(path)} system.checkpoint.load={load} eval info',
     ]

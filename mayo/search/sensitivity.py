@@ -13,6 +13,7 @@ import numpy as np
 from mayo.search.space import Keeps, Space, kept
 
 STEPS = 32  # densities that a layer may take on the way down
+_LEAST = 1e-6  # of a price, MACs or milliseconds, so that nothing is divided by 0
 
 
 class Score(Protocol):
@@ -40,22 +41,22 @@ class Sensitivity:
         keeps, _, losses = zip(*self.table[layer], strict=True)
         return float(np.interp(keep, keeps, losses)) - self.loss
 
-    def lean(self, space: Space, budget: int) -> dict[str, int]:
-        """From all channels down, step by step where the predicted loss grows least for the MACs that it saves."""
+    def lean(self, space: Space, budget: float) -> dict[str, int]:
+        """From all channels down, step by step where the predicted loss grows least for what it saves of the price."""
         keeps = dict(space.channels)
-        macs = space.macs(keeps)
-        while macs > budget:
+        price = space.price(keeps)
+        while price > budget:
             lower = {name: max(1, keep - max(1, space.channels[name] // STEPS)) for name, keep in keeps.items() if keep > 1}
             if not lower:
                 break
-            costs = {name: space.macs({**keeps, name: keep}) for name, keep in lower.items()}
-            best = min(lower, key=lambda name: self._price(name, keeps[name], lower[name], macs - costs[name]))
-            keeps[best], macs = lower[best], costs[best]
+            costs = {name: space.price({**keeps, name: keep}) for name, keep in lower.items()}
+            best = min(lower, key=lambda name: self._price(name, keeps[name], lower[name], price - costs[name]))
+            keeps[best], price = lower[best], costs[best]
         return keeps
 
-    def _price(self, name: str, before: int, after: int, saved: int) -> float:
+    def _price(self, name: str, before: int, after: int, saved: float) -> float:
         grows = self.excess(name, after) - self.excess(name, before)
-        return grows / max(saved, 1) if grows > 0 else grows * max(saved, 1)
+        return grows / max(saved, _LEAST) if grows > 0 else grows * max(saved, _LEAST)
 
 
 def measure(

@@ -1,6 +1,7 @@
 """The search: Optuna proposes how the layers share the MACs, and every proposal is scored on real images.
 
     target_macs     the highest top-1 with executed MACs of at most so many
+    target_ms       the highest top-1 with milliseconds of an image of at most so many, as mayo/search/times.py tells them
     max_drop        the fewest executed MACs with top-1 at most so far below the network as configured
 
 A proposal is a factor for each layer (and, for max_drop, a budget):
@@ -31,14 +32,22 @@ _FRACTIONS = (0.9, 0.8, 0.7, 0.6, 0.5)  # of the configured MACs, where max_drop
 
 @dataclass(frozen=True)
 class Goal:
-    """One of the two is set. max_drop: a fraction, 0.005 for half a point."""
+    """One of the three is set. max_drop: a fraction, 0.005 for half a point."""
 
     target_macs: int | None = None
     max_drop: float | None = None
+    target_ms: float | None = None
+
+    @property
+    def target(self) -> float | None:
+        """The price that no choice may exceed; None where accuracy is the goal."""
+        return self.target_macs if self.target_ms is None else self.target_ms
 
     def __str__(self) -> str:
         if self.target_macs is not None:
             return f'target_macs={self.target_macs}'
+        if self.target_ms is not None:
+            return f'target_ms={self.target_ms:g}'
         return f'max_drop={self.max_drop:g}'
 
 
@@ -50,6 +59,12 @@ class Trial:
     macs: int
     top1: float
     loss: float
+    ms: float | None = None  # where the goal is a time
+
+    @property
+    def price(self) -> float:
+        """Milliseconds, or else MACs."""
+        return self.macs if self.ms is None else self.ms
 
 
 @dataclass(frozen=True)
@@ -64,9 +79,9 @@ class Outcome:
     @property
     def best(self) -> Trial | None:
         """The highest top-1, or the fewest MACs, among the trials that keep to the goal; lower loss decides between equals."""
-        if self.goal.target_macs is not None:
+        if self.goal.target is not None:
             return max(
-                (trial for trial in self.trials if trial.macs <= self.goal.target_macs),
+                (trial for trial in self.trials if trial.price <= self.goal.target),
                 key=lambda trial: (trial.top1, -trial.loss),
                 default=None,
             )
@@ -121,6 +136,11 @@ def search(
 
 def _check_target(space: Space, goal: Goal) -> None:
     least = space.macs(space.least)
+    if goal.target_ms is not None and goal.target_ms < space.price(space.least):
+        raise UserError(
+            f'search.target_ms is {goal.target_ms:g}, but with one active channel in each gated layer an image takes '
+            f'{space.price(space.least):.3g} ms; expected that or more.'
+        )
     if goal.target_macs is not None and goal.target_macs < least:
         raise UserError(
             f'search.target_macs is {short(goal.target_macs)}, but with one active channel in each gated layer the '
@@ -174,7 +194,7 @@ class _Proposals:
         self.space, self.goal, self.sensitivity = space, goal, sensitivity
         self.configured = space.macs(space.configured)
         self.most = space.macs(space.channels)
-        self.usual = goal.target_macs or round(_FRACTIONS[-1] * self.configured)
+        self.usual = goal.target or round(_FRACTIONS[-1] * self.configured)
         self.lean = space.shares(sensitivity.lean(space, self.usual))
         self.shares = self.blend(0.5)
 
@@ -184,9 +204,10 @@ class _Proposals:
 
     def first(self) -> Iterator[tuple[dict[str, float], dict[str, int]]]:
         """Parameters and exact choices that are tried first."""
-        if self.goal.target_macs is not None:
-            tries = [(self.blend(step), self.goal.target_macs) for step in _STEPS]
-            tries.insert(1, (self.space.shares(self.space.configured), self.goal.target_macs))
+        tries: list[tuple[dict[str, float], float]]
+        if self.goal.target is not None:
+            tries = [(self.blend(step), self.goal.target) for step in _STEPS]
+            tries.insert(1, (self.space.shares(self.space.configured), self.goal.target))
         else:
             tries = [(self.space.shares(self.space.configured), self.configured)]
             tries += [(self.shares, round(fraction * self.configured)) for fraction in _FRACTIONS]
@@ -197,7 +218,7 @@ class _Proposals:
                 seen.append(keeps)
                 yield self._parameters(shares, budget), keeps
 
-    def _parameters(self, shares: Mapping[str, float], budget: int) -> dict[str, float]:
+    def _parameters(self, shares: Mapping[str, float], budget: float) -> dict[str, float]:
         """Those nearest to `shares`; scaling all of them alike changes nothing."""
         octaves = {name: math.log2(shares[name] / share) for name, share in self.shares.items()}
         middle = (min(octaves.values()) + max(octaves.values())) / 2
@@ -207,7 +228,7 @@ class _Proposals:
     def choice(self, trial: Any) -> dict[str, int]:
         """What Optuna's `trial` proposes."""
         factors = {name: trial.suggest_float(name, -_OCTAVES, _OCTAVES) for name in self.space.channels}
-        budget = self.goal.target_macs
+        budget = self.goal.target
         if budget is None:
             least = self.space.macs(self.space.least)
             budget = max(least, round(trial.suggest_float(_BUDGET, least / self.most, 1.0) * self.most))
@@ -225,7 +246,8 @@ def _try_one(study: Any, proposals: _Proposals, evaluate: Callable[[Keeps], Scor
     except BaseException:
         study.tell(trial, state=TrialState.FAIL)
         raise
-    tried = Trial(keeps, proposals.space.macs(keeps), score.top1, score.loss)
+    space = proposals.space
+    tried = Trial(keeps, space.macs(keeps), score.top1, score.loss, None if space.time is None else space.time(keeps))
     trial.set_user_attr(_TRIAL, asdict(tried))
     if goal.max_drop is not None:
         trial.set_constraint('top1', proposals.sensitivity.top1 - goal.max_drop - tried.top1)  # kept where it is 0 or less

@@ -1,7 +1,7 @@
 """One training step, on every replica of every worker, as one TensorFlow graph.
 
     loss = mean cross entropy + weight regularizers + gate penalties           summed gradients of all replicas
-           + scale_l1 sum |gamma|, over every batch norm
+           + scale_l1 sum |gamma|, over every batch norm, and what Budget says of the executed MACs
            (of the cross entropy a part is what a teacher says, see Distillation)
     w   <- w - rate decay w                                                     decoupled weight decay, of weights only
     w   <- optimizer(w, gradient, rate)                                         rate times a factor for gate variables
@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mayo.net.tf.gate.base import GateStats
 from mayo.net.tf.loss import cross_entropy, divergence
 from mayo.net.tf.network import Network
 
@@ -47,6 +48,7 @@ class Rules:
     average: float | None = None  # decay of the moving average of weights and statistics
     loss_scale: float | None = None  # the first; keeps small gradients of float16 from vanishing
     distillation: Distillation | None = None
+    budget: Callable[[dict[str, GateStats]], tf.Tensor] | None = None  # a term of the loss, from what the gates did
     scale_l1: float = 0.0  # of |gamma|, as https://arxiv.org/abs/1708.06519 trains
     decays: Callable[[str], bool] = lambda name: name.endswith('weights') and '/gate/' not in name
     factor: Callable[[str], float] = lambda name: 1.0
@@ -170,6 +172,8 @@ class Step:
             outputs, stats = self.network(images, training=True)
             loss = tf.reduce_mean(self._error(images, labels, outputs)) + self.network.regularization(stats)
             loss += self._scales()
+            if self.rules.budget is not None:
+                loss += self.rules.budget(stats)
             share = loss * self.scale / self.strategy.num_replicas_in_sync
         gradients = tape.gradient(share, self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         count = tf.cast(tf.shape(labels)[0], tf.float32)

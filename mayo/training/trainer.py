@@ -25,6 +25,7 @@ from mayo.checkpoint.history import History, path_of
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
+from mayo.training.budget import Budget
 from mayo.training.distill import distillation
 from mayo.training.norms import renew_norms
 from mayo.training.optimizer import optimizer
@@ -32,6 +33,7 @@ from mayo.training.schedule import Rate, learning_rate
 from mayo.training.step import SCALE, Rules, Step
 from mayo.util.errors import RunError, UserError
 from mayo.util.files import require_room, shown
+from mayo.util.format import amount
 from mayo.util.interrupt import Interrupts
 from mayo.util.progress import Progress
 
@@ -85,6 +87,8 @@ class Trainer:
                 self.epoch,
                 self.max_epochs,
             )
+            self._use_averages()
+            self.session.training_state = {}
             return
         self._warn_of_earlier()
         progress = Progress(
@@ -271,8 +275,14 @@ class Trainer:
             factor=lambda name: gate_factor if '/gate/' in name else 1.0,
             distillation=distillation(self.session),
             scale_l1=train['scale_l1'],
+            budget=self._budget(),
         )
         return Step(network, variables, algorithm, rules, self.session.strategy)
+
+    def _budget(self) -> Budget | None:
+        """What pulls the executed MACs to train.target_macs, if that is set."""
+        target, weight = (self.config.get(f'train.{key}') for key in ('target_macs', 'target_macs_weight'))
+        return None if target is None else Budget(self.session.network, self.session.input_shape, amount(target), weight)
 
     @contextlib.contextmanager
     def _averages_in_place(self) -> Iterator[None]:

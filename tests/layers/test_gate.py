@@ -85,7 +85,7 @@ def test_some_channel_is_kept_and_never_more_than_there_are(density: float, chan
         ({'policy': ['naive']}, 'policy is [naive], expected one of naive, parametric, select, squeeze.'),
         ({'pool': 'mean'}, 'pool is mean, expected one of avg, l1, l2, max.'),
         ({'granularity': 'row'}, 'granularity is row, expected one of channel, vector.'),
-        ({'threshold': 0.5}, 'threshold is 0.5, expected one of online, local, global.'),
+        ({'threshold': 0.5}, 'threshold is 0.5, expected one of online, local, global, learned.'),
         ({'decay': 1}, 'decay is 1, expected a number in [0, 1).'),
         ({'norm': 'layer'}, 'norm is layer, expected one of batch, channel.'),
         ({'factor': -1}, 'factor is -1, expected a number from 0 up.'),

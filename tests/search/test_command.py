@@ -9,6 +9,7 @@ import pytest
 
 from mayo.cli.main import main
 from mayo.config import Config
+from mayo.net.tf.compact import native
 
 pytest.importorskip('optuna')
 
@@ -48,18 +49,33 @@ def test_the_overlay_has_the_densities_that_were_found(
     assert f'{executed} in compact execution' in capsys.readouterr().out
 
 
+def test_a_time_is_a_goal_and_the_table_that_it_rests_on_is_told(
+    tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if native.library() is None:
+        pytest.skip('the native engine was not built: there is no C compiler')
+    words = ['search.target_ms=50', 'search.trials=2', 'search.images=20', 'search.densities=[0.4]']
+    assert main([tiny_yaml, *words, f'search.path={tmp_path}/found.yaml', 'search']) == 0
+    printed = capsys.readouterr()
+    assert re.search(
+        r'^found       top-1 [\d.]+ %, [\d,]+ executed MACs, [\d.]+ ms; best of \d trials$', printed.out, re.MULTILINE
+    )
+    assert 'whole networks, predicted for measured ms: ' in printed.err
+    assert 'search.target_ms=50.' in (tmp_path / 'found.yaml').read_text()
+
+
 @pytest.mark.parametrize(
     'words, message',
     [
         (
             [],
-            '`search` needs one of search.target_macs or search.max_drop, but neither is set; set e.g. search.target_macs=30M or '
-            'search.max_drop=0.5%.',
+            '`search` needs one of search.target_macs, search.target_ms, search.max_drop, but none is set; set e.g. '
+            'search.target_macs=30M or search.max_drop=0.5%.',
         ),
         (
             ['search.target_macs=1M', 'search.max_drop=1%'],
-            '`search` needs one of search.target_macs or search.max_drop, but search.target_macs and search.max_drop are both set; '
-            'set e.g. search.target_macs=30M or search.max_drop=0.5%.',
+            '`search` needs one of search.target_macs, search.target_ms, search.max_drop, but search.target_macs and '
+            'search.max_drop are set; set e.g. search.target_macs=30M or search.max_drop=0.5%.',
         ),
         (
             ['search.target_macs=lots'],

@@ -1,5 +1,6 @@
 """The search keeps to its goal, beats one density for all, goes on where it was, and keeps what is finished."""
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -25,6 +26,21 @@ def test_at_equal_macs_it_beats_one_density_for_all_layers(space: Space, evaluat
     assert all(trial.macs == space.macs(trial.keeps) <= 600 for trial in outcome.trials)
     assert outcome.best.top1 > outcome.trials[0].top1 + 0.02
     assert outcome.best.top1 == max(trial.top1 for trial in outcome.trials)
+
+
+def test_at_equal_time_it_beats_one_density_for_all_layers(space: Space, evaluate: Any) -> None:
+    def ms(keeps: Any) -> float:
+        return 0.5 + space.macs(keeps) / 1000
+
+    timed = dataclasses.replace(space, time=ms)
+    outcome = run(timed, evaluate, Goal(target_ms=1.1))
+    assert outcome.trials[0].keeps == timed.within(dict.fromkeys(space.channels, 1.0), 1.1) is not None
+    assert all(trial.ms == ms(trial.keeps) <= 1.1 for trial in outcome.trials)
+    assert outcome.best.top1 > outcome.trials[0].top1 + 0.02
+    with pytest.raises(
+        UserError, match=r'^search\.target_ms is 0\.4, but .* an image takes 0\.505 ms; expected that or more\.$'
+    ):
+        run(timed, evaluate, Goal(target_ms=0.4))
 
 
 def test_a_drop_buys_the_fewest_macs(space: Space, evaluate: Any) -> None:

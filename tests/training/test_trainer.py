@@ -199,6 +199,14 @@ def test_averages_are_what_is_evaluated_saved_and_left(config_of: Callable[..., 
     assert all(not np.array_equal(weights_under[name], average.numpy()) for name, average in averages.items())
 
 
+def test_a_training_that_was_done_before_leaves_the_averages_too(config_of: Callable[..., Config]) -> None:
+    words = ('train.average=0.5', 'train.max_epochs=1', 'train.validate=false')
+    done = run(config_of(*words))
+    again = run(config_of(*words, 'system.checkpoint.load=latest'))
+    for name, values in weights(done).items():
+        np.testing.assert_array_equal(weights(again)[name], values)
+
+
 def test_evaluating_the_averages_does_not_disturb_training(config_of: Callable[..., Config]) -> None:
     words = ('train.average=0.5', 'dataset.task.preprocess.train=[]')
     with_it, without = (

@@ -149,7 +149,7 @@ def _gate(lowering: Lowering, layer: str, params: GateParams, bias: np.ndarray) 
         bias, shift = bias + shift, None
     keep, cut = params.kept(bias.size), None
     if params.varies(bias.size):
-        keep, cut = bias.size, float(weights[f'{name}/threshold' if params.threshold == 'local' else 'gate/threshold'])
+        keep, cut = bias.size, float(weights['gate/threshold' if params.threshold == 'global' else f'{name}/threshold'])
     return ops.Gate(keep, params.pool, layers, boost, shift, first, cut), bias
 
 

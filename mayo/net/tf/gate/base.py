@@ -21,7 +21,7 @@ from mayo.layers.gate import OF_NAIVE, GateParams
 from mayo.layers.policy import Policy
 from mayo.net.tf.gate.kernel import per_channel, with_mean
 from mayo.net.tf.gate.regularizer import of_original, regularizers
-from mayo.net.tf.gate.threshold import ORIGINAL_START, Threshold, best_loser, best_loser_of_any
+from mayo.net.tf.gate.threshold import ORIGINAL_START, LearnedThreshold, Threshold, best_loser, best_loser_of_any
 from mayo.net.tf.variables import Composite
 
 STDDEV = 0.05  # of phi when training starts afresh
@@ -72,9 +72,11 @@ class Gate(Composite):
         self.predictor = predictor(channels, own, random, RHO)
         hidden = params.hidden(channels)
         self.factor = predictor(hidden, own, random, RHO if params.original else 0.0) if hidden else None
-        self.threshold = shared if params.threshold == 'global' else None
+        self.threshold: Threshold | LearnedThreshold | None = shared if params.threshold == 'global' else None
         if params.threshold == 'local' and self.keep < channels:
             self.threshold = Threshold(params.decay, ORIGINAL_START if params.original else None)
+        if params.threshold == 'learned':
+            self.threshold = LearnedThreshold()
         self.beta = self.shift = None
         if params.has_shift and params.parametric_beta:
             original = params.original
@@ -95,7 +97,7 @@ class Gate(Composite):
 
     def parts(self) -> list[tuple[str, keras.layers.Layer]]:
         own = [('', self.predictor), ('factor', self.factor), ('beta', self.beta)]
-        own.append(('', self.threshold if self.params.threshold == 'local' else None))
+        own.append(('', None if self.params.threshold == 'global' else self.threshold))
         return [(name, layer) for name, layer in own if layer is not None]
 
     def build(self, source_shape: tuple[int | None, ...]) -> None:
@@ -136,6 +138,8 @@ class Gate(Composite):
         """The mask, 0 or 1 in float32. No gradient passes through it. keep: k, of each image, in place of the gate's own."""
         if keep is not None:
             return tf.cast(tf.stop_gradient(saliency) > best_loser_of_any(saliency, keep), tf.float32)
+        if isinstance(self.threshold, LearnedThreshold):
+            return tf.cast(tf.stop_gradient(saliency) > self.threshold.cut, tf.float32)
         if self.keep == self.channels:
             return tf.ones_like(saliency)
         if self.threshold is None:

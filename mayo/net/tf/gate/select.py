@@ -39,7 +39,7 @@ class Select(Policy):
         from mayo.net.tf.gate.kernel import silence
 
         features = gate.activation(gate.normalized(convolved, norm, training))
-        if not training or gate.keep == gate.channels:
+        if not training or (gate.keep == gate.channels and not gate.params.varies(gate.channels)):
             return features * gate.per_channel(mask, features), 0.0
         return silence(features, with_slope(mask, saliency, gate.params.temperature)), 0.0
 

@@ -3,6 +3,7 @@
     online      the (k+1)-th largest saliency of the image itself: never more than k win
     local       the layer's own moving average of that: k win in the mean over images, some images need more than others
     global      one moving average for the network: layers share the sum of their k as their saliencies tell
+    learned     a variable of the layer, which the loss of train.target_macs moves (mayo/training/budget.py)
 
 Shapes: N images, C channels; saliency is [N, C], or [N, H, C] with a gate for each row.
 """
@@ -76,3 +77,17 @@ class Threshold(keras.layers.Layer):
         is_first = tf.equal(self.average, 0.0) if self.start is None else False
         self.average.assign(tf.where(is_first, mean, moved))
         return mean
+
+
+class LearnedThreshold(keras.layers.Layer):
+    """A threshold that trains. It starts at 0, which every salient channel exceeds."""
+
+    def __init__(self) -> None:
+        super().__init__(dtype='float32', autocast=False)
+        self.threshold = self.add_weight(shape=(), initializer='zeros', autocast=False, name='threshold')
+        self.built = True
+
+    @property
+    def cut(self) -> tf.Tensor:
+        """A scalar."""
+        return self.threshold.value

@@ -55,6 +55,7 @@ struct Engine {
     int threads;
     Frame *frames;                          /* one a thread, made when first used */
     int64_t *macs;                          /* of each thread, MACS_APART numbers from the next */
+    double *seconds;                        /* of each operation, where somebody asks; else NULL */
 };
 
 static float *numbers(int64_t count)
@@ -114,6 +115,7 @@ Engine *mayo_open(const Plan *plan, const char *most, int threads)
     engine->plan = plan;
     engine->run = runner(chosen(most));
     engine->threads = threads;
+    engine->seconds = NULL;
     engine->frames = calloc((size_t)threads, sizeof(Frame));
     engine->macs = calloc((size_t)threads * MACS_APART, sizeof(int64_t));
     if (!engine->frames || !engine->macs) {
@@ -142,6 +144,9 @@ int64_t mayo_macs(const Engine *engine)
         sum += engine->macs[t * MACS_APART];
     return sum;
 }
+
+/* From now on `seconds` [op_count] grows by what each operation takes of an image that all threads compute; NULL ends that. */
+void mayo_time(Engine *engine, double *seconds) { engine->seconds = seconds; }
 
 /* The outputs, channels last, and which channels were active in each layer with a gate; `masks` holds zeros. */
 static void report(const Frame *frame, int64_t image, float *const *outputs, uint8_t *masks)
@@ -204,6 +209,7 @@ int mayo_run(Engine *engine, int64_t count, const float *images, float *const *o
             Frame *frame = engine->frames + thread;
             int able = ready(frame, plan, engine->threads);
             frame->macs = engine->macs + thread * MACS_APART;
+            frame->seconds = engine->threads == 1 ? engine->seconds : NULL;
             if (!able) {
                 #pragma omp atomic write
                 failed = 1;
@@ -228,6 +234,7 @@ int mayo_run(Engine *engine, int64_t count, const float *images, float *const *o
             frame.threads = omp_get_num_threads();
 #endif
             frame.macs = engine->macs + frame.thread * MACS_APART;
+            frame.seconds = engine->seconds;
             engine->run(&frame, images + i * size);
         }
         report(engine->frames, i, outputs, masks);

@@ -61,6 +61,7 @@ typedef struct {                            /* one image; in a team each thread 
     float *saliency, *hidden, *shift, *effect;              /* effect: scale, shift and factor of the winners */
     int32_t *counts, **entries;
     int64_t *macs;                          /* what this thread has multiplied and added so far */
+    double *seconds;                        /* of each operation so far, where somebody asks; else NULL */
     int thread, threads;
 } Frame;
 

@@ -40,7 +40,9 @@ class Plan:
         self.lengths: dict[str, int] = {}  # of indices, at most
         self._measure_indices()
         self.indices = {name: position for position, name in enumerate(self.lengths)}
-        operations = [entry for operation in program.operations for entry in entries(self, operation)]
+        named = [(operation.output, entry) for operation in program.operations for entry in entries(self, operation)]
+        self.names = [name for name, _ in named]  # the value that each entry computes
+        operations = [entry for _, entry in named]
         places, size = arrange(program)
         values = [self._value(value, places[name]) for name, value in program.values.items()]
         widest = max([value.width for value in program.values.values()] + [self._widest_gate(), *self.lengths.values()])
