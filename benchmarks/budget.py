@@ -72,6 +72,7 @@ def set_thresholds(session: Session, kind: str, images: np.ndarray) -> None:
         if kind == 'global':
             keeps = [gate.keep for gate in gates.values()]
             cuts = [best_loser_of_all([stats[name].saliency for name in gates], keeps) for stats in batches]
+            assert network.threshold is not None
             network.threshold.average.assign(tf.reduce_mean(tf.concat(cuts, 0)))
         else:
             for name, gate in gates.items():
