@@ -7,6 +7,7 @@ densities, one image at a time, timed inside the engine; a, b, c, d are fitted t
 whole images took beyond the sum of their layers. Choices that had no part in it are then timed whole, and compared.
 """
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -95,11 +96,9 @@ def features(read: Any, written: Any) -> np.ndarray:
 
 def measure(graph: Graph, input_shape: Shape, channels: Keeps, clock: Clock, seed: int = 0) -> Times:
     """Time choices with `clock`, fit the table to them, and check it."""
-    random = np.random.default_rng(seed)
+    chance = random.Random(seed)
     uniform = {density: {name: kept(density, count) for name, count in channels.items()} for density in DENSITIES}
-    mixed = [
-        {name: kept(float(random.choice(DENSITIES)), count) for name, count in channels.items()} for _ in range(MIXED + CHECKED)
-    ]
+    mixed = [{name: kept(chance.choice(DENSITIES), count) for name, count in channels.items()} for _ in range(MIXED + CHECKED)]
     at = {density: clock(keeps) for density, keeps in uniform.items()}
     timed = [*zip(uniform.values(), at.values(), strict=True), *((keeps, clock(keeps)) for keeps in mixed[:MIXED])]
     active = [active_channels(graph, input_shape, keeps) for keeps, _ in timed]

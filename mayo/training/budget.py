@@ -13,6 +13,7 @@ The loss of the network sees no slope through the mask, so it holds the salienci
 """
 
 import itertools
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,7 +66,8 @@ def costs_of(graph: Graph, input_shape: Shape) -> Costs:
 
 def _check(costs: Costs, graph: Graph, input_shape: Shape, full: np.ndarray) -> None:
     """UserError unless the polynomial is right between its corners, too."""
-    counts = np.ceil(np.random.default_rng(0).uniform(size=(16, len(full))) * full)
+    chance = random.Random(0)
+    counts = np.array([[chance.randint(0, int(width)) for width in full] for _ in range(16)], float)
     expected = executed_each(graph, input_shape, dict(zip(costs.layers, counts.T, strict=True)))
     got = costs.of(tf.constant(counts, tf.float64)).numpy()
     if np.abs(got - expected).max() > 1 + 2 * len(graph.nodes):  # each layer's MACs are rounded down
