@@ -8,7 +8,7 @@ Under a mixed precision policy the layers compute in 16 bits; from the last laye
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -146,6 +146,17 @@ class Network(keras.Model):
                 for own in self.overriding.values():
                     stack.enter_context(own.learning(rivals))
                 run()
+
+    @contextlib.contextmanager
+    def without_overriders(self) -> Iterator[None]:
+        """Inside, the network computes as if nothing were overridden; functions that are traced inside stay so."""
+        for own in self.overriding.values():
+            own.is_paused = True
+        try:
+            yield
+        finally:
+            for own in self.overriding.values():
+                own.is_paused = False
 
     def random_variables(self) -> dict[str, keras.Variable]:
         """The states of the random generators (dropout's) by layer name: with them a resumed run draws what it would have."""

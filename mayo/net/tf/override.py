@@ -41,6 +41,7 @@ class Overriding:
         """chains: by what they override; `absent` names those of variables that the layer has not."""
         own = dict(named_variables(layer))
         self.scope = layer.name
+        self.is_paused = False  # whether all values pass as they are
         self.shapes = {name: tuple(variable.shape) for name, variable in own.items()}
         self.shapes |= dict.fromkeys((ACTIVATION, _ERROR), tuple(output_shape[1:]))
         self.absent = [target for target in chains if self._variable(target) not in self.shapes]
@@ -92,7 +93,7 @@ class Overriding:
 
     def run(self, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
         """What the layer gives with its variables overridden."""
-        if not self.variables_of:
+        if not self.variables_of or self.is_paused:
             return layer(*args, **kwargs)
         with self.in_force() as scope:
             outputs = layer(*args, **kwargs)
@@ -122,8 +123,9 @@ class Overriding:
         function: Callable[[tf.Tensor], tf.Tensor] | None = getattr(owner, 'activation', None)
 
         def activation(value: tf.Tensor) -> tf.Tensor:
-            value = self._through(value, ACTIVATION) if ACTIVATION in self.chains else value
-            value = self._with_gradient(value, _ERROR) if _ERROR in self.chains else value
+            if not self.is_paused:
+                value = self._through(value, ACTIVATION) if ACTIVATION in self.chains else value
+                value = self._with_gradient(value, _ERROR) if _ERROR in self.chains else value
             return value if function is None else function(value)
 
         if hasattr(owner, 'activation'):
