@@ -11,6 +11,7 @@ from mayo.util import files
 from mayo.util.errors import UserError, nearest
 
 _IMPORT = '_import'
+_MAX_BYTES = 4_000_000  # of one file
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,18 @@ def _name(path: pathlib.Path) -> str:
 
 
 def _text(path: pathlib.Path, name: str) -> str:
+    """What a file holds, if it is one of a size that a configuration may have: a device, or a pipe, never ends."""
     try:
-        return path.read_text(encoding='utf-8')
+        if path.is_dir():
+            raise UserError(f'{name} cannot be read: Is a directory.')
+        if not path.is_file():
+            raise UserError(f'{name} cannot be read: it is a device or a pipe, not a file.')
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise UserError(f'{name} is {size} bytes; a configuration is at most {_MAX_BYTES}.')
+        return files.text_of(path.read_bytes(), name)
     except OSError as error:
         raise UserError(f'{name} cannot be read: {error.strerror}.') from None
-    except UnicodeDecodeError as error:
-        raise UserError(f'{name} is not UTF-8 text: {error.reason} at byte {error.start}.') from None
 
 
 def _with_imports(text: str, folder: pathlib.Path, chain: tuple[pathlib.Path, ...], name: str) -> list[Document]:

@@ -4,6 +4,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from mayo.util.errors import UserError
+from mayo.util.files import shown, text_of
 from mayo.util.kinds import Kind
 
 
@@ -42,5 +43,5 @@ def is_text(name: str) -> bool:
 
 def lines_of(path: pathlib.Path) -> list[str]:
     """The lines of a text file, divided by line feeds and nothing else: a name may hold any other character."""
-    text = path.read_bytes().decode()
+    text = text_of(path.read_bytes(), shown(path))
     return [line.removesuffix('\r') for line in text.removesuffix('\n').split('\n')] if text else []

@@ -4,7 +4,7 @@ import glob
 import os
 import pathlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mayo.data.picture import SUFFIXES
 from mayo.util.errors import Problems, UserError, did_you_mean
@@ -66,13 +66,46 @@ def images_of(patterns: str | Sequence[str], where: str = 'predict.files') -> li
 
 def images_in(folder: str | os.PathLike[str]) -> list[str]:
     """The image files below `folder`, in the order of their names; hidden ones are left out."""
-    images = []
-    for above, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        images += [
-            os.path.join(above, name) for name in sorted(names) if name.lower().endswith(SUFFIXES) and not name.startswith('.')
+    return [path for path in walk(folder) if is_image(path)]
+
+
+def is_image(path: str) -> bool:
+    """Whether a name is that of an image, by its suffix."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def walk(folder: str | os.PathLike[str]) -> Iterator[str]:
+    """Every file below `folder`, in the order of their names, hidden ones left out; links are followed, but to each folder once.
+
+    A link to a folder that holds it leads nowhere new. UserError: a folder that cannot be read, a link to nothing.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f'{shown(error.filename)} cannot be read: {error.strerror}.')
+
+    top = os.path.realpath(folder)
+    seen = {top}
+    for above, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        folders[:] = [
+            name for name in sorted(folders) if not name.startswith('.') and _is_new(os.path.join(above, name), top, seen)
         ]
-    return images
+        for name in sorted(names):
+            path = os.path.join(above, name)
+            if name.startswith('.'):
+                continue
+            if os.path.islink(path) and not os.path.exists(path) and is_image(name):
+                raise UserError(f'{shown(path)} is a link to {os.readlink(path)}, which is not there.')
+            if os.path.isfile(path):
+                yield path
+
+
+def _is_new(path: str, top: str, seen: set[str]) -> bool:
+    real = os.path.realpath(path)
+    is_around = os.path.islink(path) and f'{top}/'.startswith(f'{real.rstrip("/")}/')
+    if real in seen or is_around:
+        return False
+    seen.add(real)
+    return True
 
 
 def _similar(path: str) -> str:

@@ -1,5 +1,6 @@
 """Files that are either whole or not there, and where the shipped ones live."""
 
+import codecs
 import contextlib
 import ctypes
 import errno
@@ -44,6 +45,18 @@ def shown(path: str | os.PathLike[str]) -> str:
         if absolute.is_relative_to(base):
             return str(absolute.relative_to(base))
     return str(path)
+
+
+def text_of(content: bytes, name: str) -> str:
+    """What a text file holds: UTF-8, with a byte-order mark or without, or UTF-16 with one. UserError: another encoding."""
+    encoding = 'utf-16' if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 'utf-8-sig'
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b'\n', 0, error.start) + 1
+        raise UserError(
+            f'{name}:{line} is not UTF-8 text: {error.reason} at byte {error.start}, 0x{content[error.start]:02x}; save the file as UTF-8.'
+        ) from None
 
 
 @contextlib.contextmanager

@@ -96,7 +96,7 @@ def test_what_is_wrong_with_files_is_told_with_the_chain(
         ('qqqqq.yaml', 'qqqqq.yaml does not exist.'),
         ('mine.yml', 'mine.yml does not exist; did you mean mine.yaml?'),
         ('.', '. cannot be read: Is a directory.'),
-        ('bytes.yaml', 'bytes.yaml is not UTF-8 text: invalid start byte at byte 3.'),
+        ('bytes.yaml', 'bytes.yaml:1 is not UTF-8 text: invalid start byte at byte 3, 0xff; save the file as UTF-8.'),
     ],
 )
 def test_files_that_cannot_be_read_are_told(

@@ -18,7 +18,7 @@ from mayo.data.class_name import ClassName
 from mayo.data.prepare.archive import Member, members
 from mayo.data.prepare.raw import Raw, of_pixels, reader, texts
 from mayo.util.errors import UserError
-from mayo.util.files import shown
+from mayo.util.files import shown, text_of
 from mayo.util.kinds import TEXT, Kind, each
 
 STANDARD = {'train': [*(f'data_batch_{n}' for n in range(1, 6)), 'train'], 'validate': ['test_batch', 'test']}
@@ -45,9 +45,10 @@ def cifar(source: pathlib.Path, split: str, batches: Any, classes: Sequence[Clas
         if name.removesuffix('.bin') in wanted:
             batches_read[name] = _parse(member.read(), member, source)
         elif name in NAMES:
-            own = [text.decode() for text in _unpickle(member, member.read(), source)[NAMES[name]]]
+            own = _names(member, source, NAMES[name]) or own
         elif name in TEXT_NAMES:
-            own = member.read().decode().split()
+            text = text_of(member.read(), f'{shown(source)}: {member.name}')
+            own = [line.strip() for line in text.splitlines() if line.strip()] or own
     if not batches_read:
         raise UserError(
             f'{shown(source)} holds no CIFAR batch named {", ".join(wanted)} (for images in a folder '
@@ -55,6 +56,17 @@ def cifar(source: pathlib.Path, split: str, batches: Any, classes: Sequence[Clas
         )
     pixels, labels = zip(*(batches_read[name] for name in sorted(batches_read)), strict=True)
     return of_pixels(np.concatenate(pixels), np.concatenate(labels), texts(classes) or own)
+
+
+def _names(member: Member, source: pathlib.Path, key: bytes) -> list[str] | None:
+    """The names of classes in a file of them, as Python 2 or 3 wrote it; None if it holds none."""
+    names = _unpickle(member, member.read(), source).get(key)
+    where = f'{shown(source)}: {member.name}'
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
+        raise UserError(f'{where}: {key.decode()} is no list of names.')
+    return [name if isinstance(name, str) else text_of(name, where) for name in names]
 
 
 def _parse(content: bytes, member: Member, source: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:

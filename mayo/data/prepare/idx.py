@@ -3,18 +3,16 @@
 0 0 TYPE RANK   a byte each; TYPE 8 is uint8      then RANK sizes, 4 bytes each, big-endian; then the values
 """
 
-import gzip
 import math
 import pathlib
 import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mayo.data.class_name import ClassName
-from mayo.data.prepare.archive import Member, members
+from mayo.data.prepare.archive import Member, gunzipped, members
 from mayo.data.prepare.raw import Raw, of_pixels, reader, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown
@@ -50,10 +48,7 @@ def _find(source: pathlib.Path, name: str) -> np.ndarray:
 
 def _content(member: Member, source: pathlib.Path) -> bytes:
     content = member.read()
-    try:
-        return gzip.decompress(content) if member.name.endswith('.gz') else content
-    except (EOFError, OSError, zlib.error) as error:
-        raise UserError(f'{shown(source)}: {member.name} is truncated or corrupt: {error}.') from error
+    return gunzipped(content, f'{shown(source)}: {member.name}') if member.name.endswith('.gz') else content
 
 
 def parse(content: bytes, name: str) -> np.ndarray:

@@ -1,21 +1,24 @@
 """Which class images without class folders are of, as a file says it; the files in which ImageNet's classes come are known.
 
-IMAGE CLASS ...         in each line, or separated by commas, as Kaggle's LOC_val_solution.csv
+IMAGE CLASS ...         in each line; or CSV, with commas, semicolons or tabs and with quotes where it needs them, as Kaggle's
+                        LOC_val_solution.csv; what follows in boxes of four numbers is passed over
 CLASS                   in each line, of the images in the order of their names
 NUMBER                  likewise, an ILSVRC id: ILSVRC2012_validation_ground_truth.txt; meta.mat beside it says which class
 """
 
+import csv
 import io
 import os
 import pathlib
 import re
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-from mayo.data.prepare.archive import BROKEN, Member, members
+from mayo.data.picture import SUFFIXES
+from mayo.data.prepare.archive import BROKEN, Member, members, shown_name
 from mayo.util.errors import UserError
 from mayo.util.extras import missing, remedy
-from mayo.util.files import shown
+from mayo.util.files import shown, text_of
 
 KNOWN = ('LOC_val_solution.csv', 'imagenet_2012_validation_synset_labels.txt', 'ILSVRC2012_validation_ground_truth.txt')
 DEVKIT = 'ILSVRC2012_devkit_t12.tar.gz'
@@ -53,8 +56,11 @@ def shipped_labels(source: pathlib.Path) -> Text | None:
     """The file in which ImageNet says the classes of its validation images, in or beside `source`; None if there is none."""
     folder = source if source.is_dir() else source.parent
     if (folder / DEVKIT).is_file():
-        with tarfile.open(folder / DEVKIT) as archive:
-            names = archive.getnames()
+        try:
+            with tarfile.open(folder / DEVKIT) as archive:
+                names = archive.getnames()
+        except BROKEN as error:
+            raise UserError(f'{shown(folder / DEVKIT)} is truncated or corrupt: {error}.') from error
         truth = next((name for name in names if name.endswith(f'/{KNOWN[-1]}')), None)
         if truth:
             return Text(pathlib.Path(truth), folder / DEVKIT)
@@ -72,22 +78,23 @@ def classes_of(images: Sequence[Member], source: Text, ids: pathlib.Path | None 
     keys = _keys(images, source, ids)
 
     def class_of(image: Member) -> str:
-        if image.stem not in keys:
-            raise UserError(f'{source} does not say the class of {image.name}.')
-        return keys[image.stem]
+        key = next((key for key in (image.name, image.parts[-1], image.stem) if key in keys), None)
+        if key is None:
+            raise UserError(f'{source} does not say the class of {shown_name(image.name)}.')
+        return keys[key]
 
     return class_of
 
 
 def _keys(images: Sequence[Member], source: Text, ids: pathlib.Path | None) -> Mapping[str, str]:
-    """Class by image, both without suffix."""
-    text = (source.read() or b'').decode()
-    rows = [re.split(r'[\s,]+', line.strip()) for line in text.splitlines() if line.strip()]
-    if any(len(row) > 1 for row in rows):
-        return {os.path.splitext(row[0])[0]: row[1] for row in rows if len(row) > 1}
-    if len(images) != len(rows):
-        raise UserError(f'{source} names the classes of {len(rows)} images, the source holds {len(images)}.')
-    keys = [row[0] for row in rows]
+    """Class by image, with and without suffix."""
+    lines = [line for line in text_of(source.read() or b'', str(source)).splitlines() if line.strip()]
+    rows = _rows(lines, {image.stem for image in images})
+    if rows is not None:
+        return _by_image(rows, source)
+    keys = [line.strip().strip('"') for line in lines]
+    if len(images) != len(keys):
+        raise UserError(f'{source} names the classes of {len(keys)} images, the source holds {len(images)}.')
     if all(key.isdecimal() for key in keys):
         meaning = _meaning(Text(ids) if ids else source.beside(IDS), source)
         unknown = next((key for key in keys if int(key) not in meaning), None)
@@ -95,6 +102,39 @@ def _keys(images: Sequence[Member], source: Text, ids: pathlib.Path | None) -> M
             raise UserError(f'{source} says id {unknown}, which {shown(ids) if ids else IDS} does not know.')
         keys = [meaning[int(key)] for key in keys]
     return dict(zip(sorted(image.stem for image in images), keys, strict=True))
+
+
+def _rows(lines: Sequence[str], stems: Container[str]) -> list[tuple[str, str]] | None:
+    """(image, class) of each line; None if the lines hold classes alone."""
+    for delimiter in (',', ';', '\t'):
+        rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+        if rows and all(len(row) > 1 for row in rows):
+            return [(row[0], _without_boxes(row[1].split()) or row[1]) for row in rows]
+    pairs = [line.split(maxsplit=1) for line in lines]
+    if any(_stem(pair[0]) in stems or pair[0].lower().endswith(SUFFIXES) for pair in pairs):
+        return [(pair[0], _without_boxes(pair[1].split()) or pair[1].strip()) for pair in pairs if len(pair) > 1]
+    return None
+
+
+def _without_boxes(words: Sequence[str]) -> str | None:
+    """The class alone, where boxes of four numbers follow it."""
+    numbers = words[1:]
+    is_boxes = numbers and len(numbers) % 4 == 0 and all(re.fullmatch(r'-?[0-9.]+', word) for word in numbers)
+    return words[0] if is_boxes else None
+
+
+def _by_image(rows: Iterable[tuple[str, str]], source: Text) -> Mapping[str, str]:
+    keys: dict[str, str] = {}
+    for image, name in rows:
+        image = image.removeprefix('./').replace('\\', '/')
+        if keys.get(image, name) != name:
+            raise UserError(f'{source} says two classes of {image}: {keys[image]} and {name}.')
+        keys[image] = name
+    return {**{_stem(image): name for image, name in keys.items()}, **keys}
+
+
+def _stem(image: str) -> str:
+    return os.path.splitext(os.path.basename(image))[0]
 
 
 def _meaning(table: Text, source: Text) -> Mapping[int, str]:
@@ -107,7 +147,7 @@ def _meaning(table: Text, source: Text) -> Mapping[int, str]:
         )
     if content.startswith(b'MATLAB'):
         return _of_matlab(content)
-    rows = [line.split() for line in content.decode().splitlines() if line.strip()]
+    rows = [line.split() for line in text_of(content, str(table)).splitlines() if line.strip()]
     if not all(len(row) > 1 and row[0].isdecimal() for row in rows):
         raise UserError(f'{table}: expected lines with an ILSVRC id and its class, or the {IDS} of ILSVRC 2012.')
     return {int(row[0]): row[1] for row in rows}
