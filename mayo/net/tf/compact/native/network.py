@@ -37,8 +37,6 @@ def _loaded() -> Any:
     engine.mayo_close.argtypes = [ctypes.c_void_p]
     engine.mayo_close.restype = None
     engine.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, FLOATS, ctypes.POINTER(FLOATS), BYTES]
-    engine.mayo_time.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    engine.mayo_time.restype = None
     engine.mayo_macs.restype = ctypes.c_int64
     engine.mayo_macs.argtypes = [ctypes.c_void_p]
     engine.mayo_instructions.restype = ctypes.c_char_p
@@ -110,11 +108,11 @@ class NativeNetwork:
     def seconds(self, image: np.ndarray) -> dict[str, float]:
         """What each operation takes of one image [1, H, W, C], by the value that it computes."""
         taken = np.zeros(len(self.plan.names))
-        self.engine.mayo_time(self.handle, taken.ctypes.data)
+        self.engine.mayo_time(ctypes.c_void_p(self.handle), ctypes.c_void_p(taken.ctypes.data))
         try:
             self.run(image)
         finally:
-            self.engine.mayo_time(self.handle, None)
+            self.engine.mayo_time(ctypes.c_void_p(self.handle), None)
         seconds: dict[str, float] = {}
         for name, own in zip(self.plan.names, taken.tolist(), strict=True):
             seconds[name] = seconds.get(name, 0.0) + own
