@@ -32,6 +32,7 @@ from mayo.util.format import percent, short, table
 
 KINDS = ('online', 'local', 'global')
 BATCH = 500
+STRICT = 'system.checkpoint.strict=false'  # thresholds are not in weights that were trained without them
 
 
 def session_of(dataset: str, checkpoint: str, density: float, kind: str) -> Session:
@@ -39,7 +40,7 @@ def session_of(dataset: str, checkpoint: str, density: float, kind: str) -> Sess
     config = Config.default()
     for file in ('models/gate/cifarnet.yaml', dataset):
         config.merge_file(SHIPPED / file)
-    for word in (f'_gate.density={density}', f'_gate.threshold={kind}', f'system.checkpoint.load={checkpoint}'):
+    for word in (f'_gate.density={density}', f'_gate.threshold={kind}', f'system.checkpoint.load={checkpoint}', STRICT):
         config.merge_word(word)
     session = Session(config)
     session.load()

@@ -1,17 +1,19 @@
-"""The stages by which everything in docs/results.md is made; `python -m benchmarks.reproduce` runs them.
+"""The stages by which networks are trained for docs/results.md, and the rows of its tables; `make results` runs them.
 
 A row of a kind has the recipe of its kind and as many epochs as the rows that it is compared with. Every choice is made on the
 held-out images. Hours are those of two cores (AMX, bfloat16) that do nothing else.
 
-To add a row, add a Stage after those it needs, and what evaluates it to benchmarks/results.py.
+To add a row, add a Stage after those it needs, and a Row that says how what it made is evaluated.
 """
 
 from dataclasses import dataclass
 
 HOLDOUT = 'datasets/cifar10_holdout.yaml'
+SETS = {'held out': HOLDOUT, 'test': 'datasets/cifar10.yaml'}  # on which rows are evaluated
 CYCLE, ANNEAL, CUTOUT = 'trainers/one_cycle.yaml', 'trainers/anneal.yaml', 'models/override/cutout.yaml'
 CHECKPOINTS = '{folder}/checkpoints'
 EPOCH = 0.025  # hours that 45,000 images take MCifarNet, dense or with gates
+TRAIN = ('reset-num-epochs', 'train', 'save', 'eval')
 TAUGHT = 0.035  # the same with the dense network as a teacher
 
 
@@ -29,6 +31,16 @@ class Stage:
     hours: float
     needs: tuple[str, ...] = ()
     each_seed: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network to evaluate. words: what names it, before its dataset; checkpoint: its weights; stage: that made them."""
+
+    label: str
+    words: tuple[str, ...]
+    checkpoint: str
+    stage: str
 
 
 def dropout(keep: float) -> tuple[str, ...]:
@@ -53,7 +65,7 @@ def cycle(name: str, load: str | None, save: str, epochs: int, *more: str, needs
         name,
         (
             *('models/cifarnet.yaml', HOLDOUT, CYCLE, *more, f'train.max_epochs={epochs}', *start),
-            *(f'system.checkpoint.save={save}', 'reset-num-epochs', 'train', 'save', 'eval'),
+            *(f'system.checkpoint.save={save}', *TRAIN),
         ),
         (checkpoint('cifarnet', save),),
         epochs * EPOCH,
@@ -97,7 +109,7 @@ def static(macs: int) -> tuple[Stage, Stage]:
             (
                 *(f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *teacher('cifarnet'), 'train.max_epochs=20'),
                 *('system.checkpoint.load=slim', 'system.checkpoint.save=static'),
-                *('reset-num-epochs', 'train', 'save', 'eval'),
+                *TRAIN,
             ),
             (checkpoint(model, 'static'),),
             20 * TAUGHT / 2,
@@ -106,7 +118,80 @@ def static(macs: int) -> tuple[Stage, Stage]:
     )
 
 
-STAGES = (
+def budget(macs: int) -> Stage:
+    """Gates with trained thresholds in the dense network, whose images take so many million MACs in the mean, 20 epochs."""
+    return Stage(
+        f'budget{macs}',
+        (
+            *(
+                'models/gate/cifarnet.yaml',
+                HOLDOUT,
+                ANNEAL,
+                CUTOUT,
+                *dropout(1.0),
+                *teacher('cifarnet'),
+                '_gate.threshold=learned',
+            ),
+            *(f'train.target_macs={macs}M', 'train.max_epochs=20', 'system.checkpoint.load=pretrained'),
+            *(f'system.checkpoint.save=budget{macs}', *TRAIN),
+        ),
+        (checkpoint('cifarnet', f'budget{macs}'),),
+        20 * TAUGHT,
+        ('dense',),
+    )
+
+
+FOUND = '{folder}/densities.yaml'
+
+
+def by_time() -> tuple[Stage, Stage, Stage]:
+    """Densities for layers by the time of density 0.5, and 10 epochs from the same weights with them and with one for all."""
+    start = ('models/gate/cifarnet.yaml', '_gate.density=0.5')
+    more = (HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet'), 'train.max_epochs=10')
+
+    def tuned(name: str, *overlay: str, needs: str) -> Stage:
+        words = (*start, *overlay, *more, 'system.checkpoint.load=gate50', f'system.checkpoint.save={name}')
+        return Stage(name, (*words, *TRAIN), (checkpoint('cifarnet', name),), 10 * TAUGHT, (needs,))
+
+    return (
+        Stage(
+            'search',
+            (*start, HOLDOUT, 'system.checkpoint.load=gate50', 'search.target_ms=configured', f'search.path={FOUND}', 'search'),
+            (FOUND,),
+            0.2,
+            ('gate',),
+        ),
+        tuned('found', FOUND, needs='search'),
+        tuned('uniform', needs='gate'),
+    )
+
+
+def resnet20() -> tuple[Stage, Stage]:
+    """ResNet-20, dense in one cycle of 60 epochs, and gated to 0.7 and 0.5."""
+    stages = {90: 1, 80: 1, 70: 10, 60: 1, 50: 15}
+    return (
+        Stage(
+            'resnet20',
+            ('models/resnet20.yaml', HOLDOUT, CYCLE, 'train.max_epochs=60', 'system.checkpoint.save=pretrained', *TRAIN),
+            (checkpoint('resnet20', 'pretrained'),),
+            60 * EPOCH / 2,
+        ),
+        Stage(
+            'resnet20-gate',
+            (
+                *('models/gate/resnet20.yaml', HOLDOUT, ANNEAL, *teacher('resnet20')),
+                f'train.anneal.densities=[{",".join(f"{density / 100:g}" for density in stages)}]',
+                f'train.anneal.epochs=[{",".join(map(str, stages.values()))}]',
+                *('system.checkpoint.load=pretrained', 'system.checkpoint.save=gate', 'anneal'),
+            ),
+            tuple(checkpoint('resnet20', f'gate{density}') for density in stages),
+            sum(stages.values()) * TAUGHT / 2,
+            ('resnet20',),
+        ),
+    )
+
+
+TRAININGS = (
     cycle('dense-first', None, 'first', 32, *dropout(0.8)),
     cycle(
         'dense-second',
@@ -129,4 +214,56 @@ STAGES = (
     *static(87),
     *static(44),
     *static(17),
+    budget(87),
+    budget(44),
+    budget(17),
+    *by_time(),
+    *resnet20(),
+)
+STAGES = (
+    *TRAININGS,
+    Stage(
+        'rows',
+        ('-m', 'benchmarks.rows', '{folder}'),
+        ('{folder}/rows.json', '{folder}/rows.md'),
+        0.3,
+        tuple(stage.name for stage in TRAININGS),
+        each_seed=False,
+    ),
+)
+
+
+def gated(name: str, *words: str) -> tuple[Row, ...]:
+    """The rows of an `annealed` stage."""
+    model = ('models/gate/cifarnet.yaml', *words)
+    return tuple(
+        Row(f'{name}, density {d / 100:g}', (*model, f'_gate.density={d / 100:g}'), f'{name}{d}', name) for d in (70, 50, 30)
+    )
+
+
+ROWS = (
+    Row('dense', ('models/cifarnet.yaml',), 'pretrained', 'dense'),
+    *gated('gate'),
+    *gated('squeeze', '_gate.policy=squeeze'),
+    *gated('naive', '_gate.policy=naive'),
+    *(
+        Row(f'static, {macs}M', (f'{{folder}}/models/cifarnet_{macs}m.yaml',), 'static', f'static{macs}')
+        for macs in (87, 44, 17)
+    ),
+    *(
+        Row(f'budget, {macs}M', ('models/gate/cifarnet.yaml', '_gate.threshold=learned'), f'budget{macs}', f'budget{macs}')
+        for macs in (87, 44, 17)
+    ),
+    Row('densities by time', ('models/gate/cifarnet.yaml', FOUND), 'found', 'found'),
+    Row('one density, tuned as long', ('models/gate/cifarnet.yaml', '_gate.density=0.5'), 'uniform', 'uniform'),
+    Row('ResNet-20', ('models/resnet20.yaml',), 'pretrained', 'resnet20'),
+    *(
+        Row(
+            f'ResNet-20, density {d / 100:g}',
+            ('models/gate/resnet20.yaml', f'_gate.density={d / 100:g}'),
+            f'gate{d}',
+            'resnet20-gate',
+        )
+        for d in (70, 50)
+    ),
 )

@@ -62,7 +62,7 @@ class Work:
         """Its words, with its folder in place of {folder}; those of ./my also say its seed and where checkpoints are."""
         words = tuple(word.replace('{folder}', str(self.folder)) for word in self.stage.words)
         if words[0] == '-m':
-            return words
+            return (*words, *self.more)
         first = next(index for index, word in enumerate(words) if kind(word) == 'action')
         own = (f'system.seed={self.seed}', f'system.checkpoint.path={self.checkpoints}')
         return (*words[:first], *own, *self.more, *words[first:])
@@ -186,7 +186,7 @@ def render(all_works: Sequence[Work]) -> str:
     for work in all_works:
         record, state = work.record(), work.state()
         taken = f'{record["hours"]:.2f}' if record else '-'
-        needs = ', '.join(work.stage.needs) or '-'
+        needs = ', '.join(work.stage.needs[:2]) + ' ...' * (len(work.stage.needs) > 2) or '-'
         rows.append([work.label, f'{work.stage.hours:.2f}', taken, state, needs, told_briefly(work.stage.makes)])
     left = sum(work.stage.hours for work in all_works if work.state() != DONE)
     total = sum(work.stage.hours for work in all_works)

@@ -7,6 +7,7 @@ With search.variables it is the search of the original Mayo: numbers of override
 ./my MODEL.yaml OVERLAY.yaml DATASET.yaml TRAINER.yaml system.checkpoint.load=NAME search.variables={...} search
 """
 
+import math
 import pathlib
 import typing
 from collections.abc import Collection, Iterator
@@ -33,20 +34,23 @@ from mayo.util.settings import Section, Setting
 if typing.TYPE_CHECKING:
     from mayo.config import Config
 
+CONFIGURED = 'configured'
 GOALS = ('search.target_macs', 'search.target_ms', 'search.max_drop')
 SHARE = when(
     'a share in [0, 1), such as 0.005 or 0.5%',
     lambda value: (is_number(value) or isinstance(value, str)) and 0 <= share(value) < 1,
 )
+MILLISECONDS = when('a number above 0, or `configured`', lambda value: value == CONFIGURED or (is_number(value) and value > 0))
 SEARCH = Section(
     'search',
     'densities for each layer; one of the first three',
     Setting('target_macs', AMOUNT_OF_MACS, None, 'the best top-1 with executed MACs of at most so many: 30M'),
     Setting(
         'target_ms',
-        ABOVE_ZERO,
+        MILLISECONDS,
         None,
-        'the best top-1 with milliseconds of one image of at most so many, in the native engine on this machine',
+        'the best top-1 with milliseconds of one image of at most so many, in the native engine on this machine; configured: '
+        'as many as the network takes with its own densities',
     ),
     Setting(
         'max_drop', SHARE, None, 'the fewest executed MACs with top-1 at most so far below the network as configured: 0.5%'
@@ -139,7 +143,10 @@ def act(run: Run) -> None:
 
     settings = run.config.get('search')
     target, drop = settings['target_macs'], settings['max_drop']
-    goal = Goal(None if target is None else amount(target), None if drop is None else share(drop), settings['target_ms'])
+    ms = settings['target_ms']
+    goal = Goal(
+        None if target is None else amount(target), None if drop is None else share(drop), math.inf if ms == CONFIGURED else ms
+    )
     path = settings['path'] or f'{run.config.get("model.name")}-{run.config.get("dataset.name")}-densities.yaml'
     wanted = Wanted(
         goal,

@@ -1,11 +1,12 @@
 """What `search` does with a session: it looks for densities, and writes what it found as an overlay."""
 
 import logging
+import math
 import pathlib
 import typing
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +37,7 @@ MARK = 'Densities that `search` found'  # in the first line of its files
 class Wanted:
     """What is searched for, and how long.
 
+    goal: with infinite target_ms, so many as the network takes as configured.
     images: the first so many of those for validation; None: all. densities: at which each layer's sensitivity is measured.
     storage: URL by which a search goes on where it was; None: none. path: of the overlay.
     """
@@ -57,6 +59,8 @@ def searched(session: 'Session', wanted: Wanted) -> str:
     require_ours(wanted.path, MARK, 'search', 'search.path')
     candidates = Candidates(session, wanted.images)
     space = _space(session, candidates, wanted.goal.target_ms is not None)
+    if space.time is not None and wanted.goal.target_ms == math.inf:
+        wanted = replace(wanted, goal=Goal(target_ms=float(f'{space.time(space.configured):.6g}')))
     plan = _plan(session, wanted, candidates)
     _log.info(
         'search on %s images of dataset.path.validate, as configured %s executed MACs',

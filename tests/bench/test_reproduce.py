@@ -214,7 +214,8 @@ def test_every_stage_of_the_list_passes_the_check_of_the_line_once_those_before_
         for path in work.made:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == '.yaml':
-                path.write_text(f'_import: {ROOT}/models/cifarnet.yaml\nmodel.name: {path.stem}')
+                model = f'_import: {ROOT}/models/cifarnet.yaml\nmodel.name: {path.stem}'
+                path.write_text(model if path.parent.name == 'models' else 'model: {}')
             else:
                 for suffix in ('index', 'data-00000-of-00001'):
                     shutil.copy(ROOT / f'checkpoints/cifarnet/cifar10/pretrained.{suffix}', f'{path}.{suffix}')
@@ -224,3 +225,22 @@ def test_every_stage_of_the_list_passes_the_check_of_the_line_once_those_before_
 @pytest.mark.slow
 def test_the_whole_list_runs_on_a_few_images(reproduce: Any, tmp_path: pathlib.Path) -> None:
     assert reproduce.main(['--toy', '--folder', str(tmp_path)]) == 0
+
+
+def test_every_row_is_of_a_stage_that_makes_its_checkpoint(reproduce: Any) -> None:
+    recipe = importlib.import_module('benchmarks.recipe')
+    stages = {stage.name: stage for stage in reproduce.STAGES}
+    for row in recipe.ROWS:
+        assert f'/{row.checkpoint}' in ' '.join(f'{path} ' for path in stages[row.stage].makes), row.label
+    assert {row.stage for row in recipe.ROWS} <= set(stages['rows'].needs)
+
+
+def test_a_row_tells_the_mean_and_the_spread_over_seeds(reproduce: Any) -> None:
+    rows, recipe = importlib.import_module('benchmarks.rows'), importlib.import_module('benchmarks.recipe')
+    records = [
+        {'top1': {'held out': 0.90, 'test': 0.89}, 'executed': 44_000_000, 'turnover': 0.05},
+        {'top1': {'held out': 0.92, 'test': 0.89}, 'executed': 46_000_000, 'turnover': 0.07},
+    ]
+    text = rows.page({row.label: records for row in recipe.ROWS}, ['seed0', 'seed1'])
+    assert '| dense | 91.00 % ± 1.41 | 89.00 % ± 0.00 | 45.0M | 0.060 | dense |' in text.splitlines()
+    assert len(text.splitlines()) == 4 + len(recipe.ROWS)
