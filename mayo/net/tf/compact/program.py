@@ -311,7 +311,7 @@ class Program:
 def needs_fixed_counts(program: Program, backend: str) -> list[str]:
     """Why a backend of static shapes cannot run `program`, a line each layer."""
     return [
-        f'{layer}: {backend} computes a fixed number of channels; with gate_params.threshold `local` or `global` it varies '
+        f'{layer}: {backend} computes a fixed number of channels; with gate_params.threshold other than `online` it varies '
         'from image to image, which only the native engine runs compactly.'
         for layer in program.varying
     ]
