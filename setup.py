@@ -33,13 +33,16 @@ SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] if os
 OPTIMIZED = ['-O1', '-g1', '-fno-omit-frame-pointer'] if SANITIZERS else ['-O3']
 ENGINE = Extension(
     NATIVE.replace('/', '.') + 'engine',
-    [NATIVE + name for name in ('engine.c', 'plain.c', 'avx2.c', 'avx512.c')],
+    [
+        *(f'{NATIVE}{name}.c' for name in ('engine', 'team', 'plain', 'avx2', 'avx512')),
+        *(f'{NATIVE}dot_{name}.c' for name in ('plain', 'avx2', 'avxvnni', 'avx512', 'vnni', 'amx')),
+    ],
     optional=not STRICT,
-    depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h')],
+    depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'narrow.h', 'dot.h', 'dot_rows.h', 'dot_gather.h', 'team.h')],
     extra_compile_args=[
         *OPTIMIZED,
         '-std=gnu11',
-        '-fopenmp',
+        '-pthread',
         '-fno-math-errno',
         '-fno-trapping-math',
         '-ffp-contract=fast',
@@ -47,7 +50,7 @@ ENGINE = Extension(
         *STRICT,
         *SANITIZERS,
     ],
-    extra_link_args=['-fopenmp', *SANITIZERS],
+    extra_link_args=['-pthread', *SANITIZERS],
 )
 
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.emit import Image, Spread, chosen, emitters, function, padding_of
+from mayo.net.tf.compact.narrow import STEPS, rounded
 
 BLOCK = 2**16  # weights of a channel that are read where they are; fewer are gathered first
 AT_ONCE = 8  # blocks read in parallel
@@ -24,6 +25,7 @@ AT_ONCE = 8  # blocks read in parallel
 @emitters.register(ops.Conv)
 def conv(image: Image, operation: ops.Conv) -> tf.Tensor:
     """The scale goes where there is less to multiply, to the weights or the features."""
+    operation = rounded(operation)
     index, effect = None, Effect(operation.scale, operation.bias, None)
     if operation.gate is not None:
         choice = choose(operation.gate, image.values[operation.source], image.index(operation.source), ascending=not image.xla)
@@ -37,9 +39,19 @@ def conv(image: Image, operation: ops.Conv) -> tf.Tensor:
         weights = weights_of(operation, image.index(operation.source), index, image.xla)
         if effect.scale is not None and math.prod(weights.shape) < math.prod(image.dims(operation.output)):
             weights, effect = weights * effect.scale, effect._replace(scale=None)
-        features = convolve(operation, image.values[operation.source], weights)
+        features = convolve(operation, on_grid(image.values[operation.source], operation.narrow), weights)
     outputs = function(shifted(features, effect), operation.function)
     return outputs if effect.factor is None else outputs * effect.factor
+
+
+def on_grid(values: tf.Tensor, narrow: ops.Narrow | None) -> tf.Tensor:
+    """The numbers that are multiplied for `values`: mayo.net.tf.compact.narrow has the formulas."""
+    if narrow is None:
+        return values
+    if narrow.precision == 'bfloat16':
+        return tf.cast(tf.cast(values, tf.bfloat16), tf.float32)
+    steps = tf.clip_by_value(tf.round(values * np.float32(1 / narrow.scale)), -narrow.zero, STEPS - narrow.zero)
+    return steps * np.float32(narrow.scale)
 
 
 class Choice(NamedTuple):
@@ -123,7 +135,7 @@ def shifted(features: tf.Tensor, effect: Effect) -> tf.Tensor:
 
 def features_of(image: Image, operation: ops.Conv, index: tf.Tensor | None) -> tf.Tensor:
     """conv(x) of a convolution in groups, which is computed for all channels, or one whose features are standardized."""
-    source = image.values[operation.source]
+    source = on_grid(image.values[operation.source], operation.narrow)
     if operation.groups > 1:
         features = convolve(operation, source, weights_of(operation, None, None, image.xla))
         features = features if index is None else tf.gather(features, index, axis=-1)
@@ -165,7 +177,10 @@ def depthwise(image: Image, operation: ops.Depthwise) -> tf.Tensor:
 @emitters.register(ops.Dense)
 def dense(image: Image, operation: ops.Dense) -> tf.Tensor:
     """Weights of a slice are gathered, or, where each channel has many, read where they are."""
-    source, index = image.values[operation.source], image.program.values[operation.source].index
+    operation, index = rounded(operation), image.program.values[operation.source].index
+    source = image.values[operation.source]
+    if operation.narrow is not None and operation.narrow.precision == 'int8':
+        source = on_grid(source, operation.narrow)
     spread = None if index is None or image.xla else image.spreads.get(index)
     if spread is not None and spread.positions * operation.bias.size >= BLOCK:
         product = blocks_product(source, operation.weights, spread)

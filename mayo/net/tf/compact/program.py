@@ -78,6 +78,18 @@ class Gate:
     cut: float | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Narrow:
+    """An operation multiplies numbers of fewer bits, and gives float32: mayo.net.tf.compact.narrow has the formulas.
+
+    precision: bfloat16 or int8. scale, zero: of int8, its source as bytes, x8 = clip(round(x / scale) + zero, 0, 255).
+    """
+
+    precision: str
+    scale: float = 1.0
+    zero: int = 0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Operation:
     """Abstract: `output` is the value computed, which has the name of the layer or starts with it."""
@@ -130,6 +142,7 @@ class Conv(Unary):
     gate: Gate | None = None
     standardize: float | None = None
     scale: np.ndarray | None = None
+    narrow: Narrow | None = None
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -161,6 +174,7 @@ class Dense(Unary):
     weights: np.ndarray
     bias: np.ndarray
     function: Function | None = None
+    narrow: Narrow | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

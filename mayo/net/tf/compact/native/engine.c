@@ -1,13 +1,9 @@
 /* The engine: runs a plan on images, one image by all threads or an image a thread, for the processor at hand. */
 #include "frame.h"
+#include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-#ifndef _WIN32
-#include <pthread.h>
-#endif
 
 typedef void (*Run)(Frame *, const float *);            /* one image through the plan of its frame */
 void run_plain(Frame *, const float *);
@@ -17,42 +13,66 @@ void run_avx512(Frame *, const float *);
 #endif
 typedef struct Engine Engine;
 
-/* "avx512", "avx2" or "plain": the best that the processor has, or less where `most` says so. */
-static const char *chosen(const char *most)
-{
+typedef struct {                            /* instructions: what runs with them, and whether the processor has them */
+    const char *name;
+    Run run;
+    const Multiplier *multiplier;
+    int (*present)(void);
+} Set;
+
+static int always(void) { return 1; }
+
 #if defined(__x86_64__)
-    int limit = !most ? 2 : !strcmp(most, "avx512") ? 2 : !strcmp(most, "avx2") ? 1 : 0;
+#define HAS __builtin_cpu_supports
+
+static int has_avx2(void) { return HAS("avx2") && HAS("fma"); }
+
+static int has_avxvnni(void) { return has_avx2() && HAS("avxvnni"); }
+
+static int has_avx512(void) { return has_avx2() && HAS("avx512f") && HAS("avx512vl") && HAS("avx512bw") && HAS("avx512dq"); }
+
+static int has_vnni(void) { return has_avx512() && HAS("avx512vnni") && HAS("avx512vbmi2"); }
+
+static int has_amx(void) { return has_vnni() && HAS("amx-tile") && HAS("amx-int8") && HAS("amx-bf16") && amx_allowed(); }
+#endif
+
+static const Set sets[] = {                 /* the best first */
+#if defined(__x86_64__)
+    {"amx", run_avx512, &dot_amx, has_amx},
+    {"vnni", run_avx512, &dot_vnni, has_vnni},
+    {"avx512", run_avx512, &dot_avx512, has_avx512},
+    {"avxvnni", run_avx2, &dot_avxvnni, has_avxvnni},
+    {"avx2", run_avx2, &dot_avx2, has_avx2},
+#endif
+    {"plain", run_plain, &dot_plain, always},
+};
+
+/* The best that the processor has, of those from `most` on. */
+static const Set *chosen(const char *most)
+{
+    const Set *set = sets;
+#if defined(__x86_64__)
     __builtin_cpu_init();
-    if (limit > 1 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
-        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-        return "avx512";
-    if (limit > 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return "avx2";
 #endif
-    (void)most;
-    return "plain";
+    while (most && strcmp(set->name, most) && set->present != always)
+        set++;
+    while (!set->present())
+        set++;
+    return set;
 }
 
-static Run runner(const char *name)
-{
-#if defined(__x86_64__)
-    if (!strcmp(name, "avx512"))
-        return run_avx512;
-    if (!strcmp(name, "avx2"))
-        return run_avx2;
-#endif
-    (void)name;
-    return run_plain;
-}
+const char *mayo_instructions(const char *most) { return chosen(most)->name; }
 
-const char *mayo_instructions(const char *most) { return chosen(most); }
+/* Whether they multiply bfloat16. */
+int mayo_has_bfloat16(const char *most) { return chosen(most)->multiplier->bfloat16; }
 
 #define MACS_APART 16                       /* so that no two threads write to one line of a cache */
 
 struct Engine {
     const Plan *plan;
-    Run run;
+    const Set *set;
     int threads;
+    Team *team;
     Frame *frames;                          /* one a thread, made when first used */
     int64_t *macs;                          /* of each thread, MACS_APART numbers from the next */
     double *seconds;                        /* of each operation, where somebody asks; else NULL */
@@ -69,6 +89,7 @@ static void drop(Frame *frame)
 {
     free(frame->values);
     free(frame->scratch);
+    free(frame->lost);
     free(frame->partial);
     free(frame->counts);
     free(frame->entries);
@@ -85,13 +106,17 @@ static int ready(Frame *frame, const Plan *plan, int threads)
     frame->threads = 1;
     frame->values = numbers(plan->values_size);
     frame->scratch = numbers(scratch_of(plan));
+    int64_t starts = (channels + ROWS + 15) / 16 * 16;
+    frame->lost = (int *)numbers(16 + starts + packed_of(plan) / 4);
     frame->partial = numbers((2 * threads + 6) * channels);
     frame->counts = calloc((size_t)(plan->index_count + plan->indices_size + 1), sizeof(int32_t));
     frame->entries = malloc((size_t)(plan->index_count + 1) * sizeof(int32_t *));
-    if (!frame->values || !frame->scratch || !frame->partial || !frame->counts || !frame->entries) {
+    if (!frame->values || !frame->scratch || !frame->lost || !frame->partial || !frame->counts || !frame->entries) {
         drop(frame);
         return 0;
     }
+    frame->starts = frame->lost + 16;
+    frame->packed = (uint8_t *)(frame->starts + starts);
     frame->summary = frame->partial + threads * channels;
     frame->saliency = frame->summary + threads * channels;
     frame->hidden = frame->saliency + channels;
@@ -109,16 +134,16 @@ Engine *mayo_open(const Plan *plan, const char *most, int threads)
     Engine *engine = malloc(sizeof *engine);
     if (!engine)
         return NULL;
-#ifndef _OPENMP
-    threads = 1;
-#endif
     engine->plan = plan;
-    engine->run = runner(chosen(most));
+    engine->set = chosen(most);
     engine->threads = threads;
     engine->seconds = NULL;
+    engine->team = team_open(threads);
     engine->frames = calloc((size_t)threads, sizeof(Frame));
     engine->macs = calloc((size_t)threads * MACS_APART, sizeof(int64_t));
-    if (!engine->frames || !engine->macs) {
+    if (!engine->team || !engine->frames || !engine->macs) {
+        if (engine->team)
+            team_close(engine->team);
         free(engine->frames);
         free(engine->macs);
         free(engine);
@@ -131,6 +156,7 @@ void mayo_close(Engine *engine)
 {
     for (int t = 0; t < engine->threads; t++)
         drop(engine->frames + t);
+    team_close(engine->team);
     free(engine->frames);
     free(engine->macs);
     free(engine);
@@ -157,10 +183,12 @@ static void report(const Frame *frame, int64_t image, float *const *outputs, uin
         int64_t pixels = (int64_t)value->height * value->width;
         const float *from = frame->values + value->place;
         float *to = outputs[o] + image * pixels * value->channels;
+        int channels = channels_of(frame, value);           /* of a slice maybe fewer */
         for (int c = 0; c < value->channels; c++)
             for (int64_t p = 0; p < pixels; p++)
-                to[p * value->channels + c] = from[c * pixels + p];
+                to[p * value->channels + c] = *frame->lost ? NAN : c < channels ? from[c * pixels + p] : 0;
     }
+    *frame->lost = 0;
     int64_t width = 0;
     for (int g = 0; g < plan->gated_count; g++)
         width += plan->gated[2 * g + 1];
@@ -174,69 +202,75 @@ static void report(const Frame *frame, int64_t image, float *const *outputs, uin
     }
 }
 
-/* OpenMP's threads do not follow into a process that is forked, which would wait for them for ever: there one thread computes. */
-static int has_threads, lost_threads;
+typedef struct {                            /* a call of mayo_run */
+    Engine *engine;
+    int64_t count;
+    const float *images;
+    float *const *outputs;
+    uint8_t *masks;
+    atomic_llong next;                      /* the image to take next, or, where all work on the same, that image */
+    atomic_int failed;
+} Batch;
 
-#ifndef _WIN32
-static void in_child(void)
+/* What an image's frame needs of its engine. */
+static void lend(Frame *frame, const Engine *engine, int thread)
 {
-    lost_threads = has_threads;
+    frame->macs = engine->macs + thread * MACS_APART;
+    frame->multiplier = engine->set->multiplier;
+    frame->team = engine->team;
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+static const float *image_of(const Batch *batch, int64_t image)
 {
-    pthread_atfork(NULL, NULL, in_child);
+    const Value *input = batch->engine->plan->values + batch->engine->plan->input;
+    return batch->images + image * (int64_t)input->height * input->width * input->channels;
 }
-#endif
+
+/* A thread takes images until none is left. */
+static void take_images(void *context, int thread)
+{
+    Batch *batch = context;
+    Engine *engine = batch->engine;
+    Frame *frame = engine->frames + thread;
+    if (!ready(frame, engine->plan, engine->threads)) {
+        atomic_store(&batch->failed, 1);
+        return;
+    }
+    lend(frame, engine, thread);
+    frame->seconds = engine->threads == 1 ? engine->seconds : NULL;
+    for (int64_t i; (i = atomic_fetch_add(&batch->next, 1)) < batch->count;) {
+        engine->set->run(frame, image_of(batch, i));
+        report(frame, i, batch->outputs, batch->masks);
+    }
+}
+
+/* A thread does its part of one image. */
+static void share_image(void *context, int thread)
+{
+    Batch *batch = context;
+    Engine *engine = batch->engine;
+    Frame frame = engine->frames[0];
+    lend(&frame, engine, thread);
+    frame.seconds = engine->seconds;
+    frame.thread = thread;
+    frame.threads = engine->threads;
+    engine->set->run(&frame, image_of(batch, atomic_load(&batch->next)));
+}
 
 /* images [count][height][width][channels] to outputs, each the same way, and masks [count][channels of layers with a gate]: 1 where active.
 
-   0: done; 1: no memory. Where there are enough images each thread takes some by itself, and nothing is shared. */
+   0: done; 1: no memory, or no threads. Where there are enough images each thread takes some by itself, and nothing is shared. */
 int mayo_run(Engine *engine, int64_t count, const float *images, float *const *outputs, uint8_t *masks)
 {
-    const Plan *plan = engine->plan;
-    const Value *input = plan->values + plan->input;
-    int64_t size = (int64_t)input->height * input->width * input->channels;
-    int threads = lost_threads ? 1 : engine->threads, alone = count >= threads, failed = 0;
-    has_threads = 1;
-    if (alone) {
-        #pragma omp parallel num_threads(threads)
-        {
-            int thread = 0;
-#ifdef _OPENMP
-            thread = omp_get_thread_num();
-#endif
-            Frame *frame = engine->frames + thread;
-            int able = ready(frame, plan, engine->threads);
-            frame->macs = engine->macs + thread * MACS_APART;
-            frame->seconds = engine->threads == 1 ? engine->seconds : NULL;
-            if (!able) {
-                #pragma omp atomic write
-                failed = 1;
-            }
-            #pragma omp for schedule(dynamic)
-            for (int64_t i = 0; i < count; i++)
-                if (able) {
-                    engine->run(frame, images + i * size);
-                    report(frame, i, outputs, masks);
-                }
-        }
-        return failed;
-    }
-    if (!ready(engine->frames, plan, engine->threads))
+    Batch batch = {.engine = engine, .count = count, .images = images, .outputs = outputs, .masks = masks};
+    if (count >= engine->threads)
+        return team_run(engine->team, take_images, &batch) || batch.failed;
+    if (!ready(engine->frames, engine->plan, engine->threads))
         return 1;
     for (int64_t i = 0; i < count; i++) {
-        #pragma omp parallel num_threads(threads)
-        {
-            Frame frame = engine->frames[0];
-#ifdef _OPENMP
-            frame.thread = omp_get_thread_num();
-            frame.threads = omp_get_num_threads();
-#endif
-            frame.macs = engine->macs + frame.thread * MACS_APART;
-            frame.seconds = engine->seconds;
-            engine->run(&frame, images + i * size);
-        }
+        atomic_store(&batch.next, i);
+        if (team_run(engine->team, share_image, &batch))
+            return 1;
         report(engine->frames, i, outputs, masks);
     }
     return 0;

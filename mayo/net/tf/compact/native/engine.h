@@ -12,6 +12,7 @@ enum { LINEAR, RELU, RELU6, LEAKY_RELU, ELU, SELU, GELU, SIGMOID, HARD_SIGMOID, 
        SOFTMAX };
 enum { AVG, L1, L2, MAX };                  /* how a gate sums up a plane; AVG and MAX also name poolings */
 enum { BEFORE, AFTER, NEVER };              /* where a gate boosts */
+enum { FLOAT32, BFLOAT16, INT8 };           /* what an operation multiplies */
 
 typedef struct {
     int64_t place;                          /* of its first number in the frame's values */
@@ -38,7 +39,14 @@ typedef struct {
     const Gate *gate;
     float arguments[4];                     /* of the function, or of the operation itself */
     int32_t kernel[2], stride[2], pads[4];  /* pads: top, bottom, left, right */
-    int32_t groups, index, standardized, unused;
+    int32_t groups, index, standardized;
+    int32_t precision;                      /* what follows is for those but FLOAT32, see narrow.h */
+    float inverse;                          /* of INT8: a number of the source times this, plus zero, is a byte */
+    int32_t zero;
+    const uint8_t *narrow;                  /* the weights: as they are packed for all channels, or [C][taps][bytes of a row] */
+    const float *unit;                      /* of INT8, for each channel of the output: what a sum of bytes times this is */
+    const int32_t *starts;                  /* of packed INT8: what sums start from */
+    int64_t is_packed;
 } Op;
 
 typedef struct {
@@ -60,9 +68,14 @@ typedef struct {                            /* one image; in a team each thread 
     float *partial, *summary;               /* of a gate, for each thread: sums over its pixels; s */
     float *saliency, *hidden, *shift, *effect;              /* effect: scale, shift and factor of the winners */
     int32_t *counts, **entries;
+    uint8_t *packed;                        /* weights of a narrow convolution, and what the sums of its rows start from */
+    int32_t *starts;
+    int *lost;                              /* whether something was no finite number where bytes were made of it */
+    const struct Multiplier *multiplier;
     int64_t *macs;                          /* what this thread has multiplied and added so far */
     double *seconds;                        /* of each operation so far, where somebody asks; else NULL */
     int thread, threads;
+    struct Team *team;                      /* the threads of an image, if they are several */
 } Frame;
 
 #endif

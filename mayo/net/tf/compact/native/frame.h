@@ -1,19 +1,21 @@
 /* What operations share, whatever the instructions: a value's channels, a thread's part, the grid of a convolution. */
 #ifndef MAYO_FRAME_H
 #define MAYO_FRAME_H
+#include "dot.h"
 #include "engine.h"
+#include "team.h"
 
 #define SLACK 256                           /* numbers that may be read after the last one of a buffer */
 #define BANDS 512                           /* of so many pixels threads share the rows of a map, of fewer its channels */
-#define NARROW 16                           /* columns of maps that get a copy of the source for each column of the kernel */
+#define NARROW_MAP 16                           /* columns of maps that get a copy of the source for each column of the kernel */
+#define NARROW_CACHE 524288                 /* bytes of narrow weights that stay in the second cache while pixels pass */
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /* Waits for the other threads of an image. */
 INLINE void meet(const Frame *frame)
 {
-    if (frame->threads > 1) {
-        #pragma omp barrier
-    }
+    if (frame->threads > 1)
+        team_meet(frame->team);
 }
 
 /* How many channels a value holds now. */
@@ -85,13 +87,13 @@ INLINE Grid grid_of(const Op *op, const Value *in, const Value *out)
 {
     const int *kernel = op->kernel, *stride = op->stride;
     Grid grid = {.direct = stride[0] == 1 && stride[1] == 1 && !(op->pads[0] | op->pads[1] | op->pads[2] | op->pads[3])};
-    grid.shifted = !grid.direct && out->width <= NARROW;
+    grid.shifted = !grid.direct && out->width <= NARROW_MAP;
     grid.down = kernel[0] < stride[0] ? kernel[0] : stride[0];
     grid.across = grid.shifted || kernel[1] < stride[1] ? kernel[1] : stride[1];
     grid.height = grid.direct ? in->height : out->height + (kernel[0] - 1) / stride[0];
     grid.pitch = grid.direct ? in->width : out->width + (grid.shifted ? 0 : (kernel[1] - 1) / stride[1]);
     grid.plane = (int64_t)grid.height * grid.pitch * grid.down * grid.across;
-    if (!grid.direct)
+    if (!grid.direct || op->precision != FLOAT32)
         grid.plane = ((grid.plane + 15) / 16 | 1) * 16;     /* an odd number of lines: planes share no place of a cache */
     grid.extent = (int64_t)(out->height - 1) * grid.pitch + out->width;
     return grid;
@@ -109,6 +111,34 @@ INLINE void offsets_of(const Op *op, const Grid *grid, int64_t *offsets)
         }
 }
 
+typedef struct {                            /* how channels make up units (dot.h), and units parts, which a product takes at once */
+    int each, count, parts, units;          /* channels of a unit; units; parts; units of a part, of which the last may be empty */
+} Packing;
+
+INLINE Packing packing_of(const Op *op, int channels)
+{
+    Packing packing = {.each = op->precision == INT8 ? 4 : 2};
+    packing.count = (channels + packing.each - 1) / packing.each;
+    packing.parts = (packing.count + UNITS - 1) / UNITS;
+    packing.units = packing.parts ? (packing.count + packing.parts - 1) / packing.parts : 0;
+    return packing;
+}
+
+/* Bytes of packed weights that a plan needs: the largest that are packed while it runs. */
+INLINE int64_t packed_of(const Plan *plan)
+{
+    int64_t most = 0;
+    for (int i = 0; i < plan->op_count; i++) {
+        const Op *op = plan->ops + i;
+        if (op->kind == CONV && op->precision != FLOAT32 && !op->is_packed) {
+            int rows = (plan->values[op->output].channels + ROWS - 1) / ROWS;
+            int64_t size = rows * block_of(packing_of(op, plan->values[op->sources[0]].channels).parts, op->kernel[0] * op->kernel[1]);
+            most = size > most ? size : most;
+        }
+    }
+    return most;
+}
+
 /* Numbers of scratch that a plan needs: the largest padded source. */
 INLINE int64_t scratch_of(const Plan *plan)
 {
@@ -118,7 +148,11 @@ INLINE int64_t scratch_of(const Plan *plan)
         if (op->kind == CONV || op->kind == DEPTHWISE) {
             const Value *in = plan->values + op->sources[0];
             Grid grid = grid_of(op, in, plan->values + op->output);
-            int64_t size = grid.direct ? 0 : grid.plane * in->channels;
+            int64_t size = grid.direct && op->precision == FLOAT32 ? 0 : grid.plane * in->channels;
+            if (op->precision != FLOAT32) {
+                Packing packing = packing_of(op, in->channels);
+                size = grid.plane * packing.parts * packing.units;
+            }
             most = size > most ? size : most;
         }
     }

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mayo.net.tf.compact.narrow import widened
 from mayo.net.tf.compact.native.plan import Plan, unsupported
 from mayo.net.tf.compact.native.tables import BYTES, FLOATS, CPlan
 from mayo.net.tf.compact.program import Program
 
+SETS = ('amx', 'vnni', 'avx512', 'avxvnni', 'avx2', 'plain')  # of instructions, as engine.c names them, the best first
 BUILD = 'python setup.py build_ext --inplace'
 
 
@@ -39,6 +41,7 @@ def _loaded() -> Any:
     engine.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, FLOATS, ctypes.POINTER(FLOATS), BYTES]
     engine.mayo_macs.restype = ctypes.c_int64
     engine.mayo_macs.argtypes = [ctypes.c_void_p]
+    engine.mayo_has_bfloat16.argtypes = [ctypes.c_char_p]
     engine.mayo_instructions.restype = ctypes.c_char_p
     engine.mayo_instructions.argtypes = [ctypes.c_char_p]
     return engine
@@ -49,11 +52,13 @@ def instruction_sets() -> list[str]:
     if library() is None:
         return []
     engine = _loaded()
-    return [most for most in ('avx512', 'avx2', 'plain') if engine.mayo_instructions(most.encode()).decode() == most]
+    return [most for most in SETS if engine.mayo_instructions(most.encode()).decode() == most]
 
 
 class NativeNetwork:
-    """Runs `program` with the weights it holds. threads: None is one a processor; instructions: at most these, avx2 or plain.
+    """Runs `program` with the weights it holds. threads: None is one a processor; instructions: of SETS, at most these.
+
+    Where the processor does not multiply bfloat16, what asks for it is computed in float32.
 
     Errors: ValueError for what `unsupported` names, and where the engine was not built.
     """
@@ -63,14 +68,15 @@ class NativeNetwork:
             raise ValueError('\n'.join(problems))
         if library() is None:
             raise ValueError('the native engine was not built.')
-        self.program, self.plan = program, Plan(program)
         self.engine = _loaded()
+        most = instructions and instructions.encode()
+        if not self.engine.mayo_has_bfloat16(most):
+            program = widened(program, 'bfloat16')
+        self.program, self.plan = program, Plan(program)
         self.dims = program.values[program.inputs[0]].dims
         self.widths = {layer: program.values[layer].width for layer in program.gated}
         self.lock = threading.Lock()  # an engine runs one batch at a time
-        self.handle = self.engine.mayo_open(
-            ctypes.byref(self.plan.table), instructions and instructions.encode(), threads or os.cpu_count() or 1
-        )
+        self.handle = self.engine.mayo_open(ctypes.byref(self.plan.table), most, threads or os.cpu_count() or 1)
 
     def __del__(self) -> None:
         if getattr(self, 'handle', None):

@@ -10,6 +10,7 @@ import numpy as np
 from mayo.config.names import KNOWN
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.backend import Backend
+from mayo.net.tf.compact.native.packing import narrow_conv, narrow_dense
 from mayo.net.tf.compact.native.tables import BOOSTS, FUNCTIONS, KINDS, POOLS, CAffine, CGate, COp
 from mayo.net.tf.compact.program import Function, Operation
 
@@ -57,8 +58,11 @@ def _window(entry: COp, operation: ops.Conv | ops.Depthwise | ops.Pool) -> None:
 def conv(plan: 'Plan', entry: COp, operation: ops.Conv) -> None:
     outs = operation.weights.shape[0]
     _window(entry, operation)
-    entry.weights, entry.bias, entry.groups = plan.floats(operation.weights), plan.floats(operation.bias), operation.groups
-    entry.integers = plan.integers([operation.weights[0].size, outs])
+    entry.bias, entry.groups = plan.floats(operation.bias), operation.groups
+    if operation.narrow is None:
+        entry.weights, entry.integers = plan.floats(operation.weights), plan.integers([operation.weights[0].size, outs])
+    if operation.narrow is not None:
+        narrow_conv(plan, entry, operation, operation.narrow)
     if operation.scale is not None:
         entry.scale = plan.floats(np.broadcast_to(operation.scale, outs))
     if operation.standardize is not None:
@@ -102,7 +106,11 @@ def depthwise(plan: 'Plan', entry: COp, operation: ops.Depthwise) -> None:
 
 @emitters.register(ops.Dense)
 def dense(plan: 'Plan', entry: COp, operation: ops.Dense) -> None:
-    entry.weights, entry.bias = plan.floats(operation.weights), plan.floats(operation.bias)
+    entry.bias = plan.floats(operation.bias)
+    if operation.narrow is None:
+        entry.weights = plan.floats(operation.weights)
+    else:
+        narrow_dense(plan, entry, operation, operation.narrow)
 
 
 @emitters.register(ops.Scale)

@@ -10,11 +10,12 @@ import numpy as np
 
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.native.operations import emitters, entries
-from mayo.net.tf.compact.native.tables import FLOATS, FUNCTIONS, INTEGERS, COp, CPlan, CValue
+from mayo.net.tf.compact.native.tables import BYTES, FLOATS, FUNCTIONS, INTEGERS, COp, CPlan, CValue
 from mayo.net.tf.compact.program import Program
 
 ALIGNMENT = 16  # numbers: what is read fastest starts at a cache line
 AHEAD = 256  # numbers that may be read after the end of a value
+BEYOND = 128  # bytes, of narrow weights
 
 
 def unsupported(program: Program) -> list[str]:
@@ -94,6 +95,10 @@ class Plan:
     def integers(self, numbers: Iterable[int]) -> Any:
         """A pointer to `numbers`, in int32."""
         return self._pointer(np.array([*numbers, 0], np.int32), INTEGERS)  # never empty
+
+    def bytes(self, array: np.ndarray) -> Any:
+        """A pointer to the bytes of `array`, after which some may be read."""
+        return self._pointer(np.append(np.ascontiguousarray(array).view(np.uint8).ravel(), np.zeros(BEYOND, np.uint8)), BYTES)
 
     def _pointer(self, array: np.ndarray, kind: Any) -> Any:
         self.kept.append(array)

@@ -553,7 +553,7 @@ static void standardize(const Frame *frame, const Op *op, const Value *out, cons
 }
 
 /* integers: weights of a channel of the output, and how many of those there are. */
-static void conv(const Frame *frame, const Op *op)
+static void conv_wide(const Frame *frame, const Op *op)
 {
     const Plan *plan = frame->plan;
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
@@ -590,6 +590,16 @@ static void conv(const Frame *frame, const Op *op)
     }
     if (op->standardized)
         standardize(frame, op, out, &effect, rows);
+}
+
+#include "narrow.h"
+
+static void conv(const Frame *frame, const Op *op)
+{
+    if (op->precision == FLOAT32)
+        conv_wide(frame, op);
+    else
+        conv_narrow(frame, op);
 }
 
 /* Each channel by itself, its kernels like winners. integers: as conv, but the kernels of a channel. */
@@ -630,6 +640,10 @@ static void dense(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
     float *to = frame->values + out->place;
+    if (op->precision != FLOAT32) {
+        dense_narrow(frame, op);
+        return;
+    }
     *frame->macs += product(frame, op->weights, op->bias, out->channels, frame->values + in->place, channels_of(frame, in),
                                   index_of(frame, in), to);
     int64_t from, end;
@@ -967,4 +981,5 @@ void RUN(Frame *frame, const float *image)
             start = end;
         }
     }
+    frame->multiplier->finish();
 }

@@ -43,6 +43,7 @@ FUNCTIONS = {  # and their arguments, by their names in Keras
 }
 POOLS = ('avg', 'l1', 'l2', 'max')
 BOOSTS = ('before', 'after', 'never')
+PRECISIONS = ('float32', 'bfloat16', 'int8')
 
 FLOATS, INTEGERS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_int32)
 BYTES = ctypes.POINTER(ctypes.c_uint8)
@@ -87,7 +88,13 @@ class COp(ctypes.Structure):
         ('kernel', ctypes.c_int32 * 2),
         ('stride', ctypes.c_int32 * 2),
         ('pads', ctypes.c_int32 * 4),
-        *((name, ctypes.c_int32) for name in ('groups', 'index', 'standardized', 'unused')),
+        *((name, ctypes.c_int32) for name in ('groups', 'index', 'standardized', 'precision')),
+        ('inverse', ctypes.c_float),
+        ('zero', ctypes.c_int32),
+        ('narrow', BYTES),
+        ('unit', FLOATS),
+        ('starts', INTEGERS),
+        ('is_packed', ctypes.c_int64),
     ]
 
 
