@@ -38,7 +38,9 @@ ENGINE = Extension(
         *(f'{NATIVE}dot_{name}.c' for name in ('plain', 'avx2', 'avxvnni', 'avx512', 'vnni', 'amx')),
     ],
     optional=not STRICT,
-    depends=[NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'narrow.h', 'dot.h', 'dot_rows.h', 'dot_gather.h', 'team.h')],
+    depends=[
+        NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'narrow.h', 'dot.h', 'dot_rows.h', 'dot_gather.h', 'team.h')
+    ],
     extra_compile_args=[
         *OPTIMIZED,
         '-std=gnu11',

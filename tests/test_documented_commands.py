@@ -122,6 +122,8 @@ class Reader:
             self.save(f'{folder}/{name}-best' if name else f'{folder}/best')
         elif step.action in ('save', 'import-weights'):
             self.save(f'{folder}/{name}')
+        elif step.action == 'quantize':
+            self.save(f'{folder}/{config.get("quantize.name") or config.get("system.checkpoint.load") + "-int8"}')
         elif step.action == 'anneal':
             for stage in stages_of(config):
                 self.save(f'{folder}/{stage.name}')

@@ -25,7 +25,7 @@ ORDER = (
         'slim',
         'bench',
     ),
-    *('export', 'plot', 'import-weights', 'mean', 'search', 'reset-num-epochs', 'save'),
+    *('export', 'plot', 'import-weights', 'mean', 'quantize', 'search', 'reset-num-epochs', 'save'),
     *('overriders-update', 'overriders-reset', 'overriders-assign', 'overriders-dump'),
     *('profile', 'profile-timeline', 'interact', 'test'),
 )

@@ -26,6 +26,7 @@ from mayo.net.tf.engines import Job, Masked, engines, of_networks
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
 from mayo.util.format import percent
+from mayo.util.trial_images import random_images
 
 if typing.TYPE_CHECKING:
     from mayo.net.tf.compact import Program
@@ -47,6 +48,7 @@ class Plan:
     networks: Sequence[str] = NETWORKS
     engines: Sequence[str] = field(default_factory=of_networks)
     artifacts: Sequence[str] = ()
+    precisions: Sequence[str] = ('float32',)
     rounds: int = 20
     images: int = 16
     threads: int | None = None
@@ -72,7 +74,7 @@ def cores() -> int:
 
 def _possible(subject: Subject, plan: Plan, notes: list[str]) -> list[Mode]:
     """The modes that the network has and whose engines are installed; a note for each reason that takes others away."""
-    modes = modes_of(plan.networks, plan.engines, plan.artifacts)
+    modes = modes_of(plan.networks, plan.engines, plan.artifacts, plan.precisions)
     for name in dict.fromkeys(mode.engine for mode in modes):
         is_made = any(mode.engine == name and not mode.path for mode in modes)
         lacking = missing(engines[name].packages + (engines[name].to_make() if is_made else ()))
@@ -126,7 +128,8 @@ def _warm(modes: Sequence[Mode], files: '_Files', images: int, threads: int, not
     try:
         for mode in modes:
             with _left_out(mode, notes):
-                job = Job(mode.engine, mode.path or str(files.of(mode)), files.dims, files.batch_size, images, threads)
+                path = mode.path or str(files.of(mode))
+                job = Job(mode.engine, path, files.dims, files.batch_size, images, threads, mode.precision)
                 starting[mode] = pool.submit(start, mode, job)
         for mode, future in starting.items():
             with _left_out(mode, notes):
@@ -193,31 +196,39 @@ class _Files:
     def __init__(self, subject: Subject, graph: Graph, batch_size: int, folder: pathlib.Path) -> None:
         self.subject, self.graph, self.batch_size, self.folder = subject, graph, batch_size, folder
         self.dims = subject.input_shape.dims
-        self.programs: dict[str, Program] = {}
+        self.programs: dict[tuple[str, str], Program] = {}
 
     def of(self, mode: Mode) -> pathlib.Path:
         """The file of a mode. Errors: ValueError where compact execution cannot serve the network."""
         file = engines[mode.engine].network_file
         assert file is not None, f'{mode.engine} runs exported files only'
-        path = self.folder / f'{mode.network}{file.suffix}'
+        path = self.folder / f'{mode.network}-{mode.precision}{file.suffix}'
         if not path.exists():
-            file.write(self._network(mode.network), path, self.batch_size)
+            file.write(self._network(mode), path, self.batch_size)
         return path
 
-    def _network(self, network: str) -> 'Program | Masked':
-        if network == 'masked':
+    def _network(self, mode: Mode) -> 'Program | Masked':
+        if mode.network == 'masked':
             return Masked(self.graph, self.dims, dict(self.subject.weights))
-        return self.program(network)
+        return self.program(mode.network, mode.precision)
 
-    def program(self, network: str) -> 'Program':
+    def program(self, network: str, precision: str = 'float32') -> 'Program':
         """The operations of dense, compact or static."""
-        if network not in self.programs:
-            self.programs[network] = self._lowered(network)
-        return self.programs[network]
+        if (network, precision) not in self.programs:
+            self.programs[network, precision] = self._lowered(network, precision)
+        return self.programs[network, precision]
 
-    def _lowered(self, network: str) -> 'Program':
-        from mayo.net.tf.compact import lower_graph, static
+    def _lowered(self, network: str, precision: str) -> 'Program':
+        """In int8 with the ranges of one random image: they do not matter to the time."""
+        from mayo.net.tf.compact import CompactNetwork, lower_graph, static
 
+        if precision != 'float32':
+            from mayo.net.tf.compact.calibrate import ranges_of
+            from mayo.net.tf.compact.narrow import narrowed
+
+            wide = self.program(network)
+            ranges = ranges_of(wide, CompactNetwork, [random_images(1, self.dims)]) if precision == 'int8' else {}
+            return narrowed(wide, precision, ranges)
         if network == 'static':
             return static(self.program('compact'))
         graph = without_gates(self.graph) if network == 'dense' else self.graph

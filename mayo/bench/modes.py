@@ -36,22 +36,32 @@ class Subject:
 
 @dataclass(frozen=True)
 class Mode:
-    """A network in an engine; `path` is an artifact's."""
+    """A network in an engine; `path` is an artifact's. precision: what it multiplies."""
 
     network: str
     engine: str
     path: str = ''
+    precision: str = 'float32'
 
     @property
     def label(self) -> str:
         """Its name in tables."""
-        return f'{pathlib.Path(self.path).name or self.network} {self.engine}'
+        precision = '' if self.precision == 'float32' else f' {self.precision}'
+        return f'{pathlib.Path(self.path).name or self.network} {self.engine}{precision}'
 
 
-def modes_of(networks: Sequence[str], names: Sequence[str], artifacts: Sequence[str]) -> list[Mode]:
-    """Every network in every engine of `names` that runs it, and the artifacts, each in the engine that runs such files."""
-    pairs = itertools.product(networks, names)
-    modes = [Mode(network, name) for network, name in pairs if network != 'masked' or engines[name].masked]
+def modes_of(
+    networks: Sequence[str], names: Sequence[str], artifacts: Sequence[str], precisions: Sequence[str] = ('float32',)
+) -> list[Mode]:
+    """Every network in every engine that runs it, in each precision, and the artifacts, each in the engine that runs such files."""
+
+    def runs(network: str, name: str, precision: str) -> bool:
+        if precision == 'float32':
+            return network != 'masked' or engines[name].masked
+        return network in engines[name].narrow.get(precision, ())
+
+    triples = itertools.product(networks, names, precisions)
+    modes = [Mode(network, name, precision=precision) for network, name, precision in triples if runs(network, name, precision)]
     return modes + [Mode('artifact', of_file(path), path) for path in artifacts]
 
 

@@ -1,7 +1,8 @@
 """What `bench` found: times, and how they compare.
 
-speedup     = time of the fastest dense engine / time
-of_static   = time of the fastest static engine / time         1: as fast as a network that never had more channels
+speedup     = time of the fastest dense engine / time           of any precision that was measured
+of_dense    = time of the fastest dense engine of the same precision / time
+of_static   = time of the fastest static engine / time         the same; 1: as fast as a network that never had more channels
 efficiency  = speedup macs / dense macs                        1: each multiply-accumulate saved has saved its time
 """
 
@@ -54,7 +55,9 @@ class Measurement:
     seconds: Timing
     images_per_second: float
     macs: int | None  # of one image
+    precision: str
     speedup: float | None
+    of_dense: float | None
     of_static: float | None
     efficiency: float | None
     peak_bytes: int
@@ -91,10 +94,11 @@ class Bench:
 
 def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int) -> tuple[Measurement, ...]:
     """The samples of one group with their ratios. macs: by network; 'dense' must be there."""
-    best_dense, best_static = (_fastest(samples, network) for network in ('dense', 'static'))
+    best_dense = _fastest(samples, 'dense')
     measurements = []
     for sample in samples:
-        time, mine = sample.seconds.median, macs.get(sample.mode.network)
+        time, mine, precision = sample.seconds.median, macs.get(sample.mode.network), sample.mode.precision
+        same_dense, same_static = (_fastest(samples, network, precision) for network in ('dense', 'static'))
         speedup = best_dense and best_dense / time
         measurements.append(
             Measurement(
@@ -104,8 +108,10 @@ def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int)
                 sample.seconds,
                 batch_size / time,
                 mine,
+                precision,
                 speedup,
-                best_static and best_static / time,
+                same_dense and same_dense / time,
+                same_static and same_static / time,
                 mine and speedup and speedup * mine / macs['dense'],
                 sample.peak_bytes,
                 _difference(sample, samples),
@@ -114,15 +120,21 @@ def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int)
     return tuple(measurements)
 
 
-def _fastest(samples: Sequence[Sample], network: str) -> float | None:
-    return min((sample.seconds.median for sample in samples if sample.mode.network == network), default=None)
+def _fastest(samples: Sequence[Sample], network: str, precision: str | None = None) -> float | None:
+    """Seconds of the fastest engine of a network; precision: None for any."""
+    mine = [sample for sample in samples if sample.mode.network == network and precision in (None, sample.mode.precision)]
+    return min((sample.seconds.median for sample in mine), default=None)
 
 
 def _difference(sample: Sample, samples: Sequence[Sample]) -> float | None:
     """From the first sample of the same function: compact networks compute what masked ones do."""
     same = {'masked': 'compact'}
     function = same.get(sample.mode.network, sample.mode.network)
-    first = next(other for other in samples if same.get(other.mode.network, other.mode.network) == function)
+    first = next(
+        other
+        for other in samples
+        if same.get(other.mode.network, other.mode.network) == function and other.mode.precision == sample.mode.precision
+    )
     if first is sample or function == 'artifact':
         return None
     largest = np.abs(first.outputs).max()

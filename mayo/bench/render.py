@@ -19,6 +19,7 @@ COLUMNS: dict[str, Cell] = {
     'p95': lambda measurement, dense: milliseconds(measurement.seconds.p95),
     'images/s': lambda measurement, dense: digits(measurement.images_per_second),
     'speedup': lambda measurement, dense: times(measurement.speedup),
+    'of same': lambda measurement, dense: times(measurement.of_dense),
     'of static': lambda measurement, dense: times(measurement.of_static),
     'MACs': lambda measurement, dense: times(measurement.macs and measurement.macs / dense, ''),
     'effic.': lambda measurement, dense: times(measurement.efficiency, ''),
@@ -39,14 +40,16 @@ def as_json(bench: Bench) -> str:
 
 def as_table(bench: Bench, width: int | None = None) -> str:
     """A table for each group, what its columns mean, and the notes."""
-    layouts = [[column for column in COLUMNS if column not in absent] for absent in LEFT_OUT]
+    precisions = list(dict.fromkeys(timed.precision for group in bench.groups for timed in group.measurements)) or ['float32']
+    never = ('of same',) if len(precisions) == 1 else ()
+    layouts = [[column for column in COLUMNS if column not in (*absent, *never)] for absent in LEFT_OUT]
     texts: list[list[str]] = [[_layout(group, columns) for group in bench.groups] for columns in layouts]
     fitting = next((tables for tables in texts if all(fit(text, width) for text in tables)), texts[-1])
-    head = f'{bench.model} on {"x".join(map(str, bench.input_shape))}, {bench.weights}, float32, {bench.threads} threads'
+    head = f'{bench.model} on {"x".join(map(str, bench.input_shape))}, {bench.weights}, {" and ".join(precisions)}, {bench.threads} threads'
     parts = [_wrapped(head, width)]
     for group, text in zip(bench.groups, fitting, strict=True):
         parts.append(f'{_wrapped(title(group), width)}\n\n{text}')
-    parts.append(_legend(bench, width))
+    parts.append(_legend(bench, width, never))
     parts += [_wrapped(f'note: {note}', width, '      ') for note in bench.notes]
     return '\n\n'.join(parts)
 
@@ -74,17 +77,18 @@ def _layout(group: Group, columns: Sequence[str]) -> str:
     return table(['', *columns], rows)
 
 
-def _legend(bench: Bench, width: int | None) -> str:
+def _legend(bench: Bench, width: int | None, absent: Sequence[str]) -> str:
     calls = min((measurement.seconds.calls for group in bench.groups for measurement in group.measurements), default=0)
     lines = {
         'ms': f'median of a batch, of {calls} calls or more; p5, p95: percentiles',
         'speedup': 'time of the best dense engine / time',
+        'of same': 'time of the best dense engine of the same precision / time',
         'of static': 'time of the best static engine / time; static: the same widths without gates',
         'MACs': 'executed / dense',
         'effic.': 'speedup x MACs; 1: each multiply-accumulate saved has saved its time',
         'memory': 'peak of a process that does nothing else',
     }
-    return '\n'.join(_wrapped(f'{name:<11}{text}', width, ' ' * 11) for name, text in lines.items())
+    return '\n'.join(_wrapped(f'{name:<11}{text}', width, ' ' * 11) for name, text in lines.items() if name not in absent)
 
 
 def _wrapped(text: str, width: int | None, indent: str = '') -> str:

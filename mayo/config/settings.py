@@ -316,6 +316,7 @@ ORDER = [
     'plot',
     'import',
     'mean',
+    'quantize',
     'search',
     'dump',
     'config',

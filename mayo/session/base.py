@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mayo.checkpoint import bundle, names, slimmed
+from mayo.checkpoint import bundle, names, quantized, slimmed
 from mayo.checkpoint.store import Store
 from mayo.checkpoint.warm_start import tied, warm_start
 from mayo.config import Config
@@ -41,6 +41,7 @@ class Session:
         self.images_seen = 0
         self.training_state: dict[str, np.ndarray] = {}  # with which a run goes on, if the checkpoint has it
         self.origin: dict[str, Any] = {}  # of a slimmed network: whose channels it has, for its checkpoints
+        self.quantized: dict[str, tuple[float, float]] = {}  # the ranges of layers that compute in int8 (`quantize`)
         self.weights: str | None = None  # what the user calls the weights; None: they are random
         self.kept: dict[str, Any] = {}  # what was built of the network, to use again
         self._is_loaded = False
@@ -147,6 +148,7 @@ class Session:
         variables = self.named()
         whole = slimmed.widened(self.graph, self.model_name, tensors)
         self.origin = slimmed.origin_in(tensors) if whole is None else {}
+        self.quantized = quantized.ranges_in(tensors) if whole is None else {}
         tensors = tensors if whole is None else whole
         warmed: list[str] = []
         if self.config.get('system.checkpoint.warm_start'):
@@ -217,7 +219,8 @@ class Session:
         values: dict[str, Any] = {name: variable.numpy() for name, variable in self.named().items()}
         if bad := names.not_finite(values):
             raise RunError(f'nothing is saved: not finite are {bad}. Earlier checkpoints are as they were.')
-        return values | self.origin | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
+        values |= self.origin | quantized.tensors_of(self.quantized)
+        return values | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
 
     def _described(self) -> Config:
         """The configuration, in which the gates have the density that they have here."""

@@ -8,7 +8,8 @@
                         tensorflow  operations of TensorFlow do
                         auto        native where it was built and there is no GPU
 
-Compact execution computes in float32, whatever system.precision says of training.
+Compact execution computes in float32, whatever system.precision says of training; of a checkpoint that `quantize` wrote, the
+layers that have ranges compute in int8, also where there are no gates. docs/precision.md
 """
 
 import logging
@@ -17,7 +18,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mayo.net.gates import gates_of, varying
-from mayo.net.tf.compact import lower, unsupported
+from mayo.net.tf.compact import Program, lower, unsupported
+from mayo.net.tf.compact.narrow import multiplying, narrowed
 from mayo.net.tf.engines import engines
 from mayo.net.tf.engines.base import Compact
 from mayo.session.base import Session
@@ -28,12 +30,14 @@ Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]  # to the ou
 
 
 def execution_of(session: Session) -> str:
-    """`compact` or `masked`; a dense network is `masked`.
+    """`compact` or `masked`; a dense network is `masked`, unless it is quantized.
 
     Errors: UserError where system.execution is `compact` and a layer cannot be, with each layer and the reason.
     """
     wanted = session.config.get('system.execution')
-    if wanted == 'masked' or not gates_of(session.graph):
+    if wanted == 'masked' and session.quantized:
+        _log.info('masked execution computes in float32: the ranges of %s are for compact execution', session.weights)
+    if wanted == 'masked' or not (gates_of(session.graph) or session.quantized):
         return 'masked'
     reasons = unsupported(session.graph) or _refused_by_all(session)
     if reasons and wanted == 'compact':
@@ -66,7 +70,21 @@ def _compact(session: Session) -> Run:
 
     Errors: UserError where an engine is asked for that was not built, or cannot run the network.
     """
-    wanted, program = session.config.get('system.engine'), lower(session.network, session.input_shape)
+    return compact_runner(session, program_of(session))
+
+
+def program_of(session: Session) -> Program:
+    """The operations of the compact network; those of layers with ranges in int8."""
+    program = lower(session.network, session.input_shape)
+    if not session.quantized:
+        return program
+    wide = {operation.output: 'float32' for operation in multiplying(program) if operation.output not in session.quantized}
+    return narrowed(program, 'int8', session.quantized, wide)
+
+
+def compact_runner(session: Session, program: Program) -> Run:
+    """`program` in the engine that system.engine says. Errors: as `runner`."""
+    wanted = session.config.get('system.engine')
     if wanted != 'auto' and (reasons := _candidates(session)[wanted].reasons(program)):
         raise UserError('\n'.join([f'{session.config.origin("system.engine")}: system.engine is {wanted}, but', *reasons]))
     return next(compact.run(program) for compact in _candidates(session).values() if not compact.reasons(program))

@@ -49,3 +49,17 @@ def test_macs_of_every_network(subject: Subject) -> None:
     assert macs['static'] == conv0 // 2 + conv1 // 4 + logits // 2
     assert macs['compact'] == macs['static'] + 2 * 6 + 64 * 3 + 3 * 4 + 64 * 2
     assert macs['compact'] == sum(cost.executed for cost in estimate(subject.graph, subject.input_shape))
+
+
+def test_precisions_are_measured_in_the_engines_and_networks_that_have_them() -> None:
+    modes = modes_of(NETWORKS, ('tensorflow', 'onnxruntime', 'openvino', 'native'), [], ('float32', 'bfloat16', 'int8'))
+    narrow = {(mode.network, mode.engine, mode.precision) for mode in modes if mode.precision != 'float32'}
+    assert narrow == {
+        *((network, 'native', precision) for network in ('dense', 'compact', 'static') for precision in ('bfloat16', 'int8')),
+        *((network, 'openvino', 'bfloat16') for network in ('dense', 'compact', 'static')),
+        *((network, engine, 'int8') for network in ('dense', 'static') for engine in ('onnxruntime', 'openvino')),
+    }
+    assert [mode for mode in modes if mode.precision == 'float32'] == modes_of(
+        NETWORKS, ('tensorflow', 'onnxruntime', 'openvino', 'native'), []
+    )
+    assert Mode('dense', 'native', precision='int8').label == 'dense native int8'

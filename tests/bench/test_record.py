@@ -89,3 +89,21 @@ def test_the_fastest_engine_of_a_network() -> None:
 )
 def test_the_crossover_is_where_the_lines_meet(compact: list[float], expected: float | None) -> None:
     assert crossover([1.0, 0.75, 0.25], compact, [2.0, 2.0, 2.0]) == expected
+
+
+def test_speedup_is_against_any_precision_and_of_dense_against_the_same() -> None:
+    def timed(network: str, precision: str, seconds: float, output: float) -> Sample:
+        return Sample(Mode(network, 'native', precision=precision), Timing.of([seconds]), 1, np.array([output]))
+
+    samples = [
+        timed('dense', 'float32', 4.0, 1.0),
+        timed('dense', 'int8', 1.0, 1.2),
+        timed('compact', 'float32', 2.0, 1.0),
+        timed('compact', 'int8', 0.5, 1.1),
+        timed('static', 'int8', 0.25, 7.0),
+    ]
+    found = {(one.network, one.precision): one for one in compare(samples, {'dense': 8, 'compact': 2, 'static': 2}, 1)}
+    assert [found['compact', precision].speedup for precision in ('float32', 'int8')] == [0.5, 2.0]
+    assert [found['compact', precision].of_dense for precision in ('float32', 'int8')] == [2.0, 2.0]
+    assert [found['compact', precision].of_static for precision in ('float32', 'int8')] == [None, 0.5]
+    assert found['dense', 'int8'].difference is None  # from float32 it may differ

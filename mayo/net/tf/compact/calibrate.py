@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from mayo.net.tf.compact.narrow import STEPS, multiplying, narrow_of
 from mayo.net.tf.compact.program import Program
@@ -39,7 +40,7 @@ def ranges_of(
     extremes = dict.fromkeys(sources, (np.inf, -np.inf))
     samples: dict[str, list[np.ndarray]] = {source: [] for source in sources}
     for images in batches:
-        values, _ = network(images)
+        values, _ = network(tf.constant(images))
         for source, value in zip(sources, values if len(sources) > 1 else [values], strict=True):
             numbers = np.asarray(value)
             if not np.isfinite(numbers).all():

@@ -15,6 +15,7 @@ import numpy as np
 from mayo.net.tf.compact import onnx_gate
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.backend import Backend
+from mayo.net.tf.compact.narrow import rounded
 from mayo.net.tf.compact.onnx_writer import Images, Writer, affine, function, pads
 from mayo.net.tf.compact.program import Program
 
@@ -67,8 +68,13 @@ def depthwise(writer: Writer, operation: ops.Depthwise) -> str:
 
 @emitters.register(ops.Dense)
 def dense(writer: Writer, operation: ops.Dense) -> str:
-    source, read = writer.source(operation), writer.index(operation.source)
+    operation = rounded(operation)
+    source, read = onnx_gate.on_grid(writer, writer.source(operation), operation.narrow), writer.index(operation.source)
     rows = operation.weights.shape[0]
+    if read is None and onnx_gate.is_bytes(operation.narrow):
+        weights = onnx_gate.constant_of_bytes(writer, operation.weights, 1)
+        product = writer.add('Gemm', source, weights, writer.constant(operation.bias))
+        return function(writer, product, operation.function)
     if read and writer.dims(operation.source)[-1] > EXPAND_FROM * rows:
         places = writer.reshape(read, 1, -1)
         source, read = writer.add('ScatterElements', writer.constant(np.zeros((1, rows))), places, source, axis=1), None

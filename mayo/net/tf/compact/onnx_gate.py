@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.narrow import rounded, weights_as_bytes
 from mayo.net.tf.compact.onnx_writer import Writer, affine, function, onnx, pads, passes_scale
 
 TINY = np.float32(1e-30)  # a saliency to divide by, where it is zero
@@ -19,6 +20,7 @@ SUMMARIES = {'avg': 'ReduceMean', 'l1': 'ReduceL1', 'l2': 'ReduceSumSquare', 'ma
 
 def convolution(writer: Writer, operation: ops.Conv) -> str:
     """Of any kind; without a gate its weights may still be chosen by the index of its source."""
+    operation = rounded(operation)
     if operation.gate is None:
         return function(writer, _ungated(writer, operation), operation.function)
     gated = decide(writer, operation, operation.gate)
@@ -29,7 +31,7 @@ def convolution(writer: Writer, operation: ops.Conv) -> str:
 
 
 def _ungated(writer: Writer, operation: ops.Conv) -> str:
-    weights, bias = weights_of(writer, operation, writer.index(operation.source), None), writer.constant(operation.bias)
+    weights, bias = weights_of(writer, operation, writer.index(operation.source), None), bias_of(writer, operation)
     if operation.standardize is None:
         return convolve(writer, operation, weights, bias)
     return standardized(writer, operation, convolve(writer, operation, weights), constant_scale(writer, operation, None), bias)
@@ -69,7 +71,7 @@ def convolve(writer: Writer, operation: ops.Conv | ops.Depthwise, weights: str, 
     groups = operation.groups if isinstance(operation, ops.Conv) else groups
     return writer.add(
         'Conv',
-        writer.source(operation),
+        on_grid(writer, writer.source(operation), operation.narrow if isinstance(operation, ops.Conv) else None),
         weights,
         *bias,
         strides=list(operation.stride),
@@ -82,6 +84,8 @@ def convolve(writer: Writer, operation: ops.Conv | ops.Depthwise, weights: str, 
 def weights_of(writer: Writer, operation: ops.Conv, read: str | None, chosen: str | None, scale: str | None = None) -> str:
     """[k, k', Kh, Kw]: the weights of the `chosen` outputs for the inputs `read`, times `scale` [k]."""
     outs, ins, height, width = operation.weights.shape
+    if read is None and chosen is None and scale is None and is_bytes(operation.narrow):
+        return constant_of_bytes(writer, operation.weights, 0)
     if read is None:
         weights = writer.gather(operation.weights, chosen)
         return weights if scale is None else writer.add('Mul', weights, writer.reshape(scale, -1, 1, 1, 1))
@@ -94,6 +98,36 @@ def weights_of(writer: Writer, operation: ops.Conv, read: str | None, chosen: st
         weights = writer.add('Mul', weights, writer.reshape(scale, -1, 1, 1))
     counts = writer.dims(operation.output)[-1], writer.dims(operation.source)[-1]
     return writer.reshape(weights, *counts, height, width)
+
+
+def is_bytes(narrow: ops.Narrow | None) -> bool:
+    """Whether an operation is in int8."""
+    return narrow is not None and narrow.precision == 'int8'
+
+
+def on_grid(writer: Writer, source: str, narrow: ops.Narrow | None) -> str:
+    """What is multiplied for a value: in int8 it goes through bytes, which runtimes recognize. bfloat16 is theirs to choose."""
+    if narrow is None or not is_bytes(narrow):
+        return source
+    step = writer.constant(narrow.scale), writer.constant(narrow.zero, np.uint8)
+    return writer.add('DequantizeLinear', writer.add('QuantizeLinear', source, *step), *step)
+
+
+def constant_of_bytes(writer: Writer, weights: np.ndarray, axis: int) -> str:
+    """Weights that are bytes times the scale of their output channel, along `axis`."""
+    numbers, scales = weights_as_bytes(weights, axis)
+    return writer.add('DequantizeLinear', writer.constant(numbers, np.int8), writer.constant(scales), axis=axis)
+
+
+def bias_of(writer: Writer, operation: ops.Conv) -> str:
+    """Of a convolution of bytes in whole units of its sums, as runtimes want it."""
+    narrow = operation.narrow
+    if narrow is None or not is_bytes(narrow) or operation.standardize is not None:
+        return writer.constant(operation.bias)
+    units = narrow.scale * weights_as_bytes(operation.weights, 0)[1]
+    return writer.add(
+        'DequantizeLinear', writer.constant(np.rint(operation.bias / units), np.int32), writer.constant(units), axis=0
+    )
 
 
 def summarize(writer: Writer, source: str, kind: str) -> tuple[str, float]:

@@ -10,9 +10,9 @@
 import pathlib
 import pickle
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mayo.util.errors import RunError
@@ -27,7 +27,10 @@ if typing.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What a process measures. dims: of an image; images: how many different ones; threads: of one operation."""
+    """What a process measures. dims: of an image; images: how many different ones; threads: of one operation.
+
+    precision: what an engine that chooses it itself multiplies; of int8, the file holds bytes.
+    """
 
     engine: str
     path: str
@@ -35,6 +38,7 @@ class Job:
     batch_size: int
     images: int
     threads: int
+    precision: str = 'float32'
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Engine:
 
     packages: what it needs installed; extra: what installs them.
     network_file: what it reads a network from; None: it runs exported files only. masked: whether also a masked network.
+    narrow: the networks (mayo.bench.modes) that it runs in bfloat16 and in int8, besides float32.
     exported: endings of the exported files that it runs; '' is that of a folder.
     marker: its sign in pictures, a marker of matplotlib.
     load: makes a job's file ready to run; ValueError for a network that it cannot run, RunError for a file.
@@ -98,6 +103,7 @@ class Engine:
     extra: str
     network_file: NetworkFile | None
     masked: bool
+    narrow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exported: tuple[str, ...]
     marker: str
     load: Callable[[Job], Loaded]

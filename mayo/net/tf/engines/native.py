@@ -41,6 +41,7 @@ engines.register('native')(
         extra='bench',
         network_file=PICKLED,
         masked=False,
+        narrow=dict.fromkeys(('bfloat16', 'int8'), ('dense', 'compact', 'static')),
         exported=(),
         marker='P',
         load=load,

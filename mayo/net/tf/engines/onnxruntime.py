@@ -30,6 +30,7 @@ engines.register('onnxruntime')(
         extra='bench',
         network_file=ONNX,
         masked=False,
+        narrow={'int8': ('dense', 'static')},
         exported=('.onnx',),
         marker='^',
         load=load,

@@ -11,7 +11,7 @@ if typing.TYPE_CHECKING:
 
 
 def load(job: Job) -> Loaded:
-    """An ONNX file, computed in float32 also where the machine has 16-bit units."""
+    """An ONNX file, computed in float32 also where the machine has 16-bit units, unless the job says bfloat16."""
     import numpy as np
     import openvino
 
@@ -19,7 +19,7 @@ def load(job: Job) -> Loaded:
     model = core.read_model(job.path)
     single = alone(job, _first(model.input(0).get_partial_shape()))
     settings = {
-        'INFERENCE_PRECISION_HINT': 'f32',
+        'INFERENCE_PRECISION_HINT': 'bf16' if job.precision == 'bfloat16' else 'f32',
         'INFERENCE_NUM_THREADS': job.threads,
         'PERFORMANCE_HINT': 'THROUGHPUT' if single else 'LATENCY',
         'NUM_STREAMS': job.threads if single else 1,
@@ -56,6 +56,14 @@ def in_requests(requests: Sequence[Any], images: 'np.ndarray') -> 'list[np.ndarr
 
 engines.register('openvino')(
     Engine(
-        packages=('openvino',), extra='bench', network_file=ONNX, masked=False, exported=(), marker='D', load=load, compact=None
+        packages=('openvino',),
+        extra='bench',
+        network_file=ONNX,
+        masked=False,
+        narrow={'bfloat16': ('dense', 'compact', 'static'), 'int8': ('dense', 'static')},
+        exported=(),
+        marker='D',
+        load=load,
+        compact=None,
     )
 )

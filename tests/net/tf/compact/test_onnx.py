@@ -4,17 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
 
 from mayo.config.names import KNOWN, Spec
+from mayo.net.tf.compact import CompactNetwork, static
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact import static
+from mayo.net.tf.compact.narrow import narrowed
 from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.objects import instantiate
 
-from .conftest import Pair
+from .conftest import Pair, run_onnx
 
 FUNCTIONS = [name.rpartition('.')[2] for name in KNOWN if name.startswith('keras.activations.') and not name.endswith('linear')]
 ARGUMENTS = [
@@ -104,3 +106,21 @@ def test_a_fully_connected_layer_copies_few_rows_or_reads_all(pair: Callable[...
     networks.assert_equal(networks.images(3))
     nodes = [node.op_type for node in onnx_model(networks.program()).graph.node if node.name.startswith('fc/')]
     assert [kind for kind in nodes if kind in ('Gather', 'ScatterElements')] == [reads]
+
+
+def test_bytes_pass_an_onnx_file(pair: Callable[..., Pair]) -> None:
+    layers: dict[str, Any] = {
+        'one': {'type': 'convolution', 'kernel_size': 3, 'num_outputs': 6, 'normalizer_fn': 'keras.layers.BatchNormalization'},
+        'flatten': {'type': 'flatten'},
+        'fc': {'type': 'fully_connected', 'num_outputs': 4},
+    }
+    networks = pair(layers, list(layers))
+    program = narrowed(networks.program(), 'int8', {'one': (-4.0, 4.0), 'fc': (0.0, 5.0)})
+    model = onnx_model(program)
+    assert [node.op_type for node in model.graph.node].count('QuantizeLinear') == 2
+    assert {constant.data_type for constant in model.graph.initializer} >= {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
+    images = networks.images(3)
+    outputs, _ = run_onnx(program, images.numpy())
+    expected, _ = CompactNetwork(program)(images)
+    np.testing.assert_allclose(outputs[0], expected, atol=0.02 * np.abs(expected).max())
+    assert np.abs(outputs[0] - CompactNetwork(networks.program())(images)[0]).max() > 1e-4 * np.abs(expected).max()
