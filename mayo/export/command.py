@@ -36,6 +36,8 @@ def exported(
     evaluation themselves, for images of `image_size` or, if that is None, of any size.
     """
     network = _network(session)
+    if session.quantized:
+        _log.warning('the files compute in float32: the ranges of %s stay in its checkpoint', session.weights)
     exporting = subject(session, network, preprocesses, image_size)
     written = export(exporting, _reference(network, exporting.preprocessing), names, folder, images)
     if written.gated and written.masks == 1:
