@@ -6,7 +6,7 @@ Z. Liu et al., Learning Efficient Convolutional Networks through Network Slimmin
 """
 
 from mayo.slim.channels import Channels, channels_of
-from mayo.slim.choose import Choice, Limits, choose_density, choose_macs, choose_widths
+from mayo.slim.choose import Choice, Limits, choose_density, choose_macs, choose_masked, choose_widths
 from mayo.slim.record import Slimmed
 from mayo.slim.shrink import kept_of, silenced, smaller_graph
 from mayo.slim.write import MARK, Model, gate_text, gated_graph, in_one_line, model_text, ungated_graph
@@ -21,6 +21,7 @@ __all__ = [
     'channels_of',
     'choose_density',
     'choose_macs',
+    'choose_masked',
     'choose_widths',
     'gate_text',
     'gated_graph',

@@ -105,6 +105,23 @@ def choose_widths(channels: Channels, widths: Mapping[str, int], limits: Limits)
     return _choice(channels, kept)
 
 
+def choose_masked(channels: Channels, masks: Mapping[str, np.ndarray]) -> Choice:
+    """Drop the sets of which every channel is silent wherever a layer with weights makes or passes it.
+
+    masks: by layer, which channels are not silent, [C]. Errors: UserError with the layers of which nothing would stay.
+    """
+    kept = ~channels.can_go
+    for layer in channels.layers:
+        sets = channels.sets[layer]
+        kept[sets[masks.get(layer, np.ones(len(sets), bool))]] = True
+    empty = [layer for layer in channels.layers if not kept[channels.sets[layer]].any()]
+    if empty:
+        raise UserError(
+            f'NetworkSlimmer silences every channel of {", ".join(empty)}, so that nothing of the network would stay.'
+        )
+    return _choice(channels, kept)
+
+
 def _order(channels: Channels, limits: Limits) -> np.ndarray:
     """The sets in the order in which they go. One that a layer needs for its minimum stays for good."""
     members = _members(channels)

@@ -3,7 +3,7 @@
 import pathlib
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from mayo.checkpoint.store import Store
 from mayo.estimate import Cost, estimate, shapes
 from mayo.net import gates
 from mayo.net.graph import Graph
+from mayo.override.parse import ACTIVATION
 from mayo.slim import (
     MARK,
     Channels,
@@ -23,6 +24,7 @@ from mayo.slim import (
     channels_of,
     choose_density,
     choose_macs,
+    choose_masked,
     choose_widths,
     gate_text,
     gated_graph,
@@ -42,6 +44,8 @@ if typing.TYPE_CHECKING:
     from mayo.session.base import Session
 
 CHECKPOINT = 'slim'  # what the weights of a slimmed network are called, unless system.checkpoint.save says
+DEFAULTS = 'defaults'  # who set a setting that nobody did
+MASK = 'NetworkSlimmer.mask'
 WAYS = ('channels', 'target_macs', 'density')
 DENSITY = 0.5  # at which the overlay's header says what it costs
 
@@ -75,13 +79,22 @@ def slim(session: 'Session', wanted: Wanted) -> Slimmed:
     from mayo.slim.verify import compare
 
     config = session.config
-    graph, shape = ungated_graph(session.graph, switched_off=True), session.input_shape
+    graph, shape = _without_overriders(ungated_graph(session.graph, switched_off=True)), session.input_shape
     require_direct_gates(graph)
     session.load()
-    tensors = {name: np.asarray(variable, np.float32) for name, variable in session.network.named_variables().items()}
+    silent = _masks(session)
+    tensors = _tensors(session, silent)
     uses = _uses(session, graph)
     channels = channels_of(graph, shapes(graph, shape), tensors, uses)
-    choice = _chosen(session, wanted, graph, channels)
+    masks = silent if wanted.way == 'density' and config.origin('slim.density') == DEFAULTS and not uses else {}
+    if masks and all(mask.all() for mask in masks.values()):
+        raise UserError(
+            'the NetworkSlimmers of the network silence no channel so far; `overriders-update` before `slim` chooses those, and '
+            'slim.density=0.5 would choose by the scales alone.'
+        )
+    choice = choose_masked(channels, masks) if masks else _chosen(session, wanted, graph, channels)
+    if masks:
+        wanted = replace(wanted, density=round(choice.density, 4))
     path = path_of(session.model_name, wanted, choice.density)
     require_ours(path, overlay_of(path))
     prefix = Store(config.get('system.checkpoint.path'), path.stem, config.get('dataset.name')).folder / _checkpoint(session)
@@ -125,6 +138,24 @@ def _uses(session: 'Session', graph: Graph) -> dict[str, np.ndarray]:
         layer.name: (np.nansum(layer.active * use.images[:, None], 0) + layer.mean / max(2 * layer.mean.max(), 1e-12)) / images
         for layer in use.layers
     }
+
+
+def _without_overriders(graph: Graph) -> Graph:
+    return replace(graph, nodes=tuple(replace(node, overriders={}) for node in graph.nodes))
+
+
+def _masks(session: 'Session') -> dict[str, np.ndarray]:
+    """Of each layer with a NetworkSlimmer, the channels that it does not silence, [C]."""
+    states = {layer: own.state.get(ACTIVATION, {}) for layer, own in session.network.overriding.items()}
+    return {layer: state[MASK].numpy() for layer, state in states.items() if MASK in state}
+
+
+def _tensors(session: 'Session', masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the layers compute with: overridden weights, and no scale and shift of channels that are silent."""
+    network = session.network
+    values = {name: value for name, value in network.effective_weights().items() if name not in network.overrider_state}
+    silent = {f'{layer}/BatchNorm/{part}': mask for layer, mask in masks.items() for part in ('gamma', 'beta')}
+    return {name: np.asarray(value * silent.get(name, 1), np.float32) for name, value in values.items()}
 
 
 def _chosen(session: 'Session', wanted: Wanted, graph: Graph, channels: Channels) -> Choice:

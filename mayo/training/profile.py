@@ -141,11 +141,12 @@ def _watched(session: Session, plan: Plan) -> dict[tuple[str, str], Seen]:
     variables = network.named_variables()
     own = session.network.named_variables()
     _copy(own, variables)
-    with Progress('profile', plan.samples, every_seconds=session.config.get('system.log.every_seconds')) as progress:
+    size, every = (session.config.get(f'system.{key}') for key in ('batch_size', 'log.every_seconds'))
+    with Progress('profile', plan.samples * size, every_seconds=every) as progress:
         for number, (images, labels) in enumerate(_batches(watching, plan), 1):
             _look(watching, images, labels, see)
             if progress.due():
-                progress.show(number)
+                progress.show(number * size)
     _copy(variables, own)
     session.images_seen = watching.images_seen or session.images_seen
     return seen

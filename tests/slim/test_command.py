@@ -12,6 +12,7 @@ from mayo.actions.info import info
 from mayo.checkpoint import bundle
 from mayo.cli.main import main
 from mayo.config import Config
+from mayo.session.base import Session
 
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = str(ROOT / 'datasets/mnist.yaml')
@@ -157,3 +158,35 @@ def test_where_a_part_cannot_be_written_none_is(slim: Callable[..., Any], tmp_pa
         f'tiny.yaml cannot be written to: it is a file, not a folder; name another folder, {key}=PATH.'
     )
     assert sorted(os.listdir(tmp_path)) == ['checkpoints', 'tiny.yaml']
+
+
+SLIMMER = 'model.layers.conv0.overrider={activation: {slim: {type: mayo.override.NetworkSlimmer, density: 0.375, weight: 0.0}}}'
+
+
+def outputs(*words: str) -> np.ndarray:
+    configuration = config(words[0])
+    for word in words[1:]:
+        configuration.merge_word(word)
+    session = Session(configuration)
+    session.load()
+    return session.network(np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32))[0].numpy()
+
+
+def test_the_channels_that_a_network_slimmer_silences_go_and_nothing_else_changes(
+    slim: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    folder = f'system.checkpoint.path={tmp_path}/checkpoints'
+    words = ['tiny.yaml', DATA, folder, 'system.checkpoint.load=trained', SLIMMER]
+    assert main([*words, 'system.checkpoint.save=silent', 'overriders-update', 'save']) == 0
+    said = slim(SLIMMER, 'system.checkpoint.load=silent', 'slim.min_channels=4')
+    assert 'Traceback' not in said
+    small = config('small.yaml')
+    assert [small.get(f'model.layers.{layer}.num_outputs') for layer in ('conv0', 'conv1')] == [3, 8]
+    silent = outputs('tiny.yaml', folder, SLIMMER, 'system.checkpoint.load=silent')
+    assert not np.allclose(silent, outputs('tiny.yaml', folder, 'system.checkpoint.load=trained'), atol=1e-3)
+    np.testing.assert_allclose(outputs('small.yaml', folder, 'system.checkpoint.load=slim'), silent, atol=1e-5)
+
+
+def test_network_slimmers_that_silence_nothing_yet_are_told(slim: Callable[..., Any]) -> None:
+    assert 'silence no channel so far; `overriders-update` before `slim`' in slim(SLIMMER, status=2)
+    assert 'slim.density=0.5' in slim(SLIMMER, 'slim.density=0.5') or pathlib.Path('small.yaml').exists()

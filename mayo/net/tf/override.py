@@ -5,7 +5,7 @@
     gradient/weights          f of the gradient of the variable, which then has no regularizer
     gradient/error            f of the gradient of the value before the activation function
 
-States are variables LAYER/VARIABLE/CLASS.PARAMETER, LAYER/activations/..., LAYER/errors/... and LAYER/VARIABLE/gradient/...
+States are variables LAYER/VARIABLE/CLASS.PARAMETER, of a gradient, too, LAYER/activations/... and LAYER/errors/...
 """
 
 import contextlib
@@ -57,6 +57,7 @@ class Overriding:
         for variable in self.unregularized():
             if variable.regularizer is not None:
                 _log.warning('%s: the gradient of %s is overridden, so it has no regularizer', where, variable.path)
+        self._weighed: tf.Tensor = None  # what the loss adds for the activation of the latest run
         self._around: Around | None = None  # of an update, while the network runs for it
         if {ACTIVATION, _ERROR} & set(self.chains):
             self._stand_before_the_activation_of(layer)
@@ -87,7 +88,19 @@ class Overriding:
 
     def named_state(self) -> dict[str, keras.Variable]:
         """Every variable of the states by its name in checkpoints, without the layer's."""
-        return {f'{folder_of(target)}/{name}': part for target, state in self.state.items() for name, part in state.items()}
+        return {
+            f'{self.folder_of(target)}/{name}': part for target, state in self.state.items() for name, part in state.items()
+        }
+
+    def folder_of(self, target: str) -> str:
+        """Where, below the layer's name, a checkpoint has the state of what overrides `target`.
+
+        That of a variable's gradient stands with the variable, as the original has it, unless both have states of the same name.
+        """
+        variable = self._variable(target)
+        if target in _FOLDERS or variable == target:
+            return _FOLDERS.get(target, variable)
+        return f'{variable}/{GRADIENT}' if self.state[target].keys() & self.state.get(variable, {}).keys() else variable
 
     # ---- in the network
 
@@ -136,6 +149,8 @@ class Overriding:
 
     def _through(self, value: tf.Tensor, target: str) -> tf.Tensor:
         self._learn(target, value)
+        if target == ACTIVATION:
+            self._weighed = self.chains[target].penalized(value, self._tensors(target))
         return self.chains[target].overridden(value, self._tensors(target))
 
     def _with_gradient(self, value: tf.Tensor, target: str) -> tf.Tensor:
@@ -175,8 +190,8 @@ class Overriding:
         return [variable for name, variable in self.variables_of.items() if f'{GRADIENT}/{name}' in self.chains]
 
     def penalties(self) -> list[tf.Tensor]:
-        """What the loss adds."""
-        terms = []
+        """What the loss adds, after a run of the network in the same function."""
+        terms = [self._weighed]
         for target, chain in self.chains.items():
             if target in self._raw:
                 terms.append(chain.penalized(tf.convert_to_tensor(self._raw[target]), self._tensors(target)))
@@ -233,18 +248,6 @@ class Overriding:
             part.assign(state[name])
 
 
-def folder_of(target: str) -> str:
-    """Where, below the layer's name, a checkpoint has the state of what overrides `target`.
-
-    >>> [folder_of(target) for target in ('weights', 'activation', 'gradient/error', 'gradient/weights')]
-    ['weights', 'activations', 'errors', 'weights/gradient']
-    """
-    if target in _FOLDERS:
-        return _FOLDERS[target]
-    variable = target.removeprefix(f'{GRADIENT}/')
-    return variable if variable == target else f'{variable}/{GRADIENT}'
-
-
 def _check(chain: Overrider, target: str, shape: tuple[int, ...], own: Mapping[str, Any], where: str) -> None:
     """Errors: UserError for a chain that cannot override what it is put on."""
     problem = chain.shape_problem(shape)
@@ -253,8 +256,8 @@ def _check(chain: Overrider, target: str, shape: tuple[int, ...], own: Mapping[s
             problem = 'silences channels of an activation, so it belongs under `activation`'
         elif SCALE not in own:
             problem = f'reads the scale of batch norm, and the layer has no {SCALE}'
-    if problem is None and target not in VARIABLES and any(member.weighs() for member in chain.members()):
-        problem = 'adds to the loss what it changes of a variable, so `reg` and `reg_factor` belong under weights or biases'
+    if problem is None and target not in (*VARIABLES, ACTIVATION) and any(member.weighs() for member in chain.members()):
+        problem = 'adds to the loss what it changes of a value, which a gradient is not: no `reg` and `reg_factor` here'
     if problem is not None:
         name = '' if len(chain.members()) > 1 else f'{chain.name} '
         raise UserError(f'{where}: {name}{problem}.')

@@ -65,6 +65,17 @@ def test_states_have_the_names_of_the_original() -> None:
     } <= names
 
 
+def test_the_state_of_a_gradient_stands_with_its_variable_where_that_has_none_of_the_same_name() -> None:
+    overrider = {'weights': {'p': PRUNE}, 'gradient': {'weights': {'a': FIXED}, 'biases': {'a': FIXED}}}
+    names = set(network(conv={**CONV, 'overrider': overrider}).named_variables())
+    assert {
+        'conv/weights/DynamicNetworkSurgeryPruner.alpha',
+        'conv/weights/FixedPointQuantizer.point',
+        'conv/biases/FixedPointQuantizer.point',
+    } <= names
+    assert not any('gradient' in name for name in names)
+
+
 def test_an_activation_is_overridden_before_its_function() -> None:
     net = network(conv={**CONV, 'activation_fn': 'keras.activations.sigmoid', 'overrider': {'activation': {'a': FIXED}}})
     named = net.named_variables()
@@ -203,6 +214,22 @@ def test_penalties_join_the_loss() -> None:
     assert net.regularization({}).numpy() == pytest.approx(expected, rel=1e-4)
 
 
+def test_what_an_overrider_changes_of_an_activation_joins_the_loss() -> None:
+    inner = {'type': 'mayo.override.FixedPointQuantizer', 'width': 3, 'point': 1}
+    mixed = {'type': 'mayo.override.MixedQuantizer', 'reg_factor': 0.1, 'quantizers': {'a': inner}}
+    net = network(conv={**CONV, 'overrider': {'activation': {'m': mixed}}})
+    value = convolved(net.named_variables()['conv/weights'].numpy(), 0)
+
+    @tf.function(autograph=False)
+    def loss(images: Any) -> Any:
+        _, stats = net(images)
+        return net.regularization(stats)
+
+    expected = 0.1 * np.abs(value - fixed(value, 3, 1)).sum()
+    assert loss(IMAGES).numpy() == pytest.approx(expected, rel=1e-4)
+    assert loss(IMAGES[:1]).numpy() < expected
+
+
 def test_slimmers_of_several_layers_compete() -> None:
     slimmer = {'type': 'mayo.override.NetworkSlimmer', 'density': 0.5}
     layer = {**CONV, **NORM, 'overrider': {'activation': {'a': slimmer}}}
@@ -247,7 +274,7 @@ def test_quantized_weights_are_exact_in_mixed_precision() -> None:
         ({'activation': {'a': {'type': 'NetworkSlimmer', 'density': 0.5}}}, 'the layer has no BatchNorm/gamma.'),
         ({'weights': {'a': {'type': 'NetworkSlimmer', 'density': 0.5}}}, 'so it belongs under `activation`.'),
         ({'weights': {'a': {'type': 'ChannelGater'}}}, 'conv.overrider.weights: ChannelGater gates channels of maps'),
-        ({'activation': {'a': {'type': 'Recentralizer', 'reg': 0.1, 'quantizer': FIXED}}}, 'belong under weights or biases.'),
+        ({'gradient': {'error': {'a': {'type': 'Recentralizer', 'reg': 0.1, 'quantizer': FIXED}}}}, 'which a gradient is not'),
         ({'weights': {'a': {'type': 'NoSuch'}}}, 'conv.overrider.weights.a.type is NoSuch, no overrider.'),
     ],
 )
