@@ -129,6 +129,11 @@ class Reader:
                 self.save(f'{folder}/{stage.name}')
         elif step.action == 'slim':
             self.slim(config)
+        elif step.action == 'search' and config.get('search.variables'):
+            self.save(f'{folder}/backtrack')
+        elif step.action == 'profile':
+            names = f'{config.get("model.name")}-{config.get("dataset.name")}'
+            self.write(config.get('profile.path') or f'{names}-profile.yaml', b'{}')
         elif step.action == 'search':
             self.write(config.get('search.path'), b'{}')
 
