@@ -3,6 +3,7 @@
 ./my MODEL.yaml DATASET.yaml system.checkpoint.load=NAME export
 """
 
+import logging
 import typing
 from collections.abc import Collection, Iterator
 
@@ -12,6 +13,8 @@ from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
+
+_log = logging.getLogger(__name__)
 
 
 def _size(value: object) -> tuple[int, int]:
@@ -68,4 +71,8 @@ def act(run: Run) -> None:
         run.config.get(f'export.{key}') for key in ('formats', 'images', 'preprocess', 'image_size')
     )
     folder = folder_of_results(run.config, 'export.path', 'exports')
+    if run.config.get('model.original', False):
+        _log.info(
+            '`export` writes the network; the configuration, which that of the original Mayo wrote, is what `config` prints'
+        )
     print(exported(session, names, folder, images, preprocesses, size).render())

@@ -145,3 +145,14 @@ def test_features_and_parameters_are_drawn_from_the_network(
     assert list(before) == ['conv1/weights']
     assert set(np.unique(values['conv1/weights'])) <= {-1.0, -0.5, 0.0, 0.5}
     assert not any('Quantizer' in name for name in values)
+
+
+@pytest.mark.parametrize('is_original', [True, False])
+def test_export_says_of_a_model_of_the_original_that_it_writes_the_network(
+    is_original: bool, tiny_yaml: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr('mayo.export.command.exported', lambda *arguments: types.SimpleNamespace(render=lambda: 'written'))
+    assert main([tiny_yaml, f'model.original={is_original}'.lower(), 'export.formats=[onnx]', 'export']) == 0
+    told = capsys.readouterr()
+    assert told.out == 'written\n'
+    assert ('is what `config` prints' in told.err) is is_original
