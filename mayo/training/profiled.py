@@ -20,8 +20,9 @@ from mayo.util.errors import Problems, UserError, did_you_mean, nearest
 from mayo.util.kinds import number, shown, whole_between
 
 KEY = 'profile.parameters.overriders'
+WHOLE: dict[str, Any] = {'percentile': 100}  # what is asked of quantizers that nothing is said of: the maximum
 DEFAULT = {'FixedPointQuantizer': {'width': 8}, 'ShiftQuantizer': {'width': 4}, 'FloatingPointQuantizer': {'width': 8}}
-PERCENTAGE = 99.0  # where nothing is said
+PERCENTAGE = 99.0  # as the original has it, where a quantizer is named without one
 _KEYS = ('targets', 'percentile', 'width')
 _KINDS = ('default', 'weights', 'biases', 'activations', 'gradients')
 _MISSPELT = {'biass': 'biases', 'gradients:': 'gradients'}  # in the original's example
@@ -82,7 +83,9 @@ def asked_of(config: Config, graph: Graph) -> dict[str, Asked]:
     where = f'{config.origin(KEY)}: {KEY}'
     if not given:
         is_overridden = any(of_layer(node.overriders, str(node)) for node in graph)
-        given = {name: {} for name in _profiling()} if is_overridden else DEFAULT
+        given = (
+            {name: WHOLE for name in _profiling()} if is_overridden else {name: own | WHOLE for name, own in DEFAULT.items()}
+        )
     problems, asked = Problems(), {}
     for key, settings in given.items():
         with problems.collecting():
