@@ -141,6 +141,20 @@ def budget(macs: int) -> Stage:
     )
 
 
+# What each layer of MCifarNet gets: any half of its channels passes, drawn anew for each image.
+CHANCE = tuple(
+    f'model.layers.conv{number}.overrider.activation.chance={{type: mayo.override.RandomChannelGater, ratio: 0.5}}'
+    for number in range(8)
+)
+
+
+def chance() -> Stage:
+    """The control of gates at 0.5: any half of the channels of the dense network, trained for 20 epochs."""
+    words = ('models/cifarnet.yaml', *CHANCE, HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet'))
+    more = ('train.max_epochs=20', 'system.checkpoint.load=pretrained', 'system.checkpoint.save=chance50', *TRAIN)
+    return Stage('chance50', (*words, *more), (checkpoint('cifarnet', 'chance50'),), 20 * TAUGHT, ('dense',))
+
+
 FOUND = '{folder}/densities.yaml'
 
 
@@ -211,6 +225,8 @@ TRAININGS = (
     annealed('gate'),
     annealed('squeeze', '_gate.policy=squeeze'),
     annealed('naive', '_gate.policy=naive'),
+    annealed('select', '_gate.policy=select'),
+    chance(),
     *static(87),
     *static(44),
     *static(17),
@@ -246,6 +262,8 @@ ROWS = (
     *gated('gate'),
     *gated('squeeze', '_gate.policy=squeeze'),
     *gated('naive', '_gate.policy=naive'),
+    *gated('select', '_gate.policy=select'),
+    Row('any half of the channels', ('models/cifarnet.yaml', *CHANCE), 'chance50', 'chance50'),
     *(
         Row(f'static, {macs}M', (f'{{folder}}/models/cifarnet_{macs}m.yaml',), 'static', f'static{macs}')
         for macs in (87, 44, 17)
