@@ -83,9 +83,7 @@ def asked_of(config: Config, graph: Graph) -> dict[str, Asked]:
     where = f'{config.origin(KEY)}: {KEY}'
     if not given:
         is_overridden = any(of_layer(node.overriders, str(node)) for node in graph)
-        given = (
-            {name: WHOLE for name in _profiling()} if is_overridden else {name: own | WHOLE for name, own in DEFAULT.items()}
-        )
+        given = dict.fromkeys(_profiling(), WHOLE) if is_overridden else {name: own | WHOLE for name, own in DEFAULT.items()}
     problems, asked = Problems(), {}
     for key, settings in given.items():
         with problems.collecting():
