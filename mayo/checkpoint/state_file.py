@@ -9,6 +9,7 @@ Fields that only TensorFlow uses are passed over.
 
 import pathlib
 import re
+import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -17,21 +18,26 @@ _FIELD = re.compile(
     rf'(?:#[^\n]*|(?<!\w)(?P<field>model_checkpoint_path|all_model_checkpoint_paths)\s*:\s*(?P<text>(?:(?:{_QUOTED})\s*)+)|{_QUOTED})'
 )
 _ESCAPE = re.compile(rb'\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))', re.DOTALL)
+_CHECKSUM = re.compile(rb'^# crc32 ', re.MULTILINE)  # the last line of a file of ours; to TensorFlow it is a comment
 _SIMPLE = {b'n': b'\n', b't': b'\t', b'r': b'\r', b'a': b'\a', b'b': b'\b', b'f': b'\f', b'v': b'\v'}
 
 
 class State(NamedTuple):
-    """The names in a state file: of the latest checkpoint, and of those kept, oldest first."""
+    """The names in a state file: of the latest checkpoint, and of those kept, oldest first.
+
+    is_damaged: the file ends with a checksum, and that is of another content.
+    """
 
     latest: str | None
     kept: list[str]
+    is_damaged: bool = False
 
 
 def parse(content: bytes) -> State:
     r"""What a state file says; of what is no such file, nothing.
 
     >>> parse(rb'model_checkpoint_path: "D:\\net\\a-9" all_model_checkpoint_paths: "/net/it\'s-8"')
-    State(latest='a-9', kept=["it's-8"])
+    State(latest='a-9', kept=["it's-8"], is_damaged=False)
     """
     latest, kept = None, []
     for match in _FIELD.finditer(content.decode('utf-8', 'surrogateescape')):
@@ -42,13 +48,19 @@ def parse(content: bytes) -> State:
                 latest = name
             else:
                 kept.append(name)
-    return State(latest, kept)
+    before, *checksum = _CHECKSUM.split(content)
+    return State(latest, kept, bool(checksum) and [part.strip() for part in checksum] != [_checksum(before)])
 
 
 def text(latest: str | None, kept: Iterable[str]) -> str:
     """The state file that says so."""
     lines = [] if latest is None else [f'model_checkpoint_path: {_quoted(latest)}']
-    return '\n'.join([*lines, *(f'all_model_checkpoint_paths: {_quoted(name)}' for name in kept)]) + '\n'
+    content = '\n'.join([*lines, *(f'all_model_checkpoint_paths: {_quoted(name)}' for name in kept)]) + '\n'
+    return f'{content}# crc32 {_checksum(content.encode()).decode()}\n'
+
+
+def _checksum(content: bytes) -> bytes:
+    return f'{zlib.crc32(content):08x}'.encode()
 
 
 def _last_part(path: str) -> str:

@@ -50,8 +50,7 @@ class Store:
 
         UserError: there is none, saying what exists; `key` is the setting that names it.
         """
-        newest = self.newest_of(run) if run else self.latest()
-        name = newest if load == 'latest' else load
+        name = self._latest_of(run, key) if load == 'latest' else load
         number = re.fullmatch(r'epoch-(\d+)', load)
         if number and load not in self.names() and f'checkpoint-{number[1]}' in self.names():
             name = f'checkpoint-{number[1]}'  # as the original Mayo calls it
@@ -61,6 +60,22 @@ class Store:
                 bundle.check(prefix)
                 return prefix
         raise UserError(self._nothing(load, key))
+
+    def _latest_of(self, run: str, key: str) -> str | None:
+        """The newest checkpoint of a run; without a name, of the one without a name, else of the only one that there is.
+
+        UserError: there are several.
+        """
+        newest, latest = self.newest_of(run), self.latest()
+        if run or newest is not None or latest is None or run_of(latest) == latest:
+            return newest if run else newest or latest
+        runs = {run_of(name): name for name in self._manifest()[1] if run_of(name) != name}
+        if len(runs) > 1:
+            raise UserError(
+                f'{key}=latest: of which training? The newest are {", ".join(runs.values())}; name one of them, or the '
+                f'training with system.checkpoint.save={next(iter(runs))}.'
+            )
+        return latest
 
     def resolve_all(self, loads: Iterable[str], run: str = '', key: str = 'system.checkpoint.load') -> list[pathlib.Path]:
         """The bundle of each, as `resolve`. UserError: all that do not exist."""
@@ -74,7 +89,7 @@ class Store:
 
     def record(self, name: str, keep: int) -> None:
         """Make `name` the latest; of its run (`NAME-epoch-N`) only the last `keep` stay."""
-        _, kept = self._manifest()
+        _, kept = self._recorded()
         kept = [other for other in kept if other != name and bundle.index_file(self.folder / other).exists()]
         kept.append(name)
         mine = [other for other in kept if is_of(other, run_of(name))]
@@ -100,7 +115,7 @@ class Store:
 
     def forget(self, run: str) -> None:
         """Delete what training the run `run` left: its epochs and its best. Checkpoints of other names stay."""
-        latest, kept = self._manifest()
+        latest, kept = self._recorded()
         gone = [name for name in kept if is_of(name, run)]
         if gone:
             kept = [name for name in kept if name not in gone]
@@ -113,9 +128,30 @@ class Store:
         with whole_file(self.folder / _MANIFEST) as file:
             file.write_text(state_file.text(latest, kept))
 
-    def _manifest(self, folder: pathlib.Path | None = None) -> state_file.State:
-        """The latest and all recorded names."""
+    def _manifest(self, folder: pathlib.Path | None = None) -> tuple[str | None, list[str]]:
+        """The latest and all recorded names. UserError: the state file is damaged."""
         file = (folder or self.folder) / _MANIFEST
+        state = self._state(file)
+        if state.is_damaged:
+            raise UserError(
+                f'{shown(file)} is damaged: its checksum is of another content, so which checkpoint is the latest is not known. '
+                f'Of those that there are, {", ".join(self.names()) or "none"}, name one, and delete the file.'
+            )
+        return state.latest, state.kept
+
+    def _recorded(self) -> tuple[str | None, list[str]]:
+        """The same for whoever writes the file anew; a damaged one is replaced by what training left, the oldest first."""
+        file = self.folder / _MANIFEST
+        state = self._state(file)
+        if not state.is_damaged:
+            return state.latest, state.kept
+        _log.warning('%s is damaged; it is written anew from the checkpoints that are there', shown(file))
+        indices = sorted(self.folder.glob('*?.index'), key=lambda index: index.stat().st_mtime_ns)
+        kept = [index.name.removesuffix('.index') for index in indices]
+        kept = [name for name in kept if run_of(name) != name]
+        return (kept[-1] if kept else None), kept
+
+    def _state(self, file: pathlib.Path) -> state_file.State:
         return state_file.parse(file.read_bytes() if file.is_file() else b'')
 
     def _nothing(self, load: str, key: str) -> str:

@@ -39,6 +39,10 @@ def _is_pattern(value: object) -> bool:
 
 
 PATTERN = when('a regular expression', _is_pattern)
+DEVICES = Kind(
+    '`auto`, `cpu`, or a list of numbers from 0 up, [0, 1]',
+    lambda value: choice('auto', 'cpu').read(value) if isinstance(value, str) else each(whole(0)).read(value),
+)
 NAMES = Kind('a name, or a list of them', lambda value: (each(TEXT) if isinstance(value, list) else TEXT).read(value))
 
 
@@ -273,6 +277,13 @@ declare(
             )
             for kind in ('load', 'save')
         ),
+        Setting(
+            'devices',
+            DEVICES,
+            'auto',
+            'cpu: no GPU; [0, 1]: GPUs by number or, on a machine without any, so many parts of the processor, to try it out; '
+            'auto: every device',
+        ),
         Setting('checkpoint.load', TEXT, None, 'a name in checkpoints/MODEL/DATASET/, `latest`, or a path'),
         Setting(
             'checkpoint.save',
@@ -283,6 +294,12 @@ declare(
             changes_session=False,
         ),
         Setting('checkpoint.path', TEXT, 'checkpoints', 'the folder that holds MODEL/DATASET/'),
+        Setting(
+            'checkpoint.resume',
+            FLAG,
+            False,
+            'true: `train` goes on with the newest checkpoint of its run where there is one, so that the same words start and resume',
+        ),
         Setting('checkpoint.strict', FLAG, True, 'a variable of the model that the file lacks is an error'),
         Setting('checkpoint.warm_start', FLAG, True, 'a dense checkpoint sets the gates of its gated model'),
         Setting('checkpoint.every_epochs', ABOVE_ZERO, 1, 'training saves that often, and when it ends or is interrupted'),

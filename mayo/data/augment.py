@@ -181,6 +181,17 @@ def resize(
     return _resized(image, size, method, half_pixel, antialias)
 
 
+def fitted(steps: Sequence[Mapping[str, Any]], shape: Shape, size: tuple[int, int]) -> tuple[Mapping[str, Any], ...]:
+    """`steps` for an image of `size`, (height, width), that nobody made fit: photographs, where the steps are for images that fit.
+
+    One that is larger than what the network reads is shrunk first, in proportion, unless the steps take images of any size.
+    """
+    side = max(shape[:2])
+    if min(size) <= side or takes_any_size(steps):
+        return tuple(steps)
+    return ({'type': 'resize', 'shorter_side': side, 'antialias': True}, *steps)
+
+
 def _in_proportion(image: Any, height: int, width: int) -> Any:
     """The middle of an image [h, w, C] that is as high for its width as `height` is for `width`.
 

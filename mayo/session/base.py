@@ -6,7 +6,7 @@ import logging
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -28,6 +28,15 @@ from mayo.util.errors import RunError, UserError
 from mayo.util.files import shown
 
 _log = logging.getLogger(__name__)
+_OF_OTHERS = (  # what TensorFlow raises where another worker does not answer
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.UnknownError,
+)
 _DATA = ('dataset.path', 'dataset.num_examples_per_epoch', 'system', 'eval')  # of a session, for the network of a checkpoint
 
 
@@ -70,7 +79,8 @@ class Session:
     def strategy(self) -> tf.distribute.Strategy:
         """Where the network runs: system.distribute. Comes before any other use of TensorFlow."""
         _limit_threads(self.config.get('system.threads'))
-        return make_strategy(self.config.get('system.distribute'))
+        _choose_devices(self.config.get('system.devices'), self.config.origin('system.devices'))
+        return make_strategy(self.config.get('system.distribute'), self.config.get('system.devices'))
 
     @functools.cached_property
     def graph(self) -> Graph:
@@ -104,6 +114,19 @@ class Session:
         """Whether this process writes files and reports: the first of several workers, or the only one."""
         return self.strategy.extended.should_checkpoint
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Around what several workers do together. RunError: another one has gone, so that this one cannot go on either."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self.is_alone or not isinstance(error, _OF_OTHERS):
+                raise
+            raise RunError(
+                'another worker has gone, and none can go on without it. Start the same words on every machine again; '
+                'with system.checkpoint.resume=true they go on at the last checkpoint.'
+            ) from error
+
     @property
     def is_alone(self) -> bool:
         """Whether there are no other workers to agree with."""
@@ -129,6 +152,8 @@ class Session:
         if self._is_loaded:
             return
         model, load = self.network.name, self.config.get('system.checkpoint.load')
+        if fresh and self.config.get('system.checkpoint.resume'):
+            load = self.store.newest_of(self.run) or load
         if load is None and not fresh:
             _log.warning('system.checkpoint.load is not set: the weights of %s are random', model)
         elif load is not None:
@@ -272,15 +297,42 @@ def _nested(key: str, value: Any) -> Any:
     return value
 
 
-def make_strategy(kind: str) -> tf.distribute.Strategy:
-    """auto: several machines if TF_CONFIG names them, else every GPU if there are several, else the one device."""
+def make_strategy(kind: str, chosen: str | Sequence[int] = 'auto') -> tf.distribute.Strategy:
+    """auto: several machines if TF_CONFIG names them, else every device that is chosen, else every GPU, else the one device.
+
+    chosen: system.devices.
+    """
     if kind == 'multi_worker' or (kind == 'auto' and _has_workers()):
         return tf.distribute.MultiWorkerMirroredStrategy()
     devices = tf.config.list_logical_devices('GPU')
+    if not devices and (kind == 'mirrored' or not isinstance(chosen, str)):
+        devices = tf.config.list_logical_devices('CPU')
     if kind == 'mirrored' or (kind == 'auto' and len(devices) > 1):
-        devices = devices or tf.config.list_logical_devices('CPU')
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
+
+
+def _choose_devices(chosen: str | Sequence[int], where: str) -> None:
+    """Let TensorFlow see these devices alone. UserError: some are not there, or it has started with others."""
+    gpus = tf.config.list_physical_devices('GPU')
+    if chosen == 'auto' or (chosen == 'cpu' and not gpus):
+        return
+    key = f'{where}: system.devices is {chosen}'
+    lacking = [number for number in chosen if isinstance(number, int) and gpus and number >= len(gpus)]
+    if lacking:
+        raise UserError(f'{key}, but this machine has {len(gpus)} GPUs, from 0 to {len(gpus) - 1}.')
+    try:
+        if gpus:
+            tf.config.set_visible_devices([gpus[int(number)] for number in chosen] if chosen != 'cpu' else [], 'GPU')
+            return
+        cpu = tf.config.list_physical_devices('CPU')[0]
+        parts = tf.config.get_logical_device_configuration(cpu)
+        if len(parts or [None]) != len(chosen):
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration() for _ in chosen])
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f'{key}, after TensorFlow has started with other devices; set it before the first action of the line.'
+        ) from error
 
 
 def _has_workers() -> bool:

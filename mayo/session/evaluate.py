@@ -95,7 +95,7 @@ def evaluate(session: Session, quiet: bool = False, execution: str | None = None
         every_seconds=config.get('system.log.every_seconds'),
         quiet=quiet or not session.is_chief,
     )
-    with progress, source.reading():
+    with progress, session.together(), source.reading():
         for images, labels in batches:
             meter.add(images, labels)
             if progress.due():

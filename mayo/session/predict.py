@@ -76,9 +76,8 @@ def image_of(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]], channe
     """
     try:
         pixels = record.read(pathlib.Path(file).read_bytes(), channels or shape[2])
-        if min(pixels.shape[:2]) > max(shape[:2]) and not augment.takes_any_size(steps):
-            pixels = augment.resize(pixels, shape, None, shorter_side=max(shape[:2]), antialias=True)
-        image = augment.apply(pixels, shape, tf.zeros([2], 'int64'), steps)
+        height, width = pixels.shape[:2]
+        image = augment.apply(pixels, shape, tf.zeros([2], 'int64'), augment.fitted(steps, shape, (height, width)))
     except OSError as error:
         raise UserError(f'{file} cannot be read: {error.strerror}.') from error
     except Unreadable as error:

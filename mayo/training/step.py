@@ -112,8 +112,8 @@ class Step:
         return Totals(loss, correct, density or None, int(images))
 
     def synchronize(self) -> None:
-        """Give every replica the mean of all replicas' moving averages: each gathers those of batch norm by itself."""
-        if self.strategy.num_replicas_in_sync > 1:
+        """Give every replica the mean of all replicas' moving averages, such as thresholds of gates; nothing if there are none."""
+        if self.strategy.num_replicas_in_sync > 1 and self._statistics:
             self._synchronize()
 
     def _average_statistics(self) -> None:

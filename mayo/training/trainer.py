@@ -99,7 +99,7 @@ class Trainer:
             quiet=not self.session.is_chief,
         )
         claim = self.session.store.training(self.session.run) if self.session.is_chief else contextlib.nullcontext()
-        with claim, Interrupts(patience=1) as interrupts, progress, self.data.reading():
+        with claim, Interrupts(patience=1) as interrupts, progress, self.session.together(), self.data.reading():
             while self.steps < self.total_steps:
                 self._run_epoch(progress, interrupts)
         self._use_averages()

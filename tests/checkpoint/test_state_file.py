@@ -21,7 +21,7 @@ def test_names_that_tensorflow_writes_are_read(latest: str, kept: list[str], asc
         all_model_checkpoint_timestamps=[1.5] * len(kept),
     )
     content = text_format.MessageToString(state, as_utf8=not ascii_only).encode()
-    assert state_file.parse(content) == (latest, kept)
+    assert state_file.parse(content) == (latest, kept, False)
 
 
 @given(latest=st.none() | NAMES, kept=st.lists(NAMES, max_size=4))
@@ -29,7 +29,7 @@ def test_names_that_we_write_are_read_by_tensorflow_and_by_us(latest: str | None
     text = state_file.text(latest, kept)
     state = text_format.Parse(text, CheckpointState())
     assert (state.model_checkpoint_path, list(state.all_model_checkpoint_paths)) == (latest or '', kept)
-    assert state_file.parse(text.encode()) == (latest, kept)
+    assert state_file.parse(text.encode()) == (latest, kept, False)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_the_latest_of_a_run(store: Store) -> None:
     assert store.newest_of('gate50') == 'gate50-epoch-1'
     assert store.newest_of('') == 'epoch-6'
     assert store.newest_of('none') is None
-    assert store.resolve('latest') == store.folder / 'other-epoch-1'
+    assert store.resolve('latest') == store.folder / 'epoch-6'
     assert store.resolve('latest', 'gate50') == store.folder / 'gate50-epoch-1'
 
 
@@ -131,3 +131,55 @@ def test_a_folder_may_be_called_like_a_pattern(tmp_path: pathlib.Path, folder: s
     put(store, 'epoch-1', 'epoch-[2]')
     assert store.names() == ['epoch-1', 'epoch-[2]']
     assert bundle.read(store.resolve('epoch-[2]'))['imgs_seen'] == 1
+
+
+def saved(store: Store, *names: str) -> None:
+    for name in names:
+        store.folder.mkdir(parents=True, exist_ok=True)
+        (store.folder / f'{name}.index').write_bytes(b'')
+        (store.folder / f'{name}.data-00000-of-00001').write_bytes(b'')
+        store.record(name, keep=5)
+
+
+def test_latest_is_of_the_training_without_a_name_before_any_other(tmp_path: pathlib.Path) -> None:
+    store = Store(tmp_path, 'net', 'set')
+    saved(store, 'epoch-1', 'epoch-2', 'fine-epoch-1')
+    assert store.resolve('latest').name == 'epoch-2'
+    assert store.resolve('latest', 'fine').name == 'fine-epoch-1'
+
+
+def test_latest_of_several_trainings_is_a_question(tmp_path: pathlib.Path) -> None:
+    store = Store(tmp_path, 'net', 'set')
+    saved(store, 'a-epoch-1')
+    assert store.resolve('latest').name == 'a-epoch-1'
+    saved(store, 'b-epoch-1', 'a-epoch-2')
+    with pytest.raises(UserError, match=r'latest: of which training\? The newest are a-epoch-2, b-epoch-1; name one of them'):
+        store.resolve('latest')
+
+
+def test_no_flipped_bit_makes_another_checkpoint_the_latest(tmp_path: pathlib.Path) -> None:
+    store = Store(tmp_path, 'net', 'set')
+    saved(store, 'epoch-1', 'epoch-2', 'epoch-3')
+    file = store.folder / 'checkpoint'
+    whole = file.read_bytes()
+    messages = []
+    for place in range(len(whole)):
+        for bit in (1, 4, 16):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+            try:
+                assert store.resolve('latest').name == 'epoch-3'
+            except UserError as error:
+                messages.append(str(error))
+    assert len(messages) > len(whole)
+    assert all('is damaged' in message and 'epoch-1, epoch-2, epoch-3, name one' in message for message in messages)
+
+
+def test_a_damaged_state_file_is_written_anew_by_training(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(tmp_path, 'net', 'set')
+    saved(store, 'epoch-1', 'epoch-2')
+    file = store.folder / 'checkpoint'
+    file.write_bytes(file.read_bytes().replace(b'epoch-2', b'epoch-1'))
+    saved(store, 'epoch-3')
+    assert 'is damaged; it is written anew' in caplog.text
+    assert store.resolve('latest').name == 'epoch-3'
+    assert store.newest_of('') == 'epoch-3'

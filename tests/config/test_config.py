@@ -120,7 +120,7 @@ def test_a_value_where_keys_belong_is_told(gated: Config) -> None:
     gated.merge_word('system.checkpoint=latest')
     assert [str(key) for key in gated.unknown()] == [
         'command line: system.checkpoint is a value, expected a mapping with the keys '
-        'load, save, path, strict, warm_start, every_epochs, every_minutes, keep.'
+        'load, save, path, resume, strict, warm_start, every_epochs, every_minutes, keep.'
     ]
 
 

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,10 @@ import pytest
 from mayo.checkpoint import bundle
 from mayo.config import Config
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
 PROGRAM = """
 import sys
-import tensorflow as tf
-devices = [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[2])
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], devices)
 from mayo.config import Config
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
@@ -42,7 +42,7 @@ SAME = (
 )
 
 
-def start(config: Config, tmp_path: pathlib.Path, name: str, devices: int = 1, tf_config: dict[str, Any] | None = None) -> Any:
+def start(config: Config, tmp_path: pathlib.Path, name: str, tf_config: dict[str, Any] | None = None) -> Any:
     """A process that trains and evaluates by itself; `result` of it says what came of it."""
     config.merge_word(f'system.checkpoint.save={name}')
     file = tmp_path / f'{name}.yaml'
@@ -51,11 +51,7 @@ def start(config: Config, tmp_path: pathlib.Path, name: str, devices: int = 1, t
     if tf_config:
         environment['TF_CONFIG'] = json.dumps(tf_config)
     return subprocess.Popen(
-        [sys.executable, '-c', PROGRAM, str(file), str(devices)],
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        [sys.executable, '-c', PROGRAM, str(file)], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
@@ -86,7 +82,7 @@ def test_two_workers_agree_with_two_devices_of_one(config_of: Callable[..., Conf
         for index in (0, 1)
     ]
     first, second = (result(worker) for worker in workers)
-    mirrored = result(start(config_of(*SAME, 'system.distribute=mirrored', gated=True), tmp_path, 'devices', devices=2))
+    mirrored = result(start(config_of(*SAME, 'system.devices=[0,1]', gated=True), tmp_path, 'devices'))
     assert first == second  # weights and moving averages, too
     assert mirrored.startswith('replicas 2')
     folder = tmp_path / 'tiny' / 'pictures'
@@ -94,3 +90,68 @@ def test_two_workers_agree_with_two_devices_of_one(config_of: Callable[..., Conf
     assert of_workers['imgs_seen'] == of_devices['imgs_seen'] == 192
     for name in (name for name in of_devices if name.startswith('tiny/')):
         np.testing.assert_allclose(of_workers[name], of_devices[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def workers(config: Config, tmp_path: pathlib.Path, log: str) -> list[Any]:
+    """The command line, `train`, on two machines that are this one; what they print goes to files."""
+    file = tmp_path / 'workers.yaml'
+    file.write_text(config.to_yaml())
+    cluster = {'worker': [f'127.0.0.1:{port}' for port in free_ports(2)]}
+    started = []
+    for index in (0, 1):
+        environment = os.environ | {'TF_CONFIG': json.dumps({'cluster': cluster, 'task': {'type': 'worker', 'index': index}})}
+        with (tmp_path / f'{log}{index}').open('w') as output:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, '-m', 'mayo.cli', str(file), 'train'],
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=output,
+                    stderr=output,
+                )
+            )
+    return started
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize('gone', [0, 1])
+def test_a_worker_that_is_killed_stops_the_others_and_the_same_words_resume(
+    config_of: Callable[..., Config], tmp_path: pathlib.Path, gone: int
+) -> None:
+    words = (*SAME, 'system.checkpoint.resume=true', 'system.checkpoint.save=run', 'system.checkpoint.keep=2')
+    long = config_of(
+        *words,
+        'train.max_epochs=100000',
+        'train.learning_rate=0.001',
+        'model.layers.conv0.normalizer_fn=null',
+        'model.layers.conv1.normalizer_fn=null',
+    )
+    processes = workers(long, tmp_path, 'first')
+    folder = tmp_path / 'tiny/pictures'
+    wait_for(lambda: any(folder.glob('run-epoch-3.index')), 240, processes)
+    processes[gone].kill()
+    killed = time.monotonic()
+    try:
+        status = processes[1 - gone].wait(timeout=60)
+    finally:
+        processes[1 - gone].kill()
+    seconds = time.monotonic() - killed
+    text = (tmp_path / f'first{1 - gone}').read_text()
+    assert 'Traceback' not in text
+    assert 'another worker has gone' in text
+    assert status == 1
+    assert seconds < 30
+    last = max(float(file.name[len('run-epoch-') : -len('.index')]) for file in folder.glob('run-epoch-*.index'))
+    long.merge_word(f'train.max_epochs={last + 3:g}')
+    again = workers(long, tmp_path, 'again')
+    assert [process.wait(timeout=240) for process in again] == [0, 0]
+    assert f'going on at epoch {last:g}' in (tmp_path / 'again0').read_text()
+    assert (folder / f'run-epoch-{last + 3:g}.index').exists()
+
+
+def wait_for(holds: Callable[[], bool], seconds: float, processes: list[Any]) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.1)

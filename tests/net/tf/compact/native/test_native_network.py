@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -277,3 +279,30 @@ def test_exponentials_are_exact_over_their_whole_range() -> None:
     expected = np.expm1(-np.abs(x.astype(np.float64)))
     assert np.abs(computed - expected).max() < 2e-7
     assert math.isclose(computed.min(), -1)
+
+
+def test_a_process_that_is_forked_after_the_engine_ran_computes_the_same() -> None:
+    code = """
+import os, signal, sys
+import numpy as np
+from mayo.layers import Shape
+from mayo.net.graph import build_graph
+from mayo.net.tf.compact import lower
+from mayo.net.tf.compact.native import NativeNetwork
+from mayo.net.tf.network import Network
+layers = {'one': {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 16, 'gate_params': {'density': 0.5}}}
+graph = build_graph(layers, {'from': 'input', 'with': 'one', 'to': 'output'})
+shape = Shape((8, 8, 3))
+engine = NativeNetwork(lower(Network(graph, shape, 'net', seed=0), shape), threads=2)
+images = np.random.default_rng(0).random((4, 8, 8, 3), np.float32)
+before = [engine(images), engine(images[:1])]
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    after = [engine(images), engine(images[:1])]
+    same = all(np.array_equal(x, y) for one, other in zip(before, after) for x, y in zip(one[0], other[0]))
+    os._exit(0 if same else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
