@@ -4,6 +4,8 @@ import typing
 from collections.abc import Collection, Iterable, Iterator
 
 from mayo.actions.base import Action, Product, Run, action, actions
+from mayo.util.kinds import PATHS
+from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
@@ -12,6 +14,19 @@ if typing.TYPE_CHECKING:
 ORDER = (
     *('info', 'prepare', 'eval', 'eval-all', 'train', 'anneal', 'plot', 'predict', 'bench', 'export'),
     *('reset-num-epochs', 'save', 'mean', 'import-weights'),
+)
+
+
+CHECK = Section(
+    'check',
+    'what is checked instead of the line itself',
+    Setting(
+        'original',
+        PATHS,
+        None,
+        'YAML files of the original Mayo, or folders or globs of them: each is tried as `info` would, with those beside it '
+        'that it goes with',
+    ),
 )
 
 
@@ -24,9 +39,14 @@ def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
             yield from stops(config, other, products)
 
 
-@action('check', needs=(), reads=(), loads=False, makes=(), check=check)
+@action('check', needs=(), reads=(), loads=False, makes=(), check=check, settings=(CHECK,))
 def act(run: Run) -> None:
     """Validate everything that an action would need, run nothing."""
+    originals = run.config.get('check.original')
+    if originals is not None:
+        from mayo.actions.originals import report
+
+        return report([originals] if isinstance(originals, str) else originals)
     for name, missing in readiness(run.config).items():
         print(f'{name:<18}{"needs " + ", ".join(missing) if missing else "ready"}')
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from mayo.actions.base import CHECKPOINTS, RECORDS, Action, Check, Product, actions
 from mayo.config import Config
+from mayo.config.dialect import DETECT
 from mayo.config.names import object_spec
 from mayo.data.files import find_files, is_local
 from mayo.data.tree import folder_of
@@ -101,6 +102,8 @@ def _checks(config: Config, action: Action, products: Collection[Product]) -> It
     """Those that follow from the declaration, and the action's own, in the order in which a user would mend things."""
     if 'model.layers' in action.needs(config):
         yield model_problems
+    if action.loads or action.trains(config) or any(action.reads(config)):
+        yield _task
     for mode in action.reads(config):
         yield functools.partial(_preprocessing, mode='validate' if mode == 'steps' else mode)
         if mode != 'steps' and RECORDS not in products:
@@ -116,6 +119,13 @@ def _checks(config: Config, action: Action, products: Collection[Product]) -> It
         yield _own(action.check, products)
     if action.gated(config):
         yield functools.partial(_gates, action=action)
+
+
+def _task(config: Config) -> Iterator[str]:
+    """A task that networks are described for, but neither trained nor evaluated."""
+    key = 'dataset.task.type'
+    if config.get(key) == DETECT:
+        yield f'{_where(config, key)} is {DETECT}: detection is not here, beyond what `info` says of its networks.'
 
 
 def _own(check: Check, products: Collection[Product]) -> Callable[[Config], Iterable[str]]:

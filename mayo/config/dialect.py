@@ -18,6 +18,7 @@ from typing import NamedTuple
 from mayo.config.load import Twice
 from mayo.config.merge import merge, nest
 from mayo.config.node import Append, List, Map, Node, Origin, Path, Reference, Remove, Scalar, Template, join_key, split_key
+from mayo.util.errors import UserError
 
 # The old key and today's. The value stays, but for the number of classes, which is `_shifted`.
 RENAMED: Mapping[str, str] = {
@@ -54,7 +55,7 @@ REFERRED = (
         )
     ),
 )
-DETECTION = 'mayo.task.image.YOLOv2'
+DETECT = 'detect'  # what mayo.task.image.YOLOv2 is called: `info` alone knows it
 
 # What $(...) finds where nothing sets the key.
 STANDS_FOR: Mapping[str, int] = {
@@ -99,7 +100,7 @@ LOADED = 'system.checkpoint.load'
 _OF_LAYER = re.compile(r'(\w+_)?overrider')
 _PREPROCESS = ('dataset', 'task', 'preprocess')
 _TYPE = ('dataset', 'task', 'type')
-_OLD_TYPE = 'mayo.task.image.Classify'
+_OLD_TYPES = {'mayo.task.image.Classify': 'classify', 'mayo.task.image.YOLOv2': DETECT}
 _OLD_NAME = re.compile(r'(tensorflow|tf)\.(?!keras\.)|mayo\.(task|objects)\.')
 _NEW_NAME = re.compile(r'((tensorflow|tf)\.)?keras\.')
 
@@ -186,6 +187,24 @@ def is_of_original(tree: Node) -> bool:
     return any(_at(tree, split_key(old)) is not None for old in RENAMED) or any(map(_OLD_NAME.match, names))
 
 
+# What files beside the configurations hold, by the keys of which they have no other, and what they are.
+NO_CONFIGURATION: Mapping[tuple[str, ...], str] = {
+    (
+        'permute',
+        'rename',
+        'encoding',
+    ): 'rules by which the original Mayo converted weights; here import.mapping holds such rules',
+    ('layers', 'trainables', 'nontrainables', 'overriders', 'accuracies'): 'what `info` of the original Mayo wrote',
+}
+
+
+def refuse_what_is_none(tree: Map, name: str) -> None:
+    """UserError for a file of the original's that is no configuration."""
+    for keys, what in NO_CONFIGURATION.items():
+        if tree.items and tree.items.keys() <= set(keys):
+            raise UserError(f'{name} is no configuration, but {what}.')
+
+
 def translated(tree: Map, of_original: bool, before: Node) -> tuple[Map, list[Ignored]]:
     """The tree of a file or a word with today's keys, and what of it was left out.
 
@@ -194,7 +213,7 @@ def translated(tree: Map, of_original: bool, before: Node) -> tuple[Map, list[Ig
     left: list[Ignored] = []
     for key in ('dataset.num_classes', *(['dataset.task.num_classes'] if _names_old_task(tree) else [])):
         tree = _changed(tree, split_key(key), _shifted)
-    tree = _changed(tree, _TYPE, lambda node: Scalar(node.origin, 'classify') if _is_old_type(node) else node)
+    tree = _changed(tree, _TYPE, _task)
     tree = _changed(tree, ('system', 'max_epochs'), _epochs)
     tree = _changed(tree, split_key(f'{SAVED}.interval'), lambda node: _interval(node, left))
     for old, new in RENAMED.items():
@@ -271,7 +290,11 @@ def _names_old_task(tree: Map) -> bool:
 
 
 def _is_old_type(node: Node | None) -> bool:
-    return isinstance(node, Scalar) and node.value == _OLD_TYPE
+    return isinstance(node, Scalar) and node.value in _OLD_TYPES
+
+
+def _task(node: Node) -> Node:
+    return Scalar(node.origin, _OLD_TYPES[str(node.value)]) if isinstance(node, Scalar) and _is_old_type(node) else node
 
 
 def _without_names_of_data(tree: Map) -> Map:

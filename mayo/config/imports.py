@@ -4,7 +4,7 @@ import os
 import pathlib
 from dataclasses import dataclass
 
-from mayo.config.dialect import is_of_original
+from mayo.config.dialect import is_of_original, refuse_what_is_none
 from mayo.config.load import Twice, load
 from mayo.config.node import List, Map, Node, Scalar
 from mayo.util import files
@@ -75,6 +75,8 @@ def _with_imports(text: str, folder: pathlib.Path, chain: tuple[pathlib.Path, ..
         return []
     if not isinstance(tree, Map):
         raise UserError(f'{tree.origin}: {name} holds no mapping; a configuration is `key: value` lines.')
+    if chain:  # text of no file is whatever its author says
+        refuse_what_is_none(tree, name)
     items = dict(tree.items)
     wanted = items.pop(_IMPORT, None)
     documents: list[Document] = []

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from mayo.config.dialect import DETECTION
+from mayo.config.dialect import DETECT
 from mayo.util.kinds import (
     ABOVE_ZERO,
     AMOUNT,
@@ -92,9 +92,9 @@ declare(
         Setting('description', TEXT, None, 'what it is called in results'),
         Setting(
             'task.type',
-            choice('classify', 'mayo.task.image.Classify', DETECTION),
+            choice('classify', 'mayo.task.image.Classify', DETECT, 'mayo.task.image.YOLOv2'),
             'classify',
-            f'or mayo.task.image.Classify, its name in the original Mayo; {DETECTION} is for `info` alone',
+            f'or mayo.task.image.Classify, its name in the original Mayo; {DETECT}, its mayo.task.image.YOLOv2, is for `info` alone',
         ),
         Setting('task.num_classes', whole(1), None, 'outputs of the model'),
         Setting('task.background_class.has', FLAG, False, 'label 0 of the records is a background class'),

@@ -183,3 +183,20 @@ def test_a_damaged_state_file_is_written_anew_by_training(tmp_path: pathlib.Path
     assert 'is damaged; it is written anew' in caplog.text
     assert store.resolve('latest').name == 'epoch-3'
     assert store.newest_of('') == 'epoch-3'
+
+
+def test_a_number_is_a_checkpoint_of_the_original_where_there_is_no_epoch_of_it(store: Store) -> None:
+    put(store, 'checkpoint-30', 'checkpoint-31', 'epoch-31')
+    assert store.resolve('epoch-30').name == 'checkpoint-30'
+    assert store.resolve('epoch-31').name == 'epoch-31'
+
+
+def test_search_paths_are_folders_of_which_the_first_counts_that_holds_a_checkpoint(tmp_path: pathlib.Path) -> None:
+    names = [str(tmp_path / name) for name in ('a', 'b')]
+    assert Store('checkpoints', 'm', 'd', save=names).folder == tmp_path / 'a'
+    bundle.write(tmp_path / 'b' / 'checkpoint-3', {'imgs_seen': np.array(1)})
+    (tmp_path / 'b' / 'checkpoint').write_text('model_checkpoint_path: "checkpoint-3"\n')
+    assert Store('checkpoints', 'm', 'd', save=names).folder == tmp_path / 'b'
+    store = Store(tmp_path / 'checkpoints', 'm', 'd', load=names)
+    assert store.folder == tmp_path / 'checkpoints' / 'm' / 'd'
+    assert store.resolve('latest') == store.resolve('checkpoint-3') == tmp_path / 'b' / 'checkpoint-3'

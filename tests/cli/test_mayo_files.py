@@ -57,7 +57,7 @@ def test_an_old_model_dataset_and_trainer_train(
     assert (tmp_path / 'lenet5' / 'pictures' / 'epoch-1.index').exists()
     told = [entry.getMessage() for entry in caplog.records if 'original Mayo' in entry.getMessage()]
     assert len(told) == 1
-    for key in ('system.num_gpus', 'system.pdb', 'system.search_path.dataset', 'system.log.level'):
+    for key in ('system.num_gpus', 'system.pdb', 'system.search_path.checkpoint', 'system.log.level'):
         assert key in told[0]
 
 

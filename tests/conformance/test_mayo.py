@@ -267,4 +267,4 @@ def test_layers_take_the_keys_that_they_took(layer: str, shape: str) -> None:
 
 def test_old_gates_are_todays() -> None:
     graph = model_graph(configuration(OLD / 'models/gate/cifarnet.yaml', OLD / 'datasets/cifar10.yaml'))
-    assert graph['conv3'].params.gate == GateParams(density=0.5, regularizer={'l1': 0})
+    assert graph['conv3'].params.gate == GateParams(density=0.5, regularizer={'l1': 0}, decay=0.9997, original=True)

@@ -39,6 +39,20 @@ def test_a_list_gives_the_files_of_each_pattern() -> None:
     assert names(files.find_files(['b', 'a*'])) == ['b', 'a1', 'a2']
 
 
+def test_where_there_is_no_file_those_below_other_folders_count(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ('one/x/a.tfrecord', 'two/x/b.tfrecord', 'x.tfrecord', 'one/x.tfrecord'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b'x')
+    found = files.find_files('x/*.tfrecord', folders=['one', 'two/', 'three'])
+    assert [pathlib.Path(path).name for path in found] == ['a.tfrecord', 'b.tfrecord']
+    assert files.find_files('x.tfrecord', folders=['one']) == [str(tmp_path / 'x.tfrecord')]
+    with pytest.raises(UserError, match=r'x/z\.tfrecord matches no file'):
+        files.find_files('x/z.tfrecord', folders=['one'])
+
+
 def test_shipped_files_are_found_from_any_folder() -> None:
     assert names(files.find_files('datasets/fashion_mnist/test.tfrecord')) == ['test.tfrecord']
 
