@@ -222,5 +222,5 @@ def test_what_one_cycle_says_of_the_checkpoints_that_ship_is_in_them() -> None:
         stored = stored_config(prefix)
         assert start == './my'
         assert stored is not None
-        assert config.get('train') == stored.get('train')
+        assert config.to_dict(scratch=False)['train'] == stored.to_dict(scratch=False)['train']
         assert config.get('system.checkpoint.load') == stored.get('system.checkpoint.load')

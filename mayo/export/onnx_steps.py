@@ -21,6 +21,7 @@ Dims = tuple[int, int, int]
 Step = Callable[..., tuple[str, Dims]]
 steps: Registry[Step] = Registry('preprocessing step in ONNX')
 METHODS = ('bilinear', 'nearest')
+GREY = (0.2989, 0.587, 0.114)  # of red, green and blue, as tf.image.rgb_to_grayscale weighs them
 
 
 def refuse(given: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -78,9 +79,15 @@ def resize(
     method: str,
     antialias: bool,
     half_pixel: bool,
+    fill: bool,
 ) -> tuple[str, Dims]:
     """Pixels are squares, whose middles count, or with `half_pixel` false their upper left corners."""
     wanted = height or shape[0], width or shape[1]
+    if fill:
+        ratio = wanted[1] / wanted[0]
+        part_wide = min(round(dims[0] * ratio), dims[1])
+        part_high = min(round(part_wide / ratio), dims[0])
+        image, dims = crop_or_pad(writer, image, dims, shape, height=part_high, width=part_wide)
     if shorter_side:
         wanted = round(dims[0] * shorter_side / min(dims[:2])), round(dims[1] * shorter_side / min(dims[:2]))
     if wanted != dims[:2] and method == 'nearest':
@@ -92,6 +99,30 @@ def resize(
         sizes = writer.integers(1, *wanted, dims[2])
         image = writer.add('Resize', image, '', '', sizes, mode='linear', coordinate_transformation_mode=coordinates)
     return image, (*wanted, dims[2])
+
+
+@steps.register('ensure_shape')
+def ensure_shape(writer: 'Writer', image: str, dims: Dims, shape: Dims) -> tuple[str, Dims]:
+    """Grey of colours, or as many channels as the network reads of a grey one; then resized without distortion."""
+    if dims[2] == 3 and shape[2] == 1:
+        weights = writer.constant(np.reshape(GREY, (3, 1)))
+        image, dims = writer.add('MatMul', image, weights), (*dims[:2], 1)
+    elif dims[2] == 1 and shape[2] != 1:
+        image = writer.add('Concat', *[image] * shape[2], axis=3)
+        dims = (*dims[:2], shape[2])
+    return resize(
+        writer,
+        image,
+        dims,
+        shape,
+        height=None,
+        width=None,
+        shorter_side=None,
+        method='bilinear',
+        antialias=False,
+        half_pixel=False,
+        fill=True,
+    )
 
 
 def _nearest(before: int, after: int, half_pixel: bool) -> np.ndarray:

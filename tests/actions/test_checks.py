@@ -64,8 +64,10 @@ def test_a_key_that_nobody_reads_is_a_mistake_for_every_action(action: Any) -> N
     assert any(message in line for line in stops)
 
 
-def test_keys_of_the_users_own_start_with_an_underscore() -> None:
-    assert problems(configuration(MODEL, DATA, '_mine.key=3', 'model._mine=4'), 'eval') == []
+def test_keys_of_the_users_own_start_with_an_underscore(tmp_path: pathlib.Path) -> None:
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('_mine.key: 3\nmodel._mine: 4\n')
+    assert problems(configuration(MODEL, DATA, str(mine)), 'eval') == []
 
 
 def test_one_value_in_place_of_a_section_is_a_mistake() -> None:

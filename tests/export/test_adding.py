@@ -50,7 +50,7 @@ def test_a_format_is_one_file(my_with: Callable[[str, str], Callable[..., subpro
     assert 'export.formats is [tyo], expected a list, each of it one of onnx, saved_model, tflite, toy' in wrong.stderr
     sized = my('export.formats=[toy]', 'export.preprocess=true', str(MODELS / 'gate/lenet5_bn.yaml'), MNIST, 'export')
     assert 'export.formats: toy preprocesses images of one size only' in sized.stderr
-    done = my('export.formats=[toy]', '_gate.density=0.5', str(MODELS / 'gate/lenet5_bn.yaml'), MNIST, 'export')
+    done = my('export.formats=[toy]', str(MODELS / 'gate/lenet5_bn.yaml'), '_gate.density=0.5', MNIST, 'export')
     assert done.returncode == 0, done.stderr
     assert 'exports/lenet5_bn/mnist/model.toy' in done.stdout
     assert 'Each was loaded and compared with masked execution on 16 images' in done.stdout

@@ -26,7 +26,10 @@ KEYS: dict[str, Any] = {
         {'method': 'nearest', 'shorter_side': 11},
         {'half_pixel': False},
         {'method': 'nearest', 'half_pixel': False, 'shorter_side': 9},
+        {'fill': True},
+        {'fill': True, 'height': 3, 'width': 11, 'half_pixel': False},
     ],
+    'ensure_shape': [{}],
     'linear_map': [{}, {'scale': 0.5, 'shift': -1}],
     'subtract_channel_means': [{'means': [123.68, 116.779, 103.939]}],
     'normalize_channels': [{'means': [1, 2, 3], 'stds': [0.5, 60, 7]}],
@@ -90,3 +93,14 @@ def test_steps_follow_each_other() -> None:
     ]
     pixels, expected = run(steps, image)
     np.testing.assert_allclose(pixels, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize('channels, wanted', [(3, 1), (1, 3)])
+def test_the_last_step_of_the_original_gives_as_many_channels_as_are_read(
+    monkeypatch: pytest.MonkeyPatch, channels: int, wanted: int
+) -> None:
+    monkeypatch.setitem(globals(), 'SHAPE', (7, 6, wanted))
+    image = np.random.default_rng(0).integers(0, 256, (9, 13, channels), np.uint8)
+    pixels, expected = run([{'type': 'ensure_shape'}], image)
+    assert expected.shape == (7, 6, wanted)
+    np.testing.assert_allclose(pixels, expected, rtol=1e-5, atol=1e-3)

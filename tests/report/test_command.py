@@ -75,7 +75,7 @@ def test_an_unknown_picture_is_told(words: list[str], capsys: pytest.CaptureFixt
     assert main([*words, 'plot.pictures=[chanels]', 'plot']) == 2
     assert capsys.readouterr().err.strip() == (
         'command line: plot.pictures is [chanels], expected a list, each of it one of channels, saliency, macs, tradeoff, '
-        'training.'
+        'training, features, parameters.'
     )
 
 

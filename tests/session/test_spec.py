@@ -107,8 +107,8 @@ def test_one_mistake_in_many_layers_is_told_once_with_who_made_it() -> None:
 
 
 def test_a_shape_that_does_not_fit_is_a_problem() -> None:
-    problems = model_problems(config(MODEL.replace('pool, flatten,', 'pool,'), SHAPE))
-    assert problems == ['m.yaml:7: logits: `fully_connected` reads a vector and gets a map of 1x1x4; put `flatten` before it.']
+    problems = model_problems(config(MODEL.replace('pool, flatten,', 'flatten, pool,'), SHAPE))
+    assert problems == ['m.yaml:5: pool: needs a map of height, width and channels, gets a vector of 192.']
 
 
 def test_a_cyclic_graph_is_a_problem() -> None:
