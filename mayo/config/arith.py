@@ -24,6 +24,8 @@ ARGUMENT = re.compile(r'\^\(\s*([A-Za-z_][\w.-]*)\s*\)')  # ^(name), an argument
 _MAX_BITS = 4096  # of an integer result
 _MAX_SOURCE = 10_000  # characters
 _MAX_DEPTH = 100
+_MAX_TEXT = 100_000  # characters of a result
+_MAX_VALUES = 10_000  # of a list
 _FUNCTIONS: dict[str, Callable[..., Value]] = {
     'min': min,
     'max': max,
@@ -257,6 +259,19 @@ def _bounded(value: Value) -> Value:
         value = list(value)
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
         raise ValueError(f'a result of more than {_MAX_BITS} bits')
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        raise ValueError(f'a text of more than {_MAX_TEXT} characters')
+    if isinstance(value, list) and _size(value, {}) > _MAX_VALUES:
+        raise ValueError(f'a list of more than {_MAX_VALUES} values')
     if not (value is None or isinstance(value, int | float | str | list)):
         raise ValueError(f'a result of type {type(value).__name__}')
     return value
+
+
+def _size(value: Value, known: dict[int, int]) -> int:
+    """How many values are in a list and in the lists in it, those that it holds twice counted twice."""
+    if not isinstance(value, list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 1 + sum(_size(item, known) for item in value)
+    return known[id(value)]

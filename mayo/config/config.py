@@ -22,6 +22,8 @@ from mayo.util.settings import Section
 REQUIRED: Any = object()
 _DEFAULTS = Origin('defaults')
 
+_HINTED = 100  # unknown keys that are told with the nearest known one; looking for that takes time
+
 
 class Unknown(NamedTuple):
     """A key that nothing reads: who set it, and the known key it looks like.
@@ -245,13 +247,15 @@ class Config:
             declared = known.items.get(key)
             if declared is None and where in dialect.REFERRED:
                 continue
-            why = dialect.why_ignored(where, nearest(key, known.items) is not None) if declared is None else None
+            is_hinted = len(strange) < _HINTED
+            is_near = is_hinted and nearest(key, known.items) is not None
+            why = dialect.why_ignored(where, is_near) if declared is None else None
             if why is not None:
                 strange.append(Ignored(where, self.origin(where), why))
             elif declared is None and self._resolver.origin((*path, key)).name in self._originals:
                 strange.append(Ignored(where, self.origin(where), 'nothing ever read it'))
             elif declared is None:
-                strange.append(Unknown(where, self.origin(where), _nearest_key(path, key, known)))
+                strange.append(Unknown(where, self.origin(where), _nearest_key(path, key, known) if is_hinted else None))
             elif isinstance(declared, Map) and declared.items:
                 self._collect_unknown(declared, (*path, key), strange)
 

@@ -1,8 +1,11 @@
 """A word of the command line that sets, appends to or removes one value: `a.b=1`, `a+=[x]`, `~a`."""
 
+import re
+
 from mayo.config.load import check_key, load
 from mayo.config.merge import nest
 from mayo.config.node import Append, List, Map, Node, Origin, Path, Remove, Scalar, split_key
+from mayo.config.template import text_node
 from mayo.util.errors import UserError
 
 
@@ -37,7 +40,16 @@ def _value(text: str, origin: Origin) -> Node:
     """The value as YAML, except that a leading * is text: a word has no anchors, but often a file pattern."""
     if text.lstrip().startswith('*'):
         return Scalar(origin, text.strip())
+    if _is_cut(text):
+        return text_node(text.strip(), origin)
     try:
         return load(text, origin.name, origin.word)
     except UserError as error:
         raise UserError(f'{error} In `{origin.word}`.') from None
+
+
+def _is_cut(text: str) -> bool:
+    """Whether YAML would take a part of a text that is not quoted for a comment, or join its lines."""
+    stripped = text.strip()
+    is_plain = stripped != '' and stripped[0] not in '"\'[{!&|>%@`'
+    return is_plain and (stripped.startswith('#') or re.search(r'\s#', stripped) is not None or '\n' in stripped)

@@ -43,5 +43,7 @@ def is_text(name: str) -> bool:
 
 def lines_of(path: pathlib.Path) -> list[str]:
     """The lines of a text file, divided by line feeds and nothing else: a name may hold any other character."""
+    if not path.is_file():
+        raise UserError(f'{shown(path)} is no file, expected names, one a line.')
     text = text_of(path.read_bytes(), shown(path))
     return [line.removesuffix('\r') for line in text.removesuffix('\n').split('\n')] if text else []

@@ -54,7 +54,7 @@ def images_of(patterns: str | Sequence[str], where: str = 'predict.files') -> li
             if os.path.isfile(path)
             else images_in(path)
             if os.path.isdir(path)
-            else [name for name in sorted(glob.glob(path, recursive=True)) if os.path.isfile(name)]
+            else [name for name in expanded(path) if os.path.isfile(name)]
         )
         if not matches:
             what = 'holds no image' if os.path.isdir(path) else 'matches no file' if glob.has_magic(path) else 'does not exist'
@@ -125,10 +125,21 @@ def _matches(pattern: str) -> list[str]:
     if not is_local(pattern):
         return sorted(tf.io.gfile.glob(pattern))
     for base in (pathlib.Path.cwd(), home(), SHIPPED):
-        files = glob.glob(str(base / os.path.expanduser(pattern)))
+        files = expanded(base / os.path.expanduser(pattern))
         if files:
-            return sorted(files)
+            return files
     return []
+
+
+def expanded(path: str | os.PathLike[str]) -> list[str]:
+    """The paths that a pattern matches, sorted. What exists is itself, whatever its name: so is the folder above a pattern."""
+    if os.path.lexists(path):
+        return [os.fspath(path)]
+    folder, rest = os.path.split(os.fspath(path))
+    while folder and rest and not os.path.isdir(folder):
+        folder, name = os.path.split(folder)
+        rest = os.path.join(name, rest)
+    return sorted(glob.glob(os.path.join(glob.escape(folder), rest), recursive=True))
 
 
 def _below(folder: str, pattern: str) -> list[str]:
@@ -155,6 +166,10 @@ def _check(path: str) -> None:
         raise UserError(f'{shown(path)} is empty.')
     if is_lfs_pointer(path):
         raise UserError(lfs_message(path))
+    with open(path, 'rb') as file:
+        start = file.read(8)
+    if start.startswith(b'\x1f\x8b\x08') and (any(start[3:]) or os.path.getsize(path) < int.from_bytes(start, 'little')):
+        raise UserError(f'{shown(path)} is packed by gzip; records are read as they are: unpack it with `gunzip`.')
 
 
 def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:

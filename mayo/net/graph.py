@@ -84,6 +84,9 @@ class Graph:
         return {node.name: node for node in self.nodes}
 
 
+MAX_LAYERS = 5000  # ten times those of the deepest networks that are used
+
+
 def build_graph(
     layers: Mapping[str, Any],
     graph: Mapping[str, Any] | Sequence[Mapping[str, Any]],
@@ -99,6 +102,8 @@ def build_graph(
     of_original: layers mean what they did in the original Mayo.
     Errors: UserError with every problem: cycles, unknown layers and names, unconnected outputs, wrong keys.
     """
+    if isinstance(layers, Mapping) and len(layers) > MAX_LAYERS:
+        raise UserError(f'{where("model.layers")}: model.layers holds {len(layers)} layers; at most {MAX_LAYERS} may be.')
     plan = Plan(where, of_original)
     root = Scope('model', '', layers, graph, tuple(inputs), tuple(outputs))
     plan.place(root)

@@ -111,7 +111,14 @@ def images_of(config: Config, mode: str) -> Tree | None:
             f'{shown(folder)} holds too few images to hold {config.get("dataset.holdout"):g} of each class out '
             'for validation (dataset.holdout).'
         )
-    return out if mode == 'validate' else without(tree, out)
+    rest = without(tree, out)
+    gone = [name for name, images in rest.images.items() if not images]
+    if gone:
+        raise UserError(
+            f'{shown(folder)}: to hold {config.get("dataset.holdout"):g} of each class out for validation (dataset.holdout) leaves no '
+            f'image to train on of {", ".join(gone[:5])}{f" and {len(gone) - 5} more classes" if len(gone) > 5 else ""}.'
+        )
+    return out if mode == 'validate' else rest
 
 
 def known_classes(config: Config) -> list[ClassName] | None:

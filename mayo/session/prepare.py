@@ -1,5 +1,6 @@
 """`prepare`: from a raw data set to the TFRecord files and the names of classes that a configuration says."""
 
+import logging
 import os
 import pathlib
 import shutil
@@ -7,14 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mayo.config import Config
 from mayo.data import prepare as raw_data
-from mayo.data.class_name import checked_name
+from mayo.data.class_name import ClassName, checked_name
 from mayo.data.files import count_records, is_local
+from mayo.data.tree import alike
 from mayo.session.own_images import MODES, known_classes
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import home, shown, whole_file
 from mayo.util.kinds import ANYTHING, TEXT, Kind, choice, each, mapping_of, values_of
 from mayo.util.kinds import shown as shown_value
 from mayo.util.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 KINDS = {
     'dataset.prepare.known': Kind('a list of paths', each(TEXT, least=0).read),
@@ -44,8 +48,9 @@ def prepare(config: Config) -> None:
     scratch = folder / '.unpacked'
     source = raw_data.locate(settings['source'], settings['known'] or [], settings['urls'] or {}, folder / 'downloads')
     whole = raw_data.unpacked(source, scratch)
+    classes = known_classes(config) or _of_train(config, whole)
     for split, target in todo.items():
-        _prepare_split(config, split, whole, target, shown(source))
+        _prepare_split(config, split, whole, target, shown(source), classes)
     if scratch.exists():
         shutil.rmtree(scratch)
 
@@ -87,7 +92,7 @@ def _targets(config: Config) -> dict[str, pathlib.Path]:
 
 def _target(pattern: object, where: str) -> pathlib.Path:
     fits = isinstance(pattern, str) and is_local(pattern) and pattern.count('*') <= 1 and '*' not in os.path.dirname(pattern)
-    if not fits or set('[]?') & set(str(pattern)):
+    if not fits or set('[]?') & set(os.path.basename(str(pattern))):
         raise UserError(
             f'{where} is {shown_value(pattern)}, but `prepare` writes to one local path, with at most one * in its name.'
         )
@@ -141,13 +146,29 @@ def _is_done(target: pathlib.Path, num_examples: int | None) -> bool:
         return False  # cut off or a pointer: to be made anew
 
 
-def _prepare_split(config: Config, split: str, source: pathlib.Path, target: pathlib.Path, name: str) -> None:
-    """name: of the source, for the user."""
-    settings = config.get('dataset.prepare')
-    reader = raw_data.reader_of(source, settings['type'])
+def _raw(config: Config, split: str, source: pathlib.Path, classes: Sequence[ClassName] | None) -> raw_data.Raw:
+    reader = raw_data.reader_of(source, config.get('dataset.prepare.type'))
     key = f'dataset.prepare.splits.{split}'
     place = reader.splits.checked(config.get(key, None), f'{config.origin(key)}: {key}')
-    raw = reader.read(source, split, place, known_classes(config))
+    return reader.read(source, split, place, classes)
+
+
+def _of_train(config: Config, source: pathlib.Path) -> list[ClassName] | None:
+    """The classes of the training images, by which every split is numbered; None if there is no such split, or no names."""
+    if config.get('dataset.path.train') is None:
+        return None
+    names = _raw(config, 'train', source, None).classes
+    for name, other in alike(names or ()):
+        _log.warning('%s: the classes %s and %s differ in case alone', shown(source), name, other)
+    return None if names is None else [ClassName(name, name) for name in names]
+
+
+def _prepare_split(
+    config: Config, split: str, source: pathlib.Path, target: pathlib.Path, name: str, known: Sequence[ClassName] | None
+) -> None:
+    """name: of the source, for the user. known: its classes, None if only the source says them."""
+    settings = config.get('dataset.prepare')
+    raw = _raw(config, split, source, known)
     background = config.get('dataset.task.background_class')
     classes = _classes(raw.classes, config, name)
     writing = raw_data.Writing(

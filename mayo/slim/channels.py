@@ -10,8 +10,9 @@ dropped whole. With gamma the scales of batch norm, a channel's scale s along th
     s = max(s1, s2)     of a sum: either input may matter
     s = min(s1, s2)     of a product
 
-and the scale of a set, by which it is chosen, is the largest with which anything reads it. What the network's outputs or a
-layer over several channels reads (softmax, groups) is infinite: it stays.
+and the scale of a set, by which it is chosen, is the largest with which anything reads it. The inputs of the network, what its outputs
+or a layer over several channels reads (softmax, groups), and what a convolution in groups makes are infinite, whatever scales them
+on the way: they stay.
 
 In a gated network the scale of a channel is its *use*, the share of images for which its gate picks it: 0 of one that never
 wins, 1 of one that always does. Layers without a gate have none, so what they make is infinite.
@@ -78,6 +79,8 @@ def channels_of(
     )
     walk = _Walk(shapes, scales)
     start = {name: walk.fresh(shapes[name].channels, None) for name in graph.inputs}
+    for value in start.values():
+        walk.read(value, pinned=True)
     values = graph.walk(start, walk.visit)
     for name in graph.outputs:
         walk.read(values[name], pinned=True)
@@ -117,7 +120,10 @@ class _Walk:
                 return _Value(many(value.sets, times), scale if own is None else np.minimum(scale, own))
             case Mixed():
                 self.read(value, pinned=travel.needs_all)
-                return self.fresh(channels, None if travel.needs_all else own)
+                fresh = self.fresh(channels, None if travel.needs_all else own)
+                if travel.needs_all:
+                    self.read(fresh, pinned=True)
+                return fresh
             case Whole():
                 self.read(value, pinned=True)
                 return value

@@ -157,3 +157,15 @@ def test_any_text_gives_a_value_or_a_value_error(source: Any) -> None:
 @given(st.integers(-1000, 1000), st.integers(-1000, 1000), st.integers(1, 1000))
 def test_it_agrees_with_python(a: Any, b: Any, c: Any) -> None:
     assert evaluate('a * b + a // c - (b % c) / c', {'a': a, 'b': b, 'c': c}) == a * b + a // c - (b % c) / c
+
+
+@pytest.mark.parametrize(
+    ('source', 'limit'), [('[a, a]', 'a list of more than 10000 values'), ('a + a', 'more than 10000 values')]
+)
+def test_lists_that_double_have_an_end(source: str, limit: str) -> None:
+    def doubled(times: int) -> Any:
+        return evaluate(source, {'a': doubled(times - 1) if times else ['x']})
+
+    assert doubled(8)
+    with pytest.raises(ValueError, match=limit):
+        doubled(40)

@@ -179,3 +179,11 @@ def test_any_names_of_classes_survive_being_merged_written_and_read_back(origin:
     again.merge_text(config.to_yaml(origin), 'stored')
     assert (again.get('dataset.name'), again.get('dataset.prepare.classes')) == (classes[0], classes)
     assert again.to_dict() == config.to_dict()
+
+
+def test_of_very_many_unknown_keys_the_first_are_told_with_the_nearest_one() -> None:
+    config = Config.default()
+    config.merge_values({f'systen{number}': 1 for number in range(1000)}, 'test')
+    unknown = config.unknown()
+    assert len(unknown) == 1000
+    assert (unknown[0].nearest, unknown[-1].nearest) == ('system', None)

@@ -1,5 +1,6 @@
 """Files and what they import."""
 
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from mayo.config import Config
+from mayo.util.errors import UserError
 
 
 @pytest.fixture
@@ -104,3 +106,11 @@ def test_files_that_cannot_be_read_are_told(
 ) -> None:
     (folder(mine='a: 1') / 'bytes.yaml').write_bytes(b'a: \xff')
     assert message(config.merge_file, path) == expected
+
+
+@pytest.mark.parametrize('path', ['/dev/zero', 'pipe.yaml'])
+def test_what_never_ends_is_no_configuration(here: pathlib.Path, path: str) -> None:
+    os.mkfifo(here / 'pipe.yaml')
+    (here / 'a.yaml').write_text(f'_import: {path}\n')
+    with pytest.raises(UserError, match=rf'{path} cannot be read: it is a device or a pipe, not a file\.$'):
+        Config().merge_file('a.yaml')

@@ -131,3 +131,17 @@ def test_what_is_returned_can_be_changed_without_changing_the_configuration(conf
     config = configured('a: {b: [1]}')
     config.get('a')['b'].append(2)
     assert config.get('a') == {'b': [1]}
+
+
+@pytest.mark.parametrize('text', ['Set #2', '#1.png', 'a #1.png', 'wild/Set #2/dog', 'line\nbreak.png'])
+def test_what_yaml_would_take_for_a_comment_is_part_of_the_value(text: str) -> None:
+    config = Config()
+    config.merge_word(f'a={text}')
+    assert config.get('a') == text
+
+
+def test_a_reference_in_such_a_value_is_one() -> None:
+    config = Config()
+    config.merge_word('b=x')
+    config.merge_word('a=$(b) #2')
+    assert config.get('a') == 'x #2'

@@ -1,5 +1,6 @@
 """Which files a pattern stands for, what is said when it stands for none, and how many records they hold."""
 
+import gzip
 import os
 import pathlib
 from typing import Any
@@ -31,12 +32,12 @@ def names(paths: Any) -> list[Any]:
 
 def test_a_glob_gives_its_files_in_order() -> None:
     touch('d/train-2.tfrecord', 'd/train-1.tfrecord', 'd/test.tfrecord')
-    assert names(files.find_files('d/train-*.tfrecord')) == ['train-1.tfrecord', 'train-2.tfrecord']
+    assert names(files.files.find_files('d/train-*.tfrecord')) == ['train-1.tfrecord', 'train-2.tfrecord']
 
 
 def test_a_list_gives_the_files_of_each_pattern() -> None:
     touch('b', 'a1', 'a2')
-    assert names(files.find_files(['b', 'a*'])) == ['b', 'a1', 'a2']
+    assert names(files.files.find_files(['b', 'a*'])) == ['b', 'a1', 'a2']
 
 
 def test_where_there_is_no_file_those_below_other_folders_count(
@@ -54,18 +55,18 @@ def test_where_there_is_no_file_those_below_other_folders_count(
 
 
 def test_shipped_files_are_found_from_any_folder() -> None:
-    assert names(files.find_files('datasets/fashion_mnist/test.tfrecord')) == ['test.tfrecord']
+    assert names(files.files.find_files('datasets/fashion_mnist/test.tfrecord')) == ['test.tfrecord']
 
 
 def test_a_url_is_left_to_gfile(here: pathlib.Path) -> None:
     touch('x1', 'x2')
-    assert names(files.find_files(f'file://{here}/x*')) == ['x1', 'x2']
+    assert names(files.files.find_files(f'file://{here}/x*')) == ['x1', 'x2']
 
 
 def test_a_pattern_without_files_says_what_the_folder_holds() -> None:
     touch('d/test.tfrecord', 'd/labels.txt', 'd/.hidden')
     with pytest.raises(UserError) as error:
-        files.find_files('d/train-*.tfrecord', 'x.yaml:3: dataset.path.train')
+        files.files.find_files('d/train-*.tfrecord', 'x.yaml:3: dataset.path.train')
     assert str(error.value) == (
         'x.yaml:3: dataset.path.train: d/train-*.tfrecord matches no file; d holds labels.txt, '
         'test.tfrecord. `prepare` makes it from the raw data set.'
@@ -75,12 +76,12 @@ def test_a_pattern_without_files_says_what_the_folder_holds() -> None:
 def test_a_full_folder_is_told_in_short() -> None:
     touch(*(f'd/{n}' for n in range(9)))
     with pytest.raises(UserError, match='d holds 0, 1, 2, 3, 4, 4 more'):
-        files.find_files('d/train')
+        files.files.find_files('d/train')
 
 
 def test_a_missing_folder_is_told_as_such() -> None:
     with pytest.raises(UserError, match=r'd/x matches no file; there is no folder d\. `prepare` makes it'):
-        files.find_files('d/x')
+        files.files.find_files('d/x')
 
 
 def test_all_problems_are_told_together() -> None:
@@ -89,7 +90,7 @@ def test_all_problems_are_told_together() -> None:
     with open('pointer', 'wb') as file:
         file.write(POINTER)
     with pytest.raises(UserError) as error:
-        files.find_files(['good', 'empty', 'pointer', 'absent'])
+        files.files.find_files(['good', 'empty', 'pointer', 'absent'])
     assert str(error.value).splitlines()[:2] == [
         'empty is empty.',
         'pointer is a Git-LFS pointer, not data; fetch it with `git lfs pull`.',
@@ -124,3 +125,26 @@ def test_pointers_and_empty_files_are_not_counted() -> None:
         files.count_records('pointer')
     with pytest.raises(UserError, match='empty is empty'):
         files.count_records('empty')
+
+
+def test_a_path_that_exists_is_that_path_before_it_is_a_pattern(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / 'co [v2]'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ('a [1].tfrecord', 'b-1.tfrecord', 'b-2.tfrecord', '*'):
+        (folder / name).write_bytes(b'x')
+    assert files.find_files('a [1].tfrecord') == [str(folder / 'a [1].tfrecord')]
+    assert (
+        files.find_files('b-*.tfrecord')
+        == files.find_files(str(folder / 'b-?.tfrecord'))
+        == [f'{folder}/b-{n}.tfrecord' for n in (1, 2)]
+    )
+    assert files.find_files('*') == [str(folder / '*')]
+
+
+def test_records_packed_by_gzip_are_named_as_such(tmp_path: pathlib.Path) -> None:
+    (tmp_path / 'x.tfrecord').write_bytes(gzip.compress(b'record' * 20))
+    with pytest.raises(UserError, match=r'x\.tfrecord is packed by gzip; records are read as they are: unpack it'):
+        files.find_files(str(tmp_path / 'x.tfrecord'))

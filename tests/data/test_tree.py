@@ -99,3 +99,31 @@ def test_every_path_that_names_no_image_is_told(here: pathlib.Path) -> None:
         'line: predict.files: empty holds no image.',
         'line: predict.files: nowhere/b.jpg does not exist.',
     ]
+
+
+def images(folder: pathlib.Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b'image')
+
+
+@pytest.mark.parametrize(
+    ('train', 'validate'), [('Train', 'Test'), ('TRAINING', 'Valid'), ('train', 'testing'), ('training', 'eval')]
+)
+def test_folders_of_splits_are_known_in_any_case(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture, train: str, validate: str
+) -> None:
+    images(tmp_path, f'{train}/cat/1.png', f'{validate}/cat/1.png', 'more/cat/2.png')
+    assert splits_of(tmp_path) == {'train': tmp_path / train, 'validate': tmp_path / validate}
+    assert f'{train} and {validate} are read; beside them, more is ignored' in caplog.text
+
+
+def test_links_in_a_circle_lead_nowhere_and_what_is_passed_over_is_counted(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images(tmp_path, 'cat/1.png', 'Cat/1.jfif', 'dog/2.JPG', 'dog/3.tiff', 'dog/4.jpg_large', 'dog/nosuffix')
+    for name in ('cat', 'dog'):
+        (tmp_path / name / 'all').symlink_to('..')
+    assert {name: len(files) for name, files in tree_of(tmp_path).images.items()} == {'Cat': 1, 'cat': 1, 'dog': 1}
+    assert 'passed over: 3 files that are no images by their suffixes: 1 .tiff, 1 .jpg_large, 1 no suffix' in caplog.text
+    assert 'the classes Cat and cat differ in case alone' in caplog.text

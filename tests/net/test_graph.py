@@ -307,3 +307,9 @@ def test_a_node_says_where_it_is() -> None:
     node = build_graph(layers('a'), chain('a'), where=lambda key: f'm.yaml:{len(key)}')['a']
     assert str(node) == 'm.yaml:14: a'
     assert node.where == 'm.yaml:14'
+
+
+def test_a_network_of_absurdly_many_layers_is_refused() -> None:
+    layers = {f'l{number}': {'type': 'identity'} for number in range(5001)}
+    with pytest.raises(UserError, match=r'model\.layers holds 5001 layers; at most 5000 may be\.'):
+        build_graph(layers, {'from': 'input', 'with': list(layers), 'to': 'output'})

@@ -46,6 +46,17 @@ def test_in_a_gated_network_uses_count_and_the_scales_of_batch_norm_do_not() -> 
     assert channel_set.counted[channel_set.sets['gated']].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize('layer', [{'type': 'depthwise_convolution', **NORMED}, {'type': 'batch_normalization'}])
+def test_a_scale_on_the_way_frees_neither_the_input_nor_what_a_convolution_in_groups_makes(layer: Any) -> None:
+    layers = {'first': layer, 'grouped': {**CONV, 'num_groups': 2, 'num_outputs': 4}, 'second': layer, 'conv': CONV}
+    channel_set = channels(
+        layers, chain('first', 'grouped', 'second', 'conv'), first=[1, 2], second=[1, 2, 3, 4], conv=[1, 2, 3]
+    )
+    assert scale_of(channel_set, 'first') == [INF] * 2
+    assert scale_of(channel_set, 'second') == [INF] * 4
+    assert scale_of(channel_set, 'conv') == [1, 2, 3]
+
+
 def test_a_channel_counts_what_its_scale_is_without_the_sign() -> None:
     channel_set = channels({'conv': CONV}, chain('conv'), conv=[0.5, -2, 0])
     assert scale_of(channel_set, 'conv') == [0.5, 2, 0]

@@ -19,9 +19,10 @@ import numpy as np
 
 from mayo.data import picture, record
 from mayo.data.class_name import ClassName
-from mayo.data.prepare.archive import Member, members, stem_of
+from mayo.data.prepare.archive import Member, members, shown_name, stem_of
 from mayo.data.prepare.labels import Text, classes_of, shipped_labels
 from mayo.data.prepare.raw import Raw, png, reader, texts
+from mayo.data.tree import SPLITS
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.files import find, shown
 from mayo.util.kinds import TEXT, Kind, either, mapping_of, or_null
@@ -30,9 +31,11 @@ from mayo.util.lazy import lazy
 tf = lazy('tensorflow')
 
 STANDARD = {
-    'train': ('train', 'training', 'ILSVRC2012_img_train'),
-    'validate': ('validation', 'validate', 'valid', 'val', 'ILSVRC2012_img_val', 'test'),
+    'train': (*SPLITS['train'], 'ILSVRC2012_img_train'),
+    'validate': ('validation', 'validate', 'valid', 'val', 'ILSVRC2012_img_val', *SPLITS['validate'][4:]),
 }
+
+USUAL = {name for names in STANDARD.values() for name in names}  # in any case
 
 PLACE = Kind('a folder or {folder: , labels: }', either(TEXT, mapping_of(folder=TEXT, labels=TEXT, ids=or_null(TEXT))).read)
 LARGE = 1 << 22  # bytes, or pixels, of an image that is read alone, so that many side by side do not fill the memory
@@ -109,7 +112,8 @@ def _lies_in(own: str, folders: Sequence[str], place: str) -> bool:
     """Whether `folders`, which lie in the source called `own`, lead to `place`."""
     if place == '.':
         return not folders
-    return '/'.join(('', own, *folders)).endswith(f'/{place.strip("/")}')
+    path, wanted = '/'.join(('', own, *folders)), f'/{place.strip("/")}'
+    return path.endswith(wanted) or (place in USUAL and path.lower().endswith(wanted.lower()))
 
 
 def _numbers(source: pathlib.Path, images: Sequence[Member], keys: Sequence[str], classes: Sequence[ClassName]) -> np.ndarray:
@@ -118,8 +122,8 @@ def _numbers(source: pathlib.Path, images: Sequence[Member], keys: Sequence[str]
         if key not in labels:
             hint = did_you_mean(key, labels) or '.'
             raise UserError(
-                f'{shown(source)}: {image.name} is of class {key}, which is none of the {len(labels)} of '
-                f'dataset.prepare.classes{hint}'
+                f'{shown(source)}: {shown_name(image.name)} is of class {shown_name(key)}, which is none of the {len(labels)} classes '
+                f'(those of `train`, or dataset.prepare.classes){hint}'
             )
     return np.array([labels[key] for key in keys], np.int32)
 
@@ -138,7 +142,7 @@ def checked(member: Member, source: pathlib.Path) -> bytes:
             pixels = record.read(content, 3)
             return content if picture.kind_of(content) in ('JPEG', 'PNG') else png(tf.cast(pixels, 'uint8'))
     except picture.Unreadable as error:
-        raise UserError(f'{shown(source)}: {member.name} is not a readable image: {error}.') from error
+        raise UserError(f'{shown(source)}: {shown_name(member.name)} is not a readable image: {error}.') from error
     except UserError as error:
         raise UserError(f'{shown(source)}: {error}') from error
 

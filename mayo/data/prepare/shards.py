@@ -125,8 +125,14 @@ class Writing:
             )
         worst = next((label for label in self.raw.labels if not 0 <= label < len(self.classes)), None)
         if worst is not None:
+            least, most = min(self.raw.labels), max(self.raw.labels)
+            from_one = (
+                f'; its labels run from {least} to {most}, and {most + 1} classes leave the first without images'
+                if least > 0
+                else ''
+            )
             raise UserError(
-                f'the source has an image of class {worst}, but dataset.task.num_classes allows 0 to {len(self.classes) - 1}.'
+                f'the source has an image of class {worst}, but dataset.task.num_classes allows 0 to {len(self.classes) - 1}{from_one}.'
             )
 
     def write(self, tell: Tell = lambda done: None) -> None:
