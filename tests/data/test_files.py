@@ -32,12 +32,12 @@ def names(paths: Any) -> list[Any]:
 
 def test_a_glob_gives_its_files_in_order() -> None:
     touch('d/train-2.tfrecord', 'd/train-1.tfrecord', 'd/test.tfrecord')
-    assert names(files.files.find_files('d/train-*.tfrecord')) == ['train-1.tfrecord', 'train-2.tfrecord']
+    assert names(files.find_files('d/train-*.tfrecord')) == ['train-1.tfrecord', 'train-2.tfrecord']
 
 
 def test_a_list_gives_the_files_of_each_pattern() -> None:
     touch('b', 'a1', 'a2')
-    assert names(files.files.find_files(['b', 'a*'])) == ['b', 'a1', 'a2']
+    assert names(files.find_files(['b', 'a*'])) == ['b', 'a1', 'a2']
 
 
 def test_where_there_is_no_file_those_below_other_folders_count(
@@ -55,18 +55,18 @@ def test_where_there_is_no_file_those_below_other_folders_count(
 
 
 def test_shipped_files_are_found_from_any_folder() -> None:
-    assert names(files.files.find_files('datasets/fashion_mnist/test.tfrecord')) == ['test.tfrecord']
+    assert names(files.find_files('datasets/fashion_mnist/test.tfrecord')) == ['test.tfrecord']
 
 
 def test_a_url_is_left_to_gfile(here: pathlib.Path) -> None:
     touch('x1', 'x2')
-    assert names(files.files.find_files(f'file://{here}/x*')) == ['x1', 'x2']
+    assert names(files.find_files(f'file://{here}/x*')) == ['x1', 'x2']
 
 
 def test_a_pattern_without_files_says_what_the_folder_holds() -> None:
     touch('d/test.tfrecord', 'd/labels.txt', 'd/.hidden')
     with pytest.raises(UserError) as error:
-        files.files.find_files('d/train-*.tfrecord', 'x.yaml:3: dataset.path.train')
+        files.find_files('d/train-*.tfrecord', 'x.yaml:3: dataset.path.train')
     assert str(error.value) == (
         'x.yaml:3: dataset.path.train: d/train-*.tfrecord matches no file; d holds labels.txt, '
         'test.tfrecord. `prepare` makes it from the raw data set.'
@@ -76,12 +76,12 @@ def test_a_pattern_without_files_says_what_the_folder_holds() -> None:
 def test_a_full_folder_is_told_in_short() -> None:
     touch(*(f'd/{n}' for n in range(9)))
     with pytest.raises(UserError, match='d holds 0, 1, 2, 3, 4, 4 more'):
-        files.files.find_files('d/train')
+        files.find_files('d/train')
 
 
 def test_a_missing_folder_is_told_as_such() -> None:
     with pytest.raises(UserError, match=r'd/x matches no file; there is no folder d\. `prepare` makes it'):
-        files.files.find_files('d/x')
+        files.find_files('d/x')
 
 
 def test_all_problems_are_told_together() -> None:
@@ -90,7 +90,7 @@ def test_all_problems_are_told_together() -> None:
     with open('pointer', 'wb') as file:
         file.write(POINTER)
     with pytest.raises(UserError) as error:
-        files.files.find_files(['good', 'empty', 'pointer', 'absent'])
+        files.find_files(['good', 'empty', 'pointer', 'absent'])
     assert str(error.value).splitlines()[:2] == [
         'empty is empty.',
         'pointer is a Git-LFS pointer, not data; fetch it with `git lfs pull`.',

@@ -117,9 +117,9 @@ def _rows(lines: Sequence[str], stems: Container[str]) -> list[tuple[str, str]] 
 
 
 def _without_boxes(words: Sequence[str]) -> str | None:
-    """The class alone, where boxes of four numbers follow it."""
-    numbers = words[1:]
-    is_boxes = numbers and len(numbers) % 4 == 0 and all(re.fullmatch(r'-?[0-9.]+', word) for word in numbers)
+    """The class alone, where all that there is are classes with the four numbers of a box after each, as Kaggle has them."""
+    numbers = [word for place, word in enumerate(words) if place % 5]
+    is_boxes = numbers and len(words) % 5 == 0 and all(re.fullmatch(r'-?[0-9.]+', word) for word in numbers)
     return words[0] if is_boxes else None
 
 
