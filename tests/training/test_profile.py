@@ -111,7 +111,7 @@ def test_a_model_without_overriders_gets_fixed_points_of_eight_bits(
     for other in ('ShiftQuantizer', 'FloatingPointQuantizer'):
         assert other in table
         assert other not in path.read_text()
-    assert main([tiny, str(path), 'eval', 'overriders-dump', f'dump.path={tmp_path}/x.npz']) == 0
+    assert main([tiny, str(path), 'eval']) == 0
 
 
 OWN = """
