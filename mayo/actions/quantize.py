@@ -4,10 +4,9 @@
 """
 
 import pathlib
-from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, VALIDATION, Product, Reads, Run, action
+from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, VALIDATION, Reads, Run, action
 from mayo.util.errors import UserError
 from mayo.util.kinds import BELOW_ONE, NAME, choice, whole
 from mayo.util.settings import Section, Setting
@@ -53,17 +52,7 @@ def _mode(config: 'Config') -> str:
         return 'train'
 
 
-def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
-    """Layers that compact execution does not know."""
-    from mayo.net.tf.compact import unsupported
-    from mayo.session.spec import model_graph
-
-    return [f'`quantize` makes a compact network: {reason}' for reason in unsupported(model_graph(config))]
-
-
-@action(
-    'quantize', needs=needs, reads=reads, loads=True, makes=(CHECKPOINTS,), settings=(QUANTIZE,), check=check, unasked='nothing'
-)
+@action('quantize', needs=needs, reads=reads, loads=True, makes=(CHECKPOINTS,), settings=(QUANTIZE,), unasked='nothing')
 def act(run: Run) -> None:
     """The network in int8: ranges, accuracy, a checkpoint."""
     session = run.session
