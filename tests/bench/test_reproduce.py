@@ -222,7 +222,7 @@ def test_every_stage_of_the_list_passes_the_check_of_the_line_once_those_before_
         assert work.missing() == []
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_the_whole_list_runs_on_a_few_images(reproduce: Any, tmp_path: pathlib.Path) -> None:
     assert reproduce.main(['--toy', '--folder', str(tmp_path)]) == 0
 
