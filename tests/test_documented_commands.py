@@ -45,7 +45,9 @@ FILES = {
     'FOLDER/ILSVRC2012_img_val.tar': b'',
     'resnet50.keras': b'PK\3\4',
     'vgg16_weights_tf_dim_ordering_tf_kernels.h5': b'\x89HDF\r\n\x1a\n',
+    'old/datasets/cifar10.yaml': b'_import: ../../datasets/cifar10.yaml',
     'old/models/gate/cifarnet.yaml': b'_import: ../../../models/gate/cifarnet.yaml',
+    'old/trainers/cifarnet.yaml': b'_import: ../../trainers/one_cycle.yaml',
     'old/trainers/exponential.yaml': b'_import: ../../trainers/exponential.yaml',
 }
 CHECKPOINTS = ('elsewhere/resnet18/checkpoint-90',)

@@ -6,13 +6,13 @@ import pathlib
 import struct
 from collections.abc import Iterator, Sequence
 
-from mayo.data.picture import SUFFIXES
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import SHIPPED, home, shown
 from mayo.util.lazy import lazy
 
 tf = lazy('tensorflow')
 
+SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.dib', '.gif', '.webp')  # of pictures, in lower case
 LFS_POINTER = b'version https://git-lfs.github.com/spec/'
 FRAME = 16  # bytes of a record besides the example: its length and two checksums
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.dib', '.gif', '.webp')  # in lower case
 MAX_PIXELS = 1 << 26  # of one picture: 200 MB as bytes, 800 MB as numbers
 JPEG, PNG = b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n'
 READ = 'JPEG, PNG, BMP, GIF or WebP'

@@ -242,7 +242,7 @@ def test_every_old_name_is_compared_here() -> None:
         *(f'tensorflow.train.{name}' for name in (*OPTIMIZERS, *SCHEDULES)),
     }
     names = {*OLD_NAMES, *(name for name in _SAME if name.startswith('tensorflow.'))}
-    assert tested == names - NEW_ACTIVATIONS
+    assert tested == names - NEW_ACTIVATIONS - {'mayo.objects.normalize.custom_batch_norm'}, 'which tests/net/tf compares'
 
 
 # ---- layers and preprocessing

@@ -19,6 +19,7 @@ import numpy as np
 
 from mayo.data import picture, record
 from mayo.data.class_name import ClassName
+from mayo.data.files import is_image
 from mayo.data.prepare.archive import Member, members, shown_name, stem_of
 from mayo.data.prepare.labels import Text, classes_of, shipped_labels
 from mayo.data.prepare.raw import Raw, png, reader, texts
@@ -51,7 +52,7 @@ def _absent(place: Any) -> Iterator[str]:
 
 
 def _holds_images(files: Iterable[Member]) -> bool:
-    return any(file.name.lower().endswith(picture.SUFFIXES) for file in files)
+    return any(is_image(file.name) for file in files)
 
 
 @reader('folder', splits=PLACE, check=_absent, knows=_holds_images)
@@ -62,7 +63,7 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
     that holds images, the source's own name included; or {folder: NAME, labels: FILE} for images without class folders.
     classes: what the folders mean; the source may lack some. None: the folders of this split are the classes.
     """
-    images = [member for member in members(source) if member.name.lower().endswith(picture.SUFFIXES)]
+    images = [member for member in members(source) if is_image(member.name)]
     if isinstance(place, Mapping):
         chosen, class_of = _labelled(source, images, **place)
     else:

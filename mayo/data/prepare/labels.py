@@ -14,7 +14,7 @@ import re
 import tarfile
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-from mayo.data.picture import SUFFIXES
+from mayo.data.files import is_image
 from mayo.data.prepare.archive import BROKEN, Member, members, shown_name
 from mayo.util.errors import UserError
 from mayo.util.extras import missing, remedy
@@ -111,7 +111,7 @@ def _rows(lines: Sequence[str], stems: Container[str]) -> list[tuple[str, str]] 
         if rows and all(len(row) > 1 for row in rows):
             return [(row[0], _without_boxes(row[1].split()) or row[1]) for row in rows]
     pairs = [line.split(maxsplit=1) for line in lines]
-    if any(_stem(pair[0]) in stems or pair[0].lower().endswith(SUFFIXES) for pair in pairs):
+    if any(_stem(pair[0]) in stems or is_image(pair[0]) for pair in pairs):
         return [(pair[0], _without_boxes(pair[1].split()) or pair[1].strip()) for pair in pairs if len(pair) > 1]
     return None
 

@@ -38,7 +38,7 @@ INLINE Words to_bytes(const Op *op, Vector x, Vector *lost)
     *lost += y - y;                         /* 0, or no number */
     y = (Vector)either(y < least, (Words)(least + (Vector){0}), (Words)y);
     y = (Vector)either(y > most, (Words)(most + (Vector){0}), (Words)y);
-    return ((Words)(y + (magic + (float)op->zero))) & 255;
+    return ((Words)(y + magic) + (int32_t)op->zero) & 255;
 }
 
 /* Keeps that a number was lost in a sum of `to_bytes`. */
