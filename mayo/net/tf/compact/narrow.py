@@ -27,6 +27,7 @@ from mayo.net.tf.compact.program import Narrow, Program
 PRECISIONS = ('float32', 'bfloat16', 'int8')
 STEPS = 255  # between the least and the largest byte
 MOST = 127  # of a weight
+SMALLEST = 1e-30  # scale whose inverse is a float32
 
 Multiplying = TypeVar('Multiplying', ops.Conv, ops.Dense)
 Ranges = Mapping[str, tuple[float, float]]  # of each operation's source: what bytes reach from and to
@@ -65,7 +66,8 @@ def narrow_of(precision: str, span: tuple[float, float] | None) -> Narrow:
     if precision != 'int8' or span is None:
         return Narrow(precision)
     low, high = min(span[0], 0.0), max(span[1], 0.0)
-    scale = (high - low) / STEPS or 1.0  # a source that is always zero
+    scale = (high - low) / STEPS
+    scale = scale if scale > SMALLEST else 1.0  # a source that is always zero
     return Narrow(precision, scale, round(-low / scale))
 
 

@@ -168,18 +168,23 @@ def test_narrow_networks_count_the_multiply_accumulates_of_wide_ones() -> None:
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
 def test_zero_is_a_byte_and_bytes_reach_from_end_to_end(first: float, second: float) -> None:
     low, high = sorted((first, second))
-    assume(low < 0 or high > 0)
+    assume(max(abs(low), abs(high)) > 1e-20)
     narrow = narrow_of('int8', (low, high))
     assert 0 <= narrow.zero <= 255
     reach = (0 - narrow.zero) * narrow.scale, (255 - narrow.zero) * narrow.scale
     np.testing.assert_allclose(reach, (min(low, 0), max(high, 0)), atol=0.51 * narrow.scale)
 
 
+@pytest.mark.parametrize('span', [(0.0, 0.0), (0.0, 1e-40), (-1e-300, 0.0)])
+def test_a_range_of_nothing_but_zeros_has_a_scale_all_the_same(span: tuple[float, float]) -> None:
+    assert narrow_of('int8', span).scale == 1
+
+
 def test_weights_of_each_channel_have_a_scale_of_their_own() -> None:
-    weights = np.array([[1.0, -2.0], [0.0, 0.0], [0.001, 0.0006]], np.float32)
+    weights = np.array([[1.0, -2.0], [0.0, 0.0], [0.25, 0.0625]], np.float32)
     numbers, scales = weights_as_bytes(weights, 0)
-    np.testing.assert_array_equal(numbers, [[64, -127], [0, 0], [127, 76]])
-    np.testing.assert_allclose(scales, [2 / 127, 1 / 127, 0.001 / 127])
+    np.testing.assert_array_equal(numbers, [[64, -127], [0, 0], [127, 32]])
+    np.testing.assert_allclose(scales, [2 / 127, 1 / 127, 0.25 / 127])
 
 
 def test_bfloat16_is_rounded_to_the_nearest_of_two_to_the_even_one() -> None:
