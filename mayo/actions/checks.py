@@ -20,7 +20,6 @@ from mayo.session.data import search_path
 from mayo.session.idle import idle_lines
 from mayo.session.spec import model_graph, model_problems
 from mayo.session.steps import step_problems
-from mayo.session.stored import store_of
 from mayo.training.schedule import learning_rate
 from mayo.training.teachers import teachers
 from mayo.util.errors import Problems, UserError
@@ -149,6 +148,8 @@ def _data(config: Config, mode: str) -> Iterable[str]:
 
 def _checkpoint(config: Config) -> Iterable[str]:
     """The checkpoint that is asked for does not exist, or is a Git-LFS pointer."""
+    from mayo.session.stored import store_of  # NumPy comes with it
+
     load = config.get('system.checkpoint.load')
     if load is not None:
         store_of(config).resolve(load, config.get('system.checkpoint.save') or '')
@@ -157,6 +158,8 @@ def _checkpoint(config: Config) -> Iterable[str]:
 
 def _teacher(config: Config) -> Iterable[str]:
     """The checkpoint of a network that is to teach does not exist."""
+    from mayo.session.stored import store_of
+
     teachers(config, store_of(config))
     return ()
 

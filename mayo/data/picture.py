@@ -12,8 +12,14 @@ Needs no TensorFlow.
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
+from mayo.util.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy('numpy')  # which `info` has no use for
 
 MAX_PIXELS = 1 << 26  # of one picture: 200 MB as bytes, 800 MB as numbers
 JPEG, PNG = b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n'
@@ -102,7 +108,7 @@ def size_of(content: bytes) -> tuple[int, int]:
     return width, height
 
 
-def png(pixels: np.ndarray, level: int = 1) -> bytes:
+def png(pixels: 'np.ndarray', level: int = 1) -> bytes:
     """A PNG file of pixels [H, W, 3], uint8."""
     height, width = pixels.shape[:2]
     rows = np.zeros((height, 1 + width * 3), np.uint8)  # each begins with the filter that it uses: none
@@ -287,7 +293,7 @@ class _Bitmap:
         table = np.frombuffer(content, np.uint8, count * entry, place) if count else np.zeros(0, np.uint8)
         self.palette = table.reshape(-1, entry)[:, 2::-1]
 
-    def indices(self) -> np.ndarray:
+    def indices(self) -> 'np.ndarray':
         """Numbers of colours [H, W]."""
         if self.packing:
             return _run_lengths(self.content, self.start, self.width, self.height, self.packing)
@@ -298,7 +304,7 @@ class _Bitmap:
             rows = (rows[:, :, None] >> shifts & (1 << self.bits) - 1).reshape(len(rows), -1)
         return rows[:, : self.width]
 
-    def rows(self, dtype: type[np.generic]) -> np.ndarray:
+    def rows(self, dtype: 'type[np.generic]') -> 'np.ndarray':
         """The rows as they lie in the file, with what pads them."""
         stride = (self.width * self.bits + 31) // 32 * 4
         values = np.frombuffer(self.content, np.uint8, stride * self.height, self.start)
@@ -314,7 +320,7 @@ def _png_of_bmp(content: bytes) -> bytes:
     return png(pixels if bitmap.top_down else pixels[::-1])
 
 
-def _pixels(bitmap: _Bitmap) -> np.ndarray:
+def _pixels(bitmap: _Bitmap) -> 'np.ndarray':
     """[H, W, 3] uint8 in the order of the rows of the file."""
     if bitmap.bits <= 8:
         indices = bitmap.indices()
@@ -327,7 +333,7 @@ def _pixels(bitmap: _Bitmap) -> np.ndarray:
     return np.stack([_channel(values, mask) for mask in bitmap.masks], -1)
 
 
-def _channel(values: np.ndarray, mask: int) -> np.ndarray:
+def _channel(values: 'np.ndarray', mask: int) -> 'np.ndarray':
     """What lies under a mask, spread over 0..255."""
     if not mask:
         return np.zeros(values.shape, np.uint8)
@@ -337,13 +343,13 @@ def _channel(values: np.ndarray, mask: int) -> np.ndarray:
     return (under.astype(np.uint64) * 255 // most).astype(np.uint8)
 
 
-def _run_lengths(content: bytes, start: int, width: int, height: int, packing: int) -> np.ndarray:
+def _run_lengths(content: bytes, start: int, width: int, height: int, packing: int) -> 'np.ndarray':
     """Numbers of colours [H, W] from runs: packing 1 of a byte, 2 of two halves of a byte in turn. What no run paints is 0."""
     rows = np.zeros((height, width), np.uint8)
     half = packing == 2
     place, x, y = start, 0, 0
 
-    def halves(values: np.ndarray) -> np.ndarray:
+    def halves(values: 'np.ndarray') -> 'np.ndarray':
         return np.stack([values >> 4, values & 15], -1).reshape(-1) if half else values
 
     while y < height:
