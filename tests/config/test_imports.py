@@ -109,8 +109,9 @@ def test_files_that_cannot_be_read_are_told(
 
 
 @pytest.mark.parametrize('path', ['/dev/zero', 'pipe.yaml'])
-def test_what_never_ends_is_no_configuration(here: pathlib.Path, path: str) -> None:
-    os.mkfifo(here / 'pipe.yaml')
-    (here / 'a.yaml').write_text(f'_import: {path}\n')
+def test_what_never_ends_is_no_configuration(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo('pipe.yaml')
+    pathlib.Path('a.yaml').write_text(f'_import: {path}\n')
     with pytest.raises(UserError, match=rf'{path} cannot be read: it is a device or a pipe, not a file\.$'):
         Config().merge_file('a.yaml')
