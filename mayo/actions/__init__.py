@@ -10,22 +10,8 @@ from mayo.actions.base import Action, Run, action, actions
 
 # In which `--help` lists them; those that are not named here come last.
 ORDER = (
-    *(
-        'ls',
-        'config',
-        'check',
-        'prepare',
-        'info',
-        'train',
-        'anneal',
-        'fit-gates',
-        'eval',
-        'eval-all',
-        'predict',
-        'slim',
-        'bench',
-    ),
-    *('export', 'plot', 'import-weights', 'mean', 'quantize', 'search', 'reset-num-epochs', 'save'),
+    *('ls', 'config', 'check', 'prepare', 'info', 'train', 'anneal', 'fit-gates', 'eval', 'eval-all', 'predict', 'slim'),
+    *('bench', 'export', 'plot', 'import-weights', 'mean', 'quantize', 'search', 'reset-num-epochs', 'save'),
     *('overriders-update', 'overriders-reset', 'overriders-assign', 'overriders-dump'),
     *('profile', 'profile-timeline', 'interact', 'test'),
 )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 
 from mayo.util.errors import MayoError, RunError, UserError
+from mayo.util.format import size
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent
@@ -119,18 +120,14 @@ def writing(path: pathlib.Path, needed: int | None = None) -> Iterator[pathlib.P
         if reason is None or isinstance(error, MayoError):
             raise
         so_far = sum(file.stat().st_size for file in room.rglob('*') if file.is_file())
-        size = _bytes(needed) if needed else f'more than the {_bytes(so_far)} so far'
-        free = _bytes(shutil.disk_usage(path.parent).free)
+        wanted = size(needed) if needed else f'more than the {size(so_far)} so far'
+        free = size(shutil.disk_usage(path.parent).free)
         raise RunError(
-            f'{shown(path)} cannot be written: {reason}; {size} are needed, {free} are free there. What was there is as it was.'
+            f'{shown(path)} cannot be written: {reason}; {wanted} are needed, {free} are free there. What was there is as it was.'
         ) from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
         os.close(handle)
-
-
-def _bytes(number: int) -> str:
-    return f'{number / 1e6:.1f} MB' if number >= 100_000 else f'{number} bytes'
 
 
 def _no_room(error: Exception) -> str | None:

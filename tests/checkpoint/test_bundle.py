@@ -134,7 +134,7 @@ def test_a_full_disk_is_told_with_what_is_needed(prefix: pathlib.Path, monkeypat
 
     monkeypatch.setattr(tf.raw_ops, 'SaveV2', full)
     with pytest.raises(
-        RunError, match=r'epoch-3 cannot be written: No space left on device; 2\.0 MB are needed, \S+ MB are free'
+        RunError, match=r'epoch-3 cannot be written: No space left on device; 1\.91 MiB are needed, \S+ [MGT]iB are free'
     ):
         bundle.write(prefix, {'x': np.zeros(500_000, np.float32)})
     assert bundle.read(prefix)['imgs_seen'] == 7
