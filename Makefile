@@ -43,7 +43,7 @@ test: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest
 
 test-faults: .venv/dev.stamp .venv/native.stamp
-	$(BIN)/python -m pytest -n 0 -m faults tests
+	$(BIN)/python -m pytest -n 0 -m faults --timeout=0 tests
 
 # In a copy of the tree, since an engine of that kind is slow and runs only where its libraries were loaded first.
 SANITIZED := build/sanitize
@@ -55,7 +55,7 @@ test-sanitize: .venv/dev.stamp
 	cp -r mayo tests setup.py pyproject.toml README.md LICENSE $(SANITIZED)
 	rm -f $(SANITIZED)/$(NATIVE)/*.so
 	cd $(SANITIZED) && MAYO_WERROR=1 MAYO_SANITIZE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
-	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(SANITIZERS) $(abspath $(BIN))/python -m pytest -n 0 $(NATIVE:mayo/%=tests/%)
+	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(SANITIZERS) $(abspath $(BIN))/python -m pytest -n 0 --timeout=0 $(NATIVE:mayo/%=tests/%)
 
 coverage: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest --cov=mayo --cov-report=term:skip-covered
