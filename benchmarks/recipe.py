@@ -155,7 +155,7 @@ def chance() -> Stage:
     return Stage('chance50', (*words, *more), (checkpoint('cifarnet', 'chance50'),), 20 * TAUGHT, ('dense',))
 
 
-FOUND = '{folder}/densities.yaml'
+DENSITIES = '{folder}/densities.yaml'
 
 
 def by_time() -> tuple[Stage, Stage, Stage]:
@@ -170,12 +170,19 @@ def by_time() -> tuple[Stage, Stage, Stage]:
     return (
         Stage(
             'search',
-            (*start, HOLDOUT, 'system.checkpoint.load=gate50', 'search.target_ms=configured', f'search.path={FOUND}', 'search'),
-            (FOUND,),
+            (
+                *start,
+                HOLDOUT,
+                'system.checkpoint.load=gate50',
+                'search.target_ms=configured',
+                f'search.path={DENSITIES}',
+                'search',
+            ),
+            (DENSITIES,),
             0.2,
             ('gate',),
         ),
-        tuned('found', FOUND, needs='search'),
+        tuned('found', DENSITIES, needs='search'),
         tuned('uniform', needs='gate'),
     )
 
@@ -272,7 +279,7 @@ ROWS = (
         Row(f'budget, {macs}M', ('models/gate/cifarnet.yaml', '_gate.threshold=learned'), f'budget{macs}', f'budget{macs}')
         for macs in (87, 44, 17)
     ),
-    Row('densities by time', ('models/gate/cifarnet.yaml', FOUND), 'found', 'found'),
+    Row('densities by time', ('models/gate/cifarnet.yaml', DENSITIES), 'found', 'found'),
     Row('one density, tuned as long', ('models/gate/cifarnet.yaml', '_gate.density=0.5'), 'uniform', 'uniform'),
     Row('ResNet-20', ('models/resnet20.yaml',), 'pretrained', 'resnet20'),
     *(

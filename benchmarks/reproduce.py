@@ -74,7 +74,7 @@ class Work:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def made(self) -> list[pathlib.Path]:
+    def products(self) -> list[pathlib.Path]:
         """What it leaves: paths of files, and of checkpoints without a suffix."""
         return [SHIPPED / path.replace('{folder}', str(self.folder)) for path in self.stage.makes]
 
@@ -105,7 +105,7 @@ class Work:
 
     def missing(self) -> list[pathlib.Path]:
         """What it was to make and is not there."""
-        return [path for path in self.made if not path.exists() and not bundle.index_file(path).exists()]
+        return [path for path in self.products if not path.exists() and not bundle.index_file(path).exists()]
 
 
 def works(stages: Sequence[Stage], seeds: Sequence[int], folder: pathlib.Path, more: Sequence[str] = ()) -> list[Work]:

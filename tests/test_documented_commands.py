@@ -206,14 +206,14 @@ def test_the_extras_that_pages_install_are_those_of_the_project() -> None:
 
 # A path that stands alone between backticks. What a command makes has a name of the reader's in it, or is in MADE.
 PATH = re.compile(r'`((?:mayo|models|datasets|trainers|benchmarks|checkpoints|tests|docs)/[\w/.-]+)`')
-MADE = re.compile(r'models/(gate/)?\w+_slim60\.yaml|checkpoints/cifarnet_slim60/cifar10/slim')
+WRITTEN = re.compile(r'models/(gate/)?\w+_slim60\.yaml|checkpoints/cifarnet_slim60/cifar10/slim')
 
 
 @pytest.mark.parametrize('page', [page for page in PAGES if page.suffix == '.md' and page.name != 'CHANGELOG.md'], ids=name_of)
 def test_every_path_that_a_page_names_is_there(page: pathlib.Path) -> None:
     text = page.read_text(encoding='utf-8')
     shown = {path for path, _ in SHOWN.findall(text)}
-    named = {path for path in PATH.findall(text) if not re.search(r'[A-Z]|\.\.', path) and not MADE.fullmatch(path)}
+    named = {path for path in PATH.findall(text) if not re.search(r'[A-Z]|\.\.', path) and not WRITTEN.fullmatch(path)}
     assert [path for path in sorted(named - shown) if not [*ROOT.glob(path + '*')]] == []
 
 

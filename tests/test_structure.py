@@ -173,3 +173,57 @@ def test_importing_a_module_changes_nothing_in_the_process(module: Any) -> None:
     at_top = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
     touched = [ast.unparse(node) for node in at_top if any(change in ast.unparse(node) for change in PROCESS_CHANGES)]
     assert touched == []
+
+
+VAGUE = {'one', 'found', 'said', 'made'}  # what holds a value is named by that value
+
+
+def vague_names(tree: ast.AST) -> list[str]:
+    """Identifiers that a file defines or uses and that say nothing, as `line: name`; keywords of calls count where they are defined."""
+    names = []
+    for node in ast.walk(tree):
+        fields = [] if isinstance(node, ast.keyword) else ['id', 'attr', 'arg', 'name', 'asname', 'names', 'rest']
+        values = [value for field in fields for value in _listed(getattr(node, field, None))]
+        names += [
+            f'{getattr(node, "lineno", 0)}: {value}'
+            for value in values
+            if isinstance(value, str) and value.strip('_').lower() in VAGUE
+        ]
+    return names
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_names_say_what_they_hold() -> None:
+    files = [path for folder in ('mayo', 'benchmarks', 'docs', 'tests') for path in sorted((ROOT / folder).rglob('*.py'))]
+    files += sorted(ROOT.glob('*.py'))
+    vague = [
+        f'{path.relative_to(ROOT)}:{name}'
+        for path in files
+        for name in vague_names(ast.parse(path.read_text(encoding='utf-8')))
+    ]
+    assert vague == []
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        'said = 1',
+        'def _found(): pass',
+        'class Said: pass',
+        'import a as made',
+        'a.FOUND',
+        'def f(*, one): pass',
+        'def f(*made): pass',
+        'x = lambda one: 1',
+        'def f():\n    global found',
+        'match x:\n    case {**said}: pass',
+        'match x:\n    case [*made]: pass',
+        'try: pass\nexcept E as found: pass',
+        "f'{made}'",
+    ],
+)
+def test_a_vague_name_is_seen_wherever_it_stands(code: str) -> None:
+    assert len(vague_names(ast.parse(code))) == 1

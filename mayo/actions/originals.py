@@ -25,15 +25,15 @@ _GLOBAL = 'models/override/_global.yaml'
 
 def report(patterns: Sequence[str]) -> None:
     """Print a line for each file, and how many load. Errors: RunError where one does not."""
-    found = list(_found(patterns))
+    paths = list(_files_of(patterns))
     failed = 0
-    for path in found:
+    for path in paths:
         lines = problems_of(path)
         failed += bool(lines)
         print(f'{files.shown(path)}: {lines[0] if lines else "loads"}')
-    print(f'{len(found) - failed} of {len(found)} load')
+    print(f'{len(paths) - failed} of {len(paths)} load')
     if failed:
-        raise RunError(f'{failed} of {len(found)} files do not load.')
+        raise RunError(f'{failed} of {len(paths)} files do not load.')
 
 
 def problems_of(path: pathlib.Path) -> list[str]:
@@ -99,7 +99,7 @@ def _root(path: pathlib.Path) -> pathlib.Path:
     return next((folder for folder in path.parents if (folder / 'models').is_dir()), path.parent)
 
 
-def _found(patterns: Sequence[str]) -> Iterator[pathlib.Path]:
+def _files_of(patterns: Sequence[str]) -> Iterator[pathlib.Path]:
     for pattern in patterns:
         path = pathlib.Path(pattern).expanduser()
         if path.is_dir():

@@ -23,7 +23,7 @@ from mayo.util.trial_images import random_images
 WARM_UP = 5  # calls
 TURN_SECONDS, TURN_CALLS = 0.05, 50  # a turn ends after either
 PATIENCE = 900  # seconds until a process that does not answer is ended
-SAID = 300  # characters of what a process that died said last
+LAST_OUTPUT = 300  # characters of what a process that died said last
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Worker:
             self.process.join()
             if self.process.exitcode == -signal.SIGKILL:  # by another, so what it wrote before is not the reason
                 raise RunError('its process was killed.') from None
-            output = ' '.join(self.log.read_text(errors='replace')[-SAID:].split())
+            output = ' '.join(self.log.read_text(errors='replace')[-LAST_OUTPUT:].split())
             raise RunError(f'its process ended with status {self.process.exitcode}: {output or "it said nothing"}') from None
         if isinstance(answer, Exception):
             raise RunError(str(answer))

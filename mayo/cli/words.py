@@ -112,14 +112,14 @@ def _action(word: str, actions: Collection[str], problems: Problems) -> str | No
 
 def _overwritten(words: Collection[str], before: Config, after: Config, file: str) -> Iterable[str]:
     """A line for each of the words since the last action whose value a file that was named after it replaces."""
-    still = {said.path for said in after.said()}
-    for said in before.said():
-        now = after.node(said.path)
-        same = isinstance(now, Scalar) and isinstance(said.node, Scalar) and now.value == said.node.value
-        if said.origin.word in words and said.path not in still and not same:
+    still = {standing.path for standing in after.word_values()}
+    for lost in before.word_values():
+        now = after.node(lost.path)
+        same = isinstance(now, Scalar) and isinstance(lost.node, Scalar) and now.value == lost.node.value
+        if lost.origin.word in words and lost.path not in still and not same:
             yield (
-                f'{said.origin}: {said.origin.word} has no effect: {file}, named after it, sets {said.key} '
-                f'({after.origin(said.key)}); put the word behind the file.'
+                f'{lost.origin}: {lost.origin.word} has no effect: {file}, named after it, sets {lost.key} '
+                f'({after.origin(lost.key)}); put the word behind the file.'
             )
 
 

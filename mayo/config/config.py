@@ -44,7 +44,7 @@ class Unknown(NamedTuple):
         return f'{self.origin}: nothing reads the key {self.key}{hint} Keys of your own start with _.'
 
 
-class Said(NamedTuple):
+class WordValue(NamedTuple):
     """A value that a word of the command line set, and that still stands. node: as it was written."""
 
     path: Path
@@ -191,9 +191,9 @@ class Config:
                     setting.kind.checked(value, f'{self.origin(key)}: {key}')
         return problems
 
-    def said(self) -> list[Said]:
+    def word_values(self) -> list[WordValue]:
         """Every value that a word of the command line set and nothing after it replaced."""
-        return list(_said(self._root, ()))
+        return list(_word_values(self._root, ()))
 
     def node(self, path: Path) -> Node | None:
         """What was written at a path, before references are resolved; None if nothing was."""
@@ -204,18 +204,18 @@ class Config:
 
     def unread(self) -> list[str]:
         """A line for each key with _ that a word sets and no reference reads, so that the word has no effect."""
-        scratch = [said for said in self.said() if any(part.startswith('_') for part in said.path)]
+        scratch = [value for value in self.word_values() if any(part.startswith('_') for part in value.path)]
         if not scratch:
             return []
         resolver = Resolver(self._root)
         with contextlib.suppress(UserError):  # of what cannot be resolved others tell
             resolver.whole(_without_scratch(self._root))
         read = {*resolver.read, *(current for path in resolver.read if (current := dialect.current_path(path)))}
-        idle = [said for said in scratch if not any(_meet(said.path, path) for path in read)]
-        known = [path for path in self._with_children(read) if not any(path == said.path for said in idle)]
+        idle = [unread for unread in scratch if not any(_meet(unread.path, path) for path in read)]
+        known = [path for path in self._with_children(read) if not any(path == unread.path for unread in idle)]
         return [
-            f'{said.origin}: {said.origin.word} has no effect: no reference reads {said.key}{_hint(said.path, known)}'
-            for said in idle
+            f'{unread.origin}: {unread.origin.word} has no effect: no reference reads {unread.key}{_hint(unread.path, known)}'
+            for unread in idle
         ]
 
     def _with_children(self, paths: Iterable[Path]) -> Iterator[Path]:
@@ -260,9 +260,9 @@ class Config:
                 self._collect_unknown(declared, (*path, key), strange)
 
 
-def _meet(one: Path, other: Path) -> bool:
+def _meet(path: Path, other: Path) -> bool:
     """Whether one path is the other, or lies above it."""
-    return one[: len(other)] == other or other[: len(one)] == one
+    return path[: len(other)] == other or other[: len(path)] == path
 
 
 def _hint(path: Path, known: Iterable[Path]) -> str:
@@ -275,15 +275,15 @@ def _hint(path: Path, known: Iterable[Path]) -> str:
     return did_you_mean(join_key(path), sorted(near)) or '.'
 
 
-def _said(node: Node, path: Path) -> Iterator[Said]:
+def _word_values(node: Node, path: Path) -> Iterator[WordValue]:
     if isinstance(node, Overlay):
-        yield from _said(node.base, path)
-        yield from _said(node.over, path)
+        yield from _word_values(node.base, path)
+        yield from _word_values(node.over, path)
     elif isinstance(node, Map) and node.items:
         for key, child in node.items.items():
-            yield from _said(child, (*path, key))
+            yield from _word_values(child, (*path, key))
     elif node.origin.word is not None:
-        yield Said(path, node.origin, node)
+        yield WordValue(path, node.origin, node)
 
 
 def _nearest_key(path: Path, key: str, known: Map) -> str | None:

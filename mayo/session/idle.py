@@ -16,10 +16,10 @@ from mayo.util.errors import did_you_mean
 
 def idle_words(config: Config, graph: Graph) -> Iterator[str]:
     """A line for each word of the command line that is about such a layer."""
-    said = config.said()
+    values = config.word_values()
     for key, placed in graph.idle.items():
         path = split_key(key)
-        for word in {about.origin.word for about in said if about.path[: len(path)] == path}:
+        for word in {value.origin.word for value in values if value.path[: len(path)] == path}:
             yield f'command line: {word} has no effect: no entry of the graph places the layer {path[-1]}{_hint(path, placed)}'
 
 

@@ -69,7 +69,7 @@ def quantize(session: Session, images: int, mode: str, method: str, max_drop: fl
     batches = list(_images(session, images, mode))
     program = lower(session.network, session.input_shape)
     try:
-        ranges = ranges_of(program, lambda made: compact_runner(session, made), batches, method)
+        ranges = ranges_of(program, lambda watched: compact_runner(session, watched), batches, method)
     except ValueError as error:
         raise UserError(f'`quantize`: {error}') from None
     for layer, span in ranges.items():

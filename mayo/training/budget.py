@@ -57,8 +57,8 @@ def costs_of(graph: Graph, input_shape: Shape) -> Costs:
     executed = executed_each(graph, input_shape, {name: at[:, layer] * full[layer] for layer, name in enumerate(layers)})
     linear = executed[1 : size + 1] - executed[0]
     pairs = np.zeros((size, size))
-    for (one, other), value in zip(corners[size + 1 :], executed[size + 1 :], strict=True):
-        pairs[one, other] = value - executed[0] - linear[one] - linear[other]
+    for (layer, other), value in zip(corners[size + 1 :], executed[size + 1 :], strict=True):
+        pairs[layer, other] = value - executed[0] - linear[layer] - linear[other]
     costs = Costs(layers, float(executed[0]), linear / full, pairs / np.outer(full, full))
     _check(costs, graph, input_shape, full)
     return costs

@@ -81,7 +81,7 @@ class _Watch(Overrider):
 
 
 @dataclass(frozen=True)
-class Found:
+class Suited:
     """A quantizer of a value with the arguments that suit it."""
 
     layer: str
@@ -115,13 +115,13 @@ def profile(session: Session, plan: Plan) -> str:
     seen = _watched(session, plan)
     if plan.saves:
         session.save(f'{session.model_name}_profiled')
-    found, chains = _found(session.graph, seen, plan.asked)
-    if not found:
+    rows, chains = _suited_of_all(session.graph, seen, plan.asked)
+    if not rows:
         raise RunError(
             'profile: no quantizer of the network has arguments that a profile finds; docs/overriders.md says which have.'
         )
     _write(session, plan, chains)
-    return '\n'.join([table(HEADER, [entry.row() for entry in found], left=2), f'written: {shown(plan.path)}'])
+    return '\n'.join([table(HEADER, [entry.row() for entry in rows], left=2), f'written: {shown(plan.path)}'])
 
 
 # ---- looking
@@ -228,11 +228,11 @@ def _look(session: Session, images: Any, labels: Any, see: Callable[[str, str, A
 # ---- what follows from it
 
 
-def _found(
+def _suited_of_all(
     graph: Graph, seen: Mapping[tuple[str, str], Seen], asked: Mapping[str, Asked]
-) -> tuple[list[Found], dict[str, dict[str, Overrider]]]:
+) -> tuple[list[Suited], dict[str, dict[str, Overrider]]]:
     """The quantizers that were found, and all chains of each layer of which some are among them."""
-    found: list[Found] = []
+    rows: list[Suited] = []
     chains: dict[str, dict[str, Overrider]] = {}
     is_overridden = any(of_layer(node.overriders, str(node)) for node in graph)
     for node in graph:
@@ -246,7 +246,7 @@ def _found(
         for target, member in tries:
             entry = _suited(node.name, target, member, seen, asked)
             if entry is not None:
-                found.append(entry)
+                rows.append(entry)
                 changes[target, id(member)] = entry.after
         if is_overridden and changes:
             chains[node.name] = {
@@ -258,12 +258,12 @@ def _found(
             chains[node.name] = {}
             for target, member in tries:
                 chains[node.name].setdefault(target, changes[target, id(member)])
-    return found, chains
+    return rows, chains
 
 
 def _suited(
     layer: str, target: str, member: Overrider, seen: Mapping[tuple[str, str], Seen], asked: Mapping[str, Asked]
-) -> Found | None:
+) -> Suited | None:
     """The member with the arguments that suit it; None if it has none to find, or is not asked for."""
     quantizer = next((inner for inner in _with_inner(member) if inner.profiles and inner.name in asked), None)
     value = seen.get((layer, target))
@@ -271,7 +271,7 @@ def _suited(
         return None
     own = asked[quantizer.name]
     top = value.tops[own.percentile(target)]
-    return Found(layer, target, value, top, member.profiled(top, value.values, own.targets))
+    return Suited(layer, target, value, top, member.profiled(top, value.values, own.targets))
 
 
 def _with_inner(member: Overrider) -> Iterator[Overrider]:

@@ -97,10 +97,10 @@ def _range(pattern: str, value: Any, where: str) -> Range:
             f'{where} is {shown(value)}, expected {{from: , to: , step: , min_step: }}, each a number '
             r'(a dot in the name of a variable is written \.).'
         )
-    found = Range(value['from'], value['to'], value['step'], abs(value['min_step']))
-    if not found.min_step or (found.last - found.first) * found.step <= 0:
+    steps = Range(value['from'], value['to'], value['step'], abs(value['min_step']))
+    if not steps.min_step or (steps.last - steps.first) * steps.step <= 0:
         raise UserError(
-            f'{where} goes from {found.first:g} to {found.last:g} by {found.step:g}, at least {found.min_step:g}; '
+            f'{where} goes from {steps.first:g} to {steps.last:g} by {steps.step:g}, at least {steps.min_step:g}; '
             'expected steps towards the end, and a least step that is not 0.'
         )
-    return found
+    return steps

@@ -196,7 +196,7 @@ class _Search:
         top1 = self._tuned()
         is_kept = top1 >= tolerable
         self.trials.append(Trial(dict(values), top1, is_kept, self._memory()))
-        _log.info('search, step %d: %s; %s', len(self.trials) - 1, self._said(self.trials[-1]), 'kept' if is_kept else 'undone')
+        _log.info('search, step %d: %s; %s', len(self.trials) - 1, self._line(self.trials[-1]), 'kept' if is_kept else 'undone')
         if is_kept:
             if images := self.session.config.get('train.norm_images'):
                 renew_norms(self.session, images)
@@ -263,7 +263,7 @@ class _Search:
             sum(8 * cost.weight_bytes for cost in costs) + sum(row.memory_bits - 32 * row.values for row in self._stored())
         )
 
-    def _said(self, trial: Trial) -> str:
+    def _line(self, trial: Trial) -> str:
         return f'{_values(trial.values)}: top-1 in training {percent(trial.top1)}'
 
     def _render(self, baseline: float, tolerable: float) -> str:
@@ -271,9 +271,9 @@ class _Search:
             [str(number), _values(trial.values), percent(trial.top1), 'yes' if trial.is_kept else 'no', count(trial.memory)]
             for number, trial in enumerate(self.trials)
         ]
-        found = table(['variable', 'value'], [[knob.name, f'{knob.value:g}'] for knob in self.knobs])
+        chosen = table(['variable', 'value'], [[knob.name, f'{knob.value:g}'] for knob in self.knobs])
         return (
-            f'{table(["step", "tried", "top-1", "kept", "memory bits"], rows, left=2)}\n\n{found}\n\n'
+            f'{table(["step", "tried", "top-1", "kept", "memory bits"], rows, left=2)}\n\n{chosen}\n\n'
             f'top-1 in training: {percent(baseline)} without overriders, {percent(tolerable)} tolerable; '
             f'saved as checkpoint {BACKTRACK}'
         )

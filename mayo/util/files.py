@@ -143,7 +143,7 @@ def _no_room(error: Exception) -> str | None:
         'disk i/o error': os.strerror(errno.EIO),
         'readonly database': os.strerror(errno.EROFS),
     }
-    return next((reason for said, reason in known.items() if said in text), None)
+    return next((reason for sign, reason in known.items() if sign in text), None)
 
 
 def _exchange(first: pathlib.Path, second: pathlib.Path) -> bool:

@@ -113,7 +113,7 @@ def test_without_strict_the_rest_keeps_what_was_loaded_before(
     np.testing.assert_array_equal(session.named()['tiny/logits/weights'], before.named()['tiny/logits/weights'])
 
 
-SAID = [
+MESSAGES = [
     ('absent/none.h5', 'does not exist.'),
     ('theirs.h', 'does not exist; did you mean theirs.h5?'),
     ('folder', 'is a folder, expected weights of Keras (.h5, .weights.h5, .keras) or a TensorFlow 1 checkpoint'),
@@ -124,7 +124,7 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize('name, message', SAID)
+@pytest.mark.parametrize('name, message', MESSAGES)
 def test_a_file_that_cannot_be_imported_is_said_before_anything_runs(
     config_of: Callable[..., Config], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:

@@ -102,8 +102,8 @@ def test_speedup_is_against_any_precision_and_of_dense_against_the_same() -> Non
         timed('compact', 'int8', 0.5, 1.1),
         timed('static', 'int8', 0.25, 7.0),
     ]
-    found = {(one.network, one.precision): one for one in compare(samples, {'dense': 8, 'compact': 2, 'static': 2}, 1)}
-    assert [found['compact', precision].speedup for precision in ('float32', 'int8')] == [0.5, 2.0]
-    assert [found['compact', precision].of_dense for precision in ('float32', 'int8')] == [2.0, 2.0]
-    assert [found['compact', precision].of_static for precision in ('float32', 'int8')] == [None, 0.5]
-    assert found['dense', 'int8'].difference is None  # from float32 it may differ
+    ratios = {(ratio.network, ratio.precision): ratio for ratio in compare(samples, {'dense': 8, 'compact': 2, 'static': 2}, 1)}
+    assert [ratios['compact', precision].speedup for precision in ('float32', 'int8')] == [0.5, 2.0]
+    assert [ratios['compact', precision].of_dense for precision in ('float32', 'int8')] == [2.0, 2.0]
+    assert [ratios['compact', precision].of_static for precision in ('float32', 'int8')] == [None, 0.5]
+    assert ratios['dense', 'int8'].difference is None  # from float32 it may differ

@@ -129,7 +129,7 @@ def test_other_words_make_a_stage_anew_with_all_that_needs_it(run: Any, tmp_path
         assert work.state() == 'to do'
         work.write(1.5, is_done=True)
         assert work.state() == 'to do'  # as nothing is there that it makes
-        for path in work.made:
+        for path in work.products:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_suffix(path.suffix or '.index').touch()
     assert states() == ['done'] * 3
@@ -211,7 +211,7 @@ def test_every_stage_of_the_list_passes_the_check_of_the_line_once_those_before_
             assert (ROOT / f'{work.words[1].replace(".", "/")}.py').is_file()
         else:
             plan(work.words, list(actions), checks.problems, completed)
-        for path in work.made:
+        for path in work.products:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == '.yaml':
                 model = f'_import: {ROOT}/models/cifarnet.yaml\nmodel.name: {path.stem}'

@@ -47,8 +47,8 @@ def test_where_there_is_no_file_those_below_other_folders_count(
     for name in ('one/x/a.tfrecord', 'two/x/b.tfrecord', 'x.tfrecord', 'one/x.tfrecord'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b'x')
-    found = files.find_files('x/*.tfrecord', folders=['one', 'two/', 'three'])
-    assert [pathlib.Path(path).name for path in found] == ['a.tfrecord', 'b.tfrecord']
+    paths = files.find_files('x/*.tfrecord', folders=['one', 'two/', 'three'])
+    assert [pathlib.Path(path).name for path in paths] == ['a.tfrecord', 'b.tfrecord']
     assert files.find_files('x.tfrecord', folders=['one']) == [str(tmp_path / 'x.tfrecord')]
     with pytest.raises(UserError, match=r'x/z\.tfrecord matches no file'):
         files.find_files('x/z.tfrecord', folders=['one'])

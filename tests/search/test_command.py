@@ -61,10 +61,10 @@ def test_a_time_is_a_goal_and_the_table_that_it_rests_on_is_told(
         r'^found       top-1 [\d.]+ %, [\d,]+ executed MACs, [\d.]+ ms; best of \d trials$', printed.out, re.MULTILINE
     )
     assert 'whole networks, predicted for measured ms: ' in printed.err
-    configured, found = (
+    configured, searched = (
         re.search(rf'^{name} .* ([\d.]+) ms', printed.out, re.MULTILINE)[1] for name in ('configured', 'found')
     )
-    assert float(found) <= float(configured)
+    assert float(searched) <= float(configured)
     assert re.search(r'search\.target_ms=0\.\d+\.$', (tmp_path / 'found.yaml').read_text(), re.MULTILINE)
 
 

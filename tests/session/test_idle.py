@@ -55,16 +55,16 @@ def test_a_word_about_a_layer_with_a_place_is_none() -> None:
 
 
 def test_a_line_of_a_file_is_told_and_stops_nothing() -> None:
-    made = config(overlay='model.layers:\n    conv11: {type: flatten}\n')
-    assert model_problems(made) == []
-    assert list(idle_lines(made, model_graph(made))) == [
+    settings = config(overlay='model.layers:\n    conv11: {type: flatten}\n')
+    assert model_problems(settings) == []
+    assert list(idle_lines(settings, model_graph(settings))) == [
         'overlay.yaml:2: model.layers.conv11 has no effect: no entry of the graph places it; did you mean conv0?'
     ]
 
 
 def test_null_takes_a_layer_away() -> None:
-    made = config(overlay='model.layers: {conv11: null}')
-    assert list(idle_lines(made, model_graph(made))) == []
+    settings = config(overlay='model.layers: {conv11: null}')
+    assert list(idle_lines(settings, model_graph(settings))) == []
 
 
 def test_what_one_place_of_a_module_leaves_out_is_meant_so() -> None:
@@ -77,7 +77,7 @@ def test_what_one_place_of_a_module_leaves_out_is_meant_so() -> None:
     ids=lambda p: str(p),
 )
 def test_every_layer_of_a_shipped_model_has_a_place(file: pathlib.Path) -> None:
-    made = Config.default()
-    made.merge_file(file)
-    made.merge_word('dataset.task.num_classes=10')
-    assert list(idle_lines(made, model_graph(made))) == []
+    settings = Config.default()
+    settings.merge_file(file)
+    settings.merge_word('dataset.task.num_classes=10')
+    assert list(idle_lines(settings, model_graph(settings))) == []

@@ -208,13 +208,13 @@ def test_the_action_prints_what_it_can_read_and_fails_for_the_rest(
     assert (row['file'], row['rank'], row['label']) == (f'{pictures_of_all}/30.png', '1', row['number'])
 
 
-FOUND = Predictions(
+PREDICTED = Predictions(
     {'a.jpg': [Guess('great grey owl', 24, 0.75), Guess('cat, tabby', 281, 0.125)], 'b é.png': []}, ['c is bad']
 )
 
 
 def test_a_table_names_each_file_once() -> None:
-    assert render(FOUND, 'table').splitlines() == [
+    assert render(PREDICTED, 'table').splitlines() == [
         'file   label           probability',
         '----------------------------------',
         'a.jpg  great grey owl      75.00 %',
@@ -224,13 +224,13 @@ def test_a_table_names_each_file_once() -> None:
 
 
 def test_yaml_says_the_class_of_each_file_or_all_that_were_guessed() -> None:
-    assert yaml.safe_load(render(FOUND, 'yaml')) == {'a.jpg': ['great grey owl', 'cat, tabby'], 'b é.png': []}
+    assert yaml.safe_load(render(PREDICTED, 'yaml')) == {'a.jpg': ['great grey owl', 'cat, tabby'], 'b é.png': []}
     predictions = Predictions({'a.jpg': [Guess('cat', 1, 0.5)]}, [])
     assert render(predictions, 'yaml') == 'a.jpg: cat\n'
 
 
 def test_json_and_csv_hold_every_number() -> None:
-    assert json.loads(render(FOUND, 'json')) == [
+    assert json.loads(render(PREDICTED, 'json')) == [
         {
             'file': 'a.jpg',
             'predictions': [
@@ -240,7 +240,7 @@ def test_json_and_csv_hold_every_number() -> None:
         },
         {'file': 'b é.png', 'predictions': []},
     ]
-    assert list(csv.reader(io.StringIO(render(FOUND, 'csv')))) == [
+    assert list(csv.reader(io.StringIO(render(PREDICTED, 'csv')))) == [
         ['file', 'rank', 'label', 'number', 'probability'],
         ['a.jpg', '1', 'great grey owl', '24', '0.750000'],
         ['a.jpg', '2', 'cat, tabby', '281', '0.125000'],

@@ -22,8 +22,8 @@ Configs = Callable[..., Config]
 
 def precisions(session: Session) -> dict[str, str]:
     """Of the layers of the compact network."""
-    made = {operation.output: operation.narrow for operation in multiplying(program_of(session))}
-    return {name: 'float32' if narrow is None else narrow.precision for name, narrow in made.items()}
+    narrows = {operation.output: operation.narrow for operation in multiplying(program_of(session))}
+    return {name: 'float32' if narrow is None else narrow.precision for name, narrow in narrows.items()}
 
 
 @pytest.mark.parametrize('gated', [False, True])
@@ -74,10 +74,10 @@ def test_ranges_span_the_numbers_that_their_method_says(method: str) -> None:
 
     weights = np.ones((2, 1), np.float32)
     dense = ops.Dense(output='y', source='x', weights=weights, bias=np.zeros(1, np.float32))
-    made = ops.Program((dense,), {'x': ops.Value((2,), 2), 'y': ops.Value((1,), 1)}, ('x',), ('y',))
+    program = ops.Program((dense,), {'x': ops.Value((2,), 2), 'y': ops.Value((1,), 1)}, ('x',), ('y',))
     images = np.random.default_rng(0).normal(size=(4000, 2)).astype(np.float32)
     images[0] = 100, -50
-    low, high = ranges_of(made, lambda program: lambda batch: (batch, {}), [images], method)['y']
+    low, high = ranges_of(program, lambda watched: lambda batch: (batch, {}), [images], method)['y']
     if method == 'minmax':
         assert (low, high) == (-50, 100)
     if method == 'percentile':

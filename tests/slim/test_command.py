@@ -178,8 +178,8 @@ def test_the_channels_that_a_network_slimmer_silences_go_and_nothing_else_change
     folder = f'system.checkpoint.path={tmp_path}/checkpoints'
     words = ['tiny.yaml', DATA, folder, 'system.checkpoint.load=trained', SLIMMER]
     assert main([*words, 'system.checkpoint.save=silent', 'overriders-update', 'save']) == 0
-    said = slim(SLIMMER, 'system.checkpoint.load=silent', 'slim.min_channels=4')
-    assert 'Traceback' not in said
+    output = slim(SLIMMER, 'system.checkpoint.load=silent', 'slim.min_channels=4')
+    assert 'Traceback' not in output
     small = config('small.yaml')
     assert [small.get(f'model.layers.{layer}.num_outputs') for layer in ('conv0', 'conv1')] == [3, 8]
     silent = outputs('tiny.yaml', folder, SLIMMER, 'system.checkpoint.load=silent')

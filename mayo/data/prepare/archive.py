@@ -253,8 +253,8 @@ def _is_tar(source: pathlib.Path) -> bool:
         return True
 
 
-def _flattened(found: Iterator[Member]) -> Iterator[Member]:
-    for member in found:
+def _flattened(members: Iterator[Member]) -> Iterator[Member]:
+    for member in members:
         if any(part.startswith(('.', '__MACOSX')) for part in member.parts):
             continue
         if member.name.endswith('.tar') and isinstance(member.place, str) and member.parts_stored is None:

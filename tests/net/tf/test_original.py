@@ -149,8 +149,8 @@ def test_both_batch_norms_of_the_original_are_slims(name: str) -> None:
 
 
 def test_squeeze_drops_whatever_is_one() -> None:
-    one = IMAGES[:, :1, :1]
-    np.testing.assert_array_equal(outputs(network({'s': {'type': 'squeeze'}}, (1, 1, 4)), one), one[:, 0, 0])
+    pixel = IMAGES[:, :1, :1]
+    np.testing.assert_array_equal(outputs(network({'s': {'type': 'squeeze'}}, (1, 1, 4)), pixel), pixel[:, 0, 0])
     np.testing.assert_array_equal(outputs(network({'s': {'type': 'squeeze'}})), IMAGES)
 
 

@@ -40,11 +40,11 @@ LAYERS: dict[str, Any] = {
 
 def ranges_of(networks: Pair, images: Any) -> dict[str, tuple[float, float]]:
     """The least and largest number of each source."""
-    made = networks.program()
-    sources = sorted({operation.source for operation in multiplying(made)})
-    values, _ = CompactNetwork(dataclasses.replace(made, outputs=tuple(sources)), xla=False)(images)
+    program = networks.program()
+    sources = sorted({operation.source for operation in multiplying(program)})
+    values, _ = CompactNetwork(dataclasses.replace(program, outputs=tuple(sources)), xla=False)(images)
     spans = {name: (float(np.min(value)), float(np.max(value))) for name, value in zip(sources, values, strict=True)}
-    return {operation.output: spans[operation.source] for operation in multiplying(made)}
+    return {operation.output: spans[operation.source] for operation in multiplying(program)}
 
 
 def integers(x: np.ndarray, conv: ops.Conv) -> np.ndarray:
@@ -78,10 +78,10 @@ def test_a_convolution_of_bytes_is_exact_in_every_instruction_set(data: Any) -> 
     conv = ops.Conv(output='y', source='x', weights=weights, bias=bias, stride=stride, pads=pads, narrow=narrow)
     sums = integers(x, conv)
     unit = (narrow.scale * weights_as_bytes(weights, 0)[1]).astype(np.float32)
-    made = Program((conv,), {'x': Value(x.shape, ins), 'y': Value(sums.shape, outs)}, ('x',), ('y',))
+    program = Program((conv,), {'x': Value(x.shape, ins), 'y': Value(sums.shape, outs)}, ('x',), ('y',))
     for most in SETS:
-        found, _ = NativeNetwork(made, threads, most).run(x[None])
-        np.testing.assert_array_equal(found[0], sums.astype(np.float32) * unit)
+        outputs, _ = NativeNetwork(program, threads, most).run(x[None])
+        np.testing.assert_array_equal(outputs[0], sums.astype(np.float32) * unit)
 
 
 @built
@@ -94,9 +94,9 @@ def test_a_fully_connected_layer_of_bytes_is_exact(count: int, outs: int) -> Non
     steps = np.clip(np.rint(x * np.float32(1 / narrow.scale)), -narrow.zero, 255 - narrow.zero).astype(np.int64)
     numbers, scales = weights_as_bytes(weights, 1)
     expected = (steps @ numbers.astype(np.int64)).astype(np.float32) * (narrow.scale * scales).astype(np.float32)
-    made = Program((dense,), {'x': Value((count,), count), 'y': Value((outs,), outs)}, ('x',), ('y',))
+    program = Program((dense,), {'x': Value((count,), count), 'y': Value((outs,), outs)}, ('x',), ('y',))
     for most in SETS:
-        engine = NativeNetwork(made, 2, most)
+        engine = NativeNetwork(program, 2, most)
         np.testing.assert_array_equal(engine.run(x[None])[0][0], expected)
         assert engine.macs == np.count_nonzero(steps) * outs
 
@@ -108,16 +108,16 @@ def test_engines_agree_in_every_precision(pair: Callable[..., Pair], density: fl
     networks = pair(LAYERS, list(LAYERS), shape=(24, 24, 3))
     networks.set_density(density)
     images = networks.images(3)
-    made = narrowed(networks.program(), precision, ranges_of(networks, images))
+    quantized = narrowed(networks.program(), precision, ranges_of(networks, images))
     expected, masks = CompactNetwork(networks.program(), xla=False)(images)
-    makers: list[Callable[[], Any]] = [functools.partial(CompactNetwork, made, xla=False)]
-    makers += [functools.partial(NativeNetwork, made, 2, most) for most in SETS]
+    makers: list[Callable[[], Any]] = [functools.partial(CompactNetwork, quantized, xla=False)]
+    makers += [functools.partial(NativeNetwork, quantized, 2, most) for most in SETS]
     for make in makers:
         outputs, won = make()(images)
         assert np.linalg.norm(outputs - expected) < tolerance * np.linalg.norm(expected)
         same = [np.mean(won[name].numpy() == mask.numpy()) for name, mask in masks.items()]
         assert min(same) > 0.95
-    single = [NativeNetwork(made, 1, most).run(images.numpy()) for most in SETS if most in ('amx', 'vnni', 'avx512')]
+    single = [NativeNetwork(quantized, 1, most).run(images.numpy()) for most in SETS if most in ('amx', 'vnni', 'avx512')]
     for outputs, won in single[1:] if precision == 'int8' else ():
         np.testing.assert_array_equal(outputs, single[0][0])
         np.testing.assert_array_equal(won, single[0][1])
@@ -131,11 +131,11 @@ def test_a_network_none_of_whose_channels_win_computes_what_is_left(pair: Callab
         if name.startswith('two/gate/'):
             variable.assign(np.zeros(variable.shape))  # all saliencies tie
     images = networks.images(2)
-    made = narrowed(networks.program(), precision, ranges_of(networks, images))
+    quantized = narrowed(networks.program(), precision, ranges_of(networks, images))
     for most in SETS:
-        outputs, won = NativeNetwork(made, 2, most)(images)
+        outputs, won = NativeNetwork(quantized, 2, most)(images)
         assert not won['two'].numpy().any()
-        np.testing.assert_allclose(outputs, CompactNetwork(made, xla=False)(images)[0], atol=0.05)
+        np.testing.assert_allclose(outputs, CompactNetwork(quantized, xla=False)(images)[0], atol=0.05)
 
 
 @built
@@ -143,10 +143,10 @@ def test_a_network_none_of_whose_channels_win_computes_what_is_left(pair: Callab
 def test_what_is_no_finite_number_shows_in_int8(pair: Callable[..., Pair], value: float) -> None:
     networks = pair(LAYERS, list(LAYERS), shape=(24, 24, 3))
     images = networks.images(3).numpy()
-    made = narrowed(networks.program(), 'int8', ranges_of(networks, images))
+    quantized = narrowed(networks.program(), 'int8', ranges_of(networks, images))
     images[1, 3, 4, 1] = value
     for threads in (1, 4):
-        outputs, _ = NativeNetwork(made, threads).run(images)
+        outputs, _ = NativeNetwork(quantized, threads).run(images)
         assert np.isnan(outputs).all(1).tolist() == [False, True, False]
 
 
@@ -156,10 +156,10 @@ def test_narrow_networks_count_the_multiply_accumulates_of_wide_ones() -> None:
     conv = ops.Conv(output='y', source='x', weights=np.ones((7, 5, 3, 3), np.float32), bias=np.zeros(7, np.float32))
     counts = []
     for narrow in (None, Narrow('bfloat16'), narrow_of('int8', (0, 1))):
-        made = Program(
+        program = Program(
             (dataclasses.replace(conv, narrow=narrow),), {'x': Value((9, 9, 5), 5), 'y': Value((7, 7, 7), 7)}, ('x',), ('y',)
         )
-        engine = NativeNetwork(made)
+        engine = NativeNetwork(program)
         engine.run(x)
         counts.append(engine.macs)
     assert counts == [7 * 7 * 7 * 5 * 9] * 3
@@ -196,18 +196,18 @@ def test_bfloat16_is_rounded_to_the_nearest_of_two_to_the_even_one() -> None:
 
 
 def test_int8_needs_a_range_for_every_layer(pair: Callable[..., Pair]) -> None:
-    made = pair(LAYERS, list(LAYERS), shape=(24, 24, 3)).program()
+    program = pair(LAYERS, list(LAYERS), shape=(24, 24, 3)).program()
     with pytest.raises(ValueError, match=r'no ranges to compute two, plain in int8; `quantize` measures them'):
-        narrowed(made, 'int8', dict.fromkeys(('one', 'pixel', 'own', 'fc'), (0.0, 1.0)))
+        narrowed(program, 'int8', dict.fromkeys(('one', 'pixel', 'own', 'fc'), (0.0, 1.0)))
 
 
 def test_layers_may_keep_a_precision_of_their_own(pair: Callable[..., Pair]) -> None:
-    made = narrowed(pair(LAYERS, list(LAYERS), shape=(24, 24, 3)).program(), 'bfloat16', {}, {'one': 'float32'})
-    kept = {operation.output: operation.narrow and operation.narrow.precision for operation in multiplying(made)}
+    quantized = narrowed(pair(LAYERS, list(LAYERS), shape=(24, 24, 3)).program(), 'bfloat16', {}, {'one': 'float32'})
+    kept = {operation.output: operation.narrow and operation.narrow.precision for operation in multiplying(quantized)}
     assert kept == {**dict.fromkeys(('two', 'pixel', 'plain', 'own', 'fc'), 'bfloat16'), 'one': None}
 
 
 def test_convolutions_in_groups_stay_wide() -> None:
     conv = ops.Conv(output='y', source='x', weights=np.ones((4, 2, 1, 1), np.float32), bias=np.zeros(4, np.float32), groups=2)
-    made = Program((conv,), {'x': Value((2, 2, 4), 4), 'y': Value((2, 2, 4), 4)}, ('x',), ('y',))
-    assert narrowed(made, 'int8', {}) == made
+    program = Program((conv,), {'x': Value((2, 2, 4), 4), 'y': Value((2, 2, 4), 4)}, ('x',), ('y',))
+    assert narrowed(program, 'int8', {}) == program

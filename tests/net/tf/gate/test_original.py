@@ -65,8 +65,8 @@ def over(values: Any) -> Any:
     return values[:, None, None]
 
 
-def close(found: Any, expected: Any) -> None:
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+def close(actual: Any, expected: Any) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 FUNCTIONS: dict[Any, Any] = {'tensorflow.nn.relu': relu, 'tensorflow.nn.relu6': lambda x: np.clip(x, 0, 6), None: lambda x: x}
