@@ -175,6 +175,13 @@ def test_importing_a_module_changes_nothing_in_the_process(module: Any) -> None:
     assert touched == []
 
 
+def test_the_repository_holds_no_links_which_point_elsewhere_on_another_machine() -> None:
+    if not (ROOT / '.git').exists():
+        pytest.skip('not a checkout')
+    kept = subprocess.run(['git', 'ls-files', '--stage'], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert [line for line in kept.stdout.splitlines() if line.startswith('120000')] == []
+
+
 VAGUE = {'one', 'found', 'said', 'made'}  # what holds a value is named by that value
 
 
