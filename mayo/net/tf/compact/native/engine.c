@@ -105,7 +105,7 @@ static int ready(Frame *frame, const Plan *plan, int threads)
     frame->plan = plan;
     frame->threads = 1;
     frame->values = numbers(plan->values_size);
-    frame->scratch = numbers(scratch_of(plan));
+    frame->scratch = numbers(scratch_of(plan, threads));
     int64_t starts = (channels + ROWS + 15) / 16 * 16;
     frame->lost = (int *)numbers(16 + starts + packed_of(plan) / 4);
     frame->partial = numbers((2 * threads + 6) * channels);

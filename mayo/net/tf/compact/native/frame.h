@@ -87,7 +87,7 @@ INLINE Grid grid_of(const Op *op, const Value *in, const Value *out)
 {
     const int *kernel = op->kernel, *stride = op->stride;
     Grid grid = {.direct = stride[0] == 1 && stride[1] == 1 && !(op->pads[0] | op->pads[1] | op->pads[2] | op->pads[3])};
-    grid.shifted = !grid.direct && out->width <= NARROW_MAP;
+    grid.shifted = !grid.direct && op->kind == CONV && out->width <= NARROW_MAP;        /* copies cost a depthwise one more */
     grid.down = kernel[0] < stride[0] ? kernel[0] : stride[0];
     grid.across = grid.shifted || kernel[1] < stride[1] ? kernel[1] : stride[1];
     grid.height = grid.direct ? in->height : out->height + (kernel[0] - 1) / stride[0];
@@ -139,8 +139,8 @@ INLINE int64_t packed_of(const Plan *plan)
     return most;
 }
 
-/* Numbers of scratch that a plan needs: the largest padded source. */
-INLINE int64_t scratch_of(const Plan *plan)
+/* Numbers of scratch that a plan needs: the largest padded source, of a depthwise convolution a channel for each thread. */
+INLINE int64_t scratch_of(const Plan *plan, int threads)
 {
     int64_t most = 0;
     for (int i = 0; i < plan->op_count; i++) {
@@ -148,7 +148,9 @@ INLINE int64_t scratch_of(const Plan *plan)
         if (op->kind == CONV || op->kind == DEPTHWISE) {
             const Value *in = plan->values + op->sources[0];
             Grid grid = grid_of(op, in, plan->values + op->output);
-            int64_t size = grid.direct && op->precision == FLOAT32 ? 0 : grid.plane * in->channels;
+            int64_t size = grid.plane * (op->kind == DEPTHWISE ? threads : in->channels);
+            if (grid.direct && op->precision == FLOAT32)
+                size = 0;
             if (op->precision != FLOAT32) {
                 Packing packing = packing_of(op, in->channels);
                 size = grid.plane * packing.parts * packing.units;

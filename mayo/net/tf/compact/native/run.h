@@ -260,6 +260,19 @@ static void decide(const Frame *frame, const Op *op, const Value *in)
 
 /* --- convolutions --- */
 
+#if LANES == 4
+#define EVENS 0, 2, 4, 6
+#elif LANES == 8
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#else
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#endif
+#ifdef __clang__
+#define SHUFFLE(low, high, ...) __builtin_shufflevector(low, high, __VA_ARGS__)
+#else
+#define SHUFFLE(low, high, ...) __builtin_shuffle(low, high, (Bits){__VA_ARGS__})
+#endif
+
 /* Numbers from one row to another, `step` apart, by whole vectors where those written too many stay before `limit`. */
 INLINE void copy_row(float *to, const float *from, int count, int step, const float *limit)
 {
@@ -268,8 +281,8 @@ INLINE void copy_row(float *to, const float *from, int count, int step, const fl
         for (; x < count && to + x + LANES <= limit; x += LANES)
             *(Loose *)(to + x) = *(const Loose *)(from + x);
     if (step == 2)
-        for (; x < count; x++)
-            to[x] = from[2 * x];
+        for (; x < count && to + x + LANES <= limit; x += LANES)
+            *(Loose *)(to + x) = SHUFFLE(*(const Loose *)(from + 2 * x), *(const Loose *)(from + 2 * x + LANES), EVENS);
     for (; x < count; x++)
         to[x] = from[x * step];
 }
@@ -602,37 +615,72 @@ static void conv(const Frame *frame, const Op *op)
         conv_narrow(frame, op);
 }
 
-/* Each channel by itself, its kernels like winners. integers: as conv, but the kernels of a channel. */
+#define STRETCH 1024                        /* pixels of a channel that stay in the first cache from the sums to the output */
+
+/* to = the sums over the taps at `count` pixels, of one channel by one kernel; numbers up to a whole vector follow. */
+INLINE void filter(const float *from, const int64_t *offsets, const float *weights, const int taps, int64_t count, float *to)
+{
+    int64_t p = 0;
+    for (; p + BLOCK <= count; p += BLOCK) {
+        Vector sums[VECTORS] = {{0}};
+        #pragma GCC unroll 9
+        for (int t = 0; t < taps; t++)
+            #pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++)
+                sums[v] += weights[t] * *(const Loose *)(from + offsets[t] + p + v * LANES);
+        #pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++)
+            *(Vector *)(to + p + v * LANES) = sums[v];
+    }
+    for (; p < count; p += LANES) {
+        Vector sum = {0};
+        #pragma GCC unroll 9
+        for (int t = 0; t < taps; t++)
+            sum += weights[t] * *(const Loose *)(from + offsets[t] + p);
+        *(Vector *)(to + p) = sum;
+    }
+}
+
+/* Each channel by itself, its grid made just before it is read: it never leaves the caches, and no thread waits for another.
+   integers: weights of a channel of the source, and its kernels. */
 static void depthwise(const Frame *frame, const Op *op)
 {
     const Value *in = source_of(frame, op), *out = output_of(frame, op);
-    const int32_t *read = index_of(frame, in), none = 0;
-    int times = op->integers[1], by_rows = pixels_of(out) >= BANDS;
-    int64_t offsets[op->kernel[0] * op->kernel[1]], from = 0, to = channels_of(frame, in), first = 0, last;
-    int32_t kernels[times];
-    Job job = {.op = op, .out = out, .grid = grid_of(op, in, out), .read = &none, .winners = kernels, .offsets = offsets,
-               .channels = 1};
-    offsets_of(op, &job.grid, offsets);
-    last = job.grid.extent;
+    const int32_t *read = index_of(frame, in);
+    int taps = op->kernel[0] * op->kernel[1], times = op->integers[1], count = channels_of(frame, in);
+    int64_t offsets[taps], from = 0, to = count, row = 0, last_row = out->height;
+    float sums[STRETCH + LANES] __attribute__((aligned(64)));
+    Grid grid = grid_of(op, in, out);
+    offsets_of(op, &grid, offsets);
     if (!frame->thread)
-        *frame->macs += pixels_of(out) * to * times * op->kernel[0] * op->kernel[1];
-    if (!by_rows)
-        share(frame, to, &from, &to);
-    const float *source = prepared_source(frame, op, &job.grid, from, to, by_rows);
-    if (by_rows) {
-        meet(frame);
-        share(frame, out->height, &first, &last);
-        first *= job.grid.pitch;
-        last = last == out->height ? job.grid.extent : last * job.grid.pitch;
-    }
-    for (int64_t c = from; c < to && first < last; c++) {
-        Effect effect = {NULL, op->bias + (int64_t)read[c] * times, NULL, op->function, op->arguments};
-        for (int t = 0; t < times; t++)
-            kernels[t] = read[c] * times + t;
-        job.effect = &effect;
-        job.source = source + c * job.grid.plane;
-        job.result = plane_of(frame, out, c * times);
-        convolve_blocks(&job, first, last, 0, times);
+        *frame->macs += pixels_of(out) * count * times * taps;
+    if (pixels_of(out) >= BANDS)
+        share(frame, out->height, &row, &last_row);
+    else
+        share(frame, count, &from, &to);
+    float *phases = frame->scratch + frame->thread * grid.plane;
+    int64_t below = last_row + (op->kernel[0] - 1) / op->stride[0], first = row * grid.pitch;
+    int64_t last = last_row == out->height ? grid.extent : last_row * grid.pitch;
+    for (int64_t c = from; c < to && row < last_row; c++) {
+        const float *source = plane_of(frame, in, c);
+        if (!grid.direct) {
+            spread(op, &grid, in, source, phases, row, below < grid.height ? below : grid.height);
+            source = phases;
+        }
+        for (int t = 0; t < times; t++) {
+            int64_t kernel = (int64_t)read[c] * times + t;
+            const float *weights = op->weights + kernel * taps;
+            Effect effect = {NULL, op->bias + kernel, NULL, op->function, op->arguments};
+            for (int64_t p = first; p < last; p += STRETCH) {
+                int length = last - p < STRETCH ? (int)(last - p) : STRETCH;
+                if (taps == 9)
+                    filter(source + p, offsets, weights, 9, length, sums);
+                else
+                    filter(source + p, offsets, weights, taps, length, sums);
+                apply_effect(&effect, 0, sums, length);
+                store(&grid, out, p, length, sums, plane_of(frame, out, c * times + t));
+            }
+        }
     }
 }
 
