@@ -93,6 +93,29 @@ def test_a_convolution_is_that_of_tensorflow(data: Any) -> None:
         np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@settings(max_examples=60)
+@given(st.data())
+def test_a_depthwise_convolution_is_that_of_numpy(data: Any) -> None:
+    draw = data.draw
+    kernel, stride = draw(pairs(1, 5)), draw(pairs(1, 3))
+    pads = draw(st.tuples(pairs(0, 2), pairs(0, 2)))
+    size = [draw(st.integers(max(side - sum(pad), 1), 40)) for side, pad in zip(kernel, pads, strict=True)]
+    ins, times, threads = draw(st.integers(1, 9)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    x = random.normal(size=(*size, ins)).astype(np.float32)
+    weights = random.normal(size=(ins, times, *kernel)).astype(np.float32)
+    bias = random.normal(size=ins * times).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, (*pads, (0, 0))), kernel, (0, 1))
+    sums = np.einsum('yxcij,ctij->yxct', windows[:: stride[0], :: stride[1]], weights)
+    expected = np.maximum(sums.reshape(*sums.shape[:2], -1) + bias, 0)
+    relu = Function('relu')
+    operation = ops.Depthwise(output='y', source='x', weights=weights, bias=bias, stride=stride, pads=pads, function=relu)
+    program = alone(operation, x.shape, expected.shape)
+    for most in SETS:
+        computed, _ = NativeNetwork(program, threads, most).run(x[None])
+        np.testing.assert_allclose(computed[0], expected, rtol=0, atol=2e-6 * np.abs(sums).max() + 1e-6)
+
+
 @settings(max_examples=40)
 @given(st.data())
 def test_a_pooling_leaves_padding_out(data: Any) -> None:
