@@ -18,7 +18,6 @@ from mayo.util.errors import UserError
 
 LEARNED = tuple(f'model.layers.{layer}.gate_params.threshold=learned' for layer in ('conv0', 'conv1'))
 MODELS = ['cifarnet', 'resnet20', 'mobilenet_v2', 'squeezenet_v11', 'densenet121']
-RANDOM = np.random.default_rng(0)
 pytestmark = [
     pytest.mark.usefixtures('eager'),
     pytest.mark.filterwarnings('ignore:Even though the .tf.config'),  # tf.data keeps its functions, as it should
@@ -32,7 +31,9 @@ def test_the_polynomial_is_what_is_estimated_whatever_is_active(model: str) -> N
         config.merge_file(file)
     graph, shape = model_graph(config), input_shape(config)
     costs = costs_of(graph, shape)
-    counts = {name: RANDOM.integers(0, width + 1, 5).astype(float) for name, width in widths_of(graph).items()}
+    counts = {
+        name: np.random.default_rng(0).integers(0, width + 1, 5).astype(float) for name, width in widths_of(graph).items()
+    }
     expected = executed_each(graph, shape, counts)
     got = costs.of(tf.constant(np.stack([counts[name] for name in costs.layers], 1))).numpy()
     np.testing.assert_allclose(got, expected, atol=2 * len(graph.nodes))
@@ -41,19 +42,21 @@ def test_the_polynomial_is_what_is_estimated_whatever_is_active(model: str) -> N
 @pytest.fixture
 def session(config_of: Callable[..., Config]) -> Session:
     """The tiny network with learned thresholds, which some of its saliencies exceed."""
+    random = np.random.default_rng(1)
     session = Session(config_of(*LEARNED, gated=True))
     for name, variable in session.network.named_variables().items():
         if name.endswith('gate/threshold'):
             variable.assign(1.0)
         if name.endswith('gate/biases'):
-            variable.assign(RANDOM.normal(1, 0.3, variable.shape))
+            variable.assign(random.normal(1, 0.3, variable.shape))
         if name.endswith('gate/weights'):
-            variable.assign(RANDOM.normal(0, 1, variable.shape))
+            variable.assign(random.normal(0, 1, variable.shape))
     return session
 
 
 def images_of(count: int) -> tf.Tensor:
-    return tf.constant(RANDOM.normal(RANDOM.uniform(-1, 1, (count, 1, 1, 1)), 1, (count, 8, 8, 1)), tf.float32)
+    random = np.random.default_rng(2)
+    return tf.constant(random.normal(random.uniform(-1, 1, (count, 1, 1, 1)), 1, (count, 8, 8, 1)), tf.float32)
 
 
 def test_loss_and_slope_are_those_of_the_formula(session: Session) -> None:
@@ -84,19 +87,26 @@ def test_loss_and_slope_are_those_of_the_formula(session: Session) -> None:
         np.testing.assert_allclose(slopes[position], -by_saliency.sum(), rtol=2e-3)
 
 
-@pytest.mark.parametrize('target', [2500, 5000])
-def test_steps_down_the_slope_bring_the_mean_to_the_target(session: Session, target: int) -> None:
+@pytest.mark.parametrize('share', [0.5, 0.8])
+def test_steps_down_the_slope_bring_the_mean_to_the_target(session: Session, share: float) -> None:
     network = session.network
-    budget = Budget(network, session.input_shape, target, 1.0)
     images = images_of(32)
     cuts = [network.node_layers[name].gate.threshold.threshold for name in ('conv0', 'conv1')]
+
+    def executed() -> float:
+        counts = {name: stat.mask.numpy().sum(1) for name, stat in network(images)[1].items()}
+        return float(executed_each(session.graph, session.input_shape, counts).mean())
+
+    for cut in cuts:
+        cut.assign(0.0)
+    target = round(share * executed())  # of what every salient channel takes, which is the most that thresholds reach
+    budget = Budget(network, session.input_shape, target, 1.0)
     for step in range(40):
         with tf.GradientTape() as tape:
             loss = budget(network(images)[1])
         for cut, slope in zip(cuts, tape.gradient(loss, [cut.value for cut in cuts]), strict=True):
-            cut.assign_sub(0.05 * 0.93**step * tf.sign(slope))
-    counts = {name: stat.mask.numpy().sum(1) for name, stat in network(images)[1].items()}
-    assert abs(executed_each(session.graph, session.input_shape, counts).mean() / target - 1) < 0.1
+            cut.assign_sub(0.15 * 0.93**step * tf.sign(slope))
+    assert abs(executed() / target - 1) < 0.1
 
 
 def test_training_with_a_target_lowers_what_is_executed_and_compact_execution_agrees(config_of: Callable[..., Config]) -> None:
