@@ -31,6 +31,7 @@ import tensorflow as tf
 
 from mayo.config import Config
 from mayo.estimate.liveliness import ALWAYS, Liveliness, Use, mean_liveliness
+from mayo.net.tf.gate.base import Values
 from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.session import data
 from mayo.session.base import Session
@@ -64,7 +65,8 @@ def forward(session: Session, images: tf.Tensor, choose: Choice) -> tuple[tf.Ten
             _, summary = gate.observe(source)
             saliency, mask = choose(node.name, layer, source, gate.predict(summary))
             features = layer.convolved(source)
-            values[node.name], _ = gate.policy.apply(gate, features, layer.norm, summary, saliency, mask, False)
+            given = Values(gate, features, layer.norm, summary, saliency, mask, training=False)
+            values[node.name], _ = gate.policy.apply(given)
             masks[node.name] = mask
         else:
             values[node.name] = layer(sources[0] if len(sources) == 1 else sources, training=False)

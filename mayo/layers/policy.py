@@ -6,9 +6,9 @@
 
         has_shift, boost = False, None
 
-        def apply(self, gate, convolved, norm, summary, saliency, mask, training):
-            features = gate.normalized(convolved, norm, training)
-            return features * gate.per_channel(mask * saliency, features), 0.0
+        def apply(self, values):
+            features = values.normalized()
+            return features * values.per_channel(values.mask * values.saliency, features), 0.0
 
 The file is imported wherever a gate's parameters are checked, so it imports TensorFlow inside its functions alone.
 """
@@ -52,10 +52,8 @@ class Policy(abc.ABC):
         return saliency
 
     @abc.abstractmethod
-    def apply(
-        self, gate: Any, convolved: Any, norm: Any, summary: Any, saliency: Any, mask: Any, training: bool
-    ) -> tuple[Any, Any]:
-        """(y, the policy's own term of the loss). Where the mask is 0, so is y."""
+    def apply(self, values: Any) -> tuple[Any, Any]:
+        """(y, the policy's own term of the loss). values: a mayo.net.tf.gate.base.Values. Where the mask is 0, so is y."""
 
 
 policies: Registry[Policy] = Registry('gate policy')

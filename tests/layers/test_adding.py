@@ -37,9 +37,9 @@ class Scaled(Policy):
 
     has_shift, boost = False, 'after'
 
-    def apply(self, gate, convolved, norm, summary, saliency, mask, training) -> Any:
-        features = gate.activation(gate.normalized(convolved, norm, training))
-        return features * gate.per_channel(mask * saliency, features), 0.0
+    def apply(self, values) -> Any:
+        features = values.gate.activation(values.normalized())
+        return features * values.per_channel(values.mask * values.saliency, features), 0.0
 '''
 GATED = {'type': 'gated_convolution', 'kernel_size': 3, 'num_outputs': 4, 'activation_fn': 'tanh'}
 

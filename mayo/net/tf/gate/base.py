@@ -12,6 +12,7 @@ https://openreview.net/forum?id=BJxh2j0qYm
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import keras
@@ -38,6 +39,33 @@ class GateStats(NamedTuple):
     saliency: tf.Tensor
     mask: tf.Tensor
     penalty: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a policy's formula is computed from: the gate, conv(x) [N, H, W, C], s, g, the mask, and what normalizes conv(x)."""
+
+    gate: 'Gate'
+    convolved: tf.Tensor
+    norm: Norm
+    summary: tf.Tensor
+    saliency: tf.Tensor
+    mask: tf.Tensor
+    training: bool
+
+    def normalized(self) -> tf.Tensor:
+        """norm(conv(x))."""
+        return self.convolved if self.norm is None else self.norm(self.convolved, training=self.training)
+
+    def shift(self) -> tf.Tensor:
+        """b for each image, in the shape of the saliency."""
+        gate = self.gate
+        return tf.broadcast_to(gate.shift, tf.shape(self.saliency)) if gate.beta is None else gate.beta(self.summary)
+
+    @staticmethod
+    def per_channel(array: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        """An array in the shape of the saliency, over the positions and in the type of the features [N, H, W, C]."""
+        return per_channel(array, features.dtype)
 
 
 class Window(NamedTuple):
@@ -156,7 +184,7 @@ class Gate(Composite):
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
         saliency = self.predict(summary)
         mask = self.winners(self.policy.ranking(self, saliency, training), training, keep)
-        outputs, loss = self.policy.apply(self, convolved, norm, summary, saliency, mask, training)
+        outputs, loss = self.policy.apply(Values(self, convolved, norm, summary, saliency, mask, training))
         for name, weight in self.params.regularizer.items():
             if name in OF_NAIVE:
                 continue
@@ -164,23 +192,9 @@ class Gate(Composite):
             loss += weight * terms[name](kept, self.params.epsilon)
         return outputs, GateStats(saliency, mask, tf.convert_to_tensor(loss))
 
-    def shift_of(self, summary: tf.Tensor, saliency: tf.Tensor) -> tf.Tensor:
-        """b for each image, in the shape of the saliency."""
-        return tf.broadcast_to(self.shift, tf.shape(saliency)) if self.beta is None else self.beta(summary)
-
     def strength(self, outputs: tf.Tensor) -> tf.Tensor:
         """The summary of a value [N, H, W, C] in the shape of the saliency."""
         return pool(outputs, self.params.pool, (1, 2) if self.params.granularity == 'channel' else (2,))
-
-    @staticmethod
-    def normalized(convolved: tf.Tensor, norm: Norm, training: bool) -> tf.Tensor:
-        """norm(conv(x))."""
-        return convolved if norm is None else norm(convolved, training=training)
-
-    @staticmethod
-    def per_channel(values: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        """Values in the shape of the saliency, over the positions and in the type of the features [N, H, W, C]."""
-        return per_channel(values, features.dtype)
 
 
 def predictor(

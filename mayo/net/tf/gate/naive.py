@@ -11,7 +11,7 @@ from mayo.layers.policy import Policy, policy
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from mayo.net.tf.gate.base import Gate, Norm
+    from mayo.net.tf.gate.base import Gate, Values
 
 
 @policy('naive')
@@ -26,22 +26,14 @@ class Naive(Policy):
 
         return source, tf.stop_gradient(gate.summarize(source))
 
-    def apply(
-        self,
-        gate: 'Gate',
-        convolved: 'tf.Tensor',
-        norm: 'Norm',
-        summary: 'tf.Tensor',
-        saliency: 'tf.Tensor',
-        mask: 'tf.Tensor',
-        training: bool,
-    ) -> tuple['tf.Tensor', 'tf.Tensor']:
+    def apply(self, values: 'Values') -> tuple['tf.Tensor', 'tf.Tensor']:
         import tensorflow as tf
 
-        outputs = gate.activation(gate.normalized(convolved, norm, training))
+        gate, saliency = values.gate, values.saliency
+        outputs = gate.activation(values.normalized())
         strength = tf.stop_gradient(gate.strength(outputs))
         weights = gate.params.regularizer if gate.params.original else {'mse': 1.0}
         loss = weights.get('mse', 0.0) * tf.reduce_mean(tf.square(saliency - strength))
         if 'sce' in weights:
             loss += weights['sce'] * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(strength, saliency))
-        return outputs * gate.per_channel(mask, outputs), loss
+        return outputs * values.per_channel(values.mask, outputs), loss

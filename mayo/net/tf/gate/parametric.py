@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from mayo.net.tf.batch_norm import BatchNormalization
-    from mayo.net.tf.gate.base import Gate, Norm
+    from mayo.net.tf.gate.base import Gate, Norm, Values
 
 
 @policy('parametric')
@@ -24,26 +24,18 @@ class Parametric(Policy):
 
     has_shift, boost = True, 'before'
 
-    def apply(
-        self,
-        gate: 'Gate',
-        convolved: 'tf.Tensor',
-        norm: 'Norm',
-        summary: 'tf.Tensor',
-        saliency: 'tf.Tensor',
-        mask: 'tf.Tensor',
-        training: bool,
-    ) -> tuple['tf.Tensor', float]:
+    def apply(self, values: 'Values') -> tuple['tf.Tensor', float]:
         from mayo.net.tf.gate.kernel import boost
 
-        scale = mask * saliency
-        shift = gate.shift_of(summary, saliency) * (scale if gate.params.add_beta_first else mask)
-        if training and _is_usual(gate) and _learns(norm):
-            outputs, *moments = boost(convolved, scale, shift, norm.epsilon)
+        gate, norm = values.gate, values.norm
+        scale = values.mask * values.saliency
+        shift = values.shift() * (scale if gate.params.add_beta_first else values.mask)
+        if values.training and _is_usual(gate) and _learns(norm):
+            outputs, *moments = boost(values.convolved, scale, shift, norm.epsilon)
             norm.learn(*moments)
             return outputs, 0.0
-        features = gate.normalized(convolved, norm, training)
-        return gate.activation(features * gate.per_channel(scale, features) + gate.per_channel(shift, features)), 0.0
+        features = values.normalized()
+        return gate.activation(features * values.per_channel(scale, features) + values.per_channel(shift, features)), 0.0
 
 
 def _is_usual(gate: 'Gate') -> bool:

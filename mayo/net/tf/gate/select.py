@@ -17,7 +17,7 @@ from mayo.layers.policy import Policy, policy
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from mayo.net.tf.gate.base import Gate, Norm
+    from mayo.net.tf.gate.base import Values
 
 
 @policy('select')
@@ -26,22 +26,14 @@ class Select(Policy):
 
     has_shift, boost = False, 'never'
 
-    def apply(
-        self,
-        gate: 'Gate',
-        convolved: 'tf.Tensor',
-        norm: 'Norm',
-        summary: 'tf.Tensor',
-        saliency: 'tf.Tensor',
-        mask: 'tf.Tensor',
-        training: bool,
-    ) -> tuple['tf.Tensor', float]:
+    def apply(self, values: 'Values') -> tuple['tf.Tensor', float]:
         from mayo.net.tf.gate.kernel import silence
 
-        features = gate.activation(gate.normalized(convolved, norm, training))
-        if not training or (gate.keep == gate.channels and not gate.params.varies(gate.channels)):
-            return features * gate.per_channel(mask, features), 0.0
-        return silence(features, with_slope(mask, saliency, gate.params.temperature)), 0.0
+        gate, mask = values.gate, values.mask
+        features = gate.activation(values.normalized())
+        if not values.training or (gate.keep == gate.channels and not gate.params.varies(gate.channels)):
+            return features * values.per_channel(mask, features), 0.0
+        return silence(features, with_slope(mask, values.saliency, gate.params.temperature)), 0.0
 
 
 def with_slope(mask: 'tf.Tensor', saliency: 'tf.Tensor', temperature: float) -> 'tf.Tensor':

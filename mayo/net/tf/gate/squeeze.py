@@ -10,7 +10,7 @@ from mayo.layers.policy import Policy, policy
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from mayo.net.tf.gate.base import Gate, Norm
+    from mayo.net.tf.gate.base import Values
 
 
 @policy('squeeze')
@@ -19,17 +19,8 @@ class Squeeze(Policy):
 
     has_shift, boost = True, 'after'
 
-    def apply(
-        self,
-        gate: 'Gate',
-        convolved: 'tf.Tensor',
-        norm: 'Norm',
-        summary: 'tf.Tensor',
-        saliency: 'tf.Tensor',
-        mask: 'tf.Tensor',
-        training: bool,
-    ) -> tuple['tf.Tensor', float]:
-        features = gate.normalized(convolved, norm, training)
-        if gate.params.has_shift:
-            features += gate.per_channel(gate.shift_of(summary, saliency), features)
-        return gate.activation(features) * gate.per_channel(mask * saliency, features), 0.0
+    def apply(self, values: 'Values') -> tuple['tf.Tensor', float]:
+        features = values.normalized()
+        if values.gate.params.has_shift:
+            features += values.per_channel(values.shift(), features)
+        return values.gate.activation(features) * values.per_channel(values.mask * values.saliency, features), 0.0
