@@ -13,7 +13,7 @@ from mayo.layers import declared_keys, layer_types, read_layer
 from mayo.layers.keys import REQUIRED
 
 PAGE = (pathlib.Path(__file__).parents[1] / 'docs/layers.md').read_text(encoding='utf-8')
-ROWS = dict(re.findall(r'^\| (`\w+`|\.\.\. all four) \| (.*?) ?\|', PAGE, re.MULTILINE))
+ROWS = dict(re.findall(r'^\| (`\w+`|\.\.\. all of these) \| (.*?) ?\|', PAGE, re.MULTILINE))
 
 
 def keys_of(row: Any) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def test_the_page_says_each_key_and_its_default(kind: Any) -> None:
     if told.pop('convolution', None):
         told.update(keys_of(ROWS['`convolution`']), gate_params={})
     if 'those below' in row or kind == 'gated_convolution':
-        told.update(keys_of(ROWS['... all four']))
+        told.update(keys_of(ROWS['... all of these']))
     declared = declared_keys(kind)
     assert set(told) == set(declared)
     needed: dict[str, Any] = {key: 1 for key, default in declared.items() if default is REQUIRED and key != 'mode'}
@@ -43,7 +43,7 @@ def test_the_page_says_each_key_and_its_default(kind: Any) -> None:
 
 
 def test_the_page_has_no_type_that_does_not_exist() -> None:
-    assert {name.strip('`') for name in ROWS} - {'... all four'} == set(layer_types)
+    assert {name.strip('`') for name in ROWS} - {'... all of these'} == set(layer_types)
 
 
 def test_the_example_of_the_page_builds() -> None:

@@ -27,7 +27,11 @@ GATE_VALUES: Mapping[str, Mapping[Any, Any]] = {
     'threshold': {True: 'online', False: 'local'},
 }
 # {end of a layer type: {key: value}}: what happens anyway
-_PLAIN: Mapping[str, Mapping[str, Any]] = {'convolution': {'rate': 1}, 'depthwise_convolution': {'num_outputs': None}}
+_PLAIN: Mapping[str, Mapping[str, Any]] = {
+    'convolution': {'rate': 1},
+    'depthwise_convolution': {'num_outputs': None},
+    'hadamard_convolution': {'depth_multiplier': 1},
+}
 
 
 def today(node_type: str, params: Mapping[str, Any], of_original: bool = False) -> dict[str, Any]:

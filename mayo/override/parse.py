@@ -28,9 +28,10 @@ _PRIORITY = '_priority'
 KEY = 'overrider'
 OLD_KEY = re.compile(r'(?P<target>\w+)_overrider')
 ACTIVATION, GRADIENT, ERROR = 'activation', 'gradient', 'error'
-VARIABLES = ('weights', 'biases', 'depthwise_weights', 'BatchNorm/gamma', 'BatchNorm/beta')
+LINEAR = ('weights', 'biases', 'depthwise_weights', 'groupwise_weights', 'pointwise_weights', 'channel_scale')
+VARIABLES = (*LINEAR, 'BatchNorm/gamma', 'BatchNorm/beta')
 TARGETS = (*VARIABLES, ACTIVATION, GRADIENT)
-GRADIENTS = ('weights', 'biases', 'depthwise_weights', ERROR)
+GRADIENTS = (*LINEAR, ERROR)
 
 
 def of_layer(settings: Mapping[str, Any], where: str) -> dict[str, Overrider]:

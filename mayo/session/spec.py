@@ -118,10 +118,7 @@ def _overriders(config: Config, graph: Graph) -> list[str]:
         except UserError as error:
             alike.setdefault(str(error).removeprefix(place), []).append(place)
     of_all = places[0][0]
-    return [
-        same[0] + rest + (f' Likewise in {len(same) - 1} more layers.' if same[1:] and same[0] != of_all else '')
-        for rest, same in alike.items()
-    ]
+    return [same[0] + rest + ('' if same[0] == of_all else _likewise(len(same) - 1)) for rest, same in alike.items()]
 
 
 def _together(lines: list[str]) -> list[str]:
@@ -129,7 +126,11 @@ def _together(lines: list[str]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for line in lines:
         alike.setdefault(_LAYER.sub('', line), []).append(line)
-    return [same[0] + (f' Likewise in {len(same) - 1} more layers.' if same[1:] else '') for same in alike.values()]
+    return [same[0] + _likewise(len(same) - 1) for same in alike.values()]
+
+
+def _likewise(more: int) -> str:
+    return f' Likewise in {more} more layer{"s" if more > 1 else ""}.' if more else ''
 
 
 def _names(config: Config, key: str) -> list[str]:

@@ -21,7 +21,7 @@ from mayo.net.tf.loss import cross_entropy
 from mayo.override import Around, Overrider, of_layer
 from mayo.override.base import Array, State, Tensor
 from mayo.override.chain import ChainOverrider
-from mayo.override.parse import ACTIVATION, ERROR, GRADIENT, KEY
+from mayo.override.parse import ACTIVATION, ERROR, GRADIENT, KEY, LINEAR
 from mayo.override.parse import overlay as layer_overlay
 from mayo.session import data
 from mayo.session.base import Session
@@ -34,7 +34,6 @@ from mayo.util.format import percent, table
 from mayo.util.progress import Progress
 
 SAMPLE = 4096  # values of a batch that are kept, at most, by which errors are computed
-_VARIABLES = ('weights', 'depthwise_weights', 'biases')
 
 
 @dataclass
@@ -207,7 +206,7 @@ def _look(session: Session, images: Any, labels: Any, see: Callable[[str, str, A
         (node.name, target): variable
         for node in session.graph
         if isinstance(node.params, Linear)
-        for target in _VARIABLES
+        for target in LINEAR
         if (variable := network.named_variables().get(f'{node.name}/{target}')) is not None
     }
 
@@ -252,7 +251,7 @@ def _suited_of_all(
             chains[node.name] = {
                 target: _rechained(chain, [changes.get((target, id(member)), member) for member in chain.members()])
                 for target, chain in own.items()
-                if (node.name, target) in seen or target not in _VARIABLES
+                if (node.name, target) in seen or target not in LINEAR
             }
         elif changes:
             chains[node.name] = {}

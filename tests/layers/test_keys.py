@@ -13,6 +13,7 @@ from mayo.util.errors import UserError
 
 KINDS = {name: key.kind for kind in layer_types for name, key in keys.keys_of(layer_types[kind]).items()}
 KINDS['kernel_size'] = keys.keys_of(layer_types['max_pool'])['kernel_size'].kind  # which may also be the whole map
+KINDS['num_outputs'] = keys.keys_of(layer_types['convolution'])['num_outputs'].kind  # which must be given
 
 
 def check(key: str, value: Any) -> Any:

@@ -185,5 +185,5 @@ def test_a_fault_in_many_layers_is_told_once(config_of: Make) -> None:
         'command line: model.overrider.weights.fixed.width is 400, expected a whole number from 1 to 64.'
     ]
     own = [wrong.replace('model.overrider', f'model.layers.{layer}.overrider') for layer in ('conv0', 'conv1')]
-    problem = 'overrider.weights.fixed.width is 400, expected a whole number from 1 to 64. Likewise in 1 more layers.'
+    problem = 'overrider.weights.fixed.width is 400, expected a whole number from 1 to 64. Likewise in 1 more layer.'
     assert model_problems(config_of(*own)) == [f'tiny.yaml:8: conv0.{problem}']

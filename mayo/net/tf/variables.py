@@ -10,6 +10,14 @@ _MAYO_NAMES = {'kernel': 'weights', 'bias': 'biases'}
 class GroupwiseConv2D(keras.layers.Conv2D):
     """A convolution in groups whose weights the original Mayo calls groupwise_weights."""
 
+    weights_name = 'groupwise_weights'
+
+
+class PointwiseConv2D(keras.layers.Conv2D):
+    """The second half of a separable convolution."""
+
+    weights_name = 'pointwise_weights'
+
 
 class Composite(keras.layers.Layer):
     """Abstract: a layer made of other layers, each under a name of its own in checkpoints ('' for none)."""
@@ -33,8 +41,8 @@ def named_variables(layer: keras.layers.Layer, prefix: str = '') -> Iterator[tup
 def _mayo_name(layer: keras.layers.Layer, weight: keras.Variable) -> str:
     if isinstance(layer, keras.layers.DepthwiseConv2D) and weight.name == 'kernel':
         return 'depthwise_weights'
-    if isinstance(layer, GroupwiseConv2D) and weight.name == 'kernel':
-        return 'groupwise_weights'
+    if isinstance(layer, GroupwiseConv2D | PointwiseConv2D) and weight.name == 'kernel':
+        return layer.weights_name
     if isinstance(layer, keras.layers.BatchNormalization | keras.layers.GroupNormalization):
         return f'{getattr(layer, "scope", "BatchNorm/")}{weight.name}'
     return _MAYO_NAMES.get(weight.name, weight.name)

@@ -5,10 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mayo.config.names import Spec
 from mayo.layers import convolution as layers
 from mayo.layers import linear
 from mayo.layers.dense import FullyConnected
 from mayo.layers.gate import GateParams
+from mayo.layers.hadamard import Hadamard
 from mayo.layers.shape import Padding, around
 from mayo.net.tf.gate.base import Activation, Gate, GateStats, Window
 from mayo.net.tf.layer.base import Dims, Site, builders
@@ -120,24 +122,26 @@ def depthwise_convolution(layer: layers.DepthwiseConvolution, sources: list[Dims
         layer.stride,
         keras_padding(layer.padding),
         layer.depth_multiplier,
-        **_weights(layer, site, 'depthwise'),
-        **_biases(layer, site),
+        **weights_of(layer, site, 'depthwise'),
+        **biases_of(layer, site),
         dtype=site.dtype,
     )
     activation = site.object(layer.activation_fn, 'activation_fn')
-    return Linear(_trained(layer, convolving), _normalizer(layer, site), activation, zeros_around(layer.padding), **site.keras)
+    return Linear(trained(layer, convolving), normalizer_of(layer, site), activation, zeros_around(layer.padding), **site.keras)
 
 
 @builders.register('fully_connected')
 def fully_connected(layer: FullyConnected, sources: list[Dims], site: Site) -> keras.layers.Layer:
     """[N, C'] to [N, C], or [N, H, W, C'] to [N, H, W, C]."""
-    dense = keras.layers.Dense(layer.num_outputs, **_weights(layer, site, 'kernel'), **_biases(layer, site), dtype=site.dtype)
+    dense = keras.layers.Dense(
+        layer.num_outputs, **weights_of(layer, site, 'kernel'), **biases_of(layer, site), dtype=site.dtype
+    )
     return Linear(
-        _trained(layer, dense), _normalizer(layer, site), site.object(layer.activation_fn, 'activation_fn'), **site.keras
+        trained(layer, dense), normalizer_of(layer, site), site.object(layer.activation_fn, 'activation_fn'), **site.keras
     )
 
 
-def _trained(layer: linear.Linear, linear_layer: keras.layers.Layer) -> keras.layers.Layer:
+def trained(layer: linear.Linear, linear_layer: keras.layers.Layer) -> keras.layers.Layer:
     """The part of a layer with its weights, which with `trainable: norm` stay as they are."""
     linear_layer.trainable = layer.trainable != 'norm'
     return linear_layer
@@ -156,7 +160,7 @@ def keras_padding(padding: Padding) -> str:
 def _plain(layer: layers.Convolution | layers.GatedConvolution, site: Site) -> keras.layers.Layer:
     return Linear(
         _convolution(layer, site),
-        _normalizer(layer, site),
+        normalizer_of(layer, site),
         site.object(layer.activation_fn, 'activation_fn'),
         zeros_around(layer.padding),
         **site.keras,
@@ -171,23 +175,26 @@ def _convolution(layer: layers.Convolution | layers.GatedConvolution, site: Site
         layer.stride,
         keras_padding(layer.padding),
         groups=layer.num_groups,
-        **_weights(layer, site, 'kernel'),
-        **_biases(layer, site, use_bias),
+        **weights_of(layer, site, 'kernel'),
+        **biases_of(layer, site, use_bias),
         dtype=site.dtype,
     )
-    return _trained(layer, convolving)
+    return trained(layer, convolving)
 
 
-def _weights(layer: linear.Linear, site: Site, called: str) -> dict[str, Any]:
-    """Keras's arguments for the weights, which it calls `called`; without an initializer, slim's default: Xavier's."""
+def weights_of(layer: linear.Linear, site: Site, called: str, regularizer: Spec | None = None) -> dict[str, Any]:
+    """Keras's arguments for the weights, which it calls `called`; without an initializer, slim's default: Xavier's.
+
+    regularizer: in place of the layer's.
+    """
     return {
         f'{called}_initializer': site.object(layer.weights_initializer, 'weights_initializer')
         or keras.initializers.GlorotUniform(site.seed_for('weights_initializer')),
-        f'{called}_regularizer': site.object(layer.weights_regularizer, 'weights_regularizer'),
+        f'{called}_regularizer': site.object(regularizer or layer.weights_regularizer, 'weights_regularizer'),
     }
 
 
-def _biases(layer: linear.Linear, site: Site, use_bias: bool = True) -> dict[str, Any]:
+def biases_of(layer: linear.Linear, site: Site, use_bias: bool = True) -> dict[str, Any]:
     """Keras's arguments for the biases, which a layer with normalization has none of."""
     return {
         'use_bias': use_bias and layer.has_biases,
@@ -196,7 +203,7 @@ def _biases(layer: linear.Linear, site: Site, use_bias: bool = True) -> dict[str
     }
 
 
-def _normalizer(layer: linear.Linear, site: Site, **override: Any) -> keras.layers.Layer | None:
+def normalizer_of(layer: linear.Linear | Hadamard, site: Site, **override: Any) -> keras.layers.Layer | None:
     """The layer's normalizer; None if there is none."""
     return instantiate(layer.normalizer_fn, dtype=site.dtype, **override)
 
@@ -206,4 +213,4 @@ def _gated_normalizer(layer: layers.GatedConvolution, site: Site, gate: GatePara
     override = {} if gate.norm_has_scale else {'scale': False, 'center': False}
     if gate.norm == 'channel' and layer.normalizer_fn is not None:
         return keras.layers.GroupNormalization(groups=-1, epsilon=gate.epsilon, dtype=site.dtype, **override)
-    return _normalizer(layer, site, **override)
+    return normalizer_of(layer, site, **override)

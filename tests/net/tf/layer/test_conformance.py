@@ -12,7 +12,7 @@ from mayo.net.tf.layer import Site, build, builders
 from mayo.net.tf.variables import named_variables
 
 NORM = {'normalizer_fn': 'keras.layers.BatchNormalization', 'normalizer_params': {'center': False}}
-MAP, VECTOR = (9, 8, 4), (6,)
+MAP, VECTOR, VECTOR_OF_8 = (9, 8, 4), (6,), (8,)
 LAYERS = [
     ('convolution', {'kernel_size': [3, 2], 'num_outputs': 6, 'stride': 2}, MAP),
     ('convolution', {'kernel_size': 3, 'num_outputs': 6, 'padding': 'valid', 'num_groups': 2, **NORM}, MAP),
@@ -89,6 +89,14 @@ LAYERS = [
     ('pad', {'sides': [[1, 0], [2, 3]]}, MAP),
     ('pad', {'sides': [[1, 0], [2, 3]], 'channels': [1, 2]}, MAP),
     ('crop', {'sides': 1}, MAP),
+    ('hadamard', {}, VECTOR_OF_8),
+    ('hadamard', {'variable_scales': True, 'block': 2, 'trainable': 'norm', **NORM}, MAP),
+    ('hadamard_convolution', {'kernel_size': 3, 'stride': 2}, MAP),
+    ('hadamard_convolution', {'kernel_size': 3, 'num_outputs': 8, 'padding': [1, 0], 'block': 4, **NORM}, MAP),
+    ('depthwise_separable_convolution', {'kernel_size': 3, 'num_outputs': 6, 'depth_multiplier': 2, 'stride': 2}, MAP),
+    ('depthwise_separable_convolution', {'kernel_size': 3, 'num_outputs': 6, 'padding': 1, 'trainable': 'norm', **NORM}, MAP),
+    ('depthwise_separable_convolution', {'kernel_size': 3, 'padding': 'valid'}, MAP),
+    ('zipf', {}, MAP),
 ]
 
 
