@@ -16,6 +16,7 @@ SHELF = (
     'trainers/*.yaml',
     'datasets/fashion_mnist/test.tfrecord',
     'datasets/fashion_mnist/labels.txt',
+    'datasets/cifar10/labels.txt',
     'datasets/fashion_mnist/LICENSE',
     'datasets/imagenet/synsets.txt',
     'checkpoints/cifarnet/fashion_mnist/pretrained.*',

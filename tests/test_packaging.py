@@ -13,6 +13,7 @@ import zipfile
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 import mayo
@@ -88,6 +89,14 @@ def test_the_shelf_holds_what_ships_and_nothing_of_the_user(wheel: Any) -> None:
     models = {str(path.relative_to(ROOT)) for path in (ROOT / 'models').rglob('*.yaml')}
     trainers = {str(path.relative_to(ROOT)) for path in (ROOT / 'trainers').glob('*.yaml')}
     assert shelf == models | trainers | {'datasets/mine.yaml', 'datasets/fashion_mnist/test.tfrecord', *CHECKPOINTS}
+
+
+@pytest.mark.parametrize('dataset', sorted({name.split('/')[2] for name in CHECKPOINTS}))
+def test_class_names_ship_with_the_weights_that_tell_the_classes_apart(dataset: str) -> None:
+    labels = f'datasets/{dataset}/labels.txt'
+    assert labels in (ROOT / 'setup.py').read_text()
+    config = yaml.safe_load((ROOT / f'datasets/{dataset}.yaml').read_text())['dataset']
+    assert len(pathlib.Path(ROOT, config['labels']).read_text().splitlines()) == config['task']['num_classes']
 
 
 def test_the_wheel_makes_the_command_my(wheel: Any) -> None:

@@ -69,8 +69,9 @@ def fit_gates(session: Session, images: int) -> dict[str, Fitted]:
         config.merge_word(f'dataset.task.preprocess.{key}=$(dataset.task.preprocess.{key.replace("train", "validate")})')
     size = config.get('system.batch_size')
     batches = data.epoch_of(config, 'train', batch_size=size).take(-(-images // size))
-    fitted = fit_gates_to(session, [batch for batch, _ in batches])
-    _log.info('fitted to %d images: the gates of %s', images, ', '.join(fitted) or 'no layer')
+    pictures = [batch for batch, _ in batches]
+    fitted = fit_gates_to(session, pictures)
+    _log.info('fitted to %d images: the gates of %s', sum(len(batch) for batch in pictures), ', '.join(fitted) or 'no layer')
     if chosen := {name: gate for name, gate in fitted.items() if gate.picked < gate.channels}:
         listed = ', '.join(f'{name} {gate.agreement:.3f}' for name, gate in chosen.items())
         _log.info('share of the best channels of an image that they pick: %s', listed)
