@@ -12,7 +12,8 @@ The second term is the saliency (GateParams.gate_macs for other gates than the p
 which `executed` leaves out for a policy that scales nothing (naive, select): execution has no use for multiplying by a mask.
 
 Where compact execution gives a layer all channels of its input (mayo.layers.travel.reads_all: a convolution in groups),
-k' = C' in the first term of `executed`. Its lowering asks the same function. An engine may compute more: TensorFlow and ONNX Runtime have no way
+k' = C' in the first term of `executed`. Where a shift has made constants of the other channels, k' = C', too, unless the layer
+takes constants (Mixed.takes_constants): they are part of its bias. Its lowering asks the same values. An engine may compute more: TensorFlow and ONNX Runtime have no way
 to leave out output channels of a convolution in groups.
 """
 
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mayo.layers import GateParams, Shape, parameters
-from mayo.layers.travel import Active, active_after, reads_all
+from mayo.layers.travel import Active, Flow, flow_after, read_of, reads_all
 from mayo.net.graph import Graph, Node
 from mayo.util.errors import UserError
 from mayo.util.format import count
@@ -53,13 +54,17 @@ class Cost:
 
 @dataclass(frozen=True)
 class _Value:
-    """What a layer passes on: channels that may be non-zero, and those that the published accounting counts."""
+    """What a layer passes on: the channels that it holds, and those that the published accounting counts."""
 
     shape: Shape
-    active: Active
+    flow: Flow
     published: Active
     cost: Cost | None = None
     executed: Active = 0  # of the layer that it comes from
+
+    @property
+    def active(self) -> Active:
+        return self.flow.active(self.shape.channels)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def active_channels(graph: Graph, input_shape: Shape, counts: Mapping[str, Any])
 
 def _values(graph: Graph, input_shape: Shape, counts: Mapping[str, Any]) -> list[_Value]:
     """What each layer passes on, in the graph's order."""
-    start = {name: _Value(input_shape, input_shape.channels, input_shape.channels) for name in graph.inputs}
+    start = {name: _Value(input_shape, Flow(input_shape.channels), input_shape.channels) for name in graph.inputs}
     values = graph.walk(start, lambda node, inputs: _visit(node, inputs, counts))
     return [values[node.name] for node in graph.nodes]
 
@@ -134,10 +139,10 @@ def _visit(node: Node, inputs: list[_Value], counts: Mapping[str, Any]) -> _Valu
     if layer.gate:
         active = counts.get(node.name, layer.gate.kept(shape.channels))
         return _gated(node, read, shape, layer.gate, active)
-    active = active_after(layer.travel, [value.active for value in inputs], sources, shape)
+    flow = flow_after(layer.travel, [value.flow for value in inputs], sources, shape)
     macs = dense * (read.published / read.shape.channels) // 1
-    executed = dense if reads_all(layer.travel) else dense * read.active // read.shape.channels
-    return _Value(shape, active, shape.channels, _cost(node, sources[0], shape, dense, macs, executed), executed)
+    executed = dense * read_of(layer.travel, read.flow, read.shape.channels) // read.shape.channels
+    return _Value(shape, flow, shape.channels, _cost(node, sources[0], shape, dense, macs, executed), executed)
 
 
 def _gated(node: Node, read: _Value, shape: Shape, gate: GateParams, active: Active) -> _Value:
@@ -149,11 +154,12 @@ def _gated(node: Node, read: _Value, shape: Shape, gate: GateParams, active: Act
         + gate.gate_macs(read.published // 1, shape.channels, shape.height)
         + shape.positions * shape.channels
     )
-    inputs = source.channels if reads_all(node.params.travel) else read.active
+    inputs = read_of(node.params.travel, read.flow, source.channels)
+    summed = read.active if reads_all(node.params.travel) else inputs
     scaling = shape.positions * active if gate.scales else 0
-    gate_macs = gate.gate_macs(read.active, shape.channels, shape.height) + scaling
+    gate_macs = gate.gate_macs(summed, shape.channels, shape.height) + scaling
     executed = dense * inputs * active // (source.channels * shape.channels) + gate_macs
-    return _Value(shape, active, active, _cost(node, source, shape, dense, macs, executed, gate_macs, density), executed)
+    return _Value(shape, Flow(active), active, _cost(node, source, shape, dense, macs, executed, gate_macs, density), executed)
 
 
 def _cost(

@@ -84,7 +84,7 @@ class Pad(Weightless):
 
     @property
     def travel(self) -> Travel:
-        return Padded(*self.channels) if any(self.channels) else Apart()
+        return Padded(*self.channels) if any(self.channels) else Apart(borders=True)
 
     def shape(self, source: Shape) -> Shape:
         need_map(source)

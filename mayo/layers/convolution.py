@@ -12,7 +12,7 @@ from mayo.layers.base import layer_type
 from mayo.layers.gate import GateParams
 from mayo.layers.keys import Count, Flag, Padding, Pair
 from mayo.layers.linear import Linear, biases, normalization
-from mayo.layers.shape import Shape, slide
+from mayo.layers.shape import Shape, has_zeros, slide
 from mayo.layers.tensor import Tensor, untrained
 from mayo.layers.travel import Apart, Mixed
 from mayo.util.decimals import density_of
@@ -36,7 +36,11 @@ class _Window(Linear):
 
     @property
     def travel(self) -> Mixed:
-        return Mixed(needs_all=self.num_groups > 1)
+        """Constants move into the bias where no window reaches over the border, and what a gate sums up moves as they do."""
+        inside = not has_zeros(self.padding) if self.padding != 'same' else self.kernel_size == (1, 1)
+        summed = not self.gate or self.gate.pool in ('avg', 'max')
+        apart = self.num_groups > 1
+        return Mixed(needs_all=apart, takes_constants=inside and summed and not apart)
 
     def shape(self, source: Shape) -> Shape:
         if source.is_map and (source.channels % self.num_groups or self.num_outputs % self.num_groups):
@@ -123,7 +127,7 @@ class DepthwiseConvolution(Linear):
 
     @property
     def travel(self) -> Apart:
-        return Apart(function=self.activation_fn, weighs=True, shifts=self.shifts, adjacent=True)
+        return Apart(function=self.activation_fn, weighs=True, shifts=self.shifts, adjacent=True, borders=True)
 
     def shape(self, source: Shape) -> Shape:
         return slide(source, self.kernel_size, self.stride, self.padding, source.channels * self.depth_multiplier)

@@ -19,7 +19,7 @@ class FullyConnected(Linear):
 
     num_outputs: Count
 
-    travel = Mixed()
+    travel = Mixed(takes_constants=True)
 
     def shape(self, source: Shape) -> Shape:
         return source.with_channels(self.num_outputs)

@@ -5,7 +5,7 @@ from typing import Any
 
 from mayo.layers.base import Weightless, layer_type
 from mayo.layers.keys import Axes, Flag, Padding, Pair, Window
-from mayo.layers.shape import SPACE, Shape, clip, need_map, positions_of, slide, vector_or_map
+from mayo.layers.shape import SPACE, Shape, clip, has_zeros, need_map, positions_of, slide, vector_or_map
 from mayo.layers.travel import Apart, Mixed, Travel
 from mayo.util.errors import UserError
 
@@ -18,7 +18,10 @@ class Pool(Weightless):
     stride: Pair = (2, 2)
     padding: Padding = 'valid'
 
-    travel = Apart()
+    @property
+    def travel(self) -> Travel:
+        """TensorFlow's own padding takes no part; zeros that a number puts around do."""
+        return Apart(borders=has_zeros(self.padding))
 
     def shape(self, source: Shape) -> Shape:
         need_map(source)

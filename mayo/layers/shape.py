@@ -72,6 +72,15 @@ def slide(source: Shape, kernel: Pair, stride: Pair, padding: Padding, channels:
     return Shape((*sides, channels))
 
 
+def has_zeros(padding: Padding) -> bool:
+    """Whether `padding` is numbers that put zeros around a map.
+
+    >>> has_zeros('same'), has_zeros((0, 0)), has_zeros((0, 1))
+    (False, False, True)
+    """
+    return around(padding) != around('valid')
+
+
 def around(padding: Padding) -> tuple[Pair, Pair]:
     """The zeros that numbers put ((above, below), (left, right)); none for 'same' and 'valid'.
 

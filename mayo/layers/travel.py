@@ -33,13 +33,15 @@ class Apart:
 
     function: what each number passes. weighs: the layer has weights for each channel. shifts: it adds to each channel,
     so that one of zeros is none any more. adjacent: the channels made of one lie side by side, as those of a depthwise
-    convolution; otherwise all channels of one position come before those of the next, as in flatten.
+    convolution; otherwise all channels of one position come before those of the next, as in flatten. borders: it may read
+    zeros around the map, so that a channel which is the same number everywhere is that no longer.
     """
 
     function: Spec | None = None
     weighs: bool = False
     shifts: bool = False
     adjacent: bool = False
+    borders: bool = False
 
     @property
     def zero_stays(self) -> bool:
@@ -54,9 +56,13 @@ class Apart:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:
-    """New channels. needs_all: neither side's channels may be left out, because their number or their order matters."""
+    """New channels. needs_all: neither side's channels may be left out, because their number or their order matters.
+
+    takes_constants: what channels of the same number everywhere add to the output is the same everywhere, and moves into its bias.
+    """
 
     needs_all: bool = False
+    takes_constants: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,22 +109,54 @@ def reads_all(travel: Travel) -> bool:
     assert_never(travel)
 
 
-def active_after(travel: Travel, active: Sequence[Active], sources: Sequence[Shape], target: Shape) -> Active:
-    """How many channels of a layer's output may be non-zero, from how many of each input's may be.
+@dataclass(frozen=True)
+class Flow:
+    """What passes from layer to layer: `held` channels that are computed, and others that are known beforehand.
 
-    active: for each input a number, or an array [images]. sources, target: the shapes of inputs and output. Numbers count
-    along the last dimension: after `flatten` of [H, W, C] with k active channels they are H W k of H W C.
+    These are zero, or, where `shifted`, each the same number everywhere in every image: what a shift and an activation make of
+    zero. held: a number, or an array [images].
     """
+
+    held: Active
+    shifted: bool = False
+
+    def active(self, channels: int) -> Active:
+        """How many of all `channels` may be non-zero."""
+        return channels if self.shifted else self.held
+
+
+def flow_after(travel: Travel, flows: Sequence[Flow], sources: Sequence[Shape], target: Shape) -> Flow:
+    """What a layer passes on, from what each of its inputs does.
+
+    sources, target: the shapes of inputs and output. Numbers count along the last dimension: after `flatten` of [H, W, C] with k
+    channels held they are H W k of H W C.
+    """
+    active = [flow.active(source.channels) for flow, source in zip(flows, sources, strict=True)]
     match travel:
-        case Apart() | Whole():
-            return active[0] * (target.channels // sources[0].channels) if travel.zero_stays else target.channels
+        case Apart() if functions.is_apart(travel.function) and not (travel.borders and flows[0].shifted):
+            times = target.channels // sources[0].channels
+            return Flow(flows[0].held * times, flows[0].shifted or not travel.zero_stays)
+        case Whole() if travel.zero_stays:
+            return Flow(active[0])
         case Joined():
-            return functools.reduce(lambda total, count: total + count, active)
+            return Flow(functools.reduce(lambda total, count: total + count, active))
         case Tied() if travel.product:
-            return _narrowest(active, sources, target)
-        case Mixed() | Tied() | Padded():
-            return target.channels
+            return Flow(_narrowest(active, sources, target))
+        case Apart() | Whole() | Mixed() | Tied() | Padded():
+            return Flow(target.channels)
     assert_never(travel)
+
+
+def active_after(travel: Travel, active: Sequence[Active], sources: Sequence[Shape], target: Shape) -> Active:
+    """How many channels of a layer's output may be non-zero, from how many of each input's may be."""
+    return flow_after(travel, [Flow(count) for count in active], sources, target).active(target.channels)
+
+
+def read_of(travel: Travel, flow: Flow, channels: int) -> Active:
+    """How many of the `channels` of its input a layer multiplies in compact execution."""
+    if reads_all(travel):
+        return channels
+    return flow.held if isinstance(travel, Mixed) and travel.takes_constants else flow.active(channels)
 
 
 def _narrowest(active: Sequence[Active], sources: Sequence[Shape], target: Shape) -> Active:

@@ -6,7 +6,20 @@ import pytest
 from mayo.config.names import KNOWN, Spec
 from mayo.layers.functions import keeps_scale, keeps_zero
 from mayo.layers.shape import Shape
-from mayo.layers.travel import Apart, Joined, Mixed, Padded, Tied, Travel, Whole, active_after, reads_all
+from mayo.layers.travel import (
+    Apart,
+    Flow,
+    Joined,
+    Mixed,
+    Padded,
+    Tied,
+    Travel,
+    Whole,
+    active_after,
+    flow_after,
+    read_of,
+    reads_all,
+)
 
 MAP = Shape((4, 4, 8))
 PRODUCT = Tied(product=True)
@@ -34,6 +47,37 @@ def test_a_product_has_no_more_active_channels_than_either_input() -> None:
 
 def test_one_channel_that_multiplies_all_limits_nothing() -> None:
     assert active_after(PRODUCT, [3, 1], [MAP, Shape((4, 4, 1))], MAP) == 3
+
+
+DEPTHWISE = Apart(weighs=True, shifts=True, adjacent=True, borders=True)
+POINT = Mixed(takes_constants=True)
+
+
+@pytest.mark.parametrize(
+    'travels, held, shifted',
+    [
+        ([DEPTHWISE], 3, True),
+        ([DEPTHWISE, Apart()], 3, True),  # a pooling
+        ([DEPTHWISE, Apart(borders=True)], 8, False),  # zeros around it
+        ([DEPTHWISE, DEPTHWISE], 8, True),
+        ([Apart(function=Spec('keras.activations.softmax'))], 8, False),
+        ([DEPTHWISE, Whole(zero_stays=True)], 8, False),
+        ([DEPTHWISE, POINT], 8, False),
+    ],
+)
+def test_a_shift_makes_constants_of_the_channels_that_are_not_held(travels: list[Travel], held: int, shifted: bool) -> None:
+    flow = Flow(3)
+    for travel in travels:
+        flow = flow_after(travel, [flow], [MAP], MAP)
+    assert (flow.held, flow.shifted or flow.held == 8) == (held, shifted or held == 8)
+    assert flow.active(8) == (8 if shifted else held)
+
+
+def test_a_layer_that_takes_constants_multiplies_what_is_held_only() -> None:
+    constants, zeros = Flow(3, shifted=True), Flow(3)
+    assert [read_of(POINT, flow, 8) for flow in (constants, zeros)] == [3, 3]
+    assert [read_of(Mixed(), flow, 8) for flow in (constants, zeros)] == [8, 3]
+    assert [read_of(Mixed(needs_all=True, takes_constants=True), flow, 8) for flow in (constants, zeros)] == [8, 8]
 
 
 ACTIVATIONS = [name for name in KNOWN if name.startswith('keras.activations.')]

@@ -10,25 +10,25 @@ from mayo.layers.gate import GateParams
 from mayo.layers.linear import Linear, epsilon_of
 from mayo.layers.norm import BatchNormalization
 from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.lowering import Lowering, function_of, pads_of, rules
-from mayo.net.tf.compact.program import Function
+from mayo.net.tf.compact.lowering import Lowering, function_of, of_constant, pads_of, rules
 
 
 @rules.register('convolution')
 @rules.register('gated_convolution')
 def convolution(lowering: Lowering, name: str, layer: Convolution | GatedConvolution, source: str) -> str:
     """Reads the active channels of its source, all if it is in groups; with a gate, its output is a slice."""
-    source = lowering.plain(source)
+    source, constants = lowering.read(layer.travel, source)
     weights = np.transpose(lowering.weights[f'{name}/{layer.weights_name}'], (3, 2, 0, 1))
     scale, bias = _norm(lowering, name, layer, weights.shape[0])
     gate, standardize, keep = None, None, weights.shape[0]
     if layer.gate:
-        gate, bias = _gate(lowering, name, layer.gate, bias)
+        gate, bias = _gate(lowering, name, layer.gate, bias, constants)
         keep = gate.keep
         if layer.gate.norm == 'channel' and layer.normalizer_fn is not None:
             standardize = layer.gate.epsilon
-    if standardize is None:
+    if standardize is None:  # otherwise what constants add is subtracted with the mean
         weights, scale = _scaled(weights, scale), np.ones(1)
+        bias = bias if constants is None else bias + weights.sum((2, 3)) @ constants
     return lowering.add(
         ops.Conv(
             output=name,
@@ -52,7 +52,6 @@ def convolution(lowering: Lowering, name: str, layer: Convolution | GatedConvolu
 @rules.register('depthwise_convolution')
 def depthwise_convolution(lowering: Lowering, name: str, layer: DepthwiseConvolution, source: str) -> str:
     """A slice passes; its other channels become what bias and activation make of zero."""
-    source = lowering.plain(source)
     value = lowering.values[source]
     weights = np.transpose(lowering.weights[f'{name}/depthwise_weights'], (2, 3, 0, 1))
     channels, times = weights.shape[:2]
@@ -63,7 +62,7 @@ def depthwise_convolution(lowering: Lowering, name: str, layer: DepthwiseConvolu
     if index and times > 1:
         index, count = lowering.reindex(f'{name}/index', ((index, value.channels, (0,)),), times)
     moved = index is not None and not layer.travel.zero_stays
-    fill = _of_constant(function, bias) if moved else None
+    fill = of_constant(layer.activation_fn, bias) if moved else None
     late = moved and fill is None
     output = lowering.add(
         ops.Depthwise(
@@ -88,12 +87,15 @@ def fully_connected(lowering: Lowering, name: str, layer: FullyConnected, source
     """Reads the weights of the active channels of its source."""
     weights = lowering.weights[f'{name}/weights']
     scale, bias = _norm(lowering, name, layer, weights.shape[1])
+    weights = _scaled(weights.T, scale)
+    source, constants = lowering.read(layer.travel, source)
+    bias = bias if constants is None else bias + weights @ constants
     if lowering.shape.is_map:
-        at_each_position = _scaled(weights.T, scale)[:, :, None, None]
+        at_each_position = weights[:, :, None, None]
         return lowering.add(
             ops.Conv(
                 output=name,
-                source=lowering.plain(source),
+                source=source,
                 weights=_float32(at_each_position),
                 bias=_float32(bias),
                 function=function_of(layer.activation_fn),
@@ -103,8 +105,8 @@ def fully_connected(lowering: Lowering, name: str, layer: FullyConnected, source
     return lowering.add(
         ops.Dense(
             output=name,
-            source=lowering.plain(source),
-            weights=_float32(_scaled(weights.T, scale).T),
+            source=source,
+            weights=_float32(weights.T),
             bias=_float32(bias),
             function=function_of(layer.activation_fn),
         ),
@@ -119,7 +121,7 @@ def batch_normalization(lowering: Lowering, name: str, layer: BatchNormalization
     scale, shift = _folded(lowering.weights, f'{name}/{layer.scope}', layer.epsilon, value.width)
     function = function_of(layer.activation_fn)
     before = lowering.fills.get(source, np.zeros(value.width))
-    fill = _of_constant(function, before * scale + shift) if value.index else None
+    fill = of_constant(layer.activation_fn, before * scale + shift) if value.index else None
     if value.index and fill is None:
         source, value = lowering.full(source), lowering.values[lowering.full(source)]
     return lowering.add(
@@ -131,14 +133,20 @@ def batch_normalization(lowering: Lowering, name: str, layer: BatchNormalization
     )
 
 
-def _gate(lowering: Lowering, layer: str, params: GateParams, bias: np.ndarray) -> tuple[ops.Gate, np.ndarray]:
-    """The gate of a layer and the convolution's bias, which takes up a constant b that is added before boosting."""
+def _gate(
+    lowering: Lowering, layer: str, params: GateParams, bias: np.ndarray, constants: np.ndarray | None
+) -> tuple[ops.Gate, np.ndarray]:
+    """The gate of a layer and the convolution's bias, which takes up a constant b that is added before boosting.
 
-    def affine(name: str) -> ops.Affine:
-        return ops.Affine(weights[f'{name}/weights'], weights[f'{name}/biases'])
+    constants: what each channel of the source lacks. The mean and the maximum of a channel lack the same.
+    """
+
+    def affine(name: str, reads_source: bool = True) -> ops.Affine:
+        rows, biases = weights[f'{name}/weights'], weights[f'{name}/biases']
+        return ops.Affine(rows, biases if constants is None or not reads_source else _float32(biases + constants @ rows))
 
     weights, name = lowering.weights, f'{layer}/gate'
-    layers = (*([affine(f'{name}/factor')] if params.factor else []), affine(name))
+    layers = (affine(f'{name}/factor'), affine(name, reads_source=False)) if params.factor else (affine(name),)
     boost = params.rule.boost
     assert boost is not None  # of others `unsupported` tells
     shift: np.ndarray | ops.Affine | None = None
@@ -180,12 +188,3 @@ def _scaled(weights: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 def _float32(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array, np.float32)
-
-
-def _of_constant(function: Function | None, values: np.ndarray) -> np.ndarray | None:
-    """function(values) for the functions that often follow a shift; None for others."""
-    if function is None:
-        return values
-    if function.name == 'relu' and not function.arguments:
-        return np.maximum(values, 0)
-    return np.clip(values, 0, 6) if function.name == 'relu6' else None

@@ -13,10 +13,11 @@ import numpy as np
 from mayo.config.names import Spec
 from mayo.layers import Shape, functions
 from mayo.layers.shape import Padding, Pair, around
-from mayo.layers.travel import Whole, reads_all
+from mayo.layers.travel import Apart, Mixed, Whole, reads_all
 from mayo.net.graph import Node
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.program import Function, Value
+from mayo.net.tf.objects import instantiate
 from mayo.util.registry import Registry
 
 Rule = Callable[..., str]  # rule(lowering, name of the node, its layer, names of the values it reads) -> name of its value
@@ -33,6 +34,7 @@ class Lowering:
         self.values: dict[str, Value] = {}
         self.fills: dict[str, np.ndarray] = {}  # of slices whose other channels are not zero
         self.expanded: dict[str, str] = {}
+        self.centred: dict[str, str] = {}
         self.shape = Shape((1,))  # of the node being lowered, all channels
 
     def take_in(self, name: str, shape: Shape) -> str:
@@ -43,6 +45,8 @@ class Lowering:
         shapes = [Shape((*value.dims[:-1], value.width)) for value in map(self.values.__getitem__, sources)]
         self.shape = node.params.output(shapes)
         travel = node.params.travel
+        if isinstance(travel, Apart) and travel.borders:
+            sources = list(map(self.plain, sources))
         if not reads_all(travel):
             return rules[node.type](self, node.name, node.params, *sources)
         output = rules[node.type](self, node.name, node.params, *map(self.full, sources))
@@ -87,6 +91,22 @@ class Lowering:
         """The value if it is full or a slice whose other channels are zero; else with all channels."""
         return self.full(name) if name in self.fills else name
 
+    def read(self, travel: Mixed, name: str) -> tuple[str, np.ndarray | None]:
+        """What a layer of `travel` multiplies, and the constants [C] that are to be added to each channel of it, if there are any.
+
+        Of a slice whose other channels are constants each channel less its constant, so that the others are zero:
+        with c over the active channels, the sum of W[c] (x[c] - constant[c]) plus that of W constant is that of W x over all.
+        """
+        fill = self.fills.get(name)
+        if fill is None or not travel.takes_constants:
+            return self.plain(name), None
+        if name not in self.centred:
+            value = self.values[name]
+            ones, shift = np.ones(value.width, np.float32), np.asarray(-fill, np.float32)
+            centred = ops.Scale(output=f'{name}/centred', source=name, scale=ones, shift=shift)
+            self.centred[name] = self.add(centred, (*value.dims[:-1], value.width), value.index, value.channels)
+        return self.centred[name], fill
+
     def take(self, output: str, source: str, like: Value) -> str:
         """Of a value with all channels, those that the slice `like` holds."""
         assert like.index is not None
@@ -116,10 +136,22 @@ class Lowering:
         function = function_of(activation)
         if function is None:
             return source
-        if not functions.keeps_zero(activation) or source in self.fills:
-            source = self.full(source)
-        value = self.values[source]
-        return self.add_like(ops.Activation(output=name, source=source, function=function), (*value.dims[:-1], value.width))
+        value, fill = self.values[source], self.fills.get(source)
+        if value.index and (fill is not None or not functions.keeps_zero(activation)):
+            fill = of_constant(activation, np.zeros(value.width) if fill is None else fill)
+            if fill is None:
+                source = self.full(source)
+                value = self.values[source]
+        operation = ops.Activation(output=name, source=source, function=function)
+        return self.add(operation, (*value.dims[:-1], value.width), value.index, value.channels, fill)
+
+
+def of_constant(activation: Spec | None, values: np.ndarray) -> np.ndarray | None:
+    """activation(values [C]) where each number decides alone; None for softmax."""
+    if not functions.is_apart(activation):
+        return None
+    function = instantiate(activation)
+    return values if function is None else np.asarray(function(np.asarray(values, np.float32)))
 
 
 def function_of(activation: Spec | None) -> Function | None:

@@ -94,6 +94,8 @@ def dense(operation: ops.Dense, values: Mapping[str, Value]) -> list[ops.Operati
 
 @emitters.register(ops.Scale)
 def scale(operation: ops.Scale, values: Mapping[str, Value]) -> list[ops.Operation]:
+    if operation.function is None and np.all(operation.scale == 1):  # constants that a network without gates does not have
+        return [ops.Reshape(output=operation.output, source=operation.source)]
     count = values[operation.output].channels
     return [dataclasses.replace(operation, scale=operation.scale[:count], shift=operation.shift[:count])]
 

@@ -106,6 +106,32 @@ def test_a_shift_fills_the_channels_that_a_slice_leaves_out() -> None:
     np.testing.assert_array_equal(program.operations[-1].fill, [0, 1, 2, 3])
 
 
+def test_a_convolution_of_one_pixel_reads_the_active_channels_and_has_the_constants_in_its_bias() -> None:
+    random = np.random.default_rng(1)
+    depth, conv = (
+        {'type': 'depthwise_convolution', 'kernel_size': 3},
+        {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 3},
+    )
+    own = {
+        'depth/depthwise_weights': random.normal(size=(3, 3, 4, 1)),
+        'depth/biases': np.array([1.0, -1.0, 2.0, 0.5]),
+        'conv/weights': random.normal(size=(1, 1, 4, 3)),
+        'conv/biases': random.normal(size=3),
+    }
+    program = lower_graph(chain(a=GATE, depth=depth, conv=conv), Shape((8, 8, 3)), {**gate_weights('a'), **own})
+    centred, reader = program.operations[-2:]
+    assert isinstance(centred, ops.Scale)
+    assert isinstance(reader, ops.Conv)
+    constants, weights = np.array([1.0, 0.0, 2.0, 0.5]), own['conv/weights'][0, 0]  # [C', C]
+    np.testing.assert_allclose(centred.shift, -constants)
+    np.testing.assert_allclose(reader.bias, own['conv/biases'] + constants @ weights, rtol=1e-6)
+    assert program.values[reader.source] == ops.Value((8, 8, 2), 4, 'a/index')
+    active, x = np.array([1, 3]), random.normal(size=2)  # the bias of an image: all constants less those of active channels
+    total, own_share = constants @ weights, constants[active] @ weights[active]
+    expected = x @ weights[active] + (total - own_share) + own['conv/biases']
+    np.testing.assert_allclose((x + centred.shift[active]) @ weights[active] + reader.bias, expected, rtol=1e-6)
+
+
 def test_a_dense_network_has_no_gates_and_no_slices() -> None:
     conv = {'type': 'convolution', 'kernel_size': 1, 'num_outputs': 4}
     program = lower_graph(chain(a=conv), Shape((8, 8, 3)), {'a/weights': np.zeros((1, 1, 3, 4))})

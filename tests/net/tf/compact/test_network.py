@@ -115,6 +115,22 @@ def test_gates_with_other_activations(pair: Callable[..., Pair], activation: str
     networks.assert_equal(networks.images(3))
 
 
+GATES = ('plain', 'l1', 'l2', 'max', 'hidden layer', 'predicted beta', 'squeeze', 'channel norm')
+READERS: dict[str, Any] = {  # of constants, without zeros around
+    **{name: [{**GATE, 'kernel_size': 1, 'gate_params': {'density': 0.5, **POLICIES[name]}}] for name in GATES},
+    'convolution of 1': [{**CONV, 'kernel_size': 1, 'stride': 2, 'padding': 'same'}],
+    'convolution of 3': [{**CONV, 'padding': 'valid'}],
+    'fully connected': [{'type': 'average_pool'}, {'type': 'flatten'}, {'type': 'fully_connected', 'num_outputs': 5}],
+    'of a map': [{'type': 'fully_connected', 'num_outputs': 5}],
+}
+
+
+@pytest.mark.parametrize('reader', READERS)
+def test_constants_move_into_the_bias_of_the_layer_that_reads_them(pair: Callable[..., Pair], reader: str) -> None:
+    networks = pair(*chain(GATE, {**DEPTHWISE, 'activation_fn': 'silu'}, *READERS[reader]))
+    networks.assert_equal(networks.images(3))
+
+
 def test_a_gate_without_batch_norm(pair: Callable[..., Pair]) -> None:
     networks = pair(*chain({**GATE, 'normalizer_fn': None}, {**GATE, 'normalizer_fn': None}))
     networks.assert_equal(networks.images(3))
