@@ -232,6 +232,11 @@ def numbers_shown(state: State, parameters: Iterable[str]) -> dict[str, str]:
     return {parameter: f'{number(state[parameter]):.4g}' for parameter in parameters}
 
 
+def per_place(values: Array, mask: Any) -> Array:
+    """What decides about each place of a mask: the values, or their means over the batch that an activation has in front."""
+    return values.mean(0) if values.ndim > np.ndim(mask) else values
+
+
 def share(mask: Any) -> float:
     """The share of true values."""
     return float(np.mean(np.asarray(mask, np.float64)))

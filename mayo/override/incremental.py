@@ -3,7 +3,8 @@
     out = v (1 - mask) + Q(v) mask
 
 An update first updates the quantizer; then the values of the least |Q(v) - v| join the mask, until it holds the share
-`interval`. Those in it already count as 0. https://arxiv.org/abs/1702.03044
+`interval`. Those in it already count as 0. An activation has one mask for all images, from the means of |Q(v) - v| over a
+batch. https://arxiv.org/abs/1702.03044
 """
 
 from collections.abc import Collection, Mapping
@@ -23,6 +24,7 @@ from mayo.override.base import (
     after,
     argument,
     overrider,
+    per_place,
     share,
 )
 from mayo.util.kinds import FLAG, FRACTION, Kind
@@ -64,8 +66,9 @@ class IncrementalQuantizer(Quantizer):
         before = state.inside(self.name)
         inside = self.quantizer.updated(value, before, around)
         mask = np.asarray(state['mask'])
-        error = np.abs(np.where(mask, 0, self.quantizer.overridden(tf.constant(value), inside).numpy() - value))
-        counted = np.sort(error if self.count_zero else error[value != 0], axis=None)
+        off = np.abs(self.quantizer.overridden(tf.constant(value), inside).numpy() - value)
+        error = np.where(mask, 0, per_place(off, mask))
+        counted = np.sort(error if self.count_zero else error[per_place(value != 0, mask) > 0], axis=None)
         if self.interval >= 1:
             mask = np.ones_like(mask)
         elif counted.size:

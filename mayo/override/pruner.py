@@ -4,13 +4,26 @@ MeanStdPruner                   mask = |v| > T          T = mean |v| + alpha std
 DynamicNetworkSurgeryPruner     mask = (mask or |v| > on_factor T) and |v| > off_factor T
 
 The second takes back a value that has grown again: https://arxiv.org/abs/1608.04493
+An activation has one mask for all images, from the means of |v| over a batch.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mayo.override.base import Around, Array, Overrider, State, Tensor, argument, number, numbers_shown, overrider, share
+from mayo.override.base import (
+    Around,
+    Array,
+    Overrider,
+    State,
+    Tensor,
+    argument,
+    number,
+    numbers_shown,
+    overrider,
+    per_place,
+    share,
+)
 from mayo.util.kinds import AMOUNT, NUMBER
 from mayo.util.lazy import lazy
 
@@ -43,7 +56,8 @@ class MeanStdPruner(_Pruner):
     """Silences values that are small beside the others."""
 
     def update(self, value: Array, state: State, around: Around) -> Mapping[str, Any]:
-        return {'mask': np.abs(value) > threshold(value, number(state['alpha']))}
+        size = per_place(np.abs(value), state['mask'])
+        return {'mask': size > threshold(size, number(state['alpha']))}
 
 
 @overrider
@@ -55,7 +69,8 @@ class DynamicNetworkSurgeryPruner(_Pruner):
     off_factor: float = argument(AMOUNT, 0.9)
 
     def update(self, value: Array, state: State, around: Around) -> Mapping[str, Any]:
-        size, cut = np.abs(value), threshold(value, number(state['alpha']))
+        size = per_place(np.abs(value), state['mask'])
+        cut = threshold(size, number(state['alpha']))
         return {'mask': (np.asarray(state['mask']) | (size > self.on_factor * cut)) & (size > self.off_factor * cut)}
 
 

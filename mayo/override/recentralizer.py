@@ -5,14 +5,27 @@
     out = nz P (Q(u) + p) + nz !P (Q(u) + n)        loss: reg sum |v - out|
 
 An update sets P = v > 0, p to the mean of the positive values, n to that of the negative ones, then updates the quantizers.
-https://arxiv.org/abs/1903.03046
+For an activation P is where the mean over a batch is positive. https://arxiv.org/abs/1903.03046
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mayo.override.base import INNER, Around, Array, Inner, Overrider, State, Tensor, after, argument, numbers_shown, overrider
+from mayo.override.base import (
+    INNER,
+    Around,
+    Array,
+    Inner,
+    Overrider,
+    State,
+    Tensor,
+    after,
+    argument,
+    numbers_shown,
+    overrider,
+    per_place,
+)
 from mayo.util.kinds import AMOUNT, Kind
 from mayo.util.lazy import lazy
 
@@ -55,8 +68,8 @@ class Recentralizer(Overrider):
         return self.mean_quantizer.overridden(tf.cast(state[mean], tf.float32), state.inside(f'{self.name}/{mean}'))
 
     def update(self, value: Array, state: State, around: Around) -> Mapping[str, Any]:
-        positives = value > 0
-        groups = {'positives_mean': value[positives], 'negatives_mean': value[value < 0]}
+        positives = per_place(value, state['positives']) > 0
+        groups = {'positives_mean': value[value > 0], 'negatives_mean': value[value < 0]}
         means = {name: group.mean(dtype=np.float32) if group.size else state[name] for name, group in groups.items()}
         changes: dict[str, Any] = {'positives': positives, **means}
         centres = dict(means)

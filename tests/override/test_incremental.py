@@ -70,3 +70,17 @@ def test_gradients_pass_the_quantizer_where_it_acts() -> None:
     quantizer = make('IncrementalQuantizer', quantizer=INNER, interval=1)
     state = quantizer.initial((4,)) | {MASK: np.array([True, True, False, False])}
     assert gradients(quantizer, [0.3, 5.0, 0.3, 5.0], state).tolist() == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize('count_zero', [True, False])
+def test_an_activation_has_one_mask_from_the_means_over_a_batch(count_zero: bool) -> None:
+    batch = np.random.default_rng(3).normal(size=(4, 5, 5, 3)).astype(np.float32)
+    batch[:, :, :2] = 0
+    quantizer = make('IncrementalQuantizer', quantizer=INNER, interval=0.25, count_zero=count_zero)
+    mask = quantizer.updated(batch, quantizer.initial((5, 5, 3)))[MASK]
+    inner = make('IncrementalQuantizer', quantizer=INNER, interval=1)
+    quantized = run(inner, batch, inner.initial((5, 5, 3)) | {MASK: np.ones((5, 5, 3), bool)})
+    loss = np.abs(quantized - batch).mean(0)
+    counted = np.sort(loss.ravel()) if count_zero else np.sort(loss[:, 2:].ravel())
+    assert mask.tolist() == (loss < counted[int(counted.size * 0.25)]).tolist()
+    assert mask.any() != count_zero  # two fifths are zeros, which lose nothing

@@ -57,3 +57,16 @@ def test_the_density_is_the_share_of_the_mask(alpha: float) -> None:
     assert pruner.kept(State(state, pruner.name)) == pytest.approx(
         np.mean(np.abs(values) > cut(values, float(np.float32(alpha))))
     )
+
+
+@pytest.mark.parametrize(('name', 'factors'), [('MeanStdPruner', (1, 1)), ('DynamicNetworkSurgeryPruner', (1.1, 0.9))])
+def test_an_activation_has_one_mask_from_the_means_over_a_batch(name: str, factors: tuple[float, float]) -> None:
+    batch = np.random.default_rng(3).normal(size=(4, 5, 5, 3)).astype(np.float32)
+    pruner = make(name, alpha=0.5)
+    before = np.random.default_rng(4).random((5, 5, 3)) < 0.5
+    mask = pruner.updated(batch, pruner.initial((5, 5, 3)) | {f'{name}.mask': before})[f'{name}.mask']
+    means = np.abs(batch).sum(0) / 4
+    on, off = (factor * (means.mean() + 0.5 * means.std()) for factor in factors)
+    stays = before if name.startswith('Dynamic') else means > on
+    assert mask.tolist() == ((stays | (means > on)) & (means > off)).tolist()
+    assert 0 < mask.mean() < 1

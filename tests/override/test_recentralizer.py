@@ -70,3 +70,12 @@ def test_the_loss_is_what_changes(sparse: Any) -> None:
 def test_one_bit_more_says_which_mean() -> None:
     recentralizer = make('Recentralizer', quantizer=FIXED)
     assert recentralizer.bits_of(recentralizer.initial((3,))) == 5
+
+
+def test_an_activation_has_one_sign_for_each_place_from_the_means_over_a_batch() -> None:
+    batch = np.random.default_rng(3).normal(0.1, 1, size=(4, 5, 5, 3)).astype(np.float32)
+    quantizer = make('Recentralizer', quantizer={'type': 'EmptyOverrider'})
+    state = quantizer.updated(batch, quantizer.initial((5, 5, 3)))
+    assert state['Recentralizer.positives'].tolist() == (batch.sum(0) > 0).tolist()
+    assert state['Recentralizer.positives_mean'] == pytest.approx(batch[batch > 0].mean(), rel=1e-5)
+    assert state['Recentralizer.negatives_mean'] == pytest.approx(batch[batch < 0].mean(), rel=1e-5)
