@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_a_missing_argument_is_told(kind: str) -> None:
 def test_a_value_is_refused_with_its_place_or_does_what_it_says(kind: str, argument: str) -> None:
     refused = 0
     for value in WRONG:
-        built, message = attempted(lambda value=value: parse(spec(kind, **{argument: value}), PLACE))
+        built, message = attempted(functools.partial(parse, spec(kind, **{argument: value}), PLACE))
         if built is not None:
             works(built, kind)
             continue
