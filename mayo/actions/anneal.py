@@ -50,6 +50,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
 
 @action(
     'anneal',
+    place=70,
     needs=(*TRAINING_DATA, 'dataset.path.validate', 'train.optimizer', 'train.learning_rate', 'train.anneal.epochs'),
     reads=('train', 'validate'),
     loads=True,

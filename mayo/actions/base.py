@@ -1,6 +1,6 @@
 """What an action says of itself, and what it is handed when it runs.
 
-    @action('save', needs=NETWORK, reads=(), loads=True, makes=(CHECKPOINTS,))
+    @action('save', place=210, needs=NETWORK, reads=(), loads=True, makes=(CHECKPOINTS,))
     def save(run: Run) -> None:
         \"\"\"Write the weights as checkpoint system.checkpoint.save.\"\"\"        # its line in `--help`
         run.session.save()
@@ -44,7 +44,7 @@ Check = Callable[['Config', Collection[Product]], Iterable[str]]
 class Action(typing.NamedTuple):
     """A verb of the command line.
 
-    line: in `--help`.
+    line: in `--help`. place: there and in `check`, the lowest first; of one place, by name.
     needs: settings without which it cannot do anything; `model.layers` among them: it builds the network.
     reads: images of `train` or `validate`; `steps`: only the preprocessing of validation.
     loads: whether it starts from system.checkpoint.load. trains: whether it follows the settings of `train`.
@@ -57,6 +57,7 @@ class Action(typing.NamedTuple):
 
     name: str
     line: str
+    place: int
     run: Callable[['Run'], None]
     needs: Callable[['Config'], tuple[str, ...]]
     reads: Callable[['Config'], Iterable[Reads]]
@@ -70,12 +71,14 @@ class Action(typing.NamedTuple):
     any_configuration: bool
 
 
+LAST: Final = 1000
 actions: Registry[Action] = Registry('action')
 
 
 def action(
     name: str,
     *,
+    place: int = LAST,
     needs: tuple[str, ...] | Callable[['Config'], tuple[str, ...]],
     reads: tuple[Reads, ...] | Callable[['Config'], Iterable[Reads]],
     loads: bool,
@@ -103,6 +106,7 @@ def action(
             Action(
                 name,
                 line,
+                place,
                 run,
                 needs=_by_configuration(needs),
                 reads=_by_configuration(reads),

@@ -64,7 +64,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
             yield f'{config.origin("bench.artifact")}: bench.artifact: {path} does not exist.'
 
 
-@action('bench', needs=NETWORK, reads=(), loads=True, makes=(), settings=(BENCH,), check=check)
+@action('bench', place=130, needs=NETWORK, reads=(), loads=True, makes=(), settings=(BENCH,), check=check)
 def act(run: Run) -> None:
     """Time and memory of dense, masked, compact, side by side."""
     session = run.session

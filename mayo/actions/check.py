@@ -1,21 +1,14 @@
 """`check`: whether each action could run, and what would stop those whose settings are complete."""
 
 import typing
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
-from mayo.actions.base import Action, Product, Run, action, actions
+from mayo.actions.base import Product, Run, action, actions
 from mayo.util.kinds import PATHS
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
-
-# In which it lists what actions need; those that are not named here come last.
-ORDER = (
-    *('info', 'prepare', 'eval', 'eval-all', 'train', 'anneal', 'plot', 'predict', 'bench', 'export'),
-    *('reset-num-epochs', 'save', 'mean', 'import-weights'),
-)
-
 
 CHECK = Section(
     'check',
@@ -34,12 +27,12 @@ def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """What would stop the other actions whose settings are complete."""
     from mayo.actions.checks import lacks, stops
 
-    for other in ordered():
+    for other in map(actions.__getitem__, actions):
         if other.unasked == 'ready' and other.name != 'check' and not lacks(config, other):
             yield from stops(config, other, products)
 
 
-@action('check', needs=(), reads=(), loads=False, makes=(), check=check, settings=(CHECK,))
+@action('check', place=30, needs=(), reads=(), loads=False, makes=(), check=check, settings=(CHECK,))
 def act(run: Run) -> None:
     """Validate everything that an action would need, run nothing."""
     originals = run.config.get('check.original')
@@ -55,9 +48,8 @@ def readiness(config: 'Config') -> dict[str, list[str]]:
     """For each action that needs settings, those that nothing has set."""
     from mayo.actions.checks import lacks
 
-    return {other.name: lacks(config, other) for other in ordered() if other.needs(config) and other.unasked != 'nothing'}
-
-
-def ordered() -> Iterable[Action]:
-    """All actions, in ORDER."""
-    return sorted((actions[name] for name in actions), key=lambda other: (*ORDER, other.name).index(other.name))
+    return {
+        other.name: lacks(config, other)
+        for other in map(actions.__getitem__, actions)
+        if other.needs(config) and other.unasked != 'nothing'
+    }

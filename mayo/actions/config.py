@@ -21,7 +21,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('config', needs=(), reads=(), loads=False, makes=(), settings=(CONFIG,), check=check)
+@action('config', place=20, needs=(), reads=(), loads=False, makes=(), settings=(CONFIG,), check=check)
 def act(run: Run) -> None:
     """Print the configuration (config.origin=true: with origins)."""
     print(run.config.to_yaml(origin=run.config.get('config.origin')), end='')

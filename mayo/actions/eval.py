@@ -6,7 +6,7 @@
 from mayo.actions.base import VALIDATION, Run, action
 
 
-@action('eval', needs=VALIDATION, reads=('validate',), loads=True, makes=())
+@action('eval', place=90, needs=VALIDATION, reads=('validate',), loads=True, makes=())
 def act(run: Run) -> None:
     """Top-1, top-5, measured density and images/s."""
     session = run.session

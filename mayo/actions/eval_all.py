@@ -15,7 +15,7 @@ EVAL = Section(
 )
 
 
-@action('eval-all', needs=VALIDATION, reads=('validate',), loads=False, makes=(), settings=(EVAL,))
+@action('eval-all', place=100, needs=VALIDATION, reads=('validate',), loads=False, makes=(), settings=(EVAL,))
 def act(run: Run) -> None:
     """Evaluate each checkpoint of the model and dataset into a CSV."""
     session = run.session

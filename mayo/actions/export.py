@@ -61,7 +61,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
                 yield f'export.formats: {name} {reason}'
 
 
-@action('export', needs=NETWORK, reads=('steps',), loads=True, makes=(ARTIFACTS,), settings=(EXPORT,), check=check)
+@action('export', place=140, needs=NETWORK, reads=('steps',), loads=True, makes=(ARTIFACTS,), settings=(EXPORT,), check=check)
 def act(run: Run) -> None:
     """Compact network as SavedModel, TFLite and ONNX files."""
     session = run.session

@@ -16,7 +16,15 @@ FIT = Section(
 
 
 @action(
-    'fit-gates', needs=TRAINING_DATA, reads=('train',), loads=True, makes=(), settings=(FIT,), gated=True, unasked='nothing'
+    'fit-gates',
+    place=80,
+    needs=TRAINING_DATA,
+    reads=('train',),
+    loads=True,
+    makes=(),
+    settings=(FIT,),
+    gated=True,
+    unasked='nothing',
 )
 def act(run: Run) -> None:
     """Fit new gates to what matters in images, without training."""

@@ -41,6 +41,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
 
 @action(
     'import-weights',
+    place=160,
     needs=(*NETWORK, PATH, 'system.checkpoint.save'),
     reads=(),
     loads=True,

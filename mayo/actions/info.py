@@ -25,7 +25,7 @@ INFO = Section(
 OLD = Section('system.info', 'of the original Mayo', Setting('plumbing', FLAG, False, 'true: info.format=yaml into info.yaml'))
 
 
-@action('info', needs=MODEL, reads=(), loads=False, makes=(), settings=(INFO, OLD))
+@action('info', place=50, needs=MODEL, reads=(), loads=False, makes=(), settings=(INFO, OLD))
 def act(run: Run) -> None:
     """Layers table: shapes, parameters, MACs, densities, memory."""
     from mayo.estimate.table import render

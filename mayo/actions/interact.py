@@ -22,7 +22,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
         yield '`interact` needs a terminal, but its input or output is a file or a pipe; python scripts can import mayo.session.'
 
 
-@action('interact', needs=NETWORK, reads=(), loads=True, makes=(), check=check, unasked='nothing')
+@action('interact', place=280, needs=NETWORK, reads=(), loads=True, makes=(), check=check, unasked='nothing')
 def act(run: Run) -> None:
     """Python prompt with the network at hand."""
     session = run.session

@@ -14,7 +14,7 @@ _COMMENT = re.compile(r'#\s?(.*)')
 _SENTENCE_END = re.compile(r'[.;](\s|$)')
 
 
-@action('ls', needs=(), reads=(), loads=False, makes=(), any_configuration=True)
+@action('ls', place=10, needs=(), reads=(), loads=False, makes=(), any_configuration=True)
 def act(run: Run) -> None:
     """List models, gates, datasets, trainers and checkpoints."""
     print(listing(run.config.get('system.checkpoint.path'), width()))

@@ -45,7 +45,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('mean', needs=(*NETWORK, KEY), reads=(), loads=False, makes=(), settings=(MEAN,), check=check)
+@action('mean', place=170, needs=(*NETWORK, KEY), reads=(), loads=False, makes=(), settings=(MEAN,), check=check)
 def mean(run: Run) -> None:
     """Average the weights of several checkpoints."""
     run.evaluation = None

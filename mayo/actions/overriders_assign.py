@@ -4,7 +4,9 @@ from mayo.actions.base import CHECKPOINTS, NETWORK, Run, action
 from mayo.actions.overriders_update import check
 
 
-@action('overriders-assign', needs=NETWORK, reads=(), loads=True, makes=(CHECKPOINTS,), check=check, unasked='nothing')
+@action(
+    'overriders-assign', place=240, needs=NETWORK, reads=(), loads=True, makes=(CHECKPOINTS,), check=check, unasked='nothing'
+)
 def act(run: Run) -> None:
     """Make weights what overriders make of them."""
     session = run.session

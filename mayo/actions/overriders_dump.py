@@ -20,7 +20,17 @@ DUMP = Section(
 )
 
 
-@action('overriders-dump', needs=NETWORK, reads=(), loads=True, makes=(), settings=(DUMP,), check=check, unasked='nothing')
+@action(
+    'overriders-dump',
+    place=250,
+    needs=NETWORK,
+    reads=(),
+    loads=True,
+    makes=(),
+    settings=(DUMP,),
+    check=check,
+    unasked='nothing',
+)
 def act(run: Run) -> None:
     """Write overridden values and states to a file of NumPy."""
     session = run.session

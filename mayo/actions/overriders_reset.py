@@ -4,7 +4,7 @@ from mayo.actions.base import NETWORK, Run, action
 from mayo.actions.overriders_update import check
 
 
-@action('overriders-reset', needs=NETWORK, reads=(), loads=True, makes=(), check=check, unasked='nothing')
+@action('overriders-reset', place=230, needs=NETWORK, reads=(), loads=True, makes=(), check=check, unasked='nothing')
 def act(run: Run) -> None:
     """Set the states of overriders to what the YAML says."""
     session = run.session

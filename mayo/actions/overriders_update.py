@@ -42,7 +42,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
         )
 
 
-@action('overriders-update', needs=NETWORK, reads=reads, loads=True, makes=(), check=check, unasked='nothing')
+@action('overriders-update', place=220, needs=NETWORK, reads=reads, loads=True, makes=(), check=check, unasked='nothing')
 def act(run: Run) -> None:
     """Find masks, points and means of overriders anew."""
     session = run.session

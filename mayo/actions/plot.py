@@ -53,7 +53,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('plot', needs=VALIDATION, reads=('validate',), loads=True, makes=(), settings=(PLOT, OLD, PATH), check=check)
+@action('plot', place=150, needs=VALIDATION, reads=('validate',), loads=True, makes=(), settings=(PLOT, OLD, PATH), check=check)
 def act(run: Run) -> None:
     """Pictures of gates, costs, accuracy and training, on a page."""
     session = run.session

@@ -39,7 +39,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('predict', needs=(*NETWORK, FILES), reads=('steps',), loads=True, makes=(), settings=(PREDICT,), check=check)
+@action('predict', place=110, needs=(*NETWORK, FILES), reads=('steps',), loads=True, makes=(), settings=(PREDICT,), check=check)
 def act(run: Run) -> None:
     """Labels and probabilities of image files and folders."""
     session = run.session

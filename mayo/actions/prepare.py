@@ -21,6 +21,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
 
 @action(
     'prepare',
+    place=40,
     needs=('dataset.name', 'dataset.task.num_classes', 'dataset.prepare.type'),
     reads=(),
     loads=False,

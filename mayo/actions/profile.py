@@ -61,6 +61,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
 
 @action(
     'profile',
+    place=260,
     needs=needs,
     reads=('train',),
     loads=True,

@@ -41,6 +41,7 @@ def needs(config: 'Config') -> tuple[str, ...]:
 
 @action(
     'profile-timeline',
+    place=270,
     needs=needs,
     reads=reads,
     loads=True,

@@ -52,7 +52,9 @@ def _mode(config: 'Config') -> str:
         return 'train'
 
 
-@action('quantize', needs=needs, reads=reads, loads=True, makes=(CHECKPOINTS,), settings=(QUANTIZE,), unasked='nothing')
+@action(
+    'quantize', place=180, needs=needs, reads=reads, loads=True, makes=(CHECKPOINTS,), settings=(QUANTIZE,), unasked='nothing'
+)
 def act(run: Run) -> None:
     """The network in int8: ranges, accuracy, a checkpoint."""
     session = run.session

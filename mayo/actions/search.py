@@ -118,6 +118,7 @@ def reads(config: 'Config') -> tuple[Reads, ...]:
 
 @action(
     'search',
+    place=190,
     needs=needs,
     reads=reads,
     loads=True,

@@ -69,7 +69,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('slim', needs=NETWORK, reads=reads, loads=True, makes=(), settings=(SLIM,), check=check, unasked='nothing')
+@action('slim', place=120, needs=NETWORK, reads=reads, loads=True, makes=(), settings=(SLIM,), check=check, unasked='nothing')
 def act(run: Run) -> None:
     """Drop channels that matter least: a smaller model."""
     session = run.session

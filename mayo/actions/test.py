@@ -40,7 +40,9 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('test', needs=NETWORK, reads=('steps',), loads=True, makes=(), settings=(RUN,), check=check, unasked='nothing')
+@action(
+    'test', place=290, needs=NETWORK, reads=('steps',), loads=True, makes=(), settings=(RUN,), check=check, unasked='nothing'
+)
 def act(run: Run) -> None:
     """Labels of a folder of images, as YAML: see predict."""
     session = run.session

@@ -21,6 +21,7 @@ def reads(config: 'Config') -> Iterator[Reads]:
 
 @action(
     'train',
+    place=60,
     needs=(*TRAINING_DATA, 'train.max_epochs', 'train.optimizer', 'train.learning_rate'),
     reads=reads,
     loads=True,

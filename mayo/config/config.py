@@ -3,9 +3,11 @@
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import mayo.config.settings  # noqa: F401  declares what several actions share
 from mayo.config import dialect
 from mayo.config.dialect import Ignored
 from mayo.config.dump import dump
@@ -14,7 +16,6 @@ from mayo.config.interpolate import Missing, Resolver
 from mayo.config.merge import merge
 from mayo.config.node import List, Map, Node, Origin, Overlay, Path, join_key, limited, node_of, plain, split_key
 from mayo.config.override import tree_of_word
-from mayo.config.settings import ORDER, ordered
 from mayo.util import settings
 from mayo.util.errors import Problems, UserError, did_you_mean, nearest
 from mayo.util.settings import Section
@@ -310,7 +311,7 @@ def defaults() -> Map:
 
 @functools.cache
 def _defaults_of(sections: tuple[Section, ...]) -> Map:
-    tree = node_of(ordered(settings.defaults()), _DEFAULTS)
+    tree = node_of(settings.defaults(), _DEFAULTS)
     assert isinstance(tree, Map)
     return tree
 
@@ -319,7 +320,8 @@ def _undeclared(key: str) -> str:
     """Why a setting of an action is not there, for who uses this package without the command line."""
     section = key.partition('.')[0]
     is_declared = any(other.name == section for other in settings.sections())
-    return '' if is_declared or section not in ORDER else f'; import mayo.actions, which declare the settings of {section}.'
+    is_complete = is_declared or 'mayo.actions' in sys.modules
+    return '' if is_complete else f'; import mayo.actions, which may declare the settings of {section}.'
 
 
 def _without_scratch(node: Node) -> Node:

@@ -6,7 +6,6 @@
 import importlib
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from mayo.config.dialect import DETECT
 from mayo.util.kinds import (
@@ -317,32 +316,3 @@ declare(
     ),
     shared=True,
 )
-
-# In which `config` prints the sections. Those that are not named here come before the last one.
-ORDER = [
-    'model',
-    'dataset',
-    'train',
-    'eval',
-    'anneal',
-    'predict',
-    'info',
-    'bench',
-    'slim',
-    'export',
-    'plot',
-    'import',
-    'mean',
-    'quantize',
-    'search',
-    'dump',
-    'config',
-    'system',
-]
-
-
-def ordered(tree: dict[str, Any]) -> dict[str, Any]:
-    """The sections of a tree of defaults in ORDER."""
-    *first, last = ORDER
-    names = [name for name in first if name in tree] + [name for name in tree if name not in ORDER] + [last]
-    return {name: tree[name] for name in names}

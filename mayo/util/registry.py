@@ -1,7 +1,7 @@
 """A registry: adding a thing is adding a function under its name."""
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mayo.util.errors import UserError, did_you_mean
 
@@ -32,6 +32,10 @@ class Registry(Generic[Item]):
             return item
 
         return enter
+
+    def sort(self, key: Callable[[Item], Any]) -> None:
+        """Let what is registered by now be told in this order."""
+        self._items = dict(sorted(self._items.items(), key=lambda entry: key(entry[1])))
 
     def __getitem__(self, name: str) -> Item:
         if name not in self._items:

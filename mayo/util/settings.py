@@ -12,6 +12,7 @@
 From the declarations follow the defaults, which keys are known, what is told of a wrong value, and which words keep a session.
 """
 
+import bisect
 import copy
 import functools
 from collections.abc import Mapping
@@ -77,12 +78,15 @@ def declare(section: Section, shared: bool = False) -> Section:
             raise ValueError(f'the setting {key} does not say what it means')
         if not setting.fits(setting.default):
             raise ValueError(f'the default of {key} is {setting.default!r}, expected {setting.kind and setting.kind.expected}')
-    (_shared if shared else _others).append(section)
+    if shared:
+        _shared.append(section)
+    else:
+        bisect.insort(_others, section, key=lambda other: other.name)
     return section
 
 
 def sections() -> tuple[Section, ...]:
-    """All that are declared: the shared ones first, each kind in the order in which they were."""
+    """All that are declared, as `config` prints them: the shared ones as they were, then those of single actions by name."""
     return (*_shared, *_others)
 
 

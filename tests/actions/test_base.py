@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from mayo.actions import ORDER, Run, action, actions
+from mayo.actions import Run, action, actions
+from mayo.actions.base import LAST
 from mayo.config import Config
 from mayo.util import settings
 
@@ -31,8 +32,10 @@ def test_a_name_serves_one_action() -> None:
         action('eval', **COMPLETE)(again)
 
 
-def test_help_lists_the_actions_in_the_order_that_is_told_by_hand() -> None:
-    assert list(actions) == list(ORDER)
+def test_help_lists_the_actions_by_the_places_that_they_declare() -> None:
+    places = [actions[name].place for name in actions]
+    assert places == sorted(set(places))
+    assert (next(iter(actions)), places[-1] < LAST) == ('ls', True)
 
 
 def after(*words: str, start: Any = None) -> Any:

@@ -74,7 +74,7 @@ def test_it_runs_with_the_defaults_of_its_settings(checkout: pathlib.Path) -> No
 
 
 def test_its_settings_are_in_the_configuration(checkout: pathlib.Path) -> None:
-    assert 'greet:\n    word: hello\n    times: null\nsystem:\n' in my(checkout, 'config')
+    assert 'greet:\n    word: hello\n    times: null\nimport:\n' in my(checkout, 'config')
 
 
 def test_what_is_wrong_is_told_before_it_runs(checkout: pathlib.Path) -> None:
