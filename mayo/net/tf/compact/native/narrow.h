@@ -29,16 +29,23 @@ INLINE Vector some(const float *from, int count)
 /* Of each pair of words one, as `first` says with all bits or none. */
 INLINE Words either(Words first, Words one, Words other) { return (first & one) | (~first & other); }
 
+typedef struct {                            /* how numbers become bytes: of the operation, where the compiler keeps them at hand */
+    float inverse;
+    int32_t zero;
+} Steps;
+
+INLINE Steps steps_of(const Op *op) { return (Steps){op->inverse, op->zero}; }
+
 /* Bytes of the same channel in each word. The sum's last bits are the number, rounded, as it is written with 23 of them. */
-INLINE Words to_bytes(const Op *op, Vector x, Vector *lost)
+INLINE Words to_bytes(Steps steps, Vector x, Vector *lost)
 {
     const float magic = 12582912.0f;
-    float least = -(float)op->zero, most = 255 - (float)op->zero;
-    Vector y = x * op->inverse;
+    float least = -(float)steps.zero, most = 255 - (float)steps.zero;
+    Vector y = x * steps.inverse;
     *lost += y - y;                         /* 0, or no number */
     y = (Vector)either(y < least, (Words)(least + (Vector){0}), (Words)y);
     y = (Vector)either(y > most, (Words)(most + (Vector){0}), (Words)y);
-    return ((Words)(y + magic) + (int32_t)op->zero) & 255;
+    return ((Words)(y + magic) + steps.zero) & 255;
 }
 
 /* Keeps that a number was lost in a sum of `to_bytes`. */
@@ -56,18 +63,40 @@ INLINE Words to_half(Vector x)
     return either(x == x, (bits + 0x7fff + ((bits >> 16) & 1)) >> 16, bits >> 16 | 64) & 0xffff;
 }
 
-/* `count` pixels of `channels` planes, `apart` from each other, as units. Adds to `lost` what is no finite number. */
+/* LANES pixels of `channels` planes, `apart` from each other, of which `count` are there, as units. Adds to `lost` what is no
+   finite number. */
+INLINE Words units_of(const Steps *steps, const float *from, int64_t apart, const int channels, int count, Vector *lost)
+{
+    Words words = {0};
+    #pragma GCC unroll 4
+    for (int c = 0; c < channels; c++) {
+        Vector x = some(from + c * apart, count);
+        words |= steps ? to_bytes(*steps, x, lost) << (8 * c) : to_half(x) << (16 * c);
+    }
+    return words;
+}
+
+/* `count` pixels; steps: NULL for bfloat16. */
+INLINE void narrow_run(const Steps *steps, const float *from, int64_t apart, const int channels, int count, int32_t *to, Vector *lost)
+{
+    Vector sum = *lost;
+    int p = 0;
+    for (; p + LANES <= count; p += LANES)
+        *(LooseWords *)(to + p) = units_of(steps, from + p, apart, channels, LANES, &sum);
+    if (p < count) {
+        Words words = units_of(steps, from + p, apart, channels, count - p, &sum);
+        memcpy(to + p, &words, (size_t)(count - p) * sizeof(int32_t));
+    }
+    *lost = sum;
+}
+
 INLINE void narrow_pixels(const Op *op, const float *from, int64_t apart, const int channels, int count, int32_t *to, Vector *lost)
 {
-    for (int p = 0; p < count; p += LANES) {
-        Words words = {0};
-        #pragma GCC unroll 4
-        for (int c = 0; c < channels; c++) {
-            Vector x = some(from + c * apart + p, count - p);
-            words |= op->precision == INT8 ? to_bytes(op, x, lost) << (8 * c) : to_half(x) << (16 * c);
-        }
-        *(LooseWords *)(to + p) = words;
-    }
+    const Steps steps = steps_of(op);
+    if (op->precision == INT8)
+        narrow_run(&steps, from, apart, channels, count, to, lost);
+    else if (channels <= 2)
+        narrow_run(NULL, from, apart, channels, count, to, lost);
 }
 
 static void narrow_line(const Op *op, const float *from, int64_t apart, int channels, int count, int32_t *to, Vector *lost)
@@ -91,7 +120,12 @@ static void spread_unit(const Op *op, const Grid *grid, const Value *in, const f
                         int64_t first, int64_t last, Vector *lost)
 {
     int down = op->stride[0], across = op->stride[1], pitch = grid->pitch;
-    int32_t around = op->precision == INT8 ? op->zero * 0x01010101 : 0, line[in->width + LANES];
+    int32_t around = op->precision == INT8 ? op->zero * 0x01010101 : 0, line[in->width];
+    if (grid->direct) {
+        int64_t from = first * pitch;
+        narrow_line(op, plane + from, pixels_of(in), channels, (int)((last - first) * pitch), unit + from, lost);
+        return;
+    }
     for (int64_t y = first; y < last; y++)
         for (int py = 0; py < grid->down; py++) {
             int64_t row = y * down + py - op->pads[0];
@@ -280,7 +314,7 @@ static const int32_t *bytes_of(const Frame *frame, const Op *op, const float *x,
     int32_t *bytes = (int32_t *)frame->summary + frame->thread * (frame->plan->channels + SLACK);
     Vector lost = {0};
     for (int c = 0; c < count; c += LANES)
-        *(LooseWords *)(bytes + c) = to_bytes(op, some(x + c, count - c), &lost) - op->zero;
+        *(LooseWords *)(bytes + c) = to_bytes(steps_of(op), some(x + c, count - c), &lost) - op->zero;
     note_lost(frame, lost);
     return bytes;
 }
