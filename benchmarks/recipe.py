@@ -6,6 +6,7 @@ held-out images. Hours are those of two cores (AMX, bfloat16) that do nothing el
 To add a row, add a Stage after those it needs, and a Row that says how what it made is evaluated.
 """
 
+import math
 from dataclasses import dataclass
 
 HOLDOUT = 'datasets/cifar10_holdout.yaml'
@@ -90,32 +91,43 @@ def annealed(name: str, *more: str) -> Stage:
     )
 
 
-def static(macs: int) -> tuple[Stage, Stage]:
-    """The dense network without the channels of small scale, down to so many million MACs, and 20 epochs of training."""
-    model = f'cifarnet_{macs}m'
-    return (
-        Stage(
-            f'slim{macs}',
-            (
-                *('models/cifarnet.yaml', HOLDOUT, 'system.checkpoint.load=pretrained', f'slim.target_macs={macs}M'),
-                *(f'slim.model={{folder}}/models/{model}.yaml', 'slim.fold=true', 'slim'),
-            ),
-            (f'{{folder}}/models/{model}.yaml', checkpoint(model, 'slim')),
-            0.01,
-            ('dense',),
-        ),
-        Stage(
-            f'static{macs}',
-            (
-                *(f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *teacher('cifarnet'), 'train.max_epochs=20'),
-                *('system.checkpoint.load=slim', 'system.checkpoint.save=static'),
-                *TRAIN,
-            ),
-            (checkpoint(model, 'static'),),
-            20 * TAUGHT / 2,
-            (f'slim{macs}',),
-        ),
+WIDTHS = (64, 64, 128, 128, 128, 192, 192, 192)  # channels of conv0 to conv7 of MCifarNet
+
+
+def static(percent: int) -> tuple[Stage, Stage]:
+    """The dense network cut to the channels that each layer executes at a density, those of largest scale; 20 epochs."""
+    kept = ', '.join(f'conv{number}: {math.ceil(percent / 100 * width)}' for number, width in enumerate(WIDTHS))
+    model = f'cifarnet_static{percent}'
+    return slimmed(f'narrow{percent}', model, f'slim.channels={{{kept}}}'), trained(
+        f'static{percent}', model, f'narrow{percent}'
     )
+
+
+def by_scale(macs: int) -> tuple[Stage, Stage]:
+    """The dense network cut to so many million MACs by the scales of all layers together; 20 epochs."""
+    model = f'cifarnet_{macs}m'
+    return slimmed(f'slim{macs}', model, f'slim.target_macs={macs}M'), trained(f'scale{macs}', model, f'slim{macs}')
+
+
+def slimmed(name: str, model: str, cut: str) -> Stage:
+    """The dense network without some channels, as it is after that."""
+    words = (
+        'models/cifarnet.yaml',
+        HOLDOUT,
+        'system.checkpoint.load=pretrained',
+        cut,
+        f'slim.model={{folder}}/models/{model}.yaml',
+    )
+    makes = (f'{{folder}}/models/{model}.yaml', checkpoint(model, 'slim'))
+    return Stage(name, (*words, 'slim.fold=true', 'slim'), makes, 0.01, ('dense',))
+
+
+def trained(name: str, model: str, cut: str, start: str | None = 'slim') -> Stage:
+    """20 epochs of a network without gates that the stage `cut` made, from its weights or (start: None) from random ones."""
+    words = (f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *teacher('cifarnet'), 'train.max_epochs=20')
+    load = () if start is None else (f'system.checkpoint.load={start}',)
+    saved = checkpoint(model, name)
+    return Stage(name, (*words, *load, f'system.checkpoint.save={name}', *TRAIN), (saved,), 20 * TAUGHT / 2, (cut,))
 
 
 def budget(macs: int) -> Stage:
@@ -234,9 +246,11 @@ TRAININGS = (
     annealed('naive', '_gate.policy=naive'),
     annealed('select', '_gate.policy=select'),
     chance(),
-    *static(87),
-    *static(44),
-    *static(17),
+    *static(70),
+    *static(50),
+    *static(30),
+    trained('scratch50', 'cifarnet_static50', 'narrow50', start=None),
+    *by_scale(44),
     budget(87),
     budget(44),
     budget(17),
@@ -272,9 +286,11 @@ ROWS = (
     *gated('select', '_gate.policy=select'),
     Row('any half of the channels', ('models/cifarnet.yaml', *CHANCE), 'chance50', 'chance50'),
     *(
-        Row(f'static, {macs}M', (f'{{folder}}/models/cifarnet_{macs}m.yaml',), 'static', f'static{macs}')
-        for macs in (87, 44, 17)
+        Row(f'static, widths of density 0.{d}', (f'{{folder}}/models/cifarnet_static{d}0.yaml',), f'static{d}0', f'static{d}0')
+        for d in (7, 5, 3)
     ),
+    Row('the same from random weights', ('{folder}/models/cifarnet_static50.yaml',), 'scratch50', 'scratch50'),
+    Row('static, 44M by scale', ('{folder}/models/cifarnet_44m.yaml',), 'scale44', 'scale44'),
     *(
         Row(f'budget, {macs}M', ('models/gate/cifarnet.yaml', '_gate.threshold=learned'), f'budget{macs}', f'budget{macs}')
         for macs in (87, 44, 17)
