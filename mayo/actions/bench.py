@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from mayo.actions.base import ARTIFACTS, NETWORK, Product, Run, action, put, width
 from mayo.util.files import find
-from mayo.util.kinds import FRACTION, PATHS, TEXT, choice, choice_of, each, when, whole
+from mayo.util.kinds import FLAG, FRACTION, PATHS, TEXT, choice, choice_of, each, when, whole
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -53,6 +53,7 @@ BENCH = Section(
     Setting('images', whole(1), 16, 'different random images'),
     Setting('format', choice('table', 'json'), 'table', 'table or json'),
     Setting('path', TEXT, None, 'file that is written; null: standard output'),
+    Setting('layers', FLAG, False, 'also the time of each layer in the native engine, beside its MACs'),
     Setting('plot', PICTURE, None, 'picture of the times over the densities: .png, .svg or .pdf'),
 )
 
@@ -94,6 +95,7 @@ def plan(config: 'Config') -> 'Plan':
         images=settings['images'],
         artifacts=[str(find(path) or path) for path in _artifacts(config)],
         threads=config.get('system.threads.intra'),
+        layers=settings['layers'],
     )
 
 

@@ -17,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from mayo.bench.layers import layer_times
 from mayo.bench.modes import NETWORKS, Mode, Subject, densities_of, macs_of, modes_of
-from mayo.bench.record import Bench, Group, Sample, Timing, compare
+from mayo.bench.record import Bench, Group, LayerTime, Sample, Timing, compare
 from mayo.bench.worker import Ready, Worker
 from mayo.net.gates import at_density, without_gates
 from mayo.net.graph import Graph
@@ -41,7 +42,10 @@ ALIKE = 1e-3  # difference between engines above which a note is made
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. densities: of every gate, each in turn; none: as the gates have it. threads: None is every core."""
+    """What to measure. densities: of every gate, each in turn; none: as the gates have it. threads: None is every core.
+
+    layers: also the time of each layer in the native engine.
+    """
 
     batch_sizes: Sequence[int] = (1,)
     densities: Sequence[float] = ()
@@ -52,6 +56,7 @@ class Plan:
     rounds: int = 20
     images: int = 16
     threads: int | None = None
+    layers: bool = False
 
 
 def measure(subject: Subject, plan: Plan) -> Bench:
@@ -105,10 +110,14 @@ def _group(
         with _warm(modes, files, plan.images, threads, notes) as running:
             _log.info('%s: %d modes are warm, %d rounds', where, len(running), plan.rounds)
             samples = _measured(running, plan.rounds, notes)
+            native = [mode for mode in running if mode.engine == 'native']
+        layers = _layers(files, graph, native, plan, threads) if plan.layers else ()
     if not samples:
         raise RunError('\n'.join(['`bench` could measure nothing.', *dict.fromkeys(notes)]))
     changes = [ready.mask_change for _, ready in running.values() if ready.mask_change is not None]
-    group = Group(batch_size, density, macs['dense'], compare(samples, macs, batch_size), *changes[:1])
+    group = Group(
+        batch_size, density, macs['dense'], compare(samples, macs, batch_size), changes[0] if changes else None, layers
+    )
     notes += _remarks(group)
     return group
 
@@ -176,6 +185,17 @@ def _measured(running: Running, rounds: int, notes: list[str]) -> list[Sample]:
         with _left_out(mode, notes):
             peaks[mode] = worker.stop()
     return [Sample(mode, Timing.of(seconds[mode]), peak, running[mode][1].outputs) for mode, peak in peaks.items()]
+
+
+def _layers(files: '_Files', graph: Graph, modes: Sequence[Mode], plan: Plan, threads: int) -> tuple[LayerTime, ...]:
+    """The time of each layer in `modes`, which the native engine ran, when nothing else runs any more."""
+    from mayo.net.tf.compact.native import NativeNetwork
+
+    programs = {mode.label: files.program(mode.network, mode.precision) for mode in modes}
+    clocks = {label: NativeNetwork(program, threads).seconds for label, program in programs.items()}
+    macs = {label: program.macs for label, program in programs.items()}
+    names = [*graph.inputs, *(node.name for node in graph.nodes)]
+    return layer_times(clocks, macs, names, random_images(plan.images, files.dims), plan.rounds)
 
 
 def _remarks(group: Group) -> Iterator[str]:

@@ -65,14 +65,28 @@ class Measurement:
 
 
 @dataclasses.dataclass(frozen=True)
+class LayerTime:
+    """A layer in one mode of the native engine, for one image: the multiply-accumulates that it executes, and its median time."""
+
+    label: str  # of the mode
+    layer: str
+    macs: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Group:
-    """Modes that took turns. mask_change: part of an image's active channels that the next one has not; None without a mask."""
+    """Modes that took turns. mask_change: part of an image's active channels that the next one has not; None without a mask.
+
+    layers: with `bench.layers`, those of the modes in the native engine.
+    """
 
     batch_size: int
     density: float | None  # None: of a dense network, or gates differ
     dense_macs: int
     measurements: tuple[Measurement, ...]
     mask_change: float | None = None
+    layers: tuple[LayerTime, ...] = ()
 
     def fastest(self, network: str) -> Measurement | None:
         """Of a network's engines."""

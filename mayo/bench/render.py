@@ -1,10 +1,11 @@
 """What `bench` found, as a table for people and as JSON for machines."""
 
 import dataclasses
+import itertools
 import json
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mayo.bench.record import Bench, Group, Measurement
 from mayo.util.format import count, fit, percent, size, table
@@ -49,6 +50,7 @@ def as_table(bench: Bench, width: int | None = None) -> str:
     parts = [_wrapped(head, width)]
     for group, text in zip(bench.groups, fitting, strict=True):
         parts.append(f'{_wrapped(title(group), width)}\n\n{text}')
+        parts += _layer_tables(group)
     parts.append(_legend(bench, width, never))
     parts += [_wrapped(f'note: {note}', width, '      ') for note in bench.notes]
     return '\n\n'.join(parts)
@@ -75,6 +77,21 @@ def _layout(group: Group, columns: Sequence[str]) -> str:
         for measurement in group.measurements
     ]
     return table(['', *columns], rows)
+
+
+def _layer_tables(group: Group) -> Iterator[str]:
+    """A table for each mode whose layers were timed."""
+    for label, rows in itertools.groupby(group.layers, lambda row: row.label):
+        layers = list(rows)
+        macs, seconds = sum(row.macs for row in layers), sum(row.seconds for row in layers)
+        cells = [[row.layer, *_layer_cells(row.macs, row.seconds, seconds)] for row in layers]
+        header = [label, 'ms', 'of all', 'MACs', 'GMAC/s']
+        yield table(header, cells, footer=[['all layers, one image', *_layer_cells(macs, seconds, seconds)]])
+
+
+def _layer_cells(macs: int, seconds: float, total: float) -> list[str]:
+    rate = digits(macs / seconds / 1e9) if macs and seconds else '-'
+    return [milliseconds(seconds), percent(seconds / total, 1) if total else '-', count(macs) if macs else '-', rate]
 
 
 def _legend(bench: Bench, width: int | None, absent: Sequence[str]) -> str:
