@@ -18,6 +18,12 @@ from typing import Any
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import amount
 
+_MOST = 2**53  # whole numbers up to here every format and library holds exactly
+
+
+class _TooLarge(ValueError):
+    """A whole number that exceeds _MOST."""
+
 
 class Kind:
     """What is expected, as a sentence ends: 'a number in (0, 1]'.
@@ -57,6 +63,8 @@ class Kind:
         """The value as `read` gives it. where: the start of the message. Errors: UserError."""
         try:
             return self.read(value)
+        except _TooLarge:
+            raise UserError(f'{where} is {shown(value)}, expected {self.expected}, at most {_MOST}.') from None
         except (ValueError, TypeError, OverflowError):
             hint = did_you_mean(value, self.names) if isinstance(value, str) else ''
             raise UserError(f'{where} is {shown(value)}, expected {self.expected}{hint or "."}') from None
@@ -110,11 +118,13 @@ def number(expected: str, fits: Callable[[float], bool] = lambda value: True) ->
 
 
 def whole(least: int | None = None) -> Kind:
-    """A whole number, from `least` up if that is given; 64.0 is one."""
+    """A whole number, from `least` up if that is given; 64.0 is one, what exceeds 2**53 is none."""
 
     def read(value: Any) -> int:
         if not is_number(value) or int(value) != value or (least is not None and value < least):
             raise ValueError
+        if abs(value) > _MOST:
+            raise _TooLarge
         return int(value)
 
     return Kind('a whole number' if least is None else f'a whole number from {least} up', read)

@@ -65,6 +65,13 @@ def test_a_whole_number_may_be_written_with_a_point(value: int, written: Callabl
     assert whole(least).fits(written(value)) == (value >= least)
 
 
+@pytest.mark.parametrize('value', [2**53 + 2, 10**19, 1e30])
+def test_a_whole_number_that_libraries_do_not_hold_is_told_the_most(value: float) -> None:
+    with pytest.raises(UserError, match=r'^at: x is \S+, expected a whole number from 0 up, at most 9007199254740992\.$'):
+        whole(0).checked(value, 'at: x')
+    assert not whole(0).fits(value)
+
+
 @given(st.floats(-1e9, 1e9).filter(lambda value: value != int(value)))
 def test_a_number_with_a_fraction_is_not_whole(value: float) -> None:
     assert not whole().fits(value)
