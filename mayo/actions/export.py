@@ -37,9 +37,7 @@ EXPORT = Section(
     'files for other programs',
     Setting('formats', each(choice_of(_formats, *FORMATS)), list(FORMATS), 'those that are written'),
     Setting('path', TEXT, None, 'folder that is written; null: exports/MODEL/DATASET'),
-    Setting(
-        'preprocess', FLAG, False, 'true: the files take images as decoded, bytes, and do the steps of evaluation themselves'
-    ),
+    Setting('preprocess', FLAG, False, 'true: the files take images as decoded, bytes, and make of them what `predict` does'),
     Setting(
         'image_size',
         Kind('[height, width], each a whole number from 1 up', _size),

@@ -192,6 +192,25 @@ def fitted(steps: Sequence[Mapping[str, Any]], shape: Shape, size: tuple[int, in
     return ({'type': 'resize', 'shorter_side': side, 'antialias': True}, *steps)
 
 
+def resized_size(now: tuple[int, int], shape: Shape, keys: Mapping[str, Any]) -> tuple[int, int]:
+    """(height, width) to which `resize` with these keys, `fill` aside, takes an image of such a size."""
+    if keys['shorter_side']:
+        high, wide = (round(side * keys['shorter_side'] / min(now)) for side in now)
+        return high, wide
+    return keys['height'] or shape[0], keys['width'] or shape[1]
+
+
+def resizing(before: int, after: int, method: str, half_pixel: bool = True, antialias: bool = False) -> Any:
+    """[after, before] float32: the matrix that makes `after` rows of `before`, since every method is linear in each direction.
+
+    resized[..., c] = resizing(rows) @ image[..., c] @ resizing(columns)^T
+    """
+    with tf.init_scope():  # a constant, also while a function is traced
+        # Image n is black but for row n. It is two pixels wide: where neither side changed, TensorFlow would leave it as it is.
+        rows = tf.tile(tf.reshape(tf.eye(before), [before, before, 1, 1]), [1, 1, 2, 1])
+        return tf.transpose(_resized(rows, (after, 1), method, half_pixel, antialias)[:, :, 0, 0]).numpy()
+
+
 def _in_proportion(image: Any, height: int, width: int) -> Any:
     """The middle of an image [h, w, C] that is as high for its width as `height` is for `width`.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.data.augment import keys_of
+from mayo.data.augment import keys_of, resizing
 from mayo.util.registry import Registry
 
 if typing.TYPE_CHECKING:
@@ -20,20 +20,12 @@ if typing.TYPE_CHECKING:
 Dims = tuple[int, int, int]
 Step = Callable[..., tuple[str, Dims]]
 steps: Registry[Step] = Registry('preprocessing step in ONNX')
-METHODS = ('bilinear', 'nearest')
 GREY = (0.2989, 0.587, 0.114)  # of red, green and blue, as tf.image.rgb_to_grayscale weighs them
 
 
 def refuse(given: Sequence[Mapping[str, Any]]) -> list[str]:
     """The steps that cannot be written, a line each."""
-    reasons = [f'has no preprocessing step `{step["type"]}`.' for step in given if step['type'] not in steps]
-    for step in given:
-        if step['type'] == 'resize':
-            keys = keys_of(step)
-            if keys['method'] not in METHODS or keys['antialias']:
-                how = ', antialiased' if keys['antialias'] else ''
-                reasons.append(f'resizes by {" or ".join(METHODS)} only, not by {keys["method"]}{how}.')
-    return reasons
+    return [f'has no preprocessing step `{step["type"]}`.' for step in given if step['type'] not in steps]
 
 
 def write(writer: 'Writer', image: str, dims: Dims, shape: Dims, step: Mapping[str, Any]) -> tuple[str, Dims]:
@@ -81,7 +73,10 @@ def resize(
     half_pixel: bool,
     fill: bool,
 ) -> tuple[str, Dims]:
-    """Pixels are squares, whose middles count, or with `half_pixel` false their upper left corners."""
+    """Pixels are squares, whose middles count, or with `half_pixel` false their upper left corners.
+
+    ONNX's own `Resize` serves where it is TensorFlow's; elsewhere products with constant matrices are exact.
+    """
     wanted = height or shape[0], width or shape[1]
     if fill:
         ratio = wanted[1] / wanted[0]
@@ -94,6 +89,14 @@ def resize(
         for axis, (before, after) in enumerate(zip(dims[:2], wanted, strict=True), 1):
             index = writer.constant(_nearest(before, after, half_pixel), np.int64)
             image = writer.add('Gather', image, index, axis=axis)
+    elif wanted != dims[:2] and (method != 'bilinear' or antialias):
+        rows, columns = (
+            writer.constant(resizing(before, after, method, half_pixel, antialias))
+            for before, after in zip(dims[:2], wanted, strict=True)
+        )
+        flat = writer.add('Reshape', image, writer.integers(dims[0], dims[1] * dims[2]))
+        shrunk = writer.add('Reshape', writer.add('MatMul', rows, flat), writer.integers(wanted[0], *dims[1:]))
+        image = writer.add('Reshape', writer.add('MatMul', columns, shrunk), writer.integers(1, *wanted, dims[2]))
     elif wanted != dims[:2]:
         coordinates = 'half_pixel' if half_pixel else 'asymmetric'
         sizes = writer.integers(1, *wanted, dims[2])

@@ -46,9 +46,10 @@ def write(subject: Subject, path: pathlib.Path) -> None:
 
 def preprocess(writer: 'Writer', image: str, dims: tuple[int, int, int], preprocessing: Preprocessing) -> str:
     """The steps, from [1, H, W, C] float32 in 0..255 to what the network reads."""
+    from mayo.data.augment import fitted
     from mayo.export import onnx_steps
 
-    for step in preprocessing.steps:
+    for step in fitted(preprocessing.steps, preprocessing.shape, dims[:2]):
         image, dims = onnx_steps.write(writer, image, dims, preprocessing.shape, step)
     assert dims == preprocessing.shape, f'steps give {dims}, the network reads {preprocessing.shape}'
     return image

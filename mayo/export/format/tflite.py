@@ -31,7 +31,7 @@ def write(subject: Subject, path: pathlib.Path) -> None:
 
     from mayo.export.function import function
 
-    network = function(dataclasses.replace(subject, program=biased(subject.program)), 1, xla=False)
+    network = function(dataclasses.replace(subject, program=biased(subject.program)), 1, xla=False, products=True)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()], network)
     try:
         path.write_bytes(converter.convert())
