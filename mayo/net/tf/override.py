@@ -54,9 +54,9 @@ class Overriding:
                 _log.warning('%s.overrider.%s: without any _priority the last acts first: %s', where, target, order)
             _check(chain, target, self.shapes[self._variable(target)], own, f'{where}.overrider.{target}')
         self.state = {target: self._make(target, chain) for target, chain in self.chains.items()}
-        for variable in self.unregularized():
-            if variable.regularizer is not None:
-                _log.warning('%s: the gradient of %s is overridden, so it has no regularizer', where, variable.path)
+        for name in self._of_overridden_gradients():
+            if self.variables_of[name].regularizer is not None:
+                _log.warning('%s: the gradient of %s is overridden, so it has no regularizer', where, name)
         self._weighed: tf.Tensor = None  # what the loss adds for the activation of the latest run
         self._around: Around | None = None  # of an update, while the network runs for it
         if {ACTIVATION, _ERROR} & set(self.chains):
@@ -187,7 +187,10 @@ class Overriding:
 
     def unregularized(self) -> list[keras.Variable]:
         """The variables whose gradient is overridden, so that no regularizer adds to it."""
-        return [variable for name, variable in self.variables_of.items() if f'{GRADIENT}/{name}' in self.chains]
+        return [self.variables_of[name] for name in self._of_overridden_gradients()]
+
+    def _of_overridden_gradients(self) -> list[str]:
+        return [name for name in self.variables_of if f'{GRADIENT}/{name}' in self.chains]
 
     def penalties(self) -> list[tf.Tensor]:
         """What the loss adds, after a run of the network in the same function."""
