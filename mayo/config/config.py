@@ -121,7 +121,9 @@ class Config:
             left_out += [*left, *map(dialect.overruled, document.twice)]
             root = limited(merge(root, tree))
         self._take(root, tuple(left_out))
-        self._originals |= {document.name for document in documents if document.of_original}
+        self._originals |= {
+            document.name for document in documents if document.of_original and document.tree.origin.word is None
+        }
 
     def _take(self, root: Node, left_out: tuple[Ignored, ...]) -> None:
         assert isinstance(root, Map)

@@ -98,7 +98,7 @@ def told(theirs: Config, ours: Config, graph: Graph, ignored: Iterable[str] = ()
     graph: the network here. ignored: keys of layers that differ on purpose. UserError: the stored network cannot be read.
     """
     differing = [of for of in differences(model_graph(theirs), graph) if of.key not in ignored and not _is_overlay(of)]
-    lines = list(_grouped(differing, lambda of: f'{_short(of.key)} {of.theirs}, here {of.ours}'))
+    lines = list(_grouped(differing, _both))
     if theirs.get(_FINAL, []) != ours.get(_FINAL, []):
         lines.append(f'{_FINAL} {theirs.get(_FINAL, [])}, here {ours.get(_FINAL, [])}')
     return '; '.join(lines)
@@ -171,6 +171,13 @@ def _as_layers(taken: Iterable[Difference]) -> Mapping[str, Any]:
 def _is_overlay(difference: Difference) -> bool:
     """Overriders that the checkpoint was made without: it is what they are put on."""
     return difference.key == 'overrider' and difference.theirs is None
+
+
+def _both(difference: Difference) -> str:
+    """What a checkpoint was made with, and what is here."""
+    if difference.key == 'overrider':
+        return f'{"other" if difference.ours else "more"} overriders than here'
+    return f'{_short(difference.key)} {difference.theirs}, here {difference.ours}'
 
 
 def _short(key: str) -> str:

@@ -188,6 +188,13 @@ def test_in_a_file_of_the_original_unknown_keys_and_keys_that_are_twice_are_told
     assert [key.key for key in configuration(text, words=['model.wierd=1']).unknown()] == ['model.wierd']
 
 
+@pytest.mark.parametrize('old', ['system.max_epochs=3', 'train.optimizer={type: tensorflow.train.AdamOptimizer}'])
+def test_an_old_word_excuses_no_misspelt_one(old: str) -> None:
+    for words in ([old, 'train.lerning_rate=1'], ['train.lerning_rate=1', old]):
+        config = configuration('model.name: m', words=words)
+        assert ([key.key for key in config.unknown()], config.ignored()) == (['train.lerning_rate'], [])
+
+
 def test_keys_that_only_references_read_are_known() -> None:
     config = configuration('model.version: 2\ndataset.task: {anchors: [[1, 2]], num_cells: 13}')
     assert (config.unknown(), config.ignored()) == ([], [])

@@ -71,6 +71,16 @@ def test_without_overriders_the_masks_of_a_file_multiply_the_weights(dense: Conf
     assert plain.named()[WEIGHTS].numpy().tolist() == (weights * mask).tolist()
 
 
+@pytest.mark.parametrize(('words', 'text'), [([], 'more overriders than here'), ([FIXED], 'other overriders than here')])
+def test_overriders_of_the_checkpoint_that_differ_are_told_in_words(
+    words: list[str], text: str, dense: Config, config_of: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    updated(config_of, PRUNE).save('pruned')
+    with caplog.at_level(logging.WARNING, 'mayo'):
+        Session(config_of('system.checkpoint.load=pruned', *words)).load()
+    assert f'was made with {text} (conv0 and 2 more)' in caplog.text
+
+
 def test_a_dense_checkpoint_gives_the_weights_and_the_configuration_the_states(
     dense: Config, config_of: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
