@@ -153,6 +153,12 @@ def test_the_lower_floors_start_without_tensorflow() -> None:
     assert done.stdout.split() == []
 
 
+def test_what_help_asks_knows_actions_and_no_layers() -> None:
+    code = 'import sys, mayo.actions; print(*(name for name in sys.modules if name.startswith(("mayo.layers", "mayo.net"))))'
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []
+
+
 PROCESS_CHANGES = (
     'os.environ',
     'os.putenv',

@@ -8,7 +8,7 @@ import pathlib
 
 from mayo.actions.base import Action, Run, action, actions
 
-_NO_VERBS = ('__init__', 'base', 'checks')
+_NO_VERBS = ('__init__', 'base', 'checks', 'originals')
 
 for _module in sorted({path.stem for path in pathlib.Path(__file__).parent.glob('*.py')} - {*_NO_VERBS}):
     importlib.import_module(f'{__name__}.{_module}')
