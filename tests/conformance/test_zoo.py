@@ -251,8 +251,9 @@ def operations(compact: Any, operation: Any) -> Any:
 
 
 def products(compact: Any, operation: Any) -> Any:
-    """Those of a vector with a matrix: of a fully connected layer or of a gate."""
-    if isinstance(operation, program.Dense):
+    """Those of a vector with a matrix: of a fully connected layer, of a convolution of one pixel, or of a gate."""
+    pixel = isinstance(operation, program.Conv) and compact.values[operation.source].dims[:2] == (1, 1) and not operation.gate
+    if pixel or isinstance(operation, program.Dense):
         return operations(compact, operation)
     gate = getattr(operation, 'gate', None)
     return compact.values[operation.source].channels * gate.layers[0].bias.size if gate else 0

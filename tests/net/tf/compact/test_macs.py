@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mayo.estimate import estimate
-from mayo.layers import layer_types
 from mayo.net.tf.compact import unsupported
+from mayo.net.tf.compact.lowering import rules
 from mayo.net.tf.compact.native import NativeNetwork, library
 
 BN = 'keras.layers.BatchNormalization'
@@ -100,8 +100,8 @@ def test_every_join_executes_what_info_says(pair: Any, kind: str, first: str, se
     assert_counted(pair(layers, entries, shape=(6, 6, 3)))
 
 
-def test_every_layer_type_is_counted_here() -> None:
-    assert {kind for kind, *_ in SINGLE} | set(JOINS) == set(layer_types)
+def test_every_layer_type_of_compact_execution_is_counted_here() -> None:
+    assert {kind for kind, *_ in SINGLE} | set(JOINS) == set(rules)
 
 
 def test_zeros_that_happen_to_be_where_a_shift_could_be_change_no_count(pair: Any) -> None:

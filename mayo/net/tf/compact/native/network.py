@@ -106,6 +106,7 @@ class NativeNetwork:
 
             convolution           P k k' T / G, and with a gate P k for its scale, if it scales, and what its products take
             depthwise             P k T
+            of a single pixel     as fully connected, where nothing is to be chosen or padded
             fully connected, gate (number of entries of the source that are not zero) times C: all that meets a zero is left out
             any other operation   none
         """

@@ -56,6 +56,18 @@ def _window(entry: COp, operation: ops.Conv | ops.Depthwise | ops.Pool) -> None:
 
 @emitters.register(ops.Conv)
 def conv(plan: 'Plan', entry: COp, operation: ops.Conv) -> None:
+    """Of a single pixel it is a product of a vector and a matrix, in which no vector of pixels is left empty."""
+    if _is_product(operation, plan.program.values[operation.source].dims):
+        entry.kind = KINDS.index(ops.Dense)
+        weights = np.ascontiguousarray(operation.weights[:, :, 0, 0].T)
+        dense(
+            plan,
+            entry,
+            ops.Dense(
+                output=operation.output, source=operation.source, weights=weights, bias=operation.bias, narrow=operation.narrow
+            ),
+        )
+        return
     outs = operation.weights.shape[0]
     _window(entry, operation)
     entry.bias, entry.groups = plan.floats(operation.bias), operation.groups
@@ -71,6 +83,13 @@ def conv(plan: 'Plan', entry: COp, operation: ops.Conv) -> None:
         name = plan.program.values[operation.output].index
         entry.index = -1 if name is None else plan.indices[name]
         entry.gate = ctypes.pointer(_gate(plan, operation.gate))
+
+
+def _is_product(conv: ops.Conv, dims: tuple[int, ...]) -> bool:
+    """dims: of its source. In bfloat16 a convolution rounds its source, too, and a fully connected layer does not."""
+    is_plain = conv.groups == 1 and conv.gate is None and conv.standardize is None and conv.scale is None
+    is_pixel = (*dims[:2], *conv.kernel) == (1, 1, 1, 1) and not np.any(conv.pads)
+    return is_plain and is_pixel and (conv.narrow is None or conv.narrow.precision == 'int8')
 
 
 def _gate(plan: 'Plan', gate: ops.Gate) -> CGate:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mayo.config.names import KNOWN, Spec
 from mayo.estimate import estimate
 from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.narrow import narrow_of, rounded
 from mayo.net.tf.compact.native import NativeNetwork, instruction_sets, network
 from mayo.net.tf.compact.native.tables import FUNCTIONS
 from mayo.net.tf.compact.program import Function, Program, Value
@@ -229,6 +230,24 @@ def test_its_multiply_accumulates_are_those_that_numpy_counts_from_the_values(
     engine = NativeNetwork(program, threads)
     engine.run(images)
     assert engine.macs == total
+
+
+@pytest.mark.parametrize('span', [None, (-1.0, 2.0)])
+def test_a_convolution_of_one_pixel_is_a_product_that_leaves_out_what_meets_a_zero(span: tuple[float, float] | None) -> None:
+    random = np.random.default_rng(0)
+    x = np.maximum(random.normal(size=(1, 1, 37)), 0).astype(np.float32)
+    weights, bias = random.normal(size=(21, 37, 1, 1)).astype(np.float32), random.normal(size=21).astype(np.float32)
+    narrow = span and narrow_of('int8', span)
+    function = Function('relu6')
+    operation = ops.Conv(output='y', source='x', weights=weights, bias=bias, stride=(2, 2), function=function, narrow=narrow)
+    numbers = rounded(operation).weights[:, :, 0, 0]
+    steps = x if narrow is None else np.clip(np.rint(x / np.float32(narrow.scale)) + narrow.zero, 0, 255) - narrow.zero
+    read = steps * (1 if narrow is None else narrow.scale)
+    expected = np.clip(numbers @ read[0, 0] + bias, 0, 6)
+    for most in SETS:
+        engine = NativeNetwork(alone(operation, x.shape, (1, 1, 21)), 2, most)
+        np.testing.assert_allclose(engine.run(x[None])[0][0, 0, 0], expected, rtol=0, atol=1e-5)
+        assert engine.macs == np.count_nonzero(steps) * 21
 
 
 def test_a_fully_connected_layer_leaves_out_what_meets_a_zero() -> None:
