@@ -93,6 +93,7 @@ IGNORED: Mapping[str, str] = {
     'system.*overrider*': 'overriders belong to layers',
     'overrider*': 'overriders belong to layers',
 }
+_IGNORED_PATTERNS = [(key.count('.'), re.compile(fnmatch.translate(key)), why) for key, why in IGNORED.items() if '*' in key]
 ORIGINAL = 'defaults of the original Mayo'
 _DEFAULTS = 'defaults'
 SAVED = 'system.checkpoint.save'
@@ -146,9 +147,7 @@ def why_ignored(key: str, is_near: bool = False) -> str | None:
     if is_near:
         return None
     level = key.count('.')
-    return next(
-        (why for pattern, why in IGNORED.items() if pattern.count('.') == level and fnmatch.fnmatchcase(key, pattern)), None
-    )
+    return next((why for dots, pattern, why in _IGNORED_PATTERNS if dots == level and pattern.match(key)), None)
 
 
 def current_path(path: Path) -> Path | None:

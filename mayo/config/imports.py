@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from mayo.config.dialect import is_of_original, refuse_what_is_none
 from mayo.config.load import Twice, load
-from mayo.config.node import List, Map, Node, Scalar
+from mayo.config.node import MAX_NODES, List, Map, Node, Scalar
 from mayo.util import files
 from mayo.util.errors import UserError, nearest
 
 _IMPORT = '_import'
 _MAX_BYTES = 4_000_000  # of one file
+_MAX_FILES = 500  # imported by one, those that come again each time
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,13 @@ def _text(path: pathlib.Path, name: str) -> str:
         size = path.stat().st_size
         if size > _MAX_BYTES:
             raise UserError(f'{name} is {size} bytes; a configuration is at most {_MAX_BYTES}.')
-        return files.text_of(path.read_bytes(), name)
+        with open(
+            os.open(path, os.O_RDONLY | os.O_NONBLOCK), 'rb'
+        ) as file:  # files of /proc claim no size, and may wait or not end
+            content = file.read(_MAX_BYTES + 1)
+        if content is None or len(content) > _MAX_BYTES:
+            raise UserError(f'{name} cannot be read: it waits or does not end, as no file does.')
+        return files.text_of(content, name)
     except OSError as error:
         raise UserError(f'{name} cannot be read: {error.strerror}.') from None
 
@@ -83,6 +90,10 @@ def _with_imports(text: str, folder: pathlib.Path, chain: tuple[pathlib.Path, ..
     of_original = is_of_original(tree)
     for item in wanted.items if isinstance(wanted, List) else [wanted] if wanted else []:
         documents += _imported(_import_path(item, folder, chain), chain)
+        if len(documents) > _MAX_FILES or sum(document.tree.size for document in documents) > MAX_NODES:
+            raise UserError(
+                f'{item.origin}: {name} imports more than {_MAX_FILES} files or {MAX_NODES} values, those that come again each time.'
+            )
         of_original |= documents[-1].of_original
     _refuse_inner_imports(items)
     if twice and not of_original:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mayo.config.merge import clash, merge, nest
-from mayo.config.node import MAX_DEPTH, List, Map, Node, Origin, Path, Scalar, join_key, limited, split_key
+from mayo.config.node import MAX_DEPTH, MAX_NODES, List, Map, Node, Origin, Path, Scalar, join_key, limited, split_key
 from mayo.config.scalar import typed
 from mayo.config.template import text_node
 from mayo.util.errors import UserError, did_you_mean
@@ -62,6 +62,7 @@ class _Composer:
         self.parser = _PARSER(text)
         self.name, self.word, self.twice = name, word, twice
         self.anchors: dict[str, Node | None] = {}  # None: still being read
+        self.count = 0  # of the values read so far
 
     def document(self) -> Node:
         """The only document of the stream."""
@@ -85,6 +86,9 @@ class _Composer:
         origin = self.origin(event)
         if depth > MAX_DEPTH:
             raise UserError(f'{origin}: nested more than {MAX_DEPTH} deep.')
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise UserError(f'{origin}: more than {MAX_NODES} values; so many may be.')
         if isinstance(event, yaml.AliasEvent):
             return self.alias(str(event.anchor), origin)
         if event.anchor:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mayo.util.errors import UserError
 
-MAX_NODES = 200_000  # after aliases and references
+MAX_NODES = 40_000  # after aliases and references: ten times the largest network, or a list of 21,841 classes
 MAX_DEPTH = 100  # of nesting, references followed included
 MAX_TEXT = 1_000_000  # characters of one text, after references
 

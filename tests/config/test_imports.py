@@ -115,3 +115,16 @@ def test_what_never_ends_is_no_configuration(tmp_path: pathlib.Path, monkeypatch
     pathlib.Path('a.yaml').write_text(f'_import: {path}\n')
     with pytest.raises(UserError, match=rf'{path} cannot be read: it is a device or a pipe, not a file\.$'):
         Config().merge_file('a.yaml')
+
+
+def test_imports_that_double_end_at_a_limit(folder: Callable[..., Any], config: Config) -> None:
+    files = {f'i{number}': f'_import: [i{number + 1}.yaml, i{number + 1}.yaml]' for number in range(40)}
+    path = folder(**files, i40='a: 1')
+    with pytest.raises(UserError, match=r'i\d+.yaml imports more than 500 files or 40000 values, those that come again each'):
+        config.merge_file(path / 'i0.yaml')
+
+
+def test_a_large_file_that_is_imported_again_and_again_ends_at_a_limit(folder: Callable[..., Any], config: Config) -> None:
+    path = folder(large=f'a: [{", ".join("1" * 9_000)}]', again=f'_import: [{", ".join(["large.yaml"] * 400)}]')
+    with pytest.raises(UserError, match=r'again.yaml:1: again.yaml imports more than 500 files or 40000 values'):
+        config.merge_file(path / 'again.yaml')

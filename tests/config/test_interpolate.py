@@ -177,7 +177,7 @@ def test_references_that_multiply_beyond_the_limits_are_refused_at_once(
 ) -> None:
     first = 'x' if step.startswith('$') else '[x]'
     text = '\n'.join([f'a0: {first}'] + [f'a{n}: {step.format(n - 1)}' for n in range(1, 30)])
-    expected = {'$': 'text of more than 1000000 characters', '[': '200000 may be', '!': 'a list of more than 10000 values'}[
+    expected = {'$': 'text of more than 1000000 characters', '[': '40000 may be', '!': 'a list of more than 10000 values'}[
         step[0]
     ]
     assert expected in message(configured(text).get, 'a29')

@@ -146,12 +146,19 @@ def test_aliases_that_multiply_beyond_the_limit_are_refused_at_once(
 ) -> None:
     levels = ['_0: &l0 [x, x, x, x, x, x, x, x, x, x]']
     levels += [f'_{n}: &l{n} [{", ".join([f"*l{n - 1}"] * 10)}]' for n in range(1, 10)]
-    assert message(configured, '\n'.join(levels)) == '1.yaml:6: 1111111 values with aliases and references; 200000 may be.'
+    assert message(configured, '\n'.join(levels)) == '1.yaml:5: 111111 values with aliases and references; 40000 may be.'
+
+
+def test_a_file_of_too_many_values_is_not_read_to_its_end(
+    configured: Callable[..., Config], message: Callable[..., str]
+) -> None:
+    text = ''.join(f'key{number}: {number}\n' for number in range(50_000)) + 'x: [not read'
+    assert message(configured, text) == '1.yaml:40000: more than 40000 values; so many may be.'
 
 
 def test_the_limits_are_on_files_together_too(configured: Callable[..., Config], message: Callable[..., str]) -> None:
-    text = f'[{", ".join("x" * 120_000)}]'
-    assert 'values with aliases and references; 200000 may be.' in message(configured, f'a: {text}', f'b: {text}')
+    text = f'[{", ".join("x" * 30_000)}]'
+    assert 'values with aliases and references; 40000 may be.' in message(configured, f'a: {text}', f'b: {text}')
 
 
 def test_python_s_parser_gives_the_same_as_the_c_one(monkeypatch: pytest.MonkeyPatch) -> None:
