@@ -24,6 +24,7 @@ from mayo.estimate import executed_each
 from mayo.layers import Shape
 from mayo.net.gates import gates_of, widths_of
 from mayo.net.graph import Graph
+from mayo.net.tf import replicas
 from mayo.net.tf.gate.base import GateStats
 from mayo.net.tf.network import Network
 from mayo.util.errors import UserError
@@ -94,7 +95,7 @@ class Budget:
     def __call__(self, stats: Mapping[str, GateStats]) -> tf.Tensor:
         """Of the gates of a batch, a scalar."""
         counts = tf.stack([self._count(name, stats[name]) for name in self.costs.layers], 1)
-        away = tf.reduce_mean(self.costs.of(counts)) / self.target - 1
+        away = replicas.mean(tf.reduce_mean(self.costs.of(counts))) / self.target - 1
         return self.weight * tf.square(away)
 
     def _count(self, name: str, stat: GateStats) -> tf.Tensor:
@@ -102,7 +103,8 @@ class Budget:
         if name not in self.learned:
             return tf.reduce_sum(stat.mask, -1)
         gate = self.network.node_layers[name].gate
-        unit = gate.params.temperature * tf.math.reduce_std(tf.stop_gradient(stat.saliency)) + 1e-6
+        _, variance = replicas.moments(tf.stop_gradient(stat.saliency), list(range(stat.saliency.shape.rank)))
+        unit = gate.params.temperature * tf.sqrt(variance) + 1e-6
         away = (stat.saliency - gate.threshold.cut) / unit
         soft = tf.square(unit) * tf.nn.softsign(away) / 2
         return tf.reduce_sum(stat.mask + soft - tf.stop_gradient(soft), -1)

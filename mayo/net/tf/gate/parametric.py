@@ -46,7 +46,11 @@ def _is_usual(gate: 'Gate') -> bool:
 
 
 def _learns(norm: 'Norm') -> TypeGuard['BatchNormalization']:
-    """Whether `norm`, which under this gate has neither scale nor centre, normalizes by the batch and keeps averages."""
+    """Whether `norm`, which under this gate has neither scale nor centre, normalizes by the batch and keeps averages.
+
+    kernel.boost knows the batch of its own device alone.
+    """
+    from mayo.net.tf import replicas
     from mayo.net.tf.batch_norm import BatchNormalization
 
-    return isinstance(norm, BatchNormalization) and norm.trainable
+    return isinstance(norm, BatchNormalization) and norm.trainable and replicas.count() == 1

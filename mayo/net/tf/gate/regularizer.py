@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from mayo.net.tf import replicas
 from mayo.util.registry import Registry
 
 regularizers: Registry[Callable[[tf.Tensor, float], tf.Tensor]] = Registry('gate regularizer')
@@ -42,10 +43,10 @@ def moi(saliency: tf.Tensor, epsilon: float) -> tf.Tensor:
 
 def _mean(values: tf.Tensor) -> tf.Tensor:
     """Over images, and rows if there are any: [C]."""
-    return tf.reduce_mean(values, list(range(values.shape.rank - 1)))
+    return replicas.mean(tf.reduce_mean(values, list(range(values.shape.rank - 1))))
 
 
-# ---- the original Mayo's, of the saliency of the winners, summed over all of the batch
+# ---- the original Mayo's, of the saliency of the winners, summed over all of the batch, which replicas share
 
 of_original: Registry[Callable[[tf.Tensor, float], tf.Tensor]] = Registry('gate regularizer of the original Mayo')
 
@@ -53,19 +54,20 @@ of_original: Registry[Callable[[tf.Tensor, float], tf.Tensor]] = Registry('gate 
 @of_original.register('l1')
 def sum_of_sizes(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
     """sum |s|"""
-    return tf.reduce_sum(tf.abs(kept))
+    return replicas.count() * tf.reduce_sum(tf.abs(kept))
 
 
 @of_original.register('l2')
 def sum_of_squares(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
     """sum s^2"""
-    return tf.reduce_sum(tf.square(kept))
+    return replicas.count() * tf.reduce_sum(tf.square(kept))
 
 
 @of_original.register('moe')
 def spread_over_channels(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
     """var(m) / (mean(m) + epsilon)^2 over channels, m = sum_n s."""
-    return _spread(tf.reduce_sum(kept, list(range(kept.shape.rank - 1))), epsilon)
+    sums = tf.reduce_sum(kept, list(range(kept.shape.rank - 1)))
+    return _spread(replicas.count() * replicas.mean(sums), epsilon)
 
 
 @of_original.register('moi')
@@ -75,5 +77,5 @@ def spread_over_images(kept: tf.Tensor, epsilon: float) -> tf.Tensor:
 
 
 def _spread(sums: tf.Tensor, epsilon: float) -> tf.Tensor:
-    mean, variance = tf.nn.moments(sums, list(range(sums.shape.rank)))
+    mean, variance = replicas.moments(sums, list(range(sums.shape.rank)))
     return variance / tf.square(mean + epsilon)

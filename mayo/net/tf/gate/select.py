@@ -40,8 +40,11 @@ def with_slope(mask: 'tf.Tensor', saliency: 'tf.Tensor', temperature: float) -> 
     """M: the values of the mask with the slope of u in the saliency; both [..., C]. The cut and std(g) count as constants."""
     import tensorflow as tf
 
+    from mayo.net.tf import replicas
+
     fixed = tf.stop_gradient(saliency)
     cut = tf.reduce_max(tf.where(mask > 0, 0.0, fixed), -1, keepdims=True)
-    unit = temperature * tf.math.reduce_std(fixed) + 1e-6  # saliencies that are all alike have no slope to speak of
+    _, variance = replicas.moments(fixed, list(range(fixed.shape.rank)))
+    unit = temperature * tf.sqrt(variance) + 1e-6  # saliencies that are all alike have no slope to speak of
     soft = tf.sigmoid((saliency - cut) / unit)
     return mask + soft - tf.stop_gradient(soft)

@@ -13,6 +13,8 @@ import math
 import keras
 import tensorflow as tf
 
+from mayo.net.tf import replicas
+
 ORIGINAL_START = -0.1  # of the moving average in the original Mayo
 
 
@@ -72,7 +74,7 @@ class Threshold(keras.layers.Layer):
 
     def learn(self, cuts: tf.Tensor) -> tf.Tensor:
         """Move the average towards the mean of the batch's `cuts`, which is returned."""
-        mean = tf.reduce_mean(cuts)
+        mean = replicas.mean(tf.reduce_mean(cuts))
         moved = self.average * self.decay + mean * (1 - self.decay)
         is_first = tf.equal(self.average, 0.0) if self.start is None else False
         self.average.assign(tf.where(is_first, mean, moved))
