@@ -218,10 +218,10 @@ def _read(key: Key, name: str, given: Mapping[str, Any], place_of: PlaceOf) -> A
 
 def _with_arguments(value: Any, more: Mapping[str, Any]) -> Any:
     """What a name or a {type: name, ...} says with further arguments."""
-    if value is None or not more:
-        return value
     if isinstance(value, Spec):  # the default
         value = {'type': value.name, **value.kwargs}
+    if value is None or not more:
+        return value
     return {**(value if isinstance(value, Mapping) else {'type': value}), **more}
 
 

@@ -32,6 +32,7 @@ _PLAIN: Mapping[str, Mapping[str, Any]] = {
     'depthwise_convolution': {'num_outputs': None},
     'hadamard_convolution': {'depth_multiplier': 1},
 }
+_NULL_IS_DEFAULT = ('stride', 'num_groups', 'force_biases', 'rate')
 
 
 def today(node_type: str, params: Mapping[str, Any], of_original: bool = False) -> dict[str, Any]:
@@ -58,7 +59,9 @@ def today(node_type: str, params: Mapping[str, Any], of_original: bool = False) 
 def _as_in_original(kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """What the original's layers did by default, or otherwise than today's."""
     defaults: dict[str, Any] = {}
-    given = dict(params)
+    given = {key: value for key, value in params.items() if value is not None or key not in _NULL_IS_DEFAULT}
+    if given.get('rate') == [1, 1]:
+        given['rate'] = 1
     groups = given.get('num_groups', 1)
     if kind == 'batch_normalization':
         defaults = {'momentum': 0.999, 'scale': False, 'scope': ''}

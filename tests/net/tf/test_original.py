@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mayo.layers import Shape
+from mayo.layers import Shape, read_layer
 from mayo.net.graph import build_graph
 from mayo.net.tf.compact import CompactNetwork, lower_graph
 from mayo.net.tf.network import Network
@@ -185,3 +185,15 @@ def test_a_module_took_any_key() -> None:
     assert [node.name for node in network({'m': module}).graph] == ['m/a']
     with pytest.raises(UserError, match='unknown key `unread`'):
         network({'m': module}, of_original=False)
+
+
+@pytest.mark.parametrize(
+    'keys',
+    [{'activation_params': None}, {'activation_params': {}}]
+    + [{key: None} for key in ('stride', 'num_groups', 'force_biases', 'rate')]
+    + [{'rate': [1, 1]}],
+    ids=str,
+)
+def test_what_says_nothing_leaves_a_layer_as_it_is(keys: dict[str, Any]) -> None:
+    layer = {'kernel_size': 3, 'num_outputs': 2}
+    assert read_layer('convolution', {**layer, **keys}, of_original=True) == read_layer('convolution', layer, of_original=True)
