@@ -37,15 +37,20 @@ def _path(key: str, origin: Origin) -> Path:
 
 
 def _value(text: str, origin: Origin) -> Node:
-    """The value as YAML, except that a leading * is text: a word has no anchors, but often a file pattern."""
+    """The value as YAML, except that a leading * is text: a word has no anchors, but often a file pattern.
+
+    Mappings and lists are in braces and brackets; what YAML would read as one without them is text.
+    """
     if text.lstrip().startswith('*'):
         return Scalar(origin, text.strip())
     if _is_cut(text):
         return text_node(text.strip(), origin)
     try:
-        return load(text, origin.name, origin.word)
+        value = load(text, origin.name, origin.word)
     except UserError as error:
         raise UserError(f'{error} In `{origin.word}`.') from None
+    is_block = isinstance(value, Map | List) and text.lstrip()[0] not in '{[&!'  # `a: b.png` and `- x` are names of files
+    return text_node(text.strip(), origin) if is_block else value
 
 
 def _is_cut(text: str) -> bool:

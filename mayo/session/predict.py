@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import pathlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -135,15 +136,21 @@ def render(predictions: Predictions, format: str) -> str:
 
 def _table(predictions: Predictions) -> str:
     rows = [
-        [file if rank == 0 else '', guess.label, percent(guess.probability)]
+        [_on_a_line(file) if rank == 0 else '', guess.label, percent(guess.probability)]
         for file, guesses in predictions.guesses.items()
         for rank, guess in enumerate(guesses)
     ]
     return table(['file', 'label', 'probability'], rows, left=2) if rows else ''
 
 
+def _on_a_line(file: str) -> str:
+    """A name without line breaks and other control characters, which a terminal would obey."""
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029]', lambda character: repr(character[0])[1:-1], file)
+
+
 def _json(predictions: Predictions) -> str:
-    return json.dumps(
+    """UTF-8 whatever files are called: bytes that are none stand as escaped surrogates, of which Python's os.fsencode makes them again."""
+    text = json.dumps(
         [
             {'file': file, 'predictions': [guess._asdict() for guess in guesses]}
             for file, guesses in predictions.guesses.items()
@@ -151,6 +158,7 @@ def _json(predictions: Predictions) -> str:
         indent=2,
         ensure_ascii=False,
     )
+    return re.sub('[\ud800-\udfff]', lambda surrogate: f'\\u{ord(surrogate[0]):04x}', text)
 
 
 def _csv(predictions: Predictions) -> str:

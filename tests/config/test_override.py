@@ -145,3 +145,10 @@ def test_a_reference_in_such_a_value_is_one() -> None:
     config.merge_word('b=x')
     config.merge_word('a=$(b) #2')
     assert config.get('a') == 'x #2'
+
+
+@pytest.mark.parametrize('text', ['a: b.png', '- x.png', 'folder/a: b.png'])
+def test_what_yaml_would_take_for_a_mapping_or_list_without_braces_is_text(text: str) -> None:
+    config = Config()
+    config.merge_word(f'_file={text}')
+    assert config.get('_file') == text

@@ -4,6 +4,7 @@ import collections
 import csv
 import io
 import json
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -227,6 +228,16 @@ def test_yaml_says_the_class_of_each_file_or_all_that_were_guessed() -> None:
     assert yaml.safe_load(render(PREDICTED, 'yaml')) == {'a.jpg': ['great grey owl', 'cat, tabby'], 'b é.png': []}
     predictions = Predictions({'a.jpg': [Guess('cat', 1, 0.5)]}, [])
     assert render(predictions, 'yaml') == 'a.jpg: cat\n'
+
+
+def test_names_that_are_no_utf8_are_valid_json_and_control_characters_stay_out_of_tables() -> None:
+    name = os.fsdecode(b'caf\xe9\n\x1b[2J.png')
+    predictions = Predictions({name: [Guess('cat', 0, 1.0)]}, [])
+    (entry,) = json.loads(render(predictions, 'json').encode())
+    assert os.fsencode(entry['file']) == os.fsencode(name)
+    assert len(render(predictions, 'table').splitlines()) == 3
+    assert os.fsdecode(b'caf\xe9') + r'\n\x1b[2J.png' in render(predictions, 'table')
+    assert next(csv.DictReader(io.StringIO(render(predictions, 'csv'))))['file'] == name
 
 
 def test_json_and_csv_hold_every_number() -> None:
