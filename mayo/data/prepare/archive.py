@@ -287,9 +287,10 @@ class _Contents:
         if self.count > MAX_MEMBERS:
             raise UserError(f'{self.archive} holds more than {MAX_MEMBERS} members; no data set that is read has so many.')
         path = posixpath.normpath(name)
-        if name.startswith('/') or re.match(r'[A-Za-z]:/', name):
+        on_windows = name.replace('\\', '/')  # what leads out there is refused everywhere
+        if on_windows.startswith('/') or re.match(r'[A-Za-z]:/', on_windows):
             self.refuse(name, 'has an absolute path')
-        elif path == '..' or path.startswith('../'):
+        elif any(f'{way}/'.startswith('../') for way in (path, posixpath.normpath(on_windows))):
             self.refuse(name, 'lies outside of the archive')
         elif '\0' in name:
             self.refuse(name, 'has a NUL character in its name')

@@ -230,6 +230,31 @@ def test_links_inside_a_tar_are_what_they_lead_to(here: pathlib.Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    'name, why',
+    [
+        (r'C:\x\a.png', 'has an absolute path'),
+        (r'd:/x\a.png', 'has an absolute path'),
+        (r'\\host\share\a.png', 'has an absolute path'),
+        (r'..\..\a.png', 'lies outside of the archive'),
+        (r'a\..\..\b.png', 'lies outside of the archive'),
+        (r'a\b/../../b.png', 'lies outside of the archive'),
+        (r'train\a.png', None),
+        ('\uff0e\uff0e/a.png', None),
+        ('C:x.png', None),
+    ],
+)
+def test_a_path_that_leads_out_on_windows_is_refused_in_a_tar_too(here: pathlib.Path, name: str, why: str | None) -> None:
+    with tarfile.open(here / 'a.tar', 'w') as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    if why is None:
+        assert [member.name for member in members(here / 'a.tar')] == [name]
+    else:
+        with pytest.raises(UserError) as error:
+            list(members(here / 'a.tar'))
+        assert str(error.value) == f'a.tar: {name} {why}.'
+
+
 def test_what_no_archive_of_images_holds_is_refused_by_name(here: pathlib.Path) -> None:
     path = linked(
         here,
