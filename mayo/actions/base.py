@@ -49,7 +49,7 @@ class Action(typing.NamedTuple):
     reads: images of `train` or `validate`; `steps`: only the preprocessing of validation.
     loads: whether it starts from system.checkpoint.load. trains: whether it follows the settings of `train`.
     gated: whether it needs a model with gates. These are functions of the configuration, but for `loads`.
-    makes: what later actions of the line may read that is not there yet.
+    makes: what later actions of the line may read that is not there yet. settings: the sections that it alone reads.
     check: what else would stop it, told before anything runs. check_first: what it tells stands for the settings that lack.
     unasked: what `check` tells of it: whether it is `ready` and what would stop it; only that it is `listed`; or `nothing`.
     any_configuration: whether it runs whatever is wrong with the configuration.
@@ -63,6 +63,7 @@ class Action(typing.NamedTuple):
     reads: Callable[['Config'], Iterable[Reads]]
     loads: bool
     makes: tuple[Product, ...]
+    settings: tuple[Section, ...]
     trains: Callable[['Config'], bool]
     gated: Callable[['Config'], bool]
     check: Check | None
@@ -112,6 +113,7 @@ def action(
                 reads=_by_configuration(reads),
                 loads=loads,
                 makes=makes,
+                settings=settings,
                 trains=_by_configuration(trains),
                 gated=_by_configuration(gated),
                 check=check,

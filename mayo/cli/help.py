@@ -1,5 +1,7 @@
 """`--help`: one screen that says what this is, the words, every action, and what to paste first."""
 
+from collections.abc import Container, Sequence
+
 from mayo.actions import Action
 from mayo.util import files
 from mayo.util.registry import Registry
@@ -26,12 +28,29 @@ Examples:
   {my} models/gate/cifarnet.yaml datasets/cifar10.yaml config.origin=true config
 
 The whole line is checked before anything runs.  -h, --help; --version
+{my} ACTION --help, {my} help NAME: an action, key, layer, gate, step or trainer.
 Exit: 0 done, 1 failed, 2 a mistake in words or files, 130 or 143 a signal."""
+
+_HELP = ('-h', '--help')
 
 
 def program() -> str:
     """The command as the user types it: `./my` in a checkout, `my` when installed."""
     return './my' if files.IS_CHECKOUT else 'my'
+
+
+def asked(words: Sequence[str], actions: Container[str]) -> list[str] | None:
+    """The names that a line asks about, none for the screen; None if it asks for no help.
+
+    >>> asked(['help', 'train.average'], ['train']), asked(['a.yaml', 'train', '--help'], ['train']), asked(['train'], ['train'])
+    (['train.average'], ['train'], None)
+    """
+    if words and words[0] == 'help':
+        return [word for word in words[1:] if word not in _HELP]
+    for position, word in enumerate(words):
+        if word in _HELP:
+            return [before for before in words[:position] if before in actions][-1:]
+    return None if words else []
 
 
 def screen(actions: Registry[Action]) -> str:

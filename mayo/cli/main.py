@@ -54,7 +54,12 @@ def _obey(words: list[str]) -> None:
     from mayo.actions import actions
     from mayo.cli import help
 
-    if not words or {'-h', '--help'} & set(words):
+    asked = help.asked(words, actions)
+    if asked:
+        from mayo.cli import topics
+
+        print(topics.pages(asked))
+    elif asked is not None:
         print(help.screen(actions))
     elif '--version' in words:
         print(f'mayo {__version__}')

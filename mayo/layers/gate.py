@@ -26,14 +26,25 @@ OF_NAIVE = ('mse', 'sce')  # of policy naive in the original Mayo: how far the s
 class _PolicyName:
     """One of the policies there are."""
 
+    @property
+    def expected(self) -> str:
+        """As a message says it."""
+        return self._choice().expected
+
     def checked(self, value: Any, where: str) -> str:
-        discover()
-        name: str = kinds.choice(*sorted(policies)).checked(value, where)
+        name: str = self._choice().checked(value, where)
         return name
+
+    @staticmethod
+    def _choice() -> kinds.Kind:
+        discover()
+        return kinds.choice(*sorted(policies))
 
 
 class _Regularizer:
     """Names of regularizers, each with its weight in the loss; null is none."""
+
+    expected = f'a mapping of {", ".join(REGULARIZERS)} to weights from 0 up, such as {{l1: 1.0e-8}}'
 
     def checked(self, value: Any, where: str) -> dict[str, float]:
         if value is None:

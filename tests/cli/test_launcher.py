@@ -64,6 +64,7 @@ def test_help_is_instant() -> None:
 LIGHT = [
     ('--help',),
     ('--version',),
+    ('help', 'actions', 'keys', 'layers', 'gates', 'steps', 'schedules', 'trainers'),
     ('ls',),
     ('config',),
     ('models/cifarnet.yaml', 'datasets/fashion_mnist.yaml', 'check'),
