@@ -57,8 +57,8 @@ class Named:
         return spec
 
 
-def _window(value: Any) -> tuple[int, int] | None:
-    return None if value in (None, 'global') else PAIR.read(value)
+def _window(value: Any) -> shape.Window | None:
+    return None if value in (None, 'global') else WINDOW.read(value)
 
 
 def _padding(value: Any) -> Any:
@@ -85,12 +85,13 @@ def _axes(value: Any) -> tuple[int, ...]:
 
 COUNT = kinds.whole(1)
 PAIR = kinds.pair_of(COUNT, f'{COUNT.expected}, or [height, width]')
+WINDOW = kinds.pair_of(kinds.or_null(COUNT), f'{COUNT.expected}, [height, width], where null is all of it, or `global`')
 AROUND = kinds.pair_of(kinds.whole(0), 'a whole number from 0 up, or [height, width]')
 SIDES = kinds.pair_of(AROUND, 'a whole number from 0 up, [height, width], or [[top, bottom], [left, right]]')
 
 Count = Annotated[int, COUNT]
 Pair = Annotated[tuple[int, int], PAIR]
-Window = Annotated[tuple[int, int] | None, Kind(f'{COUNT.expected}, [height, width], or `global`', _window)]
+Window = Annotated[shape.Window | None, Kind(WINDOW.expected, _window)]
 Padding = Annotated[
     shape.Padding,
     Kind(

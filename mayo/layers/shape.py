@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mayo.util.errors import UserError
 
 Pair = tuple[int, int]
+Window = tuple[int | None, int | None]
 Padding = str | Pair | tuple[Pair, Pair]  # 'same', 'valid': TensorFlow's; zeros on both sides of height and width, or on each
 SPACE = (1, 2)  # height and width of [N, H, W, C]
 
@@ -93,10 +94,10 @@ def around(padding: Padding) -> tuple[Pair, Pair]:
     return rows, columns
 
 
-def clip(kernel: Pair | None, source: Shape) -> Pair:
-    """A pooling window no larger than the map; None is the whole map."""
-    height, width = kernel or (source.height, source.width)
-    return min(height, source.height), min(width, source.width)
+def clip(kernel: Window | None, source: Shape) -> Pair:
+    """A pooling window no larger than the map; None is the whole map, or all of its height or width."""
+    height, width = kernel or (None, None)
+    return min(height or source.height, source.height), min(width or source.width, source.width)
 
 
 def need_map(source: Shape) -> None:

@@ -26,6 +26,7 @@ def check(key: str, value: Any) -> Any:
         ('kernel_size', 3, (3, 3)),
         ('kernel_size', [3, 1], (3, 1)),
         ('kernel_size', 'global', None),
+        ('kernel_size', [None, 2], (None, 2)),
         ('kernel_size', None, None),
         ('stride', 2, (2, 2)),
         ('stride', [1, 2], (1, 2)),
@@ -55,9 +56,17 @@ def test_a_value_is_read_in_one_form(key: str, value: Any, read: Any) -> None:
 @pytest.mark.parametrize(
     ('key', 'value', 'message'),
     [
-        ('kernel_size', 0, 'is 0, expected a whole number from 1 up, [height, width], or `global`.'),
-        ('kernel_size', 'all', 'is all, expected a whole number from 1 up, [height, width], or `global`.'),
-        ('kernel_size', [3, 3, 3], 'is [3, 3, 3], expected a whole number from 1 up, [height, width], or `global`.'),
+        ('kernel_size', 0, 'is 0, expected a whole number from 1 up, [height, width], where null is all of it, or `global`.'),
+        (
+            'kernel_size',
+            'all',
+            'is all, expected a whole number from 1 up, [height, width], where null is all of it, or `global`.',
+        ),
+        (
+            'kernel_size',
+            [3, 3, 3],
+            'is [3, 3, 3], expected a whole number from 1 up, [height, width], where null is all of it, or `global`.',
+        ),
         ('stride', 'global', 'is global, expected a whole number from 1 up, or [height, width].'),
         (
             'padding',

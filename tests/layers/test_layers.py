@@ -99,6 +99,8 @@ def test_every_layer_type_says_what_it_is(kind: Any) -> None:
         ('max_pool', {'kernel_size': 3, 'padding': 'same'}, (4, 3, 4)),
         ('max_pool', {'kernel_size': 7, 'stride': 1}, (2, 1, 4)),
         ('max_pool', {'kernel_size': 99}, (1, 1, 4)),
+        ('max_pool', {'kernel_size': [None, 2]}, (1, 3, 4)),
+        ('average_pool', {'kernel_size': [3, None], 'stride': 1}, (6, 1, 4)),
         ('reduce_mean', {}, (4,)),
         ('reduce_mean', {'keepdims': True}, (1, 1, 4)),
         ('reduce_mean', {'axis': -1, 'keepdims': True}, (8, 6, 1)),

@@ -10,7 +10,7 @@ from mayo.layers.activation import Activation, Identity
 from mayo.layers.arrange import Crop, Pad, SpaceToDepth
 from mayo.layers.norm import LocalResponseNormalization
 from mayo.layers.pool import MaxPool, Pool, ReduceMean
-from mayo.layers.shape import Shape, positions_of
+from mayo.layers.shape import Shape, clip, positions_of
 from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.lowering import Lowering, pads_of, rules
 
@@ -48,8 +48,7 @@ def pool(lowering: Lowering, name: str, layer: Pool, source: str) -> str:
         whole = ops.Pool(output=name, source=source, kind=kind, kernel=(height, width))
         return lowering.add_like(whole, lowering.shape.dims)
     source = lowering.padded(name, source, layer.padding)
-    rows, columns = layer.kernel_size
-    kernel = min(rows, height), min(columns, width)
+    kernel = clip(layer.kernel_size, Shape((height, width, 1)))
     pads = pads_of(lowering, source, layer.padding if layer.padding == 'same' else 'valid', kernel, layer.stride)
     return lowering.add_like(
         ops.Pool(output=name, source=source, kind=kind, kernel=kernel, stride=layer.stride, pads=pads), lowering.shape.dims

@@ -29,6 +29,7 @@ AFTER: dict[str, Any] = {  # what may follow a gated convolution, before another
     'identity': [{'type': 'identity'}],
     'max pool': [{'type': 'max_pool', 'kernel_size': 2}],
     'average pool, same': [{'type': 'average_pool', 'kernel_size': 3, 'padding': 'same'}],
+    'max pool of whole columns': [{'type': 'max_pool', 'kernel_size': [None, 2]}],
     'max pool, padded': [{'type': 'max_pool', 'kernel_size': 3, 'padding': 1}],
     'average pool, padded': [{'type': 'average_pool', 'kernel_size': [3, 2], 'stride': [1, 2], 'padding': [1, 0]}],
     'global max pool': [{'type': 'max_pool'}],

@@ -68,6 +68,7 @@ LAYERS = [
     ('max_pool', {'kernel_size': 'global'}, MAP),
     ('max_pool', {'kernel_size': 3, 'stride': 2, 'padding': 1}, MAP),
     ('max_pool', {'kernel_size': 20}, MAP),
+    ('max_pool', {'kernel_size': [None, 2]}, MAP),
     ('reduce_mean', {}, MAP),
     ('reduce_mean', {'axis': 3, 'keepdims': True}, MAP),
     ('softmax', {}, VECTOR),
