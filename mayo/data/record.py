@@ -39,7 +39,11 @@ def parse(records: Any) -> tuple[Any, Any]:
     features = tf.io.parse_example(
         records, {'image/encoded': tf.io.FixedLenFeature([], 'string'), 'image/class/label': tf.io.FixedLenFeature([], 'int64')}
     )
-    return features['image/encoded'], tf.cast(features['image/class/label'], 'int32')
+    limits = (
+        tf.int32.min,
+        tf.int32.max,
+    )  # a label beyond them is none of any network's classes, and must not become one by wrapping round
+    return features['image/encoded'], tf.cast(tf.clip_by_value(features['image/class/label'], *limits), 'int32')
 
 
 def decode(image: Any, channels: int) -> Any:

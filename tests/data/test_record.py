@@ -40,3 +40,8 @@ def test_colour_becomes_grey_where_one_channel_is_wanted() -> None:
 def test_a_bitmap_can_be_decoded_too() -> None:
     bitmap = struct.pack('<2sIII', b'BM', 58, 0, 54) + struct.pack('<3I2H6I', 40, 1, 1, 1, 24, *[0] * 6) + bytes([1, 2, 3, 0])
     assert record.decode(bitmap, 3).numpy().tolist() == [[[3, 2, 1]]]
+
+
+@pytest.mark.parametrize('label, expected', [(2**32 + 3, 2**31 - 1), (-(2**32) + 3, -(2**31)), (2**63 - 1, 2**31 - 1), (7, 7)])
+def test_a_label_beyond_32_bits_becomes_no_other_class(label: int, expected: int) -> None:
+    assert record.parse(tf.constant([record.encode(b'', label, '')]))[1].numpy().tolist() == [expected]
