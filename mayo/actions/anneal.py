@@ -23,7 +23,7 @@ STAGES = Section(
     Setting('from', FRACTION, 1.0, 'the first density'),
     Setting('to', FRACTION, 0.3, 'the last'),
     Setting('step', FRACTION, 0.1, 'from one to the next'),
-    Setting('densities', each(FRACTION), None, 'a list instead: [0.7, 0.5, 0.3]'),
+    Setting('densities', each(FRACTION, lone=True), None, 'a list instead: [0.7, 0.5, 0.3]'),
     Setting('epochs', LENGTHS, None, 'of each stage, or a list with a number for each'),
     Setting('final_epochs', ABOVE_ZERO, None, 'of the last stage, where epochs is one number; null: as the others'),
     Setting('gate_epochs', AMOUNT, 0, 'before them, of each stage, in which the gates train alone'),

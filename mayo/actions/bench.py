@@ -33,18 +33,25 @@ def _engines() -> Collection[str]:
 BENCH = Section(
     'bench',
     'what is timed, and how',
-    Setting('batch_sizes', each(whole(1)), [1], 'images at once, each measured'),
-    Setting('densities', each(FRACTION), None, 'of every gate, each measured: [1.0, 0.5, 0.25]; null: as gate_params have it'),
+    Setting('batch_sizes', each(whole(1), lone=True), [1], 'images at once, each measured'),
+    Setting(
+        'densities',
+        each(FRACTION, lone=True),
+        None,
+        'of every gate, each measured: [1.0, 0.5, 0.25]; null: as gate_params have it',
+    ),
     Setting(
         'networks',
-        each(choice('dense', 'masked', 'compact', 'static')),
+        each(choice('dense', 'masked', 'compact', 'static'), lone=True),
         ['dense', 'masked', 'compact', 'static'],
         'static: the same widths without gates, the ceiling',
     ),
-    Setting('engines', each(choice_of(_engines, *ENGINES)), list(ENGINES), 'those that are not installed are left out'),
+    Setting(
+        'engines', each(choice_of(_engines, *ENGINES), lone=True), list(ENGINES), 'those that are not installed are left out'
+    ),
     Setting(
         'precisions',
-        each(choice('float32', 'bfloat16', 'int8')),
+        each(choice('float32', 'bfloat16', 'int8'), lone=True),
         ['float32'],
         '[float32, bfloat16, int8]: each in the engines that have it',
     ),

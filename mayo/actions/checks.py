@@ -147,12 +147,18 @@ def _data(config: Config, mode: str) -> Iterable[str]:
 
 
 def _checkpoint(config: Config) -> Iterable[str]:
-    """The checkpoint that is asked for does not exist, or is a Git-LFS pointer."""
-    from mayo.session.stored import store_of  # NumPy comes with it
+    """The checkpoint that is asked for does not exist, is a Git-LFS pointer, or has gates that the model has not."""
+    from mayo.session.stored import store_of, without_its_gates  # NumPy comes with it
 
     load = config.get('system.checkpoint.load')
-    if load is not None:
-        store_of(config).resolve(load, config.get('system.checkpoint.save') or '')
+    if load is None:
+        return ()
+    prefix = store_of(config).resolve(load, config.get('system.checkpoint.save') or '')
+    if config.get('system.checkpoint.strict') and without_its_gates(prefix, model_graph(config)):
+        return (
+            f'{_where(config, "system.checkpoint.load")}: {load} is of a network with gates, and this model has none; '
+            f'name models/gate/{config.get("model.name")}.yaml, or a checkpoint of the dense network.',
+        )
     return ()
 
 

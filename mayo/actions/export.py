@@ -35,7 +35,7 @@ def _formats() -> Collection[str]:
 EXPORT = Section(
     'export',
     'files for other programs',
-    Setting('formats', each(choice_of(_formats, *FORMATS)), list(FORMATS), 'those that are written'),
+    Setting('formats', each(choice_of(_formats, *FORMATS), lone=True), list(FORMATS), 'those that are written'),
     Setting('path', TEXT, None, 'folder that is written; null: exports/MODEL/DATASET'),
     Setting('preprocess', FLAG, False, 'true: the files take images as decoded, bytes, and make of them what `predict` does'),
     Setting(

@@ -19,14 +19,14 @@ PLOT = Section(
     'pictures of results',
     Setting(
         'pictures',
-        each(choice('channels', 'saliency', 'macs', 'tradeoff', 'training', 'features', 'parameters')),
+        each(choice('channels', 'saliency', 'macs', 'tradeoff', 'training', 'features', 'parameters'), lone=True),
         ['channels', 'saliency', 'macs', 'tradeoff', 'training'],
         'channels: which serve which classes; tradeoff: accuracy over MACs; features: outputs of layers; parameters: histograms',
     ),
     Setting('examples', FLAG, False, 'true: also the images that used each layer least and most'),
     Setting(
         'checkpoints',
-        each(TEXT),
+        each(TEXT, lone=True),
         None,
         'of `tradeoff`: names; null: all of the model and dataset but epochs and bests of training',
     ),

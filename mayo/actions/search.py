@@ -56,7 +56,9 @@ SEARCH = Section(
         'max_drop', SHARE, None, 'the fewest executed MACs with top-1 at most so far below the network as configured: 0.5%'
     ),
     Setting('images', or_null(whole(1)), 2000, 'of dataset.path.validate, the first so many; null: all'),
-    Setting('densities', each(FRACTION), [0.125, 0.25, 0.375, 0.5, 0.75], "at which each layer's sensitivity is measured"),
+    Setting(
+        'densities', each(FRACTION, lone=True), [0.125, 0.25, 0.375, 0.5, 0.75], "at which each layer's sensitivity is measured"
+    ),
     Setting('trials', whole(1), 60, 'choices that are tried'),
     Setting(
         'storage',

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mayo.actions import Action, actions
+from mayo.cli.habits import KEYS
 from mayo.cli.help import program
 from mayo.config import Config
 from mayo.data.augment import Step, steps
@@ -59,7 +60,7 @@ def _pages_of(name: str) -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    known = {title: title for shelf in _SHELVES.values() for title in shelf()}
+    known = {**KEYS, **{title: title for shelf in _SHELVES.values() for title in shelf()}}
     for key in _keys():
         known.setdefault(key.partition('.')[0], key.partition('.')[0])
         known.setdefault(key.rpartition('.')[2], key)

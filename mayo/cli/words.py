@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from mayo.cli.habits import meant
 from mayo.config import Config
 from mayo.config.node import Scalar
 from mayo.util import files
@@ -77,7 +78,11 @@ def plan(
     steps: list[Step] = []
     trailing: list[str] = []
     problems = Problems()
-    for word in words:
+    for word, problem in meant(words, actions, lambda word: kind(word) == 'action' and word not in actions, yaml_files):
+        if problem:
+            problems.append(problem)
+        if word is None:
+            continue
         if kind(word) == 'action':
             action = _action(word, actions, problems)
             if action:

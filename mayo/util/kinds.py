@@ -164,10 +164,12 @@ def choice_of(look_up: Callable[[], Iterable[str]], *words: str) -> Kind:
     return Kind(lambda: whole_choice().expected, read, lambda: whole_choice().names)
 
 
-def each(kind: Kind, least: int = 1) -> Kind:
-    """A list of `least` or more values of a kind."""
+def each(kind: Kind, least: int = 1, lone: bool = False) -> Kind:
+    """A list of `least` or more values of a kind. lone: text or a number by itself is a list of it."""
 
     def read(value: Any) -> list[Any]:
+        if lone and (isinstance(value, str) or is_number(value)):
+            value = [value]
         if not isinstance(value, list) or len(value) < least:
             raise ValueError
         return [kind.read(inner) for inner in value]
