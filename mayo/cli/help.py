@@ -10,7 +10,7 @@ _SCREEN = """\
 Mayo trains and evaluates image networks with Feature Boosting and Suppression
 (FBS), which skip the channels that an image does not need, from YAML.
 
-Usage: {my} WORD...     words act strictly left to right
+Usage: {my} WORD...     all are checked, then act left to right
   FILE.yaml            merge this file over the configuration so far
   KEY.PATH=VALUE       set one value; KEY+=[VALUE] appends, ~KEY removes
   ACTION               act on the configuration so far
@@ -27,8 +27,7 @@ Examples:
       trainers/lenet5.yaml train eval
   {my} models/gate/cifarnet.yaml datasets/cifar10.yaml config.origin=true config
 
-The whole line is checked before anything runs.  -h, --help; --version
-{my} ACTION --help, {my} help NAME: an action, key, layer, gate, step or trainer.
+More: {my} ACTION --help, {my} help KEY|LAYER|GATE|STEP|TRAINER; --version
 Exit: 0 done, 1 failed, 2 a mistake in words or files, 130 or 143 a signal."""
 
 _HELP = ('-h', '--help')
