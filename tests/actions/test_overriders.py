@@ -57,6 +57,14 @@ def test_info_shows_the_states_of_the_session_or_else_of_the_configuration(
     assert [row['memory_bits'] for row in after] == [round(row['values'] * row['density'] * 32) for row in after]
 
 
+def test_info_tells_which_overriders_have_nothing_to_override(words: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    misplaced = [
+        f'model.layers.{layer}.overrider.weights.q={{type: mayo.override.FixedPointQuantizer}}' for layer in ('pool', 'drop')
+    ]
+    assert main([*words, *misplaced, 'info']) == 0
+    assert 'there is nothing that these overriders could override: weights of drop, pool' in caplog.messages
+
+
 def test_info_of_a_model_without_overriders_says_nothing_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*LENET, 'info', 'info.format=json', 'info']) == 0
     assert 'overrid' not in capsys.readouterr().out

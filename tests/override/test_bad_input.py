@@ -14,6 +14,7 @@ from mayo.layers import Shape
 from mayo.net.graph import build_graph
 from mayo.net.tf.network import Network
 from mayo.override import Overrider, of_layer, overriders, parse
+from mayo.session.overridden import rows
 from mayo.util.errors import UserError
 
 PLACE = 'conv0.overrider.weights.label'
@@ -134,6 +135,7 @@ def test_a_chain_overrides_what_it_is_put_on_or_says_why_not(kind: str, target: 
     layer = {'type': 'convolution', 'kernel_size': 3, 'num_outputs': 4, 'overrider': chain}
     graph = build_graph({'conv0': layer}, {'from': 'input', 'with': 'conv0', 'to': 'output'})
     network, message = attempted(lambda: Network(graph, Shape((5, 5, 2)), 'model'))
+    assert attempted(lambda: rows(graph, Shape((5, 5, 2))))[1] == message  # so `info` says it, too
     if network is None:
         assert message.startswith(f'conv0.overrider.{target.replace(".", "/")}: {kind} ')
         return

@@ -7,7 +7,6 @@ Under a mixed precision policy the layers compute in 16 bits; from the last laye
 
 import contextlib
 import functools
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -25,8 +24,7 @@ from mayo.net.tf.layer.conv import GatedConvolution
 from mayo.net.tf.override import Overriding
 from mayo.net.tf.variables import named_variables
 from mayo.override import of_layer
-
-_log = logging.getLogger(__name__)
+from mayo.override.place import tell_absent
 
 
 class Network(keras.Model):
@@ -41,7 +39,7 @@ class Network(keras.Model):
         self.overrider_state = {
             f'{name}/{part}': variable for name, own in self.overriding.items() for part, variable in own.named_state().items()
         }
-        self._tell_absent()
+        tell_absent((target, name) for name, own in self.overriding.items() for target in own.absent)
         self.built = True
 
     def _layers_of(self, graph: Graph, input_dims: Dims, seed: int) -> dict[str, keras.layers.Layer]:
@@ -64,16 +62,6 @@ class Network(keras.Model):
 
         graph.walk(dict.fromkeys(graph.inputs, input_dims), visit)
         return layers
-
-    def _tell_absent(self) -> None:
-        """Tell, all at once, which overriders have nothing to override."""
-        layers: dict[str, list[str]] = {}
-        for name, own in self.overriding.items():
-            for target in own.absent:
-                layers.setdefault(target, []).append(name)
-        if layers:
-            absent = '; '.join(f'{target} of {", ".join(names)}' for target, names in layers.items())
-            _log.warning('there is nothing that these overriders could override: %s', absent)
 
     def call(
         self, images: tf.Tensor, training: bool = False, keeps: Mapping[str, tf.Tensor] | None = None

@@ -21,13 +21,12 @@ import tensorflow as tf
 from mayo.net.tf.variables import named_variables
 from mayo.override import Around, Overrider, Rival
 from mayo.override.chain import ChainOverrider
-from mayo.override.parse import ACTIVATION, ERROR, GRADIENT, VARIABLES
+from mayo.override.parse import ACTIVATION, ERROR, GRADIENT
+from mayo.override.place import SCALE, require_fit
 from mayo.override.slimmer import NetworkSlimmer
-from mayo.util.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-SCALE = 'BatchNorm/gamma'
 _ERROR = f'{GRADIENT}/{ERROR}'
 _FOLDERS = {ACTIVATION: 'activations', _ERROR: 'errors'}
 
@@ -52,7 +51,7 @@ class Overriding:
             if isinstance(chain, ChainOverrider) and not chain.is_ranked:
                 order = ', then '.join(member.name for member in chain.members())
                 _log.warning('%s.overrider.%s: without any _priority the last acts first: %s', where, target, order)
-            _check(chain, target, self.shapes[self._variable(target)], own, f'{where}.overrider.{target}')
+            require_fit(chain, target, self.shapes[self._variable(target)], own, f'{where}.overrider.{target}')
         self.state = {target: self._make(target, chain) for target, chain in self.chains.items()}
         for name in self._of_overridden_gradients():
             if self.variables_of[name].regularizer is not None:
@@ -249,18 +248,3 @@ class Overriding:
     def _assign(self, target: str, state: Mapping[str, Any]) -> None:
         for name, part in self.state[target].items():
             part.assign(state[name])
-
-
-def _check(chain: Overrider, target: str, shape: tuple[int, ...], own: Mapping[str, Any], where: str) -> None:
-    """Errors: UserError for a chain that cannot override what it is put on."""
-    problem = chain.shape_problem(shape)
-    if problem is None and any(isinstance(member, NetworkSlimmer) for member in chain.members()):
-        if target != ACTIVATION:
-            problem = 'silences channels of an activation, so it belongs under `activation`'
-        elif SCALE not in own:
-            problem = f'reads the scale of batch norm, and the layer has no {SCALE}'
-    if problem is None and target not in (*VARIABLES, ACTIVATION) and any(member.weighs() for member in chain.members()):
-        problem = 'adds to the loss what it changes of a value, which a gradient is not: no `reg` and `reg_factor` here'
-    if problem is not None:
-        name = '' if len(chain.members()) > 1 else f'{chain.name} '
-        raise UserError(f'{where}: {name}{problem}.')
