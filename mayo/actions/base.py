@@ -148,12 +148,14 @@ class Run:
 
         A session of a different configuration is dropped, with what it measured.
         """
-        from mayo.session.stored import as_trained
-
         if config is self._words:
             return self
         self._words = config
-        config, line = as_trained(config)
+        line = ''
+        if config.get('system.checkpoint.load', None) is not None:
+            from mayo.session.stored import as_trained  # NumPy comes with it
+
+            config, line = as_trained(config)
         if line and line not in self._told:
             self._told.add(line)
             _log.info('%s', line)

@@ -6,13 +6,13 @@
 Pickles are read by a reader that knows NumPy arrays and nothing else, so that a file cannot run code.
 """
 
+from __future__ import annotations
+
 import io
 import pathlib
 import pickle
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from mayo.data.class_name import ClassName
 from mayo.data.prepare.archive import Member, members
@@ -20,6 +20,12 @@ from mayo.data.prepare.raw import Raw, of_pixels, reader, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown, text_of
 from mayo.util.kinds import TEXT, Kind, each
+from mayo.util.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy('numpy')  # `info` asks for the names of readers alone
 
 STANDARD = {'train': [*(f'data_batch_{n}' for n in range(1, 6)), 'train'], 'validate': ['test_batch', 'test']}
 NAMES = {'batches.meta': b'label_names', 'meta': b'fine_label_names'}

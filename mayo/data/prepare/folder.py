@@ -7,15 +7,15 @@ ImageNet's layouts are these with WordNet ids as folder names. Its training arch
 counts as the folder of that class; its validation archive is of the second kind.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 import pathlib
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from mayo.data import picture, record
 from mayo.data.class_name import ClassName
@@ -28,6 +28,11 @@ from mayo.util.errors import UserError, did_you_mean
 from mayo.util.files import find, shown
 from mayo.util.kinds import TEXT, Kind, either, mapping_of, or_null
 from mayo.util.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy('numpy')  # `info` asks for the names of readers alone
 
 tf = lazy('tensorflow')
 

@@ -3,13 +3,13 @@
 0 0 TYPE RANK   a byte each; TYPE 8 is uint8      then RANK sizes, 4 bytes each, big-endian; then the values
 """
 
+from __future__ import annotations
+
 import math
 import pathlib
 import struct
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from mayo.data.class_name import ClassName
 from mayo.data.prepare.archive import Member, gunzipped, members
@@ -17,6 +17,12 @@ from mayo.data.prepare.raw import Raw, of_pixels, reader, texts
 from mayo.util.errors import UserError
 from mayo.util.files import shown
 from mayo.util.kinds import TEXT, mapping_of
+from mayo.util.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy('numpy')  # `info` asks for the names of readers alone
 
 STANDARD = {
     'train': {'images': 'train-images-idx3-ubyte', 'labels': 'train-labels-idx1-ubyte'},

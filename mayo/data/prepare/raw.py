@@ -8,13 +8,13 @@ source is a folder or an archive; split, `train` or `validate`; place, what data
 classes, what dataset.prepare.classes says. A file in this folder is found by itself: adding a reader is adding a file.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from mayo.data.class_name import ClassName
 from mayo.util.kinds import Kind, or_null
@@ -22,6 +22,8 @@ from mayo.util.lazy import lazy
 from mayo.util.registry import Registry
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mayo.data.prepare.archive import Member
 
 tf = lazy('tensorflow')
@@ -59,7 +61,7 @@ class Reader:
     read: Read
     splits: Kind
     check: Callable[[Any], Iterable[str]]
-    knows: Callable[[Iterable['Member']], bool]
+    knows: Callable[[Iterable[Member]], bool]
 
 
 readers: Registry[Reader] = Registry('dataset.prepare.type')
@@ -70,7 +72,7 @@ def reader(
     *,
     splits: Kind,
     check: Callable[[Any], Iterable[str]] = lambda place: (),
-    knows: Callable[[Iterable['Member']], bool] = lambda members: False,
+    knows: Callable[[Iterable[Member]], bool] = lambda members: False,
 ) -> Callable[[Read], Read]:
     """Decorator that enters a function as the reader `name`; its docstring says what it reads."""
 

@@ -3,6 +3,8 @@
 Finished files wait in a hidden folder beside their place under a name that ends in what they hold, and move when all are there.
 """
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import dataclasses
@@ -11,14 +13,18 @@ import hashlib
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from mayo.data import record
 from mayo.data.prepare.raw import Raw
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import flush, shown, whole_file
 from mayo.util.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy('numpy')  # `info` asks for the names of readers alone
 
 tf = lazy('tensorflow')
 
@@ -178,7 +184,7 @@ class Writing:
 
 def _in_order(
     pool: concurrent.futures.Executor, read: Callable[[int], bytes], numbers: Iterable[int]
-) -> Iterator['concurrent.futures.Future[bytes]']:
+) -> Iterator[concurrent.futures.Future[bytes]]:
     """What `read` gives for each number, in order, a few being read ahead."""
     waiting: collections.deque[concurrent.futures.Future[bytes]] = collections.deque()
     try:
