@@ -60,7 +60,7 @@ def searched(session: 'Session', wanted: Wanted) -> str:
     candidates = Candidates(session, wanted.images)
     space = _space(session, candidates, wanted.goal.target_ms is not None)
     if space.time is not None and wanted.goal.target_ms == math.inf:
-        wanted = replace(wanted, goal=Goal(target_ms=float(f'{space.time(space.configured):.6g}')))
+        wanted = replace(wanted, goal=Goal(target_ms=_configured_goal(space)))
     plan = _plan(session, wanted, candidates)
     _log.info(
         'search on %s images of dataset.path.validate, as configured %s executed MACs',
@@ -79,6 +79,19 @@ def searched(session: 'Session', wanted: Wanted) -> str:
         print(text)
         raise KeyboardInterrupt
     return text
+
+
+def _configured_goal(space: Space) -> float:
+    """Milliseconds as configured, rounded up to six digits. RunError where the least that can be active seems to take longer."""
+    least, configured = (space.price(keeps) for keeps in (space.least, space.configured))
+    if least > configured:
+        raise RunError(
+            f'by the times above an image takes {least:.3g} ms with one active channel in each gated layer, but {configured:.3g} ms '
+            'as configured: the machine was too busy, or the network is too small to be timed; run `search` again with nothing '
+            'else running.'
+        )
+    rounded = float(f'{configured:.6g}')
+    return rounded if rounded >= configured else float(f'{configured * (1 + 1e-5):.6g}')
 
 
 def _space(session: 'Session', candidates: 'Candidates', by_time: bool) -> Space:

