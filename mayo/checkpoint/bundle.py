@@ -19,7 +19,7 @@ tf = lazy('tensorflow')
 
 Prefix = str | os.PathLike[str]
 Result = TypeVar('Result')
-_MARK = 'mayo/second_part'  # all that the second part of a bundle holds
+MARK = 'mayo/second_part'  # all that the second part of a bundle holds
 _READINGS = 20  # of a bundle that is replaced again and again
 _LFS = b'version https://git-lfs'
 _SUFFIX = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
@@ -68,7 +68,7 @@ def _save(prefix: pathlib.Path, tensors: Mapping[str, np.ndarray | str], parts: 
         if parts == 1:
             return
         mark = prefix.with_name(f'{prefix.name}-1')
-        tf.raw_ops.SaveV2(prefix=str(mark), tensor_names=[_MARK], shape_and_slices=[''], tensors=[tf.constant(0, tf.int8)])
+        tf.raw_ops.SaveV2(prefix=str(mark), tensor_names=[MARK], shape_and_slices=[''], tensors=[tf.constant(0, tf.int8)])
         tf.raw_ops.MergeV2Checkpoints(
             checkpoint_prefixes=[str(whole), str(mark)], destination_prefix=str(prefix), delete_old_dirs=False
         )
@@ -109,7 +109,7 @@ def read(prefix: Prefix) -> dict[str, np.ndarray]:
 
     def tensors() -> dict[str, np.ndarray]:
         with _opened(prefix) as reader:
-            return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name != _MARK}
+            return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name != MARK}
 
     return unless_replaced(prefix, tensors)
 
@@ -138,7 +138,7 @@ def _identity(prefix: Prefix) -> tuple[int, int] | None:
 def shapes(prefix: Prefix) -> dict[str, tuple[int, ...]]:
     """The name and shape of every tensor, reading the index alone."""
     with _opened(prefix) as reader:
-        return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items() if name != _MARK}
+        return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items() if name != MARK}
 
 
 def index_file(prefix: Prefix) -> pathlib.Path:

@@ -1,4 +1,4 @@
-"""One text in a bundle, read and verified without TensorFlow, which takes seconds to import.
+"""One text in a bundle, and the names of all that it holds, read and verified without TensorFlow, which takes seconds to import.
 
 `name.index` is a table as LevelDB has them, uncompressed: blocks of keys and values, and an index of the blocks, whose place the
 last 48 bytes tell. A value says in which data file a tensor is, where, and its CRC-32C. tensorflow/core/util/tensor_bundle
@@ -50,6 +50,26 @@ def _text_in(prefix: bundle.Prefix, name: str) -> str | None:
         raise UserError(f'{shown(prefix)}: the checkpoint is truncated or corrupt (its {name} is no text).') from error
 
 
+def names_in(prefix: bundle.Prefix) -> list[str]:
+    """The name of every tensor and text of the bundle `prefix`, sorted; none of a file in TensorFlow's first format.
+
+    UserError: the files are not there, or damaged.
+    """
+    if bundle.is_first_format(pathlib.Path(prefix)):
+        return []
+    return bundle.unless_replaced(prefix, lambda: _names_in(prefix))
+
+
+def _names_in(prefix: bundle.Prefix) -> list[str]:
+    bundle.check(prefix)
+    try:
+        table = bundle.index_file(prefix).read_bytes()
+        keys = [key.decode() for _, handle in _blocks(table) for key, _ in _block(table, *_handle(handle, 0))]
+    except (_Damaged, IndexError, struct.error, UnicodeDecodeError) as error:
+        raise UserError(f'{shown(prefix)}: the checkpoint is truncated or corrupt (its index is no table of names).') from error
+    return [key for key in keys if key not in ('', bundle.MARK)]
+
+
 def _text(files: list[pathlib.Path], entry: _Entry) -> str:
     """Its length, a checksum of that, and the bytes themselves."""
     if entry.size > _LARGEST:
@@ -66,16 +86,21 @@ def _text(files: list[pathlib.Path], entry: _Entry) -> str:
 
 
 def _entry(table: bytes, name: bytes) -> _Entry | None:
+    for last, handle in _blocks(table):
+        if name <= last:
+            value = dict(_block(table, *_handle(handle, 0))).get(name)
+            return None if value is None else _decoded(value)
+    return None
+
+
+def _blocks(table: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Of each block of names, one that is not before its last, and the block's place."""
     place = len(table) - _FOOTER
     if place < 0:
         raise _Damaged
     for _ in range(2):  # of the block of metadata, which is not needed
         _, place = _varint(table, place)
-    for last, handle in _block(table, *_handle(table, place)):
-        if name <= last:
-            value = dict(_block(table, *_handle(handle, 0))).get(name)
-            return None if value is None else _decoded(value)
-    return None
+    return _block(table, *_handle(table, place))
 
 
 def _block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:

@@ -12,9 +12,9 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mayo.checkpoint import bundle, names
+from mayo.checkpoint import names
 from mayo.checkpoint.store import Store
-from mayo.checkpoint.text import text_in
+from mayo.checkpoint.text import names_in, text_in
 from mayo.config import Config
 from mayo.config.names import KNOWN, Spec
 from mayo.net.gates import gates_of
@@ -68,7 +68,7 @@ def config_of(text: str, where: str) -> Config:
 def without_its_gates(prefix: pathlib.Path, graph: Graph) -> bool:
     """Whether the bundle `prefix` has gates whose b took the place of the norm's shift, and the network has no gate at all."""
     return not any(node.params.gate for node in graph.nodes) and any(
-        '/gate/shift' in name or '/gate/beta/' in name for name in bundle.shapes(prefix)
+        '/gate/shift' in name or '/gate/beta/' in name for name in names_in(prefix)
     )
 
 

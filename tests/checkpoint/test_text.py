@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from mayo.checkpoint import bundle
-from mayo.checkpoint.text import text_in
+from mayo.checkpoint.text import names_in, text_in
 from mayo.util.errors import UserError
 
 NAMES = some.text(some.characters(exclude_categories=['Cs'], exclude_characters='\0'), min_size=1, max_size=30)
@@ -26,6 +26,7 @@ def test_each_text_is_as_tensorflow_reads_it(tmp_path: pathlib.Path, texts: dict
     bundle.write(tmp_path / 'net', {**texts, 'ümgs_seen/\ue000': np.array(7)})
     assert {name: text_in(tmp_path / 'net', name) for name in texts} == texts
     assert text_in(tmp_path / 'net', 'no such name') is None
+    assert names_in(tmp_path / 'net') == sorted([*texts, 'ümgs_seen/\ue000'], key=str.encode)
     assert {name: value.decode() for name, value in bundle.read(tmp_path / 'net').items() if name in texts} == texts
 
 
@@ -37,21 +38,26 @@ def test_an_index_of_many_blocks_is_searched(tmp_path: pathlib.Path) -> None:
     assert text_in(tmp_path / 'net', 'layer01500/text') == 'here'
     assert text_in(tmp_path / 'net', 'zz') == 'last'
     assert text_in(tmp_path / 'net', 'zzz') is None
+    assert names_in(tmp_path / 'net') == sorted([*names, 'layer01500/text', 'zz']) == sorted(bundle.shapes(tmp_path / 'net'))
 
 
 def test_no_damage_gives_another_text(tmp_path: pathlib.Path) -> None:
     text = 'model: {name: net}\n' * 5
     bundle.write(tmp_path / 'net', {'mayo/config': text, 'a': np.arange(6, dtype=np.float32)})
-    messages = []
+    names, messages = ['a', 'mayo/config'], []
     for file in [bundle.index_file(tmp_path / 'net'), *bundle.data_files(tmp_path / 'net')]:
         whole = file.read_bytes()
         for place in range(len(whole)):
             for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :]):
                 file.write_bytes(damaged)
-                try:
-                    assert text_in(tmp_path / 'net', 'mayo/config') in (text, None)
-                except UserError as error:
-                    messages.append(str(error))
+                for read, right in (
+                    (lambda: text_in(tmp_path / 'net', 'mayo/config'), (text, None)),
+                    (lambda: names_in(tmp_path / 'net'), (names,)),
+                ):
+                    try:
+                        assert read() in right
+                    except UserError as error:
+                        messages.append(str(error))
         file.write_bytes(whole)
     assert len(messages) > len(text)
     assert all('net: the checkpoint is truncated or corrupt' in message for message in messages)

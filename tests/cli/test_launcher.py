@@ -84,6 +84,27 @@ def test_it_answers_without_tensorflow(words: tuple[Any, ...]) -> None:
     assert done.stdout.splitlines()[-1] == '0', done.stderr
 
 
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('models/cifarnet.yaml', 'system.checkpoint.load=pretrained', 'predict.files=no-such.png', 'predict'),
+        ('models/cifarnet.yaml', 'system.checkpoint.load=gate50', 'eval'),
+        ('models/gate/cifarnet.yaml', 'system.checkpoint.load=gate50', 'train.learning_rate.type=none', 'train'),
+        ('models/gate/cifarnet.yaml', 'system.checkpoint.load=gate50', 'export.formats=[onxn]', 'export'),
+        ('models/gate/cifarnet.yaml', 'system.checkpoint.load=pretraine', 'slim'),
+    ],
+    ids=' '.join,
+)
+def test_mistakes_are_told_without_tensorflow(words: tuple[str, ...]) -> None:
+    code = (
+        'import sys; from mayo.cli.main import main; status = main(sys.argv[1:]); '
+        'print(status, *({"tensorflow", "keras"} & sys.modules.keys()))'
+    )
+    line = [words[0], 'datasets/fashion_mnist.yaml', *words[1:]]
+    done = subprocess.run([sys.executable, '-c', code, *line], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == '2', done.stderr
+
+
 @needs_environment
 def test_a_reader_that_stops_reading_ends_it_quietly() -> None:
     words = ['models/cifarnet.yaml', 'datasets/fashion_mnist.yaml'] + ['info', 'config'] * 20
