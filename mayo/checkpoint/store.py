@@ -37,7 +37,7 @@ class Store:
         return sorted(names, key=_by_number)
 
     def latest(self) -> str | None:
-        """The newest checkpoint of any training; None if there is none."""
+        """The newest checkpoint of any training or `save`; None if there is none."""
         return self._manifest()[0] or (self._manifest(self.folders[0])[0] if self.folders[0] != self.folder else None)
 
     def newest_of(self, run: str) -> str | None:
@@ -62,13 +62,17 @@ class Store:
         raise UserError(self._nothing(load, key))
 
     def _latest_of(self, run: str, key: str) -> str | None:
-        """The newest checkpoint of a run; without a name, of the one without a name, else of the only one that there is.
+        """The newest checkpoint of a run, else what `save` called so; without a name, of `save` or the run without a name.
 
-        UserError: there are several.
+        If there is neither, that of the only run there is. UserError: there are several.
         """
         newest, latest = self.newest_of(run), self.latest()
-        if run or newest is not None or latest is None or run_of(latest) == latest:
-            return newest if run else newest or latest
+        if run:
+            return newest or (run if latest == run else None)
+        if latest is not None and run_of(latest) == latest:
+            return latest
+        if newest is not None or latest is None:
+            return newest
         runs = {run_of(name): name for name in self._manifest()[1] if run_of(name) != name}
         if len(runs) > 1:
             raise UserError(
@@ -97,6 +101,13 @@ class Store:
         self._keep(name, [other for other in kept if other not in gone])
         for other in gone:
             bundle.delete(self.folder / other)
+
+    def record_saved(self, name: str) -> None:
+        """Make `name`, which `save` wrote, the latest; training keeps and replaces its own as before."""
+        if is_passing(name):
+            self.record(name, keep=0)
+        else:
+            self._keep(name, self._recorded()[1])
 
     @contextlib.contextmanager
     def training(self, run: str) -> Iterator[None]:

@@ -259,12 +259,14 @@ class Session:
         return config
 
     def save(self, name: str | None = None) -> pathlib.Path:
-        """Write the weights alone as `name`, or as system.checkpoint.save says, or as the epoch reached."""
+        """Write the weights alone as `name`; or, as the latest then, as system.checkpoint.save says, or as the epoch reached."""
         self.load()
         prefix = self.store.folder / (name or self.run or f'epoch-{self.epochs_seen():g}')
         tensors = self.tensors()
         if self.is_chief:
             bundle.write(prefix, tensors)
+            if name is None:
+                self.store.record_saved(prefix.name)
             _log.info('saved %s', shown(prefix))
         self.weights = prefix.name
         return prefix

@@ -100,7 +100,7 @@ def evaluate(session: Session, quiet: bool = False, execution: str | None = None
             meter.add(images, labels)
             if progress.due():
                 progress.show(meter.images, f'top-1 {meter.top1:.2%}')
-    return meter.result()
+        return meter.result()
 
 
 class Evaluations(NamedTuple):
@@ -265,9 +265,11 @@ class _Meter:
 
     def result(self) -> Evaluation:
         here, seconds = self.images, max(time.monotonic() - self.started, 1e-9)
-        if not here:
+        loss, top1, top5, images = (
+            self._of_all_workers(np.stack([np.zeros(4, np.float32), *self.sums])).astype(np.float64).sum(0)
+        )
+        if not images:
             raise UserError('the validation records hold no image.')
-        loss, top1, top5, images = self._of_all_workers(np.stack(self.sums)).astype(np.float64).sum(0)
         active = self._of_all_workers(np.concatenate(self.active))
         counts = {name: active[:, index] for index, name in enumerate(self.classifier.layers)}
         widths = self.classifier.layers
@@ -297,5 +299,9 @@ class _Meter:
         )
 
     def _of_all_workers(self, rows: np.ndarray) -> np.ndarray:
-        """`rows` of this worker and then of the others, as every worker has them."""
-        return rows if self.is_alone else self.classifier.of_all_workers(rows).numpy()
+        """`rows` of this worker and then of the others, as every worker has them.
+
+        Rows without a number, of a network without gates, are not sent: TensorFlow's gathering reads beyond the end of a tensor
+        that has no elements, and ends the process.
+        """
+        return rows if self.is_alone or not math.prod(rows.shape[1:]) else self.classifier.of_all_workers(rows).numpy()

@@ -148,6 +148,21 @@ def test_latest_is_of_the_training_without_a_name_before_any_other(tmp_path: pat
     assert store.resolve('latest', 'fine').name == 'fine-epoch-1'
 
 
+@pytest.mark.parametrize('folder', ['plain', 'x [1]', '50% $HOME *?', '-x', 'ä\nö', '{a,b}', '~', '#1: b'])
+def test_what_save_wrote_last_is_the_latest_whatever_the_folder_is_called(tmp_path: pathlib.Path, folder: str) -> None:
+    store = Store(tmp_path / folder, 'net', 'data')
+    saved(store, 'epoch-1', 'epoch-2')
+    bundle.write(store.folder / 'one', {'w': np.zeros(1, np.float32)})
+    store.record_saved('one')
+    assert store.resolve('latest') == store.folder / 'one'
+    assert store.resolve('latest', 'one') == store.folder / 'one'
+    assert store.newest_of('') == 'epoch-2'
+    assert tf.train.latest_checkpoint(store.folder) == str(store.folder / 'one') or set('[*?') & set(folder)
+    assert set(bundle.read(store.resolve('latest'))) == {'w'}
+    saved(store, 'epoch-3')
+    assert store.resolve('latest').name == 'epoch-3'
+
+
 def test_latest_of_several_trainings_is_a_question(tmp_path: pathlib.Path) -> None:
     store = Store(tmp_path, 'net', 'set')
     saved(store, 'a-epoch-1')
