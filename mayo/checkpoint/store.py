@@ -23,13 +23,23 @@ class Store:
     """The checkpoints of `model` on `dataset` below the folder `root`; the shipped ones are read, too."""
 
     def __init__(
-        self, root: str | os.PathLike[str], model: str, dataset: str, save: Sequence[str] = (), load: Sequence[str] = ()
+        self,
+        root: str | os.PathLike[str],
+        model: str,
+        dataset: str,
+        save: Sequence[str] = (),
+        load: Sequence[str] = (),
+        base: pathlib.Path | None = None,
     ) -> None:
-        """save, load: folders in place of that, of which the first counts that holds a checkpoint, or else the first."""
+        """save, load: folders in place of that, of which the first counts that holds a checkpoint, or else the first.
+
+        base: what a relative `root` counts from, where that is not home.
+        """
         below = pathlib.Path(os.path.expanduser(root)) / model / dataset
-        self.folder = _first_with_any(save) if save else home() / below
+        self.folder = _first_with_any(save) if save else (base or home()) / below
         of_others = [_first_with_any(load)] if load else []
-        self.folders = list(dict.fromkeys([*of_others, self.folder, pathlib.Path.cwd() / below, SHIPPED / below]))
+        others = (parent / below for parent in (pathlib.Path.cwd(), home(), SHIPPED))
+        self.folders = list(dict.fromkeys([*of_others, self.folder, *others]))
 
     def names(self) -> list[str]:
         """Every checkpoint there is, sorted with numbers by value: epoch-2 before epoch-10."""

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import pathlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from mayo.config.node import List, Map, Node, Origin, Overlay, Path, join_key, l
 from mayo.config.override import tree_of_word
 from mayo.util import settings
 from mayo.util.errors import Problems, UserError, did_you_mean, nearest
+from mayo.util.files import base_of
 from mayo.util.settings import Section
 
 REQUIRED: Any = object()
@@ -166,6 +168,10 @@ class Config:
     def source(self, key: str) -> Origin:
         """The same with its parts: the file, the line, the word."""
         return self._resolver.origin(split_key(key))
+
+    def place(self, key: str) -> pathlib.Path:
+        """The path that a setting names for what is written; a relative one counts from the folder of who named it: base_of."""
+        return base_of(self.source(key).name) / os.path.expanduser(str(self.get(key)))
 
     def to_dict(self, scratch: bool = True) -> dict[str, Any]:
         """Everything, resolved; without `scratch`, no keys that start with _."""

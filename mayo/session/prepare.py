@@ -49,8 +49,15 @@ def prepare(config: Config) -> None:
     source = raw_data.locate(settings['source'], settings['known'] or [], settings['urls'] or {}, folder / 'downloads')
     whole = raw_data.unpacked(source, scratch)
     classes = known_classes(config) or _of_train(config, whole)
-    for split, target in todo.items():
-        _prepare_split(config, split, whole, target, shown(source), classes)
+    writings = {split: _writing(config, split, whole, target, shown(source), classes) for split, target in todo.items()}
+    for split, writing in writings.items():
+        _draft(config, split, writing)
+    for split, writing in writings.items():  # all or nothing: a training set whose validation set cannot be read is of no use
+        writing.put_in_place()
+        print(f'{shown(todo[split])}: {writing.total} images of {len(writing.classes)} classes from {shown(source)}')
+    if config.get('dataset.labels') is not None:
+        background = ['background'] * config.get('dataset.task.background_class.has')
+        _write_labels(config.place('dataset.labels'), [*background, *next(iter(writings.values())).classes])
     if scratch.exists():
         shutil.rmtree(scratch)
 
@@ -85,18 +92,19 @@ def _targets(config: Config) -> dict[str, pathlib.Path]:
         pattern = config.get(key)
         if pattern is not None:
             with problems.collecting():
-                targets[split] = _target(pattern, f'{config.origin(key)}: {key}')
+                targets[split] = _target(config, key)
     problems.raise_any()
     return targets
 
 
-def _target(pattern: object, where: str) -> pathlib.Path:
+def _target(config: Config, key: str) -> pathlib.Path:
+    pattern, where = config.get(key), f'{config.origin(key)}: {key}'
     fits = isinstance(pattern, str) and is_local(pattern) and pattern.count('*') <= 1 and '*' not in os.path.dirname(pattern)
     if not fits or set('[]?') & set(os.path.basename(str(pattern))):
         raise UserError(
             f'{where} is {shown_value(pattern)}, but `prepare` writes to one local path, with at most one * in its name.'
         )
-    target = home() / os.path.expanduser(str(pattern))
+    target = config.place(key)
     if target.is_dir():
         raise UserError(f'{where}: {pattern} is a folder; its images are read as they are, there is nothing to prepare.')
     return target
@@ -163,32 +171,31 @@ def _of_train(config: Config, source: pathlib.Path) -> list[ClassName] | None:
     return None if names is None else [ClassName(name, name) for name in names]
 
 
-def _prepare_split(
+def _writing(
     config: Config, split: str, source: pathlib.Path, target: pathlib.Path, name: str, known: Sequence[ClassName] | None
-) -> None:
-    """name: of the source, for the user. known: its classes, None if only the source says them."""
+) -> raw_data.Writing:
+    """What is to be written of a split, its labels and numbers checked. name: of the source, for the user. known: its classes, None if only the source says them."""
     settings = config.get('dataset.prepare')
     raw = _raw(config, split, source, known)
-    background = config.get('dataset.task.background_class')
-    classes = _classes(raw.classes, config, name)
     writing = raw_data.Writing(
         raw,
         target,
         settings['shards'].get(split, 1),
         mixed=split == 'train',
-        classes=classes,
-        first_label=int(background['has']),
+        classes=_classes(raw.classes, config, name),
+        first_label=int(config.get('dataset.task.background_class.has')),
     )
     writing.check(config.get(f'dataset.num_examples_per_epoch.{split}'))
+    return writing
+
+
+def _draft(config: Config, split: str, writing: raw_data.Writing) -> None:
     if writing.kept:
-        print(f'{shown(target)}: {writing.kept} of {writing.total} images are there from an interrupted run')
+        print(f'{shown(writing.pattern)}: {writing.kept} of {writing.total} images are there from an interrupted run')
     with Progress(
         f'prepare {split}', writing.total, writing.kept, every_seconds=config.get('system.log.every_seconds')
     ) as progress:
-        writing.write(lambda done: progress.show(done) if progress.due() else None)
-    print(f'{shown(target)}: {writing.total} images of {len(classes)} classes from {name}')
-    if config.get('dataset.labels') is not None:
-        _write_labels(home() / config.get('dataset.labels'), ['background'] * background['has'] + classes)
+        writing.draft(lambda done: progress.show(done) if progress.due() else None)
 
 
 def _classes(names: Sequence[str] | None, config: Config, source: str) -> list[str]:

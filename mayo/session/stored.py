@@ -22,7 +22,7 @@ from mayo.net.graph import Graph, Node
 from mayo.session.idle import key_of
 from mayo.session.spec import model_graph
 from mayo.util.errors import UserError
-from mayo.util.files import shown
+from mayo.util.files import base_of, shown
 
 _STORED = 'configuration in '  # how the origin of a value begins that a checkpoint set
 _FINAL = 'dataset.task.preprocess.final'
@@ -45,7 +45,7 @@ def store_of(config: Config) -> Store:
     """The folder of the checkpoints of the model and dataset."""
     save, load = (_listed(config.get(f'system.search_path.checkpoint.{kind}')) for kind in ('save', 'load'))
     path, model, dataset = map(config.get, ('system.checkpoint.path', 'model.name', 'dataset.name'))
-    return Store(path, model, dataset, save, load)
+    return Store(path, model, dataset, save, load, base_of(config.source('system.checkpoint.path').name))
 
 
 def _listed(folders: str | list[str] | None) -> list[str]:

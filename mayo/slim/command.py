@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mayo.checkpoint import bundle, names, slimmed
-from mayo.checkpoint.store import Store
 from mayo.estimate import Cost, estimate, shapes
 from mayo.net import gates
 from mayo.net.graph import Graph
@@ -97,7 +96,8 @@ def slim(session: 'Session', wanted: Wanted) -> Slimmed:
         wanted = replace(wanted, density=round(choice.density, 4))
     path = path_of(session.model_name, wanted, choice.density)
     require_ours(path, overlay_of(path))
-    prefix = Store(config.get('system.checkpoint.path'), path.stem, config.get('dataset.name')).folder / _checkpoint(session)
+    folder = config.place('system.checkpoint.path') / path.stem / config.get('dataset.name')
+    prefix = folder / _checkpoint(session)
     require_room(prefix.parent, 'system.checkpoint.path')
     keep = kept_of(channels, choice.kept)
     if wanted.fold:

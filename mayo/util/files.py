@@ -30,6 +30,16 @@ def home() -> pathlib.Path:
     return SHIPPED if IS_CHECKOUT else pathlib.Path.cwd()
 
 
+def base_of(setter: str) -> pathlib.Path:
+    """The folder that relative paths of what is written count from: the current one for paths that the user names.
+
+    setter: who named it: `command line`, `defaults`, or a file. What shipped files and defaults name lies at home.
+    """
+    file = find(setter)
+    is_own = setter == 'command line' or (file is not None and not file.resolve().is_relative_to(SHIPPED))
+    return pathlib.Path.cwd() if is_own else home()
+
+
 def find(path: str | os.PathLike[str]) -> pathlib.Path | None:
     """`path` as it stands from the current folder, or else among the shipped files; None if in neither."""
     for base in (pathlib.Path.cwd(), home(), SHIPPED):

@@ -14,6 +14,7 @@ import tensorflow as tf
 from mayo.config import Config
 from mayo.data import prepare as raw_data
 from mayo.session import data, own_images, prepare
+from mayo.util import files
 from mayo.util.errors import UserError
 
 
@@ -21,7 +22,8 @@ from mayo.util.errors import UserError
 def here(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """The current folder, which is also where new data go; it holds 30 + 20 pictures of 4x3 as IDX files."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prepare, 'home', lambda: tmp_path)
+    for module in (prepare, files):
+        monkeypatch.setattr(module, 'home', lambda: tmp_path)
     (tmp_path / 'raw').mkdir()
     for split, count in (('train', 30), ('t10k', 20)):
         arrays = {
@@ -144,6 +146,34 @@ def test_prepare_makes_anew_what_is_damaged(here: pathlib.Path, capsys: pytest.C
     test.write_bytes(good[:-3])
     prepare.prepare(configuration())
     assert test.read_bytes() == good
+
+
+def test_a_validation_set_that_cannot_be_read_leaves_no_training_set(here: pathlib.Path) -> None:
+    labels = here / 'raw/t10k-labels-idx1-ubyte.gz'
+    content = gzip.decompress(labels.read_bytes())
+    labels.write_bytes(gzip.compress(content[:-1] + b'\x0b'))  # class 11
+    with pytest.raises(UserError, match='an image of class 11'):
+        prepare.prepare(configuration())
+    assert sorted(path.name for path in here.iterdir()) == ['raw']
+
+
+def test_what_words_name_lies_in_the_current_folder_and_what_files_of_mayo_name_at_home(
+    here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = here / 'elsewhere'
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    words = ('dataset.path.train=50% [1] $x/train-*.tfrecord', f'dataset.prepare.source={here / "raw"}')
+    prepare.prepare(configuration(*words))
+    assert sorted(path.name for path in (elsewhere / '50% [1] $x').iterdir()) == [
+        f'train-0000{number}-of-00003.tfrecord' for number in range(3)
+    ]
+    assert sorted(path.name for path in (here / 'tiny').iterdir()) == ['labels.txt', 'test.tfrecord']
+    prepare.prepare(configuration(*words))
+    (elsewhere / 'own.yaml').write_text('dataset.labels: own.txt')
+    config = configuration(*words)
+    config.merge_file('own.yaml')
+    assert config.place('dataset.labels') == elsewhere / 'own.txt'
 
 
 def test_a_split_without_a_path_is_not_prepared(here: pathlib.Path) -> None:

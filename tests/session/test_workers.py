@@ -63,7 +63,8 @@ def start(config: Config, tmp_path: pathlib.Path, name: str, tf_config: dict[str
 def result(process: Any) -> Any:
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    return re.search(r'(?s)replicas 2\nweights \S+\ntop-1 .* of 50 images.*\ndense top-1 .* of 50 images', out)[0]
+    text = re.search(r'(?s)replicas 2\nweights \S+\ntop-1 .* of 50 images.*\ndense top-1 .* of 50 images', out)[0]
+    return re.sub(r'[\d,]+ images/s', '', text)
 
 
 def free_ports(count: int) -> list[Any]:

@@ -142,7 +142,12 @@ class Writing:
             )
 
     def write(self, tell: Tell = lambda done: None) -> None:
-        """Write what is not there yet and put all in place; files of the pattern that were there before go.
+        """Draft and put in place."""
+        self.draft(tell)
+        self.put_in_place()
+
+    def draft(self, tell: Tell = lambda done: None) -> None:
+        """Write what is not there yet, where nothing reads it before `put_in_place`.
 
         tell: hears how many images are done. Unreadable images are told together at the end, as a UserError; it, an
         interrupt and a kill leave the old files as they were, and the new ones that are finished for the next run.
@@ -159,7 +164,6 @@ class Writing:
         if lines:
             more = [f'... and {len(lines) - TOLD} more.'] if len(lines) > TOLD else []
             raise UserError('\n'.join(lines[:TOLD] + more))
-        self._put_in_place()
 
     def _write_shard(self, shard: Shard, pool: concurrent.futures.Executor, before: int, tell: Tell) -> None:
         problems = Problems()
@@ -173,7 +177,8 @@ class Writing:
                     tell(done)
             problems.raise_any()
 
-    def _put_in_place(self) -> None:
+    def put_in_place(self) -> None:
+        """Let what was drafted be there; files of the pattern that were there before go."""
         for shard in self.plan:
             shard.draft.replace(shard.path)
         for stale in set(self.pattern.parent.glob(self.pattern.name)) - {shard.path for shard in self.plan}:
