@@ -9,9 +9,13 @@ counts as the folder of that class; its validation archive is of the second kind
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import functools
+import logging
 import math
 import pathlib
+import posixpath
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +27,7 @@ from mayo.data.files import is_image
 from mayo.data.prepare.archive import Member, members, shown_name, stem_of
 from mayo.data.prepare.labels import Text, classes_of, shipped_labels
 from mayo.data.prepare.raw import Raw, png, reader, texts
-from mayo.data.tree import SPLITS
+from mayo.data.tree import SPLITS, passed_over
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.files import find, shown
 from mayo.util.kinds import TEXT, Kind, either, mapping_of, or_null
@@ -46,6 +50,22 @@ USUAL = {name for names in STANDARD.values() for name in names}  # in any case
 PLACE = Kind('a folder or {folder: , labels: }', either(TEXT, mapping_of(folder=TEXT, labels=TEXT, ids=or_null(TEXT))).read)
 LARGE = 1 << 22  # bytes, or pixels, of an image that is read alone, so that many side by side do not fill the memory
 _LARGE = threading.Lock()
+_PACKED = (
+    '.zip',
+    '.tgz',
+    '.tbz',
+    '.tbz2',
+    '.txz',
+    '.7z',
+    '.rar',
+    '.tar',
+    '.tar.gz',
+    '.tar.bz2',
+    '.tar.xz',
+    '.tar.lzma',
+    '.tar.zst',
+)
+_log = logging.getLogger(__name__)
 ClassOf = Callable[[Member], str]  # the class of an image of the split
 
 
@@ -68,7 +88,9 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
     that holds images, the source's own name included; or {folder: NAME, labels: FILE} for images without class folders.
     classes: what the folders mean; the source may lack some. None: the folders of this split are the classes.
     """
-    images = [member for member in members(source) if is_image(member.name)]
+    files = list(members(source))
+    images = [member for member in files if is_image(member.name)]
+    _tell_others(source, tuple(member.name for member in files if not is_image(member.name)))
     if isinstance(place, Mapping):
         chosen, class_of = _labelled(source, images, **place)
     else:
@@ -87,6 +109,23 @@ def folder(source: pathlib.Path, split: str, place: Any, classes: Sequence[Class
         lambda number: f'{chosen[number].name} {chosen[number].size}',
         texts(classes),
     )
+
+
+@functools.lru_cache(maxsize=16)  # each split reads the source, which is told once
+def _tell_others(source: pathlib.Path, names: Sequence[str]) -> None:
+    """Say which files are passed over. UserError: an archive lies in an archive, so that images may be missed."""
+    packed = [shown_name(name) for name in names if name.lower().endswith(_PACKED)]
+    if packed and not source.is_dir():
+        more = f' and {len(packed) - 5} more' if len(packed) > 5 else ''
+        raise UserError(
+            f'{shown(source)} holds archives, {", ".join(packed[:5])}{more}, which are not read inside of another; only an '
+            'uncompressed tar in a tar is. Unpack the outer one, and prepare the folder, or what it holds.'
+        )
+    for name in packed:
+        _log.warning('%s: the archive %s is passed over; unpack it if its images belong to the set', shown(source), name)
+    others = collections.Counter(posixpath.splitext(name)[1].lower() or 'no suffix' for name in names)
+    if others:
+        _log.warning('%s%s', shown(source), passed_over(others))
 
 
 def _in_folders(source: pathlib.Path, images: Sequence[Member], split: str, place: str | None) -> tuple[list[Member], ClassOf]:

@@ -4,6 +4,7 @@ import io
 import pathlib
 import struct
 import tarfile
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,34 @@ def test_class_folders_in_order_are_the_labels(here: pathlib.Path) -> None:
     raw = folder.folder(here, 'train', None, None)
     assert raw.classes == ['cat', 'dog']
     assert labels_of(raw) == [0, 1, 1]
+
+
+@pytest.mark.parametrize('inner', ['zip', 'tar.gz', 'TGZ', 'tar', '7z'])
+@pytest.mark.parametrize('outer', ['zip', 'tar'])
+def test_an_archive_in_an_archive_is_refused_by_name(here: pathlib.Path, inner: str, outer: str) -> None:
+    files = {'train/cat/1.jpg': photograph(1), f'train/dog.{inner}': tar({'2.jpg': photograph(2)})}
+    source = here / f'data.{outer}'
+    if outer == 'zip':
+        with zipfile.ZipFile(source, 'w') as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    else:
+        source.write_bytes(tar(files))
+    if (inner, outer) == ('tar', 'tar'):  # ImageNet's way
+        assert folder.folder(source, 'train', None, None).classes == ['cat', 'dog']
+        return
+    with pytest.raises(UserError, match=rf'data\.{outer} holds archives, train/dog\.{inner}, which are not read'):
+        folder.folder(source, 'train', None, None)
+
+
+def test_what_is_passed_over_is_told_once(here: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(here, 'data/train/cat/1.jpg', 'data/train/cat/notes.txt', 'data/train/dog.zip')
+    for _ in range(2):
+        folder.folder(here / 'data', 'train', None, None)
+    assert caplog.messages == [
+        'data: the archive train/dog.zip is passed over; unpack it if its images belong to the set',
+        'data (passed over: 2 files that are no images by their suffixes: 1 .zip, 1 .txt)',
+    ]
 
 
 @pytest.mark.parametrize('place', ['validation', 'validate', 'valid', 'val', 'test'])
