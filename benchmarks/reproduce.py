@@ -260,7 +260,7 @@ def trainings(work: Work) -> Iterator[tuple[Store, str]]:
     for path in work.stage.makes:
         parts = pathlib.PurePath(path).parts
         if parts[:2] == ('{folder}', 'checkpoints'):
-            yield Store(work.checkpoints, *parts[2:4]), parts[4].removesuffix('-best')
+            yield Store(work.checkpoints, parts[2], parts[3]), parts[4].removesuffix('-best')
 
 
 def has_begun(work: Work) -> bool:
