@@ -7,7 +7,7 @@ import pathlib
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import CHECKPOINTS, NETWORK, Product, Run, action
+from mayo.actions.base import CHECKPOINTS, NETWORK, SAVED, Product, Run, action
 from mayo.util.kinds import TEXT
 from mayo.util.settings import Section, Setting
 
@@ -48,10 +48,11 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     makes=(CHECKPOINTS,),
     settings=(IMPORT,),
     check=check,
+    result=SAVED,
 )
 def act(run: Run) -> None:
     """Import weights of Keras or TensorFlow 1 as a checkpoint."""
-    import_weights(run.session)
+    run.answer({'checkpoint': import_weights(run.session)})
 
 
 def import_weights(session: 'Session') -> pathlib.Path:

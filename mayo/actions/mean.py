@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mayo.actions.base import CHECKPOINTS, NETWORK, Product, Run, action
 from mayo.util.kinds import ABOVE_ZERO, Kind, when
+from mayo.util.schema import record, text
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -45,11 +46,22 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('mean', place=170, needs=(*NETWORK, KEY), reads=(), loads=False, makes=(), settings=(MEAN,), check=check)
+@action(
+    'mean',
+    place=170,
+    needs=(*NETWORK, KEY),
+    reads=(),
+    loads=False,
+    makes=(),
+    settings=(MEAN,),
+    check=check,
+    result=record('the weights that the network has now', weights=text('of which checkpoints, and how much of each')),
+)
 def mean(run: Run) -> None:
     """Average the weights of several checkpoints."""
     run.evaluation = None
     load_mean(run.session)
+    run.answer({'weights': run.session.weights})
 
 
 def load_mean(session: 'Session') -> None:

@@ -12,3 +12,4 @@ def act(run: Run) -> None:
 
     run.evaluation = None
     overriders.reset(session)
+    run.answer({})

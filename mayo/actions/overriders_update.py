@@ -9,10 +9,26 @@ from collections.abc import Collection, Iterable, Iterator
 
 from mayo.actions.base import NETWORK, Product, Reads, Run, action
 from mayo.util.errors import UserError
+from mayo.util.schema import listed, named, number, record, text, whole
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
     from mayo.override import Overrider
+
+OVERRIDDEN = listed(
+    'overridden values',
+    record(
+        'of a layer',
+        layer=text('its name'),
+        target=text('what is overridden: weights, biases, activation, gradient/...'),
+        overriders=listed('in their order', text('a class')),
+        values=whole('how many, of an activation for one image'),
+        bits=number('of each'),
+        density=number('share of those that may differ from zero; null: nothing prunes', null=True),
+        memory_bits=whole('of all that may differ from zero'),
+        state=named('of the overriders', text('a value as tables show it')),
+    ),
+)
 
 
 def chains(config: 'Config') -> Iterator[tuple[str, 'Overrider']]:
@@ -42,7 +58,17 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
         )
 
 
-@action('overriders-update', place=220, needs=NETWORK, reads=reads, loads=True, makes=(), check=check, unasked='nothing')
+@action(
+    'overriders-update',
+    place=220,
+    needs=NETWORK,
+    reads=reads,
+    loads=True,
+    makes=(),
+    check=check,
+    unasked='nothing',
+    result=record('what is overridden, after the update', overriders=OVERRIDDEN),
+)
 def act(run: Run) -> None:
     """Find masks, points and means of overriders anew."""
     session = run.session
@@ -50,4 +76,5 @@ def act(run: Run) -> None:
     from mayo.session import overriders
 
     run.evaluation = None
-    print(table.render(overriders.update(session)))
+    rows = overriders.update(session)
+    run.answer({'overriders': table.as_data(rows)}, table.render(rows))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 
 from mayo.actions.base import CHECKPOINTS, VALIDATION, Product, Run, action, folder_of_results
 from mayo.util.kinds import FLAG, PATHS, TEXT, choice, each, whole
+from mayo.util.schema import record, text
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -43,6 +44,8 @@ OLD = Section(
 )
 PATH = Section('system.search_path', 'folders', Setting('plot', PATHS, None, 'of pictures, the first, where plot.path is null'))
 
+RESULT = record('what was drawn', page=text('the page that shows the pictures beside it'))
+
 
 def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """A checkpoint that is to be drawn does not exist."""
@@ -53,7 +56,17 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action('plot', place=150, needs=VALIDATION, reads=('validate',), loads=True, makes=(), settings=(PLOT, OLD, PATH), check=check)
+@action(
+    'plot',
+    place=150,
+    needs=VALIDATION,
+    reads=('validate',),
+    loads=True,
+    makes=(),
+    settings=(PLOT, OLD, PATH),
+    check=check,
+    result=RESULT,
+)
 def act(run: Run) -> None:
     """Pictures of gates, costs, accuracy and training, on a page."""
     session = run.session
@@ -70,7 +83,7 @@ def act(run: Run) -> None:
         images=settings['images'],
         evaluation=run.evaluation,
     )
-    print(shown(page))
+    run.answer({'page': shown(page)}, shown(page))
 
 
 def pictures(config: 'Config') -> list[str]:

@@ -7,8 +7,10 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, VALIDATION, Reads, Run, action
+from mayo.actions.eval import EVALUATION
 from mayo.util.errors import UserError
 from mayo.util.kinds import BELOW_ONE, NAME, choice, whole
+from mayo.util.schema import flag, named, number, record, text
 from mayo.util.settings import Section, Setting
 
 if TYPE_CHECKING:
@@ -34,6 +36,21 @@ QUANTIZE = Section(
     Setting('name', NAME, None, 'of the checkpoint that is written; null: the loaded one and -int8'),
 )
 
+RESULT = record(
+    'the network in eight bits',
+    before=EVALUATION,
+    after=EVALUATION,
+    layers=named(
+        'that multiply',
+        record(
+            'of one',
+            moved=number('how far the outputs move if it alone is in int8, relative to their size'),
+            int8=flag('whether it is; false: it stays in float32'),
+        ),
+    ),
+    checkpoint=text('the path that was written, without .index'),
+)
+
 
 def needs(config: 'Config') -> tuple[str, ...]:
     """The images that ranges are measured on, and those that judge."""
@@ -53,7 +70,15 @@ def _mode(config: 'Config') -> str:
 
 
 @action(
-    'quantize', place=180, needs=needs, reads=reads, loads=True, makes=(CHECKPOINTS,), settings=(QUANTIZE,), unasked='nothing'
+    'quantize',
+    place=180,
+    needs=needs,
+    reads=reads,
+    loads=True,
+    makes=(CHECKPOINTS,),
+    settings=(QUANTIZE,),
+    unasked='nothing',
+    result=RESULT,
 )
 def act(run: Run) -> None:
     """The network in int8: ranges, accuracy, a checkpoint."""
@@ -67,5 +92,5 @@ def act(run: Run) -> None:
     loaded = session.weights
     quantized = quantize(session, images, mode, method, max_drop)
     run.evaluation = quantized.after
-    print(quantized.render())
-    session.save(name or f'{pathlib.Path(loaded or "random").name}-int8')
+    saved = session.save(name or f'{pathlib.Path(loaded or "random").name}-int8')
+    run.answer({**quantized.data(), 'checkpoint': saved}, quantized.render())

@@ -2,7 +2,8 @@
 
 import pathlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from mayo.export import compare
 from mayo.export.artifact import Artifact, Subject, formats
@@ -23,6 +24,10 @@ class Export:
     images: int
     masks: int
     gated: bool
+
+    def data(self) -> dict[str, Any]:
+        """What `export` answers with `--json`."""
+        return {**asdict(self), 'artifacts': [asdict(artifact) for artifact in self.artifacts]}
 
     def render(self) -> str:
         """What `export` prints."""

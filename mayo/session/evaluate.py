@@ -7,8 +7,8 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +50,19 @@ class Evaluation:
     def mean_liveliness(self) -> Liveliness | None:
         """Mean over the gated layers; None without any."""
         return mean_liveliness(self.liveliness.values()) if self.liveliness else None
+
+    def figures(self) -> dict[str, Any]:
+        """The numbers of the whole network."""
+        names = ('top1', 'top5', 'loss', 'images', 'images_per_second')
+        return {name: getattr(self, name) for name in names} | {'density': self.mean_density}
+
+    def data(self) -> dict[str, Any]:
+        """What `eval` answers with `--json`."""
+        layers = {
+            name: {'density': density, **(asdict(self.liveliness[name]) if name in self.liveliness else {})}
+            for name, density in self.density.items()
+        }
+        return self.figures() | ({'executed': asdict(self.executed)} if self.executed else {}) | {'layers': layers}
 
     def render(self) -> str:
         """What `eval` prints.
@@ -104,10 +117,27 @@ def evaluate(session: Session, quiet: bool = False, execution: str | None = None
 
 
 class Evaluations(NamedTuple):
-    """Of several checkpoints: CSV text, a line each; and why some are left out, a sentence each."""
+    """Of several checkpoints: what `eval` finds, by name, behind the epochs; and why some are left out, a sentence each."""
 
-    text: str
+    results: tuple[tuple[str, float, Evaluation], ...]
     left_out: tuple[str, ...]
+
+    def data(self) -> dict[str, Any]:
+        """What `eval-all` answers with `--json`."""
+        lines = [{'checkpoint': name, 'epochs': epochs, **result.figures()} for name, epochs, result in self.results]
+        return {'checkpoints': lines, 'left_out': list(self.left_out)}
+
+    @property
+    def text(self) -> str:
+        """CSV, a line each."""
+        text = io.StringIO()
+        columns = ['checkpoint', 'epochs', 'top1', 'top5', 'loss', 'density', 'images', 'images_per_second']
+        writer = csv.DictWriter(text, columns, lineterminator='\n')
+        writer.writeheader()
+        forms = dict.fromkeys(('top1', 'top5', 'loss', 'density'), '.6f') | {'epochs': 'g', 'images_per_second': '.1f'}
+        for line in self.data()['checkpoints']:
+            writer.writerow({key: '' if value is None else format(value, forms.get(key, '')) for key, value in line.items()})
+        return text.getvalue()
 
 
 class Epochs(NamedTuple):
@@ -141,9 +171,7 @@ def evaluate_all(session: Session, epochs: Epochs = ALL_EPOCHS) -> Evaluations:
     if not any(map(epochs.has, names)):
         raise UserError(f'eval.range leaves none of the checkpoints in {session.store.folder}: {", ".join(names)}.')
     names = list(filter(epochs.has, names))
-    text, left_out = io.StringIO(), []
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['checkpoint', 'epochs', 'top1', 'top5', 'loss', 'density', 'images', 'images_per_second'])
+    results, left_out = [], []
     current = session
     for name in names:
         try:
@@ -152,21 +180,9 @@ def evaluate_all(session: Session, epochs: Epochs = ALL_EPOCHS) -> Evaluations:
             left_out.append(f'left out: {error}')
             continue
         result = evaluate(current)
-        density = '' if result.mean_density is None else f'{result.mean_density:.6f}'
-        writer.writerow(
-            [
-                name,
-                f'{current.epochs_seen():g}',
-                f'{result.top1:.6f}',
-                f'{result.top5:.6f}',
-                f'{result.loss:.6f}',
-                density,
-                result.images,
-                f'{result.images_per_second:.1f}',
-            ]
-        )
+        results.append((name, current.epochs_seen(), result))
         _log.info('%s: %s', name, result.render())
-    return Evaluations(text.getvalue(), tuple(left_out))
+    return Evaluations(tuple(results), tuple(left_out))
 
 
 def _session_of(current: Session, start: Session, name: str) -> Session:

@@ -39,6 +39,13 @@ class Predictions(NamedTuple):
     guesses: Mapping[str, Sequence[Guess]]
     unreadable: Sequence[str]
 
+    def data(self) -> dict[str, Any]:
+        """What `predict` answers with `--json`."""
+        images = [
+            {'file': file, 'predictions': [guess._asdict() for guess in guesses]} for file, guesses in self.guesses.items()
+        ]
+        return {'images': images, 'unreadable': list(self.unreadable)}
+
 
 def predict(session: Session, key: str = 'predict.files', patterns: str | Sequence[str] | None = None) -> Predictions:
     """Run the network on image files, each through the preprocessing of validation.
@@ -150,14 +157,7 @@ def _on_a_line(file: str) -> str:
 
 def _json(predictions: Predictions) -> str:
     """UTF-8 whatever files are called: bytes that are none stand as escaped surrogates, of which Python's os.fsencode makes them again."""
-    text = json.dumps(
-        [
-            {'file': file, 'predictions': [guess._asdict() for guess in guesses]}
-            for file, guesses in predictions.guesses.items()
-        ],
-        indent=2,
-        ensure_ascii=False,
-    )
+    text = json.dumps(predictions.data()['images'], indent=2, ensure_ascii=False)
     return re.sub('[\ud800-\udfff]', lambda surrogate: f'\\u{ord(surrogate[0]):04x}', text)
 
 

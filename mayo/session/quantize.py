@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,6 +34,11 @@ class Quantized:
     after: Evaluation
     losses: dict[str, float]
     wide: tuple[str, ...]
+
+    def data(self) -> dict[str, Any]:
+        """What `quantize` answers with `--json`, but for the checkpoint."""
+        layers = {layer: {'moved': loss, 'int8': layer not in self.wide} for layer, loss in self.losses.items()}
+        return {'before': self.before.data(), 'after': self.after.data(), 'layers': layers}
 
     def render(self) -> str:
         """What `quantize` prints."""

@@ -7,6 +7,7 @@ The network trains without its overriders up to epoch `start`; then, up to `end`
 What is found is written as an overlay, in which dynamic fixed point becomes fixed point at the point that was found.
 """
 
+import pathlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -89,15 +90,43 @@ class Suited:
     top: float
     after: Overrider
 
-    def row(self) -> list[str]:
-        """Of the table."""
+    def data(self) -> dict[str, Any]:
+        """A row of the table, by its header."""
         quantizer = next(inner for inner in _with_inner(self.after) if inner.profiles)
         arguments = ', '.join(f'{name} {getattr(quantizer, name)}' for name in ('width', *quantizer.profiles))
-        sizes = (f'{value:.4g}' for value in (self.seen.mean, self.top, self.seen.most))
-        return [self.layer, self.target, *sizes, quantizer.name, arguments, percent(error(quantizer, self.seen.values))]
+        return {
+            'layer': self.layer,
+            'value': self.target,
+            'mean': self.seen.mean,
+            'top': self.top,
+            'maximum': self.seen.most,
+            'quantizer': quantizer.name,
+            'arguments': arguments,
+            'error': error(quantizer, self.seen.values),
+        }
 
 
-HEADER = ['layer', 'value', 'mean', 'top', 'maximum', 'quantizer', 'arguments', 'error']
+@dataclass(frozen=True)
+class Profile:
+    """What `profile` found, and the overlay that it wrote."""
+
+    path: pathlib.Path
+    quantizers: list[dict[str, Any]]
+
+    def data(self) -> dict[str, Any]:
+        """What `profile` answers with `--json`."""
+        return {'path': str(self.path), 'quantizers': self.quantizers}
+
+    def render(self) -> str:
+        """The table of what was seen and found."""
+        rows = [[_cell(name, value) for name, value in row.items()] for row in self.quantizers]
+        return '\n'.join([table(list(self.quantizers[0]), rows, left=2), f'written: {shown(self.path)}'])
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == 'error':
+        return percent(value)
+    return f'{value:.4g}' if isinstance(value, float) else value
 
 
 def error(overrider: Overrider, values: np.ndarray) -> float:
@@ -107,8 +136,8 @@ def error(overrider: Overrider, values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(overridden - values, dtype=np.float64)))) / size if size else 0.0
 
 
-def profile(session: Session, plan: Plan) -> str:
-    """Look at the values, write the overlay; the table of what was seen and found."""
+def profile(session: Session, plan: Plan) -> Profile:
+    """Look at the values, write the overlay."""
     require_ours(plan.path, MARK, 'profile', 'profile.path')
     session.load(fresh=plan.end > 0)
     seen = _watched(session, plan)
@@ -120,7 +149,7 @@ def profile(session: Session, plan: Plan) -> str:
             'profile: no quantizer of the network has arguments that a profile finds; docs/overriders.md says which have.'
         )
     _write(session, plan, chains)
-    return '\n'.join([table(HEADER, [entry.row() for entry in rows], left=2), f'written: {shown(plan.path)}'])
+    return Profile(plan.path, [entry.data() for entry in rows])
 
 
 # ---- looking

@@ -42,12 +42,14 @@ _AGREE_EVERY = 10  # steps between the moments at which several workers tell eac
 _GO_ON, _SAVE, _STOP = 0, 1, 2  # what a worker asks for, the most pressing last
 
 
-def train(session: Session) -> None:
-    """Train up to train.max_epochs; raises KeyboardInterrupt, after saving, if interrupted."""
+def train(session: Session) -> list[dict[str, float]]:
+    """Train up to train.max_epochs; the record of its epochs. Raises KeyboardInterrupt, after saving, if interrupted."""
     if session.is_chief:
         require_room(session.store.folder, 'system.checkpoint.path')
     session.load(fresh=True)
-    Trainer(session).run()
+    trainer = Trainer(session)
+    trainer.run()
+    return trainer.history.lines
 
 
 class Trainer:

@@ -66,7 +66,7 @@ def my(checkout: pathlib.Path, *words: str, status: int = 0) -> str:
 def test_it_stands_in_help_after_the_others(checkout: pathlib.Path) -> None:
     lines = my(checkout, '--help').splitlines()
     place = lines.index('  greet             Say hello to the network')
-    assert lines[place - 1].startswith('  test ')
+    assert lines[place - 1].startswith('  version ')
 
 
 def test_it_runs_with_the_defaults_of_its_settings(checkout: pathlib.Path) -> None:
