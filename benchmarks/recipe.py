@@ -94,13 +94,16 @@ def annealed(name: str, *more: str) -> Stage:
 WIDTHS = (64, 64, 128, 128, 128, 192, 192, 192)  # channels of conv0 to conv7 of MCifarNet
 
 
-def static(percent: int) -> tuple[Stage, Stage]:
-    """The dense network cut to the channels that each layer executes at a density, those of largest scale; 20 epochs."""
+def narrow(percent: int) -> str:
+    """What cuts MCifarNet to the channels that each layer executes at a density: those of largest scale."""
     kept = ', '.join(f'conv{number}: {math.ceil(percent / 100 * width)}' for number, width in enumerate(WIDTHS))
+    return f'slim.channels={{{kept}}}'
+
+
+def static(percent: int) -> tuple[Stage, Stage]:
+    """The dense network cut to the widths of a density, and 20 epochs."""
     model = f'cifarnet_static{percent}'
-    return slimmed(f'narrow{percent}', model, f'slim.channels={{{kept}}}'), trained(
-        f'static{percent}', model, f'narrow{percent}'
-    )
+    return slimmed(f'narrow{percent}', model, narrow(percent)), trained(f'static{percent}', model, f'narrow{percent}')
 
 
 def by_scale(macs: int) -> tuple[Stage, Stage]:
@@ -109,25 +112,27 @@ def by_scale(macs: int) -> tuple[Stage, Stage]:
     return slimmed(f'slim{macs}', model, f'slim.target_macs={macs}M'), trained(f'scale{macs}', model, f'slim{macs}')
 
 
-def slimmed(name: str, model: str, cut: str) -> Stage:
-    """The dense network without some channels, as it is after that."""
+def slimmed(name: str, model: str, cut: str, dense: str = 'pretrained', stage: str = 'dense') -> Stage:
+    """A dense network, made by `stage`, without some channels, as it is after that."""
     words = (
         'models/cifarnet.yaml',
         HOLDOUT,
-        'system.checkpoint.load=pretrained',
+        f'system.checkpoint.load={dense}',
         cut,
         f'slim.model={{folder}}/models/{model}.yaml',
     )
     makes = (f'{{folder}}/models/{model}.yaml', checkpoint(model, 'slim'))
-    return Stage(name, (*words, 'slim.fold=true', 'slim'), makes, 0.01, ('dense',))
+    return Stage(name, (*words, 'slim.fold=true', 'slim'), makes, 0.01, (stage,))
 
 
-def trained(name: str, model: str, cut: str, start: str | None = 'slim') -> Stage:
-    """20 epochs of a network without gates that the stage `cut` made, from its weights or (start: None) from random ones."""
-    words = (f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *teacher('cifarnet'), 'train.max_epochs=20')
+def trained(
+    name: str, model: str, cut: str, start: str | None = 'slim', epochs: int = 20, taught_by: str = 'pretrained'
+) -> Stage:
+    """A network without gates that the stage `cut` made, trained from its weights or (start: None) from random ones."""
+    words = (f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet', taught_by))
     load = () if start is None else (f'system.checkpoint.load={start}',)
-    saved = checkpoint(model, name)
-    return Stage(name, (*words, *load, f'system.checkpoint.save={name}', *TRAIN), (saved,), 20 * TAUGHT / 2, (cut,))
+    more = (f'train.max_epochs={epochs}', *load, f'system.checkpoint.save={name}', *TRAIN)
+    return Stage(name, (*words, *more), (checkpoint(model, name),), epochs * TAUGHT / 2, (cut,))
 
 
 def budget(macs: int) -> Stage:
@@ -165,6 +170,35 @@ def chance() -> Stage:
     words = ('models/cifarnet.yaml', *CHANCE, HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet'))
     more = ('train.max_epochs=20', 'system.checkpoint.load=pretrained', 'system.checkpoint.save=chance50', *TRAIN)
     return Stage('chance50', (*words, *more), (checkpoint('cifarnet', 'chance50'),), 20 * TAUGHT, ('dense',))
+
+
+SHORT = 4  # epochs of each comparison that starts from the dense network that ships
+
+
+def shipped() -> Stage:
+    """The dense network that ships, with which comparisons can start at once: it took 92 epochs."""
+    words = ('models/cifarnet.yaml', HOLDOUT, 'system.checkpoint.load=checkpoints/cifarnet/cifar10/pretrained')
+    return Stage('shipped', (*words, 'system.checkpoint.save=shipped', 'save'), (checkpoint('cifarnet', 'shipped'),), 0.01)
+
+
+def short(name: str, *words: str, fits: bool = True) -> Stage:
+    """A few epochs of the dense network that ships with what `words` say put into it; fits: gates are fitted before."""
+    more = (HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet', 'shipped'), f'train.max_epochs={SHORT}')
+    own = ('system.checkpoint.load=shipped', f'system.checkpoint.save={name}', *(('fit-gates',) if fits else ()), *TRAIN)
+    return Stage(name, (*words, *more, *own), (checkpoint('cifarnet', name),), SHORT * TAUGHT, ('shipped',))
+
+
+def short_gate(percent: int, policy: str = 'parametric') -> Stage:
+    """`short` with gates at one density."""
+    name = f'short-{"gate" if policy == "parametric" else policy}{percent}'
+    return short(name, 'models/gate/cifarnet.yaml', f'_gate.policy={policy}', f'_gate.density={percent / 100:g}')
+
+
+def short_static(percent: int) -> tuple[Stage, Stage]:
+    """`short` with no more channels than gates execute at a density, those of largest scale."""
+    model = f'cifarnet_short{percent}'
+    cut = slimmed(f'short-narrow{percent}', model, narrow(percent), 'shipped', 'shipped')
+    return cut, trained(f'short-static{percent}', model, cut.name, epochs=SHORT, taught_by='shipped')
 
 
 DENSITIES = '{folder}/densities.yaml'
@@ -225,6 +259,13 @@ def resnet20() -> tuple[Stage, Stage]:
 
 
 TRAININGS = (
+    shipped(),
+    short_gate(50),
+    *short_static(50),
+    short_gate(30),
+    *short_static(30),
+    short_gate(50, 'select'),
+    short('short-chance50', 'models/cifarnet.yaml', *CHANCE, fits=False),
     cycle('dense-first', None, 'first', 32, *dropout(0.8)),
     cycle(
         'dense-second',

@@ -236,7 +236,7 @@ def command(work: Work, resumes: bool) -> list[str]:
     first = next(index for index, word in enumerate(words) if kind(word) == 'action')
     if resumes and 'train' in words:
         words = [*words[:first], 'system.checkpoint.load=latest', *words[first:]]
-        words = [word for word in words if word != 'reset-num-epochs']
+        words = [word for word in words if word not in ('fit-gates', 'reset-num-epochs')]
     elif not resumes and 'anneal' in words:
         words.insert(first, 'anneal.restart=true')
     print(f'\n$ ./my {" ".join(words)}', flush=True)
