@@ -2,6 +2,7 @@
 
     python -m benchmarks.reproduce --list [--seeds 0 1 2]           the stages, the hours that each is expected to take, its state
     python -m benchmarks.reproduce [--only STAGE ...] [--seeds 0]   run what is not done yet; --only: those, and what they need
+    python -m benchmarks.reproduce --words system.precision=float32 the same with more words for every stage of ./my
     python -m benchmarks.reproduce --toy --folder DIR               the same on a few images, in minutes: to try the list itself
 
 benchmarks/recipe.py declares the stages. What they make goes to results/seedN: checkpoints, models that `slim` writes, and for
@@ -169,6 +170,16 @@ def toy_words(folder: pathlib.Path) -> tuple[str, ...]:
     )
 
 
+def override_words(words: Sequence[str]) -> Sequence[str]:
+    """Words that set a key, as they are. UserError: others, since a file or an action is of a stage alone."""
+    problems = Problems()
+    for word in words:
+        if kind(word) != 'override':
+            problems.append(f'--words {word}: expected KEY=VALUE, such as system.precision=float32.')
+    problems.raise_any()
+    return words
+
+
 def write_toy(path: pathlib.Path) -> None:
     """The first TOY_IMAGES records of the images that ship. A record: its length in 8 bytes, 4 of checksum, it, and 4 more."""
     copied = b''
@@ -285,11 +296,15 @@ def main(arguments: Sequence[str] | None = None, stages: Sequence[Stage] = STAGE
         '--seeds', nargs='+', type=int, default=[0], metavar='N', help='each stage once with each of these seeds'
     )
     parser.add_argument('--folder', type=pathlib.Path, default=pathlib.Path('results'), help='where what is made goes')
+    parser.add_argument(
+        '--words', nargs='+', default=[], metavar='KEY=VALUE', help='what every stage is told besides its own words'
+    )
     parser.add_argument('--toy', action='store_true', help='on a few images: to try the list, not to measure anything')
     told = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        every = works(stages, list(dict.fromkeys(told.seeds)), told.folder, toy_words(told.folder) if told.toy else ())
+        more = (*(toy_words(told.folder) if told.toy else ()), *override_words(told.words))
+        every = works(stages, list(dict.fromkeys(told.seeds)), told.folder, more)
         wanted = chosen(every, told.only)
         if told.list:
             print(render(wanted))

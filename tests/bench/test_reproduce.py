@@ -244,3 +244,18 @@ def test_a_row_tells_the_mean_and_the_spread_over_seeds(reproduce: Any) -> None:
     text = rows.page({row.label: records for row in recipe.ROWS}, ['seed0', 'seed1'])
     assert '| dense | 91.00 % ± 1.41 | 89.00 % ± 0.00 | 45.0M | 0.060 | dense |' in text.splitlines()
     assert len(text.splitlines()) == 4 + len(recipe.ROWS)
+
+
+def test_more_words_reach_every_stage_and_make_it_another(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('--only', 'dense', '--words', 'train.max_epochs=1', 'system.seed=4') == 0
+    (words,) = run.told
+    assert (
+        words.index('system.seed=0') < words.index('train.max_epochs=1') < words.index('system.seed=4') < words.index('train')
+    )
+    assert run('--list', '--only', 'dense') == 0
+    assert ' to do ' in capsys.readouterr().out
+    assert run('--words', 'eval', 'models/cifarnet.yaml') == 2
+    assert capsys.readouterr().err == (
+        '--words eval: expected KEY=VALUE, such as system.precision=float32.\n'
+        '--words models/cifarnet.yaml: expected KEY=VALUE, such as system.precision=float32.\n'
+    )
