@@ -172,7 +172,7 @@ def chance() -> Stage:
     return Stage('chance50', (*words, *more), (checkpoint('cifarnet', 'chance50'),), 20 * TAUGHT, ('dense',))
 
 
-SHORT = 1  # epochs of each comparison that starts from the dense network that ships
+SHORT = 8  # epochs of each comparison that starts from the dense network that ships
 
 
 def shipped() -> Stage:

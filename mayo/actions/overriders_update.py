@@ -37,7 +37,7 @@ def chains(config: 'Config') -> Iterator[tuple[str, 'Overrider']]:
     from mayo.session.spec import model_graph
 
     for node in model_graph(config):
-        yield from of_layer(node.overriders, str(node)).items()
+        yield from of_layer(node.overriders, node.place).items()
 
 
 def reads(config: 'Config') -> Iterator[Reads]:

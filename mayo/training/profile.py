@@ -262,10 +262,10 @@ def _suited_of_all(
     """The quantizers that were found, and all chains of each layer of which some are among them."""
     rows: list[Suited] = []
     chains: dict[str, dict[str, Overrider]] = {}
-    is_overridden = any(of_layer(node.overriders, str(node)) for node in graph)
+    is_overridden = any(of_layer(node.overriders, node.place) for node in graph)
     for node in graph:
         if is_overridden:
-            own = of_layer(node.overriders, str(node))
+            own = of_layer(node.overriders, node.place)
             tries = [(target, member) for target, chain in own.items() for member in chain.members()]
         else:
             targets = [target for layer, target in seen if layer == node.name and not target.startswith(GRADIENT)]
@@ -326,7 +326,7 @@ def _write(session: Session, plan: Plan, chains: Mapping[str, Mapping[str, Overr
     wrong = [
         node.name
         for node in model_graph(config)
-        if node.name in chains and of_layer(node.overriders, str(node)) != dict(chains[node.name])
+        if node.name in chains and of_layer(node.overriders, node.place) != dict(chains[node.name])
     ]
     if wrong:
         raise RunError(

@@ -17,6 +17,7 @@ from typing import Any
 
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import amount
+from mayo.util.scalar import typed
 
 _MOST = 2**53  # whole numbers up to here every format and library holds exactly
 
@@ -71,10 +72,10 @@ class Kind:
 
 
 def shown(value: Any) -> str:
-    """A value as YAML writes it, for the short ones that people type.
+    """A value as YAML writes it, for the short ones that people type; text that would be read as another value in quotes.
 
-    >>> shown(None), shown(True), shown(1.5), shown('ab'), shown(''), shown([1, None]), shown(math.nan)
-    ('null', 'true', '1.5', 'ab', "''", '[1, null]', '.nan')
+    >>> shown(None), shown(True), shown(1.5), shown('ab'), shown(''), shown([1, None]), shown(math.nan), shown('3')
+    ('null', 'true', '1.5', 'ab', "''", '[1, null]', '.nan', "'3'")
     """
     if value is None or isinstance(value, bool):
         return {None: 'null', True: 'true', False: 'false'}[value]
@@ -84,7 +85,17 @@ def shown(value: Any) -> str:
         return f'[{", ".join(map(shown, value))}]'
     if isinstance(value, Mapping):
         return f'{{{", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())}}}'
-    return str(value) if str(value).strip() and '\0' not in str(value) else repr(value)
+    return repr(value) if isinstance(value, str) and _needs_quotes(value) else str(value)
+
+
+def _needs_quotes(text: str) -> bool:
+    """Whether it would not be seen, or be read as something else than text."""
+    if text != text.strip() or text[:1] in ('', '[', '{') or '\0' in text:
+        return True
+    try:
+        return not isinstance(typed(text), str)
+    except ValueError:  # a number of thousands of digits
+        return True
 
 
 def when(expected: str, fits: Callable[[Any], bool]) -> Kind:

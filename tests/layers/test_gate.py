@@ -93,7 +93,7 @@ def test_some_channel_is_kept_and_never_more_than_there_are(density: float, chan
         ({'enable': 'yes please'}, 'enable is yes please, expected true or false.'),
         ({'trainable': 1}, 'trainable is 1, expected true or false.'),
         ({'parametric_beta': None}, 'parametric_beta is null, expected true or false.'),
-        ({'add_beta_first': 'no'}, 'add_beta_first is no, expected true or false.'),
+        ({'add_beta_first': 'no'}, "add_beta_first is 'no', expected true or false."),
         ({'regularizer': 'l1'}, 'regularizer is l1, expected a mapping such as {l1: 1.0e-8}.'),
         ({'regularizer': {'l1': -1}}, 'regularizer.l1 is -1, expected a number from 0 up.'),
     ],

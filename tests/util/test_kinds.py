@@ -128,3 +128,18 @@ def test_null_is_taken_only_where_that_is_said() -> None:
 )
 def test_values_are_shown_as_yaml_writes_them(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ('text', 'told'),
+    [
+        *((text, f"'{text}'") for text in ('3', '1e-8', '.nan', 'yes', 'null', ' a', '[1, 2]', '{a: 1}', '0x1f', '1' * 5000)),
+        *((text, text) for text in ('a', 'conv0', '1:30', '3x', 'a b', '-', 'a]')),
+    ],
+    ids=lambda text: text[:10],
+)
+def test_text_that_would_be_read_as_something_else_is_told_in_quotes(text: str, told: str) -> None:
+    assert shown(text) == told
+    with pytest.raises(UserError) as error:
+        kinds.ABOVE_ZERO.checked(text, 'density')
+    assert str(error.value) == f'density is {told}, expected a number above 0.'

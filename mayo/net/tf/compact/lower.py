@@ -70,7 +70,7 @@ def _reasons(node: Node) -> list[str]:
 
 
 def _overridden(node: Node) -> Iterator[str]:
-    for target, chain in of_layer(node.overriders, str(node)).items():
+    for target, chain in of_layer(node.overriders, node.place).items():
         names = ', '.join(member.name for member in chain.members())
         if target == ACTIVATION:
             yield f'compact execution computes no overridden activations ({names}).'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.config.scalar import text_of, typed
+from mayo.util.scalar import text_of, typed
 
 
 @pytest.mark.parametrize(
