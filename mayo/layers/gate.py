@@ -84,6 +84,7 @@ class GateParams:
     decay: Annotated[float, kinds.BELOW_ONE] = 0.99  # of that moving average, in [0, 1)
     regularizer: Annotated[Mapping[str, float], _Regularizer()] = dataclasses.field(default_factory=dict)  # weights, by name
     temperature: Annotated[float, kinds.ABOVE_ZERO] = 0.5  # of policy `select`: how near the cut saliencies learn
+    noise: Annotated[float, kinds.AMOUNT] = 0.0  # of the choice in training: chance added to g, in its deviations
     factor: Annotated[float, kinds.AMOUNT] = 0.0  # f > 0: predict saliency through a hidden layer of ceil(C / f) units
     parametric_beta: Flag = False  # predict b, too, from what saliency is predicted from
     add_beta_first: Flag = False  # relu(mask g (norm + b)), the paper's equation, not relu(mask g norm + mask b)
@@ -101,6 +102,10 @@ class GateParams:
                     key.checked(getattr(self, name), name)
         if set(OF_NAIVE) & set(self.regularizer) and not (self.original and self.policy == 'naive'):
             problems.append(f'regularizer: {" and ".join(OF_NAIVE)} are of policy naive in models of the original Mayo.')
+        if kinds.is_number(self.noise) and self.noise and self.threshold in ('local', 'global'):
+            problems.append(
+                f'noise: threshold {self.threshold} averages what it adds to saliencies; set threshold to online or learned.'
+            )
         problems.raise_any()
 
     @property

@@ -3,6 +3,8 @@
     s    = pool(x)                          avg: mean over H, W; l1: mean |x|; l2: mean x^2; max
     g    = relu(s phi + rho)                saliency; with a factor f, s is first relu(s phi' + rho') of ceil(C / f) units
     mask = g > (k+1)-th largest of g        k = ceil(density C); k = C: all ones
+    in training with noise > 0              mask = r > (k+1)-th largest of r, r = g + noise std(g) n; n: standard normal, for each
+                                            image and channel; std(g): over the batch and the channels
 
 Shapes: N images, H W space, C' input channels, C output channels. s is [N, C'], g and mask are [N, C]; with granularity
 `vector` each row of the output has its own: s is [N, H, C'], pooled over the rows that the convolution reads for it.
@@ -20,6 +22,7 @@ import tensorflow as tf
 
 from mayo.layers.gate import OF_NAIVE, GateParams
 from mayo.layers.policy import Policy
+from mayo.net.tf import replicas
 from mayo.net.tf.gate.kernel import per_channel, with_mean
 from mayo.net.tf.gate.regularizer import of_original, regularizers
 from mayo.net.tf.gate.threshold import ORIGINAL_START, LearnedThreshold, Threshold, best_loser, best_loser_of_any
@@ -116,7 +119,10 @@ class Gate(Composite):
                 shape=(channels,), initializer=keras.initializers.Constant(BETA), autocast=False, name='shift'
             )
 
-        if (generator := self.policy.seed_generator(seed)) is not None:
+        generator = self.policy.seed_generator(seed)
+        if generator is None and params.noise:
+            generator = keras.random.SeedGenerator(seed)
+        if generator is not None:
             self.seed_generator = generator  # by this name its state is saved with the training
 
     @property
@@ -162,6 +168,12 @@ class Gate(Composite):
         """g from s."""
         return self.predictor(summary if self.factor is None else self.factor(summary))
 
+    def chance(self, saliency: tf.Tensor) -> tf.Tensor:
+        """noise std(g) n, in the shape of g, through which no gradient passes."""
+        fixed = tf.stop_gradient(saliency)
+        _, variance = replicas.moments(fixed, list(range(fixed.shape.rank)))
+        return self.params.noise * tf.sqrt(variance) * keras.random.normal(tf.shape(fixed), seed=self.seed_generator)
+
     def winners(self, saliency: tf.Tensor, training: bool = False, keep: tf.Tensor | None = None) -> tf.Tensor:
         """The mask, 0 or 1 in float32. No gradient passes through it. keep: k, of each image, in place of the gate's own."""
         if keep is not None:
@@ -183,7 +195,10 @@ class Gate(Composite):
     ) -> tuple[tf.Tensor, GateStats]:
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
         saliency = self.predict(summary)
-        mask = self.winners(self.policy.ranking(self, saliency, training), training, keep)
+        ranking = self.policy.ranking(self, saliency, training)
+        if training and self.params.noise:
+            ranking += self.chance(saliency)
+        mask = self.winners(ranking, training, keep)
         outputs, loss = self.policy.apply(Values(self, convolved, norm, summary, saliency, mask, training))
         for name, weight in self.params.regularizer.items():
             if name in OF_NAIVE:
