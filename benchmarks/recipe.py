@@ -259,13 +259,6 @@ def resnet20() -> tuple[Stage, Stage]:
 
 
 TRAININGS = (
-    shipped(),
-    short_gate(50),
-    *short_static(50),
-    short_gate(30),
-    *short_static(30),
-    short_gate(50, 'select'),
-    short('short-chance50', 'models/cifarnet.yaml', *CHANCE, fits=False),
     cycle('dense-first', None, 'first', 32, *dropout(0.8)),
     cycle(
         'dense-second',
@@ -298,16 +291,30 @@ TRAININGS = (
     *by_time(),
     *resnet20(),
 )
+SHORT_TRAININGS = (
+    shipped(),
+    short_gate(50),
+    *short_static(50),
+    short_gate(30),
+    *short_static(30),
+    short_gate(50, 'select'),
+    short('short-chance50', 'models/cifarnet.yaml', *CHANCE, fits=False),
+)
+
+
+def evaluated(name: str, after: tuple[Stage, ...], *words: str, hours: float) -> Stage:
+    """The rows of the stages `after`, on held-out and test images; reproduce puts what it makes into docs/results.md."""
+    made = f'{{folder}}/{name}.json'
+    needs = tuple(stage.name for stage in after)
+    return Stage(name, ('-m', 'benchmarks.rows', made, *words), (made,), hours, needs, each_seed=False)
+
+
+SHORT_ROWS, LONG_ROWS = 'short-rows', 'rows'  # stages whose product goes into docs/results.md
 STAGES = (
+    *SHORT_TRAININGS,
+    evaluated(SHORT_ROWS, SHORT_TRAININGS, '--only=short-*', hours=0.1),
     *TRAININGS,
-    Stage(
-        'rows',
-        ('-m', 'benchmarks.rows', '{folder}'),
-        ('{folder}/rows.json', '{folder}/rows.md'),
-        0.3,
-        tuple(stage.name for stage in TRAININGS),
-        each_seed=False,
-    ),
+    evaluated(LONG_ROWS, TRAININGS, hours=0.3),
 )
 
 
@@ -319,7 +326,34 @@ def gated(name: str, *words: str) -> tuple[Row, ...]:
     )
 
 
-ROWS = (
+SHORT_GROUP = (
+    *(
+        row
+        for d in (50, 30)
+        for row in (
+            Row(
+                f'gates, density {d / 100:g}',
+                ('models/gate/cifarnet.yaml', f'_gate.density={d / 100:g}'),
+                f'short-gate{d}',
+                f'short-gate{d}',
+            ),
+            Row(
+                f'static, widths of {d / 100:g}',
+                (f'{{folder}}/models/cifarnet_short{d}.yaml',),
+                f'short-static{d}',
+                f'short-static{d}',
+            ),
+        )
+    ),
+    Row(
+        '`select`, density 0.5',
+        ('models/gate/cifarnet.yaml', '_gate.policy=select', '_gate.density=0.5'),
+        'short-select50',
+        'short-select50',
+    ),
+    Row('any half, drawn by image', ('models/cifarnet.yaml', *CHANCE), 'short-chance50', 'short-chance50'),
+)
+LONG_GROUP = (
     Row('dense', ('models/cifarnet.yaml',), 'pretrained', 'dense'),
     *gated('gate'),
     *gated('squeeze', '_gate.policy=squeeze'),
@@ -349,3 +383,8 @@ ROWS = (
         for d in (70, 50)
     ),
 )
+GROUPS = {
+    'From the dense network that ships, each as many epochs of the same recipe (`--only "short-*"`):': SHORT_GROUP,
+    'From a dense network of the same folder, each with the whole recipe of its kind:': LONG_GROUP,
+}
+ROWS = tuple(row for rows in GROUPS.values() for row in rows)

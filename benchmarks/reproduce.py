@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from benchmarks.recipe import STAGES, Stage
+from benchmarks.recipe import LONG_ROWS, SHORT_ROWS, STAGES, Stage
+from benchmarks.rows_page import publish
 from mayo.checkpoint import bundle
 from mayo.checkpoint.store import Store
 from mayo.cli.words import kind
@@ -322,6 +323,8 @@ def main(arguments: Sequence[str] | None = None, stages: Sequence[Stage] = STAGE
                     print(f'{work.label}: done before, in {work.record()["hours"]:.2f} hours', flush=True)
                 else:
                     run(work)
+                    if work.stage.name in (SHORT_ROWS, LONG_ROWS) and not told.toy:
+                        publish(work.products)
     except MayoError as error:
         print(error, file=sys.stderr)
         return error.exit_status
