@@ -304,9 +304,9 @@ SHORT_TRAININGS = (
 
 def evaluated(name: str, after: tuple[Stage, ...], *words: str, hours: float) -> Stage:
     """The rows of the stages `after`, on held-out and test images; reproduce puts what it makes into docs/results.md."""
-    made = f'{{folder}}/{name}.json'
+    file = f'{{folder}}/{name}.json'
     needs = tuple(stage.name for stage in after)
-    return Stage(name, ('-m', 'benchmarks.rows', made, *words), (made,), hours, needs, each_seed=False)
+    return Stage(name, ('-m', 'benchmarks.rows', file, *words), (file,), hours, needs, each_seed=False)
 
 
 SHORT_ROWS, LONG_ROWS = 'short-rows', 'rows'  # stages whose product goes into docs/results.md

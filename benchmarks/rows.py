@@ -79,9 +79,9 @@ def main() -> None:
     for row in ROWS:
         folders = [told.file.parent / seed.name for seed in seeds]
         is_asked = told.only is None or any(fnmatchcase(row.stage, pattern) for pattern in told.only)
-        made = [record_of(row, folder, words) for folder in folders if is_asked and stage_record(row, folder)]
-        if made:
-            records[row.label] = dataclasses.asdict(row) | {'seeds': made}
+        seeds_made = [record_of(row, folder, words) for folder in folders if is_asked and stage_record(row, folder)]
+        if seeds_made:
+            records[row.label] = dataclasses.asdict(row) | {'seeds': seeds_made}
     with whole_file(SHIPPED / told.file) as file:
         file.write_text(json.dumps(records, indent=1) + '\n', encoding='utf-8')
 

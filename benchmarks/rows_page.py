@@ -47,10 +47,10 @@ def replaced(text: str, own: str) -> str:
 def part(records: Records) -> str:
     """The tables of the groups that have a row, each under what its rows have in common."""
     tables = []
-    for said, rows in GROUPS.items():
+    for heading, rows in GROUPS.items():
         lines = [line(row, records[row.label]['seeds']) for row in rows if row.label in records]
         if lines:
-            tables.append(f'{said}\n\n{"".join([cells(COLUMNS), cells(["---"] * len(COLUMNS)), *lines])}')
+            tables.append(f'{heading}\n\n{"".join([cells(COLUMNS), cells(["---"] * len(COLUMNS)), *lines])}')
     return '\n'.join(tables) or 'None yet.\n'
 
 

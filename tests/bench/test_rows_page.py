@@ -33,17 +33,17 @@ def test_rows_that_are_not_made_yet_are_not_told() -> None:
     assert rows_page.part({}) == 'None yet.\n'
     last = ROWS[-1]
     text = rows_page.part({last.label: {'seeds': [record(0.9, 1000)]}})
-    assert [said in text for said in GROUPS] == [False, True]
+    assert [heading in text for heading in GROUPS] == [False, True]
     assert len([line for line in text.splitlines() if line.startswith('|')]) == 3
 
 
 def test_new_rows_replace_those_of_the_records_and_the_rest_of_the_page_stays(tmp_path: pathlib.Path) -> None:
-    records, page, made = tmp_path / 'rows.json', tmp_path / 'page.md', tmp_path / 'made.json'
+    records, page, rows = tmp_path / 'rows.json', tmp_path / 'page.md', tmp_path / 'made.json'
     page.write_text(f'before\n{rows_page.BEGIN}old\n{rows_page.END}after\n')
     first, second = ROWS[:2]
     for label, top1 in ((first.label, 0.5), (second.label, 0.6), (first.label, 0.7)):
-        made.write_text(json.dumps({label: {'seeds': [record(top1, 1000)]}}))
-        rows_page.publish([made], records, page)
+        rows.write_text(json.dumps({label: {'seeds': [record(top1, 1000)]}}))
+        rows_page.publish([rows], records, page)
     text = page.read_text()
     assert text.startswith(f'before\n{rows_page.BEGIN}')
     assert text.endswith(f'{rows_page.END}after\n')
