@@ -11,7 +11,7 @@ from mayo.util.errors import MayoError
 from mayo.util.format import short, size
 from mayo.util.schema import listed, named, record, text
 
-_SHELVES = ('models', 'models/gate', 'models/override', 'datasets', 'trainers')
+_SHELVES = ('models', 'models/gate', 'models/override', 'models/torchvision', 'datasets', 'trainers')
 _COMMENT = re.compile(r'#\s?(.*)')
 _SENTENCE_END = re.compile(r'[.;](\s|$)')
 

@@ -3,6 +3,7 @@ r"""Which of our layers a layer of another framework's file is: the mapping file
     layers:
         block(\d)_conv(\d): conv{1}_{2}         regular expression of their whole name: our name, {1} its first group
         fc(\d): fc{1+5}                         the first group as a number, plus five
+    stage(\d)_(\d): b{1}{2:a}              a number as a letter, 0 being a; and Mixed_([bcd]): m{1:b+4} b as 4, c as 5
         normalization: null                     no layer of ours; the first expression that matches holds
         conv2d(_\d+)?:                          in the order of their numbers, the last group, whatever the first is:
             - stem
@@ -31,7 +32,7 @@ from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import shown
 
 _KEYS = ('layers', 'reverse_input_channels', 'channels_first', 'application')
-_GROUP = re.compile(r'\{(\d+)([+-]\d+)?\}')
+_GROUP = re.compile(r'\{(\d+)(?::([a-z]))?([+-]\d+)?\}')
 _BRACES = re.compile(r'\{([^{}]*)\}')
 _VARIABLES = {'kernel': 'weights', 'depthwise_kernel': 'depthwise_weights', 'bias': 'biases'} | {
     name: f'BatchNorm/{name}' for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')
@@ -95,11 +96,15 @@ def _filled(template: str, match: re.Match[str]) -> str:
 
     >>> _filled('b{1+1}/{2}', re.fullmatch(r'block_(\d+)_(.*)', 'block_15_expand'))
     'b16/expand'
+    >>> _filled('b{1:a}', re.fullmatch(r'block(\d)', 'block2')), _filled('m{1:b+4}', re.fullmatch('m_([bc])', 'm_c'))
+    ('bc', 'm5')
     """
 
     def value(group: re.Match[str]) -> str:
-        text = match[int(group[1])] or ''
-        return str(int(text) + int(group[2])) if group[2] else text
+        text, first, more = match[int(group[1])] or '', group[2], int(group[3] or 0)
+        if first and not text.isdigit():
+            return str(ord(text) - ord(first) + more)
+        return chr(ord(first) + int(text) + more) if first else str(int(text) + more) if group[3] else text
 
     return _GROUP.sub(value, template)
 

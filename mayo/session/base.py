@@ -51,6 +51,7 @@ class Session:
         self.training_state: dict[str, np.ndarray] = {}  # with which a run goes on, if the checkpoint has it
         self.origin: dict[str, Any] = {}  # of a slimmed network: whose channels it has, for its checkpoints
         self.quantized: dict[str, tuple[float, float]] = {}  # the ranges of layers that compute in int8 (`quantize`)
+        self.anew = ''  # why what the loaded weights have seen does not count in a training here; '' if it does
         self.weights: str | None = None  # what the user calls the weights; None: they are random
         self.kept: dict[str, Any] = {}  # what was built of the network, to use again
         self._is_loaded = False
@@ -205,10 +206,29 @@ class Session:
             _log.info('%s', match)
         if not starts and whole is None:
             self._tell_differences(tensors, where)
-        self.images_seen = 0 if starts else int(tensors.get(names.IMAGES_SEEN, 0))
-        self.training_state = {} if starts else names.training_state(tensors)
+        self.anew = '' if starts else self._why_anew(tensors, match, where)
+        is_own = not starts and not self.anew
+        self.images_seen = int(tensors.get(names.IMAGES_SEEN, 0)) if is_own else 0
+        self.training_state = names.training_state(tensors) if is_own else {}
         self.weights = where
         self._is_loaded = True
+
+    def _why_anew(self, tensors: Mapping[str, np.ndarray], match: names.Match, where: str) -> str:
+        """Why a training here does not go on with that of the file: it saw other images, or layers of it are replaced; '' if it does."""
+        reasons = []
+        with contextlib.suppress(UserError):
+            theirs = config_of(bytes(tensors[names.CONFIG]).decode(), where) if names.CONFIG in tensors else self.config
+            of_data = {
+                key: (theirs.get(key, None), self.config.get(key, None)) for key in ('dataset.name', 'dataset.task.num_classes')
+            }
+            reasons += [f'{key} is {there} there, {here} here' for key, (there, here) in of_data.items() if there != here]
+        new = dict.fromkeys(name.rpartition('/')[0] for name in (*match.missing, *(name for name, _, _ in match.differing)))
+        if new:
+            layers = [name.removeprefix(f'{self.model_name}/') for name in new]
+            reasons.append(
+                f'{", ".join(layers[:3])}{f" and {len(layers) - 3} more" if layers[3:] else ""} replaced by new weights'
+            )
+        return f'{where} is of another training: {"; ".join(reasons)}' if reasons else ''
 
     def _tell_differences(self, tensors: Mapping[str, np.ndarray], where: str) -> None:
         """One line if these weights were trained in a network that computes something else, or if nothing tells whether they were."""

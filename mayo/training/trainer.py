@@ -75,6 +75,8 @@ class Trainer:
         self.history = History(path_of(session.store.folder, session.run), self.epoch)
         self.step = self._make_step()
         self._restore()
+        if session.anew and session.is_chief:
+            _log.info('epochs count from zero: %s', session.anew)
 
     @property
     def epoch(self) -> float:

@@ -4,7 +4,7 @@ They are not part of the repository: the .pth is in the Python package efficient
 folders called as WordNet calls their class, some below validation/.
 
     MAYO_EFFICIENTNET_LITE0=efficientnet-lite0-57934424.pth MAYO_PHOTOGRAPHS=FOLDER \
-        python -m pytest -n 0 -rP tests/conformance/test_efficientnet_lite0.py
+        python -m pytest -n 0 -rP tests/actions/test_efficientnet_lite0.py
 """
 
 import os
