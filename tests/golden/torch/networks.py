@@ -30,7 +30,7 @@ def main(folder: str, *names: str) -> None:
         np.savez(pathlib.Path(folder, f'{name}.npz'), images=images.permute(0, 2, 3, 1).numpy(), logits=logits.numpy())
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
+@torch.no_grad()
 def randomize(layer: torch.nn.Module) -> None:
     """Weights that keep the scale of what passes, and batch norms that have learnt something."""
     if isinstance(layer, torch.nn.BatchNorm2d):
