@@ -147,12 +147,12 @@ def _from_type(function: Any, _: Any, arguments: Any, *__: Any) -> Any:
 
 def _dictionary(*pairs: Any) -> dict[Any, Any]:
     """collections.OrderedDict, as it is written: empty, or with a list of pairs."""
-    made = {}
+    dictionary = {}
     for pair in pairs[0] if pairs and isinstance(pairs[0], list) else ():
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str | int):
             raise pickled.Refused('a dictionary in it has keys that are no texts or numbers, which no file of weights has.')
-        made[pair[0]] = pair[1]
-    return made
+        dictionary[pair[0]] = pair[1]
+    return dictionary
 
 
 _INERT = Function(inert)

@@ -29,12 +29,12 @@ def layers(tensors: Mapping[str, np.ndarray], where: str) -> Layers:
         if variable in _NORM and not np.issubdtype(value.dtype, np.floating)
     )
     problems.raise_any()
-    found: Layers = {}
+    by_name: Layers = {}
     for layer, variable, value in split:
         if variable != _LEFT_OUT:
             name, ours = (_NORM.get(variable, variable), value) if layer in norms else _variable(variable, value)
-            found.setdefault(layer, {})[name] = ours
-    return found
+            by_name.setdefault(layer, {})[name] = ours
+    return by_name
 
 
 def _variable(variable: str, value: np.ndarray) -> tuple[str, np.ndarray]:

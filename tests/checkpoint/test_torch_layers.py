@@ -9,7 +9,7 @@ from mayo.util.errors import UserError
 
 def test_kernels_have_their_channels_last_and_a_batch_norm_is_told_by_its_mean() -> None:
     kernel, rows, ones = np.arange(120.0).reshape(5, 4, 3, 2), np.arange(6.0).reshape(2, 3), np.ones(4)
-    found = layers(
+    by_name = layers(
         {
             'a.b.conv.weight': kernel,
             'a.b.conv.bias': ones,
@@ -23,15 +23,15 @@ def test_kernels_have_their_channels_last_and_a_batch_norm_is_told_by_its_mean()
         },
         'x',
     )
-    assert {layer: list(variables) for layer, variables in found.items()} == {
+    assert {layer: list(variables) for layer, variables in by_name.items()} == {
         'a.b.conv': ['kernel', 'bias'],
         'fc': ['kernel'],
         'n': ['gamma', 'beta', 'moving_mean', 'moving_variance'],
         '': ['scale'],
     }
-    assert found['a.b.conv']['kernel'].shape == (3, 2, 4, 5)
-    assert found['a.b.conv']['kernel'][2, 1, 3, 4] == kernel[4, 3, 2, 1]
-    np.testing.assert_array_equal(found['fc']['kernel'], rows.T)
+    assert by_name['a.b.conv']['kernel'].shape == (3, 2, 4, 5)
+    assert by_name['a.b.conv']['kernel'][2, 1, 3, 4] == kernel[4, 3, 2, 1]
+    np.testing.assert_array_equal(by_name['fc']['kernel'], rows.T)
 
 
 def test_whole_numbers_are_no_weights_and_all_of_them_are_told() -> None:
