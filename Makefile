@@ -1,7 +1,7 @@
 # make demo   install what runs Mayo, and evaluate the two shipped networks on the shipped test images
 # make test   install what the tests need, and run them all
 # make test-faults   the long campaigns: damaged files, kills, hostile input; writes their figures into docs/reliability.md
-# make coverage   the tests, and which lines of mayo/ they run: fewer than the floor in pyproject.toml is a failure
+# make coverage   the tests, and which lines of mayo/ and mayo_runtime/ they run: fewer than the floor in pyproject.toml is a failure
 # make results   everything that docs/results.md shows, from prepared images; goes on where it was stopped
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
@@ -26,7 +26,7 @@ FASHION := datasets/fashion_mnist.yaml
 	touch $@
 
 # Our own engine for compact networks; without a compiler they run in TensorFlow.
-NATIVE := mayo/net/tf/compact/native
+NATIVE := mayo_runtime/native
 
 .venv/native.stamp: .venv/runtime.stamp $(wildcard $(NATIVE)/*.[ch])
 	$(BIN)/python setup.py --quiet build_ext --inplace
@@ -47,19 +47,19 @@ test-faults: .venv/dev.stamp .venv/native.stamp
 
 # In a copy of the tree, since an engine of that kind is slow and runs only where its libraries were loaded first.
 SANITIZED := build/sanitize
-SANITIZED_TESTS := $(NATIVE:mayo/%=tests/%) tests/net/tf/compact/test_narrow.py
+SANITIZED_TESTS := tests/net/tf/compact/native tests/net/tf/compact/test_narrow.py tests/runtime
 SANITIZERS = $(shell $(CC) -print-file-name=libasan.so):$(shell $(CC) -print-file-name=libubsan.so)
 
 test-sanitize: .venv/dev.stamp
 	rm -rf $(SANITIZED)
 	mkdir -p $(SANITIZED)
-	cp -r mayo tests setup.py pyproject.toml README.md LICENSE $(SANITIZED)
+	cp -r mayo mayo_runtime tests setup.py pyproject.toml README.md LICENSE $(SANITIZED)
 	rm -f $(SANITIZED)/$(NATIVE)/*.so
 	cd $(SANITIZED) && MAYO_WERROR=1 MAYO_SANITIZE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
 	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(SANITIZERS) $(abspath $(BIN))/python -m pytest -n 0 --timeout=0 $(SANITIZED_TESTS)
 
 coverage: .venv/dev.stamp .venv/native.stamp
-	$(BIN)/python -m pytest --cov=mayo --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --cov=mayo --cov=mayo_runtime --cov-report=term:skip-covered
 
 ready: .venv/dev.stamp .venv/native.stamp
 

@@ -28,7 +28,7 @@ SHELF = (
 # The native engine. `optional`: without a compiler the package does without it, and compact networks run in TensorFlow.
 # MAYO_WERROR=1: what the compiler warns of is an error, for those who work on it; other people's compilers may know more warnings.
 # MAYO_SANITIZE=1: what is built looks for memory errors and undefined behaviour while it runs; see `make test-sanitize`.
-NATIVE = 'mayo/net/tf/compact/native/'
+NATIVE = 'mayo_runtime/native/'
 STRICT = ['-Wall', '-Wextra', '-Werror'] if os.environ.get('MAYO_WERROR') else []
 SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] if os.environ.get('MAYO_SANITIZE') else []
 OPTIMIZED = ['-O1', '-g1', '-fno-omit-frame-pointer'] if SANITIZERS else ['-O3']

@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Any:
     The engine, if `make` compiled it from the sources as they are, is not compiled again.
     """
     folder = tmp_path_factory.mktemp('source')
-    for name in ('mayo', 'models', 'trainers', 'setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
+    for name in ('mayo', 'mayo_runtime', 'models', 'trainers', 'setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     for engine in ROOT.glob('build/lib*/**/engine*'):
@@ -81,7 +81,7 @@ def test_every_module_and_the_defaults_are_in_the_wheel(wheel: Any) -> None:
 
 @pytest.mark.skipif(shutil.which(COMPILER) is None, reason='needs a C compiler')
 def test_the_compiled_engine_is_in_the_wheel(wheel: Any) -> None:
-    assert any(re.fullmatch(r'mayo/net/tf/compact/native/engine\..+\.(so|pyd)', name) for name in wheel.namelist())
+    assert any(re.fullmatch(r'mayo_runtime/native/engine\..+\.(so|pyd)', name) for name in wheel.namelist())
 
 
 def test_the_shelf_holds_what_ships_and_nothing_of_the_user(wheel: Any) -> None:

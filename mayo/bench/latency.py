@@ -244,7 +244,7 @@ class _Files:
 
         if precision != 'float32':
             from mayo.net.tf.compact.calibrate import ranges_of
-            from mayo.net.tf.compact.narrow import narrowed
+            from mayo_runtime.narrow import narrowed
 
             wide = self.program(network)
             ranges = ranges_of(wide, CompactNetwork, [random_images(1, self.dims)]) if precision == 'int8' else {}

@@ -19,11 +19,11 @@ import tensorflow as tf
 
 from mayo.net.gates import gates_of, varying
 from mayo.net.tf.compact import Program, lower, unsupported
-from mayo.net.tf.compact.narrow import multiplying, narrowed
 from mayo.net.tf.engines import engines
 from mayo.net.tf.engines.base import Compact
 from mayo.session.base import Session
 from mayo.util.errors import UserError
+from mayo_runtime.narrow import multiplying, narrowed
 
 _log = logging.getLogger(__name__)
 Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]  # to the outputs, and the mask of each gated layer

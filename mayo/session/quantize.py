@@ -10,13 +10,13 @@ import tensorflow as tf
 
 from mayo.net.tf.compact import Program, lower, unsupported
 from mayo.net.tf.compact.calibrate import ranges_of
-from mayo.net.tf.compact.narrow import multiplying, narrowed
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
 from mayo.session.execution import compact_runner
 from mayo.util.errors import UserError
 from mayo.util.format import table
+from mayo_runtime.narrow import multiplying, narrowed
 
 _log = logging.getLogger(__name__)
 JUDGES = 32  # images on which layers are compared

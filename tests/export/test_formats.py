@@ -11,9 +11,9 @@ from mayo.actions.export import EXPORT
 from mayo.config import Config
 from mayo.data.picture import png
 from mayo.export import compare, formats
-from mayo.net.tf.compact import program as ops
 from mayo.session.predict import image_of
 from mayo.util.errors import RunError
+from mayo_runtime import program as ops
 
 from .conftest import STEPS, Exported
 

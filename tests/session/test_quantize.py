@@ -10,12 +10,12 @@ import pytest
 from mayo.checkpoint import bundle, quantized
 from mayo.config import Config
 from mayo.net.tf.compact.calibrate import METHODS, ranges_of
-from mayo.net.tf.compact.narrow import multiplying
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
 from mayo.session.execution import execution_of, program_of
 from mayo.session.quantize import quantize
 from mayo.util.errors import UserError
+from mayo_runtime.narrow import multiplying
 
 Configs = Callable[..., Config]
 
@@ -70,7 +70,7 @@ def test_layers_that_lose_most_stay_wide_until_the_loss_is_within_max_drop(
 
 @pytest.mark.parametrize('method', METHODS)
 def test_ranges_span_the_numbers_that_their_method_says(method: str) -> None:
-    from mayo.net.tf.compact import program as ops
+    from mayo_runtime import program as ops
 
     weights = np.ones((2, 1), np.float32)
     dense = ops.Dense(output='y', source='x', weights=weights, bias=np.zeros(1, np.float32))

@@ -16,9 +16,9 @@ from mayo.layers.functions import RELU
 from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.compact.lowering import Lowering, rules
-from mayo.net.tf.compact.program import Program
 from mayo.override import of_layer
 from mayo.override.parse import ACTIVATION, GRADIENT
+from mayo_runtime.program import Program
 
 BATCH_NORM = 'keras.layers.BatchNormalization'
 

@@ -9,8 +9,8 @@ from mayo.layers.dense import FullyConnected
 from mayo.layers.gate import GateParams
 from mayo.layers.linear import Linear, epsilon_of
 from mayo.layers.norm import BatchNormalization
-from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.lowering import Lowering, function_of, of_constant, pads_of, rules
+from mayo_runtime import program as ops
 
 
 @rules.register('convolution')

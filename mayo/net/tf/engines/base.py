@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
     import numpy as np
 
     from mayo.net.graph import Graph
-    from mayo.net.tf.compact.program import Program
+    from mayo_runtime.program import Program
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def compact(program: 'Program') -> 'CompactNetwork':
 
 def reasons(program: 'Program') -> list[str]:
     """Why it cannot run `program`, a line each."""
-    from mayo.net.tf.compact.program import needs_fixed_counts
+    from mayo_runtime.program import needs_fixed_counts
 
     return needs_fixed_counts(program, 'TensorFlow')
 

@@ -21,8 +21,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.program import Narrow, Program
+from mayo_runtime import program as ops
+from mayo_runtime.program import Narrow, Program
 
 PRECISIONS = ('float32', 'bfloat16', 'int8')
 STEPS = 255  # between the least and the largest byte

@@ -2,7 +2,9 @@
 
 import ctypes
 
-from mayo.net.tf.compact import program as ops
+import numpy as np
+
+from mayo_runtime import program as ops
 
 KINDS = (  # as engine.h numbers them
     ops.Conv,
@@ -24,22 +26,22 @@ KINDS = (  # as engine.h numbers them
     ops.Expand,
     ops.Take,
 )
-FUNCTIONS = {  # and their arguments, by their names in Keras
-    'linear': (),
-    'relu': ('negative_slope', 'max_value', 'threshold'),
-    'relu6': (),
-    'leaky_relu': ('negative_slope',),
-    'elu': ('alpha',),
-    'selu': (),
-    'gelu': ('approximate',),
-    'sigmoid': (),
-    'hard_sigmoid': (),
-    'tanh': (),
-    'silu': (),
-    'hard_silu': (),
-    'softplus': (),
-    'softsign': (),
-    'softmax': (),
+FUNCTIONS: dict[str, dict[str, float]] = {  # and their arguments with Keras's defaults, by their names there
+    'linear': {},
+    'relu': {'negative_slope': 0.0, 'max_value': np.inf, 'threshold': 0.0},
+    'relu6': {},
+    'leaky_relu': {'negative_slope': 0.2},
+    'elu': {'alpha': 1.0},
+    'selu': {},
+    'gelu': {'approximate': False},
+    'sigmoid': {},
+    'hard_sigmoid': {},
+    'tanh': {},
+    'silu': {},
+    'hard_silu': {},
+    'softplus': {},
+    'softsign': {},
+    'softmax': {},
 }
 POOLS = ('avg', 'l1', 'l2', 'max')
 BOOSTS = ('before', 'after', 'never')

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mayo.config.names import KNOWN
-from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.backend import Backend
-from mayo.net.tf.compact.native.packing import narrow_conv, narrow_dense
-from mayo.net.tf.compact.native.tables import BOOSTS, FUNCTIONS, KINDS, POOLS, CAffine, CGate, COp
-from mayo.net.tf.compact.program import Function, Operation
+from mayo_runtime import program as ops
+from mayo_runtime.backend import Backend
+from mayo_runtime.native.packing import narrow_conv, narrow_dense
+from mayo_runtime.native.tables import BOOSTS, FUNCTIONS, KINDS, POOLS, CAffine, CGate, COp
+from mayo_runtime.program import Function, Operation
 
 if typing.TYPE_CHECKING:
-    from mayo.net.tf.compact.native.plan import Plan
+    from mayo_runtime.native.plan import Plan
 
 Fill = Callable[['Plan', COp, Any], None]  # completes the entry of an operation, which has what all operations have
 emitters: Backend[Fill] = Backend('the native engine')
@@ -42,9 +41,9 @@ def _entry(plan: 'Plan', operation: Operation, function: Function | None) -> COp
     )
     if function is not None:
         entry.function = list(FUNCTIONS).index(function.name)
-        arguments = {**KNOWN[f'keras.activations.{function.name}'], **function.arguments}
-        for position, name in enumerate(FUNCTIONS[function.name]):
-            entry.arguments[position] = np.inf if arguments[name] is None else arguments[name]
+        for position, (name, default) in enumerate(FUNCTIONS[function.name].items()):
+            value = function.arguments.get(name)
+            entry.arguments[position] = default if value is None else value
     fill(plan, entry, operation)
     return entry
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.native import plan, tables
-from mayo.net.tf.compact.program import Function, Program, Value
 from mayo.util.files import home
+from mayo_runtime import program as ops
+from mayo_runtime.native import plan, tables
+from mayo_runtime.program import Function, Program, Value
 
-HEADER = home() / 'mayo/net/tf/compact/native/engine.h'
+HEADER = home() / 'mayo_runtime/native/engine.h'
 
 
 def of_sums(sizes: Any, sources: Any, outputs: Any) -> Program:

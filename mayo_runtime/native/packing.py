@@ -4,13 +4,13 @@ import typing
 
 import numpy as np
 
-from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.narrow import as_bfloat16, weights_as_bytes
-from mayo.net.tf.compact.native.tables import PRECISIONS, COp
-from mayo.net.tf.compact.program import Narrow
+from mayo_runtime import program as ops
+from mayo_runtime.narrow import as_bfloat16, weights_as_bytes
+from mayo_runtime.native.tables import PRECISIONS, COp
+from mayo_runtime.program import Narrow
 
 if typing.TYPE_CHECKING:
-    from mayo.net.tf.compact.native.plan import Plan
+    from mayo_runtime.native.plan import Plan
 
 ROWS, UNITS, UNIT, SLOT = 16, 16, 4, 64  # rows of a block; units of a part, at most; bytes of a unit, of a part of a row
 TOGETHER = 64  # channels: a row of weights is filled up to a multiple

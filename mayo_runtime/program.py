@@ -80,7 +80,7 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True)
 class Narrow:
-    """An operation multiplies numbers of fewer bits, and gives float32: mayo.net.tf.compact.narrow has the formulas.
+    """An operation multiplies numbers of fewer bits, and gives float32: mayo_runtime.narrow has the formulas.
 
     precision: bfloat16 or int8. scale, zero: of int8, its source as bytes, x8 = clip(round(x / scale) + zero, 0, 255).
     """

@@ -14,8 +14,7 @@ every class.
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from mayo.net.tf.compact.program import Operation
-from mayo.util.registry import Registry
+from mayo_runtime.program import Operation
 
 Emit = TypeVar('Emit', bound=Callable[..., Any])
 
@@ -27,7 +26,9 @@ class Backend(Generic[Emit]):
         self.name = name
         self.functions: dict[type[Operation], Emit] = {}
         self.refusals: dict[type[Operation], str] = {}
-        backends.register(name)(self)
+        if name in backends:
+            raise ValueError(f'the backend {name!r} is entered twice')
+        backends[name] = self
 
     def register(self, *kinds: type[Operation]) -> Callable[[Emit], Emit]:
         """Decorator that enters the function for operations of `kinds`."""
@@ -68,4 +69,4 @@ class Backend(Generic[Emit]):
         return self.functions[kind]
 
 
-backends: Registry[Backend[Any]] = Registry('backend')
+backends: dict[str, Backend[Any]] = {}

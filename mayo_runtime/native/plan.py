@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mayo.net.tf.compact import program as ops
-from mayo.net.tf.compact.native.operations import emitters, entries
-from mayo.net.tf.compact.native.tables import BYTES, FLOATS, FUNCTIONS, INTEGERS, COp, CPlan, CValue
-from mayo.net.tf.compact.program import Program
+from mayo_runtime import program as ops
+from mayo_runtime.native.operations import emitters, entries
+from mayo_runtime.native.tables import BYTES, FLOATS, FUNCTIONS, INTEGERS, COp, CPlan, CValue
+from mayo_runtime.program import Program
 
 ALIGNMENT = 16  # numbers: what is read fastest starts at a cache line
 AHEAD = 256  # numbers that may be read after the end of a value
