@@ -35,12 +35,25 @@ OPTIMIZED = ['-O1', '-g1', '-fno-omit-frame-pointer'] if SANITIZERS else ['-O3']
 ENGINE = Extension(
     NATIVE.replace('/', '.') + 'engine',
     [
-        *(f'{NATIVE}{name}.c' for name in ('engine', 'team', 'plain', 'avx2', 'avx512')),
+        *(f'{NATIVE}{name}.c' for name in ('engine', 'team', 'plain', 'avx2', 'avx512', 'load', 'check', 'preprocess')),
         *(f'{NATIVE}dot_{name}.c' for name in ('plain', 'avx2', 'avxvnni', 'avx512', 'vnni', 'amx')),
     ],
     optional=not STRICT,
     depends=[
-        NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'narrow.h', 'dot.h', 'dot_rows.h', 'dot_gather.h', 'team.h')
+        NATIVE + name
+        for name in (
+            'mayo.h',
+            'file.h',
+            'run_engine.h',
+            'engine.h',
+            'frame.h',
+            'run.h',
+            'narrow.h',
+            'dot.h',
+            'dot_rows.h',
+            'dot_gather.h',
+            'team.h',
+        )
     ],
     extra_compile_args=[
         *OPTIMIZED,
@@ -50,6 +63,7 @@ ENGINE = Extension(
         '-fno-trapping-math',
         '-ffp-contract=fast',
         '-Wno-psabi',
+        '-fvisibility=hidden',
         *STRICT,
         *SANITIZERS,
     ],

@@ -1,1 +1,11 @@
-"""Runs compact networks without TensorFlow: the engine, in C, and the programs that it runs. Needs NumPy only."""
+"""Runs networks of .mayo files, which `my ... export` of Mayo/FBS writes: NumPy and an engine in C, no TensorFlow.
+
+import mayo_runtime
+network = mayo_runtime.load('net.mayo')
+for prediction in network.predict(['cat.jpg']):
+    print(prediction.label, prediction.probability)
+"""
+
+from mayo_runtime.network import Last, Network, NetworkError, Prediction, load
+
+__all__ = ['Last', 'Network', 'NetworkError', 'Prediction', 'load']

@@ -31,18 +31,19 @@ def library() -> pathlib.Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def _loaded() -> Any:
+def loaded() -> Any:
+    """The functions of the compiled engine, which `library` names."""
     code = ctypes.CDLL(str(library()))
-    code.mayo_open.restype = ctypes.c_void_p
-    code.mayo_open.argtypes = [ctypes.POINTER(CPlan), ctypes.c_char_p, ctypes.c_int]
-    code.mayo_close.argtypes = [ctypes.c_void_p]
-    code.mayo_close.restype = None
-    code.mayo_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, FLOATS, ctypes.POINTER(FLOATS), BYTES]
-    code.mayo_macs.restype = ctypes.c_int64
-    code.mayo_macs.argtypes = [ctypes.c_void_p]
-    code.mayo_has_bfloat16.argtypes = [ctypes.c_char_p]
-    code.mayo_instructions.restype = ctypes.c_char_p
-    code.mayo_instructions.argtypes = [ctypes.c_char_p]
+    code.engine_open.restype = ctypes.c_void_p
+    code.engine_open.argtypes = [ctypes.POINTER(CPlan), ctypes.c_char_p, ctypes.c_int]
+    code.engine_close.argtypes = [ctypes.c_void_p]
+    code.engine_close.restype = None
+    code.engine_run.argtypes = [ctypes.c_void_p, ctypes.c_int64, FLOATS, ctypes.POINTER(FLOATS), BYTES]
+    code.engine_macs.restype = ctypes.c_int64
+    code.engine_macs.argtypes = [ctypes.c_void_p]
+    code.engine_has_bfloat16.argtypes = [ctypes.c_char_p]
+    code.engine_instructions.restype = ctypes.c_char_p
+    code.engine_instructions.argtypes = [ctypes.c_char_p]
     return code
 
 
@@ -50,8 +51,8 @@ def instruction_sets() -> list[str]:
     """Those that the engine can use on this processor, the best first; none if it was not built."""
     if library() is None:
         return []
-    code = _loaded()
-    return [most for most in SETS if code.mayo_instructions(most.encode()).decode() == most]
+    code = loaded()
+    return [most for most in SETS if code.engine_instructions(most.encode()).decode() == most]
 
 
 def multiplies_bfloat16(instructions: str | None = None) -> bool:
@@ -72,19 +73,19 @@ class Engine:
             raise ValueError('\n'.join(problems))
         if library() is None:
             raise ValueError('the native engine was not built.')
-        self.code = _loaded()
+        self.code = loaded()
         most = instructions and instructions.encode()
-        if not self.code.mayo_has_bfloat16(most):
+        if not self.code.engine_has_bfloat16(most):
             program = widened(program, 'bfloat16')
         self.program, self.plan = program, Plan(program)
         self.dims = program.values[program.inputs[0]].dims
         self.widths = {layer: program.values[layer].width for layer in program.gated}
         self.lock = threading.Lock()  # an engine runs one batch at a time
-        self.handle = self.code.mayo_open(ctypes.byref(self.plan.table), most, threads or os.cpu_count() or 1)
+        self.handle = self.code.engine_open(ctypes.byref(self.plan.table), most, threads or os.cpu_count() or 1)
 
     def __del__(self) -> None:
         if getattr(self, 'handle', None):
-            self.code.mayo_close(self.handle)
+            self.code.engine_close(self.handle)
 
     @property
     def macs(self) -> int:
@@ -102,16 +103,16 @@ class Engine:
             fully connected, gate (number of entries of the source that are not zero) times C: all that meets a zero is left out
             any other operation   none
         """
-        return int(self.code.mayo_macs(self.handle))
+        return int(self.code.engine_macs(self.handle))
 
     def seconds(self, image: np.ndarray) -> dict[str, float]:
         """What each operation takes of one image [1, H, W, C], by the value that it computes."""
         taken = np.zeros(len(self.plan.names))
-        self.code.mayo_time(ctypes.c_void_p(self.handle), ctypes.c_void_p(taken.ctypes.data))
+        self.code.engine_time(ctypes.c_void_p(self.handle), ctypes.c_void_p(taken.ctypes.data))
         try:
             self.run(image)
         finally:
-            self.code.mayo_time(ctypes.c_void_p(self.handle), None)
+            self.code.engine_time(ctypes.c_void_p(self.handle), None)
         seconds: dict[str, float] = {}
         for name, own in zip(self.plan.names, taken.tolist(), strict=True):
             seconds[name] = seconds.get(name, 0.0) + own
@@ -126,7 +127,7 @@ class Engine:
         masks = np.zeros((len(images), sum(self.widths.values())), bool)
         places = (FLOATS * len(outputs))(*(output.ctypes.data_as(FLOATS) for output in outputs))
         with self.lock:
-            failed = self.code.mayo_run(
+            failed = self.code.engine_run(
                 self.handle, len(images), images.ctypes.data_as(FLOATS), places, masks.ctypes.data_as(BYTES)
             )
         if failed:

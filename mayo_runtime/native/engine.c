@@ -1,4 +1,5 @@
 /* The engine: runs a plan on images, one image by all threads or an image a thread, for the processor at hand. */
+#include "run_engine.h"
 #include "frame.h"
 #include <math.h>
 #include <stdatomic.h>
@@ -11,7 +12,6 @@ void run_plain(Frame *, const float *);
 void run_avx2(Frame *, const float *);
 void run_avx512(Frame *, const float *);
 #endif
-typedef struct Engine Engine;
 
 typedef struct {                            /* instructions: what runs with them, and whether the processor has them */
     const char *name;
@@ -61,10 +61,10 @@ static const Set *chosen(const char *most)
     return set;
 }
 
-const char *mayo_instructions(const char *most) { return chosen(most)->name; }
+const char *engine_instructions(const char *most) { return chosen(most)->name; }
 
 /* Whether they multiply bfloat16. */
-int mayo_has_bfloat16(const char *most) { return chosen(most)->multiplier->bfloat16; }
+int engine_has_bfloat16(const char *most) { return chosen(most)->multiplier->bfloat16; }
 
 #define MACS_APART 16                       /* so that no two threads write to one line of a cache */
 
@@ -129,7 +129,7 @@ static int ready(Frame *frame, const Plan *plan, int threads)
 }
 
 /* An engine for a plan, whose memory has to outlive it; NULL without memory. most: NULL, or no more than these instructions. */
-Engine *mayo_open(const Plan *plan, const char *most, int threads)
+Engine *engine_open(const Plan *plan, const char *most, int threads)
 {
     Engine *engine = malloc(sizeof *engine);
     if (!engine)
@@ -152,7 +152,7 @@ Engine *mayo_open(const Plan *plan, const char *most, int threads)
     return engine;
 }
 
-void mayo_close(Engine *engine)
+void engine_close(Engine *engine)
 {
     for (int t = 0; t < engine->threads; t++)
         drop(engine->frames + t);
@@ -162,8 +162,10 @@ void mayo_close(Engine *engine)
     free(engine);
 }
 
+int engine_threads(const Engine *engine) { return engine->threads; }
+
 /* Multiply-accumulates since the engine was opened: of convolutions, gates and fully connected layers. */
-int64_t mayo_macs(const Engine *engine)
+int64_t engine_macs(const Engine *engine)
 {
     int64_t sum = 0;
     for (int t = 0; t < engine->threads; t++)
@@ -172,7 +174,7 @@ int64_t mayo_macs(const Engine *engine)
 }
 
 /* From now on `seconds` [op_count] grows by what each operation takes of an image that all threads compute; NULL ends that. */
-void mayo_time(Engine *engine, double *seconds) { engine->seconds = seconds; }
+void engine_time(Engine *engine, double *seconds) { engine->seconds = seconds; }
 
 /* The outputs, channels last, and which channels were active in each layer with a gate; `masks` holds zeros. */
 static void report(const Frame *frame, int64_t image, float *const *outputs, uint8_t *masks)
@@ -202,7 +204,7 @@ static void report(const Frame *frame, int64_t image, float *const *outputs, uin
     }
 }
 
-typedef struct {                            /* a call of mayo_run */
+typedef struct {                            /* a call of engine_run */
     Engine *engine;
     int64_t count;
     const float *images;
@@ -260,7 +262,7 @@ static void share_image(void *context, int thread)
 /* images [count][height][width][channels] to outputs, each the same way, and masks [count][channels of layers with a gate]: 1 where active.
 
    0: done; 1: no memory, or no threads. Where there are enough images each thread takes some by itself, and nothing is shared. */
-int mayo_run(Engine *engine, int64_t count, const float *images, float *const *outputs, uint8_t *masks)
+int engine_run(Engine *engine, int64_t count, const float *images, float *const *outputs, uint8_t *masks)
 {
     Batch batch = {.engine = engine, .count = count, .images = images, .outputs = outputs, .masks = masks};
     if (count >= engine->threads)

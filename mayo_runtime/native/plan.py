@@ -37,6 +37,7 @@ class Plan:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.kept: list[Any] = []
+        self.arrays: dict[int, np.ndarray] = {}  # what the tables point at, by its address
         self.places = {name: position for position, name in enumerate(program.values)}
         self.lengths: dict[str, int] = {}  # of indices, at most
         self._measure_indices()
@@ -98,10 +99,14 @@ class Plan:
 
     def bytes(self, array: np.ndarray) -> Any:
         """A pointer to the bytes of `array`, after which some may be read."""
-        return self._pointer(np.append(np.ascontiguousarray(array).view(np.uint8).ravel(), np.zeros(BEYOND, np.uint8)), BYTES)
+        memory = np.append(np.ascontiguousarray(array).view(np.uint8).ravel(), np.zeros(BEYOND, np.uint8))
+        pointer = self._pointer(memory, BYTES)
+        self.arrays[memory.ctypes.data] = memory[: array.nbytes].view(array.dtype).reshape(array.shape)
+        return pointer
 
     def _pointer(self, array: np.ndarray, kind: Any) -> Any:
         self.kept.append(array)
+        self.arrays[array.ctypes.data] = array
         return array.ctypes.data_as(kind)
 
     def _array(self, kind: Any, entries: Sequence[Any]) -> Any:
