@@ -57,7 +57,7 @@ def instruction_sets() -> list[str]:
 
 def multiplies_bfloat16(instructions: str | None = None) -> bool:
     """Whether the engine was built, and multiplies bfloat16 on this processor, with at most these instructions."""
-    return library() is not None and bool(_loaded().mayo_has_bfloat16(instructions and instructions.encode()))
+    return library() is not None and bool(loaded().engine_has_bfloat16(instructions and instructions.encode()))
 
 
 class Engine:
