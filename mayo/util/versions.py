@@ -30,7 +30,7 @@ _FLAGS = (
     'asimd',
     'sve',
 )
-_ENGINE = 'mayo/net/tf/compact/native'
+_ENGINE = 'mayo_runtime/native'
 _DISTRIBUTION = 'mayo-fbs'
 NEEDED = ('tensorflow', 'keras', 'numpy', 'pyyaml', 'tqdm')
 
