@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.export.artifact import Preprocessing, Size, Subject
+from mayo.export.artifact import Preprocessing, Size, Subject, formats
 from mayo.export.compare import Gated, Reference
 from mayo.export.write import Export, export
 from mayo.net.gates import gates_of, varying
@@ -35,9 +35,10 @@ def exported(
     names: of the formats. images: on so many the files are compared. preprocesses: whether the files do the steps of
     evaluation themselves, for images of `image_size` or, if that is None, of any size.
     """
-    network = _network(session)
-    if session.quantized:
-        _log.warning('the files compute in float32: the ranges of %s stay in its checkpoint', session.weights)
+    network = _network(session, names)
+    if session.quantized and not all(formats[name].narrow for name in names):
+        others = ', '.join(name for name in names if not formats[name].narrow)
+        _log.warning('%s: the files compute in float32: the ranges of %s stay in its checkpoint', others, session.weights)
     exporting = subject(session, network, preprocesses, image_size)
     written = export(exporting, _reference(network, exporting.preprocessing), names, folder, images)
     if written.gated and written.masks == 1:
@@ -45,7 +46,7 @@ def exported(
     return written
 
 
-def _network(session: 'Session') -> 'Network':
+def _network(session: 'Session', names: Sequence[str]) -> 'Network':
     """The network with its weights, in float32 whatever it was trained in. UserError with each layer that cannot be compact."""
     from mayo.net.tf.compact import unsupported
     from mayo.net.tf.network import Network
@@ -56,6 +57,7 @@ def _network(session: 'Session') -> 'Network':
         f'{name}: gate_params.threshold is {gate.threshold}, so the number of active channels varies from image to image, '
         'where the files have fixed shapes; threshold online fixes it.'
         for name, gate in varying(session.graph).items()
+        if not all(formats[format].any_count for format in names)
     ]
     if reasons:
         raise UserError('\n'.join(['`export` writes the compact network, but', *reasons]))
@@ -73,6 +75,7 @@ def _network(session: 'Session') -> 'Network':
 def subject(session: 'Session', network: 'Network', preprocesses: bool, image_size: Size | None) -> Subject:
     """The compact network, with the preprocessing of evaluation inside or left out."""
     from mayo.net.tf.compact import lower
+    from mayo.session.execution import in_bytes
     from mayo.session.steps import steps_of
 
     config = session.config
@@ -81,14 +84,16 @@ def subject(session: 'Session', network: 'Network', preprocesses: bool, image_si
     if preprocesses:
         height, width, channels = session.input_shape.dims
         inside = Preprocessing(steps, (height, width, channels), image_size)
+    program = lower(network, session.input_shape)
     return Subject(
         session.model_name,
-        lower(network, session.input_shape),
+        program,
         network.is_probability,
         _labels(session),
         inside,
         () if inside else steps,
         _origin(session),
+        in_bytes(session, program) if session.quantized else None,
     )
 
 

@@ -16,6 +16,7 @@ from mayo.util.trial_images import as_bytes, choices, random_images
 
 CANDIDATES = 4  # times as many images as are taken
 CLEAR = 1e-4  # more than rounding, see margin()
+FEW_BITS = 0.5  # of the same: what bytes lose is for `eval` to judge, and a file that computes something else differs by more
 TOLERANCE = 1e-3  # of the largest output: rounding in deep networks; a wrong file differs by far more
 ANY_SIZE = (320, 256)  # of images where an artifact takes any
 
@@ -92,12 +93,12 @@ def difference(classify: Classify, inputs: Inputs, any_batch: bool) -> float:
     return max(float(np.abs(output - inputs.expected).max() / largest) for output in outputs)
 
 
-def check(name: str, classify: Classify, inputs: Inputs, any_batch: bool) -> float:
+def check(name: str, classify: Classify, inputs: Inputs, any_batch: bool, tolerance: float = TOLERANCE) -> float:
     """`difference`. Errors: RunError if it is more than rounding makes."""
     differs = difference(classify, inputs, any_batch)
-    if not differs <= TOLERANCE:  # nan is no number to accept
+    if not differs <= tolerance:  # nan is no number to accept
         raise RunError(
             f'{name} does not compute what masked execution does: outputs differ by {differs:.2g} of the largest, '
-            f'expected at most {TOLERANCE:g}. Nothing was written.'
+            f'expected at most {tolerance:g}. Nothing was written.'
         )
     return differs

@@ -76,8 +76,11 @@ def _compact(session: Session) -> Run:
 def program_of(session: Session) -> Program:
     """The operations of the compact network; those of layers with ranges in int8."""
     program = lower(session.network, session.input_shape)
-    if not session.quantized:
-        return program
+    return in_bytes(session, program) if session.quantized else program
+
+
+def in_bytes(session: Session, program: Program) -> Program:
+    """`program` with the layers that have ranges in int8."""
     wide = {operation.output: 'float32' for operation in multiplying(program) if operation.output not in session.quantized}
     return narrowed(program, 'int8', session.quantized, wide)
 

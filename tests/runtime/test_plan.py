@@ -97,3 +97,11 @@ def test_kinds_and_functions_are_counted_as_in_the_header() -> None:
     assert list(tables.FUNCTIONS) == names_of('LINEAR')
     assert list(tables.POOLS) == names_of('AVG')
     assert list(tables.BOOSTS) == names_of('BEFORE')
+
+
+@pytest.mark.parametrize(
+    'name, table', [('value', tables.CValue), ('affine', tables.CAffine), ('gate', tables.CGate), ('operation', tables.COp)]
+)
+def test_the_page_about_the_file_has_every_field_at_its_place(name: str, table: Any) -> None:
+    fields = ', '.join(f'{getattr(table, field).offset} {field}' for field, _ in table._fields_)
+    assert f'| {name} | {ctypes.sizeof(table)} | {fields} |' in (home() / 'docs/runtime.md').read_text(encoding='utf-8')
