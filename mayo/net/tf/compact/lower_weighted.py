@@ -141,12 +141,16 @@ def _gate(
     constants: what each channel of the source lacks. The mean and the maximum of a channel lack the same.
     """
 
-    def affine(name: str, reads_source: bool = True) -> ops.Affine:
+    def affine(name: str, reads_source: bool = True, of_standard: bool = False) -> ops.Affine:
         rows, biases = weights[f'{name}/weights'], weights[f'{name}/biases']
+        if of_standard:
+            scale, offset = _folded(weights, f'{layer}/gate/BatchNorm/', params.epsilon, len(rows))
+            rows, biases = _float32(rows * scale[:, None]), _float32(biases + offset @ rows)
         return ops.Affine(rows, biases if constants is None or not reads_source else _float32(biases + constants @ rows))
 
     weights, name = lowering.weights, f'{layer}/gate'
-    layers = (affine(f'{name}/factor'), affine(name, reads_source=False)) if params.factor else (affine(name),)
+    first_layer = affine(f'{name}/factor' if params.factor else name, of_standard=params.standardize)
+    layers = (first_layer, affine(name, reads_source=False)) if params.factor else (first_layer,)
     boost = params.rule.boost
     assert boost is not None  # of others `unsupported` tells
     shift: np.ndarray | ops.Affine | None = None

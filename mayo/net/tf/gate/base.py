@@ -1,6 +1,8 @@
 """What every gate shares: saliency from the layer's input, the winners among the channels, and what both cost in the loss.
 
     s    = pool(x)                          avg: mean over H, W; l1: mean |x|; l2: mean x^2; max
+    s    = (s - m) / sqrt(v + epsilon)      with standardize, for g alone; m, v: mean and variance of each channel's s over the
+                                            batch in training, their moving averages elsewhere
     g    = relu(s phi + rho)                saliency; with a factor f, s is first relu(s phi' + rho') of ceil(C / f) units
     mask = g > (k+1)-th largest of g        k = ceil(density C); k = C: all ones
     in training with noise > 0              mask = r > (k+1)-th largest of r, r = g + noise std(g) n; n: standard normal, for each
@@ -23,6 +25,7 @@ import tensorflow as tf
 from mayo.layers.gate import OF_NAIVE, GateParams
 from mayo.layers.policy import Policy
 from mayo.net.tf import replicas
+from mayo.net.tf.batch_norm import BatchNormalization
 from mayo.net.tf.gate.kernel import per_channel, with_mean
 from mayo.net.tf.gate.regularizer import of_original, regularizers
 from mayo.net.tf.gate.threshold import ORIGINAL_START, LearnedThreshold, Threshold, best_loser, best_loser_of_any
@@ -103,6 +106,13 @@ class Gate(Composite):
         self.predictor = predictor(channels, own, random, RHO)
         hidden = params.hidden(channels)
         self.factor = predictor(hidden, own, random, RHO if params.original else 0.0) if hidden else None
+        self.standard = (
+            BatchNormalization(
+                momentum=params.decay, epsilon=params.epsilon, center=False, scale=False, dtype='float32', autocast=False
+            )
+            if params.standardize
+            else None
+        )
         self.threshold: Threshold | LearnedThreshold | None = shared if params.threshold == 'global' else None
         if params.threshold == 'local' and self.keep < channels:
             self.threshold = Threshold(params.decay, ORIGINAL_START if params.original else None)
@@ -130,7 +140,7 @@ class Gate(Composite):
         return self.params.rule
 
     def parts(self) -> list[tuple[str, keras.layers.Layer]]:
-        own = [('', self.predictor), ('factor', self.factor), ('beta', self.beta)]
+        own = [('', self.predictor), ('', self.standard), ('factor', self.factor), ('beta', self.beta)]
         own.append(('', None if self.params.threshold == 'global' else self.threshold))
         return [(name, layer) for name, layer in own if layer is not None]
 
@@ -138,6 +148,8 @@ class Gate(Composite):
         inputs = source_shape[-1]
         if self.beta is not None:
             self.beta.build((None, inputs))
+        if self.standard is not None:
+            self.standard.build((None, inputs))
         if self.factor is not None:
             self.factor.build((None, inputs))
             inputs = self.factor.units
@@ -164,8 +176,12 @@ class Gate(Composite):
             rows, padding = tf.pad(rows, [(0, 0), padding, (0, 0)]), 'valid'
         return tf.nn.pool(rows, [kernel], 'MAX' if self.params.pool == 'max' else 'AVG', [stride], padding.upper())
 
-    def predict(self, summary: tf.Tensor) -> tf.Tensor:
-        """g from s."""
+    def predict(self, summary: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """g from s, which is standardized first where the gate does so."""
+        if self.standard is not None:
+            rows = tf.reshape(summary, [-1, summary.shape[-1]])  # of a gate per row, all rows of all images
+            standard = self.standard(rows, training=training)
+            summary = tf.ensure_shape(tf.reshape(standard, tf.shape(summary)), summary.shape)
         return self.predictor(summary if self.factor is None else self.factor(summary))
 
     def chance(self, saliency: tf.Tensor) -> tf.Tensor:
@@ -194,7 +210,7 @@ class Gate(Composite):
         self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, training: bool = False, keep: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, GateStats]:
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
-        saliency = self.predict(summary)
+        saliency = self.predict(summary, training)
         ranking = self.policy.ranking(self, saliency, training)
         if training and self.params.noise:
             ranking += self.chance(saliency)
