@@ -113,7 +113,7 @@ def test_unknown_keys_and_names_are_told_with_the_nearest() -> None:
     assert str(error.value).split('\n') == [
         f'{WHERE}.densty: `gate_params` takes no such key; did you mean density?',
         f'{WHERE}.quite_another: `gate_params` takes no such key; known: enable, policy, density, pool, granularity, threshold, '
-        'decay, regularizer, temperature, factor, parametric_beta, add_beta_first, norm, trainable, original, epsilon.',
+        'decay, regularizer, temperature, noise, standardize, factor, parametric_beta, add_beta_first, norm, trainable, original, epsilon.',
         f'{WHERE}.pool is avr, expected one of avg, l1, l2, max; did you mean avg?',
         f'{WHERE}.regularizer: unknown name `mo`; did you mean moi? Known: l1, l2, moe, moi.',
     ]

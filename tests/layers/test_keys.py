@@ -127,3 +127,10 @@ def test_what_is_no_mapping_is_told() -> None:
     with pytest.raises(UserError) as error:
         keys.read(layer_types['convolution'], {'kernel_size': 1, 'num_outputs': 1, 'normalizer_params': 3}, str, 'it')
     assert str(error.value) == 'normalizer_params is 3, expected a mapping, or null.'
+
+
+def test_values_that_do_not_go_together_are_told_with_who_set_the_key() -> None:
+    given = {'kernel_size': 1, 'num_outputs': 1, 'gate_params': {'noise': 0.1, 'threshold': 'local'}}
+    with pytest.raises(UserError) as error:
+        keys.read(layer_types['gated_convolution'], given, lambda key: f'file:1: {key}', 'it')
+    assert str(error.value).startswith('file:1: gate_params.noise: threshold local averages')
