@@ -6,12 +6,13 @@
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
 # make test-sanitize  the engine's tests, those in bytes too, with an engine that looks for memory errors and undefined behaviour
+# make library  libmayo.so and libmayo.a, which run .mayo files for programs in C
 # make lock   pin again what pyproject.toml asks for; UPGRADE=--upgrade takes the newest versions that fit
 PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo results test test-faults test-sanitize coverage lint ready lock
+.PHONY: .venv demo results test test-faults test-sanitize coverage lint ready library lock
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -62,6 +63,21 @@ coverage: .venv/dev.stamp .venv/native.stamp
 	$(BIN)/python -m pytest --cov=mayo --cov=mayo_runtime --cov-report=term:skip-covered
 
 ready: .venv/dev.stamp .venv/native.stamp
+
+# The engine for programs in C: build/library/libmayo.so and libmayo.a; mayo_runtime/native/mayo.h says how to call it. CC and AR
+# may be those of another processor.
+LIBRARY := build/library
+OBJECTS := $(patsubst $(NATIVE)/%.c,$(LIBRARY)/%.o,$(wildcard $(NATIVE)/*.c))
+LIBRARY_FLAGS := -O3 -std=gnu11 -fPIC -pthread -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi
+
+$(LIBRARY)/%.o: $(NATIVE)/%.c $(wildcard $(NATIVE)/*.h)
+	@mkdir -p $(LIBRARY)
+	$(CC) $(LIBRARY_FLAGS) -c $< -o $@
+
+library: $(OBJECTS)
+	$(CC) -shared -pthread $(OBJECTS) -lm -o $(LIBRARY)/libmayo.so
+	rm -f $(LIBRARY)/libmayo.a
+	$(AR) rcs $(LIBRARY)/libmayo.a $(OBJECTS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ network.last                                        what the last call took
 
 import ctypes
 import json
+import math
 import os
 import threading
 import weakref
@@ -98,15 +99,28 @@ class Network:
         weakref.finalize(self, self._code.mayo_free, self._handle)
         described = self._code.mayo_describe(self._handle).contents
         self.threads = threads or len(os.sched_getaffinity(0))
-        self.name: str = described.name.decode()
         self.shape: tuple[int, int, int] = (described.height, described.width, described.channels)
-        self.labels: tuple[str, ...] = tuple(label.decode() for label in described.labels[: described.label_count])
-        layers = zip(described.layers[: described.layer_count], described.layer_channels[: described.layer_count], strict=True)
-        self.layers: dict[str, int] = {layer.decode(): channels for layer, channels in layers}
         self.instructions: str = described.instructions.decode()
         self.probabilities = bool(described.probabilities)
-        self.about: dict[str, Any] = json.loads(described.about)
-        self._outputs = [tuple(dims) for dims in self.about['outputs'].values()]
+        try:
+            self.name: str = described.name.decode()
+            self.labels: tuple[str, ...] = tuple(label.decode() for label in described.labels[: described.label_count])
+            layers = zip(
+                described.layers[: described.layer_count], described.layer_channels[: described.layer_count], strict=True
+            )
+            self.layers: dict[str, int] = {layer.decode(): channels for layer, channels in layers}
+            self.about: dict[str, Any] = json.loads(described.about)
+            self._outputs = [tuple(map(int, dims)) for dims in self.about['outputs'].values()]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise NetworkError(f'{path} cannot be loaded: what it says of itself cannot be read: {error}.') from None
+        sizes = [math.prod(dims) for dims in self._outputs]
+        if (
+            sizes != described.output_sizes[: described.output_count]
+            or min(map(min, filter(None, self._outputs)), default=1) < 0
+        ):
+            raise NetworkError(f'{path} cannot be loaded: its outputs are not of the shapes {self._outputs} that it says.')
+        if len(self.layers) != described.layer_count:
+            raise NetworkError(f'{path} cannot be loaded: two of its layers have one name.')
         self._image_channels: int = described.image_channels
         self._local = threading.local()
 

@@ -103,5 +103,6 @@ def act(run: Run) -> None:
         _log.info(
             '`export` writes the network; the configuration, which that of the original Mayo wrote, is what `config` prints'
         )
-    written = exported(session, names, folder, images, preprocesses, size)
+    top1 = None if run.evaluation is None else run.evaluation.top1
+    written = exported(session, names, folder, images, preprocesses, size, top1)
     run.answer(written.data(), written.render())

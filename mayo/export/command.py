@@ -1,5 +1,6 @@
 """What `export` does with a session."""
 
+import hashlib
 import logging
 import pathlib
 import typing
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mayo.checkpoint import bundle
 from mayo.export.artifact import Preprocessing, Size, Subject, formats
 from mayo.export.compare import Gated, Reference
 from mayo.export.write import Export, export
@@ -29,17 +31,18 @@ def exported(
     images: int,
     preprocesses: bool = False,
     image_size: Size | None = None,
+    top1: float | None = None,
 ) -> Export:
     """The artifacts, written into the folder and compared.
 
     names: of the formats. images: on so many the files are compared. preprocesses: whether the files do the steps of
-    evaluation themselves, for images of `image_size` or, if that is None, of any size.
+    evaluation themselves, for images of `image_size` or, if that is None, of any size. top1: where it was evaluated before.
     """
     network = _network(session, names)
     if session.quantized and not all(formats[name].narrow for name in names):
         others = ', '.join(name for name in names if not formats[name].narrow)
         _log.warning('%s: the files compute in float32: the ranges of %s stay in its checkpoint', others, session.weights)
-    exporting = subject(session, network, preprocesses, image_size)
+    exporting = subject(session, network, preprocesses, image_size, top1)
     written = export(exporting, _reference(network, exporting.preprocessing), names, folder, images)
     if written.gated and written.masks == 1:
         _log.warning('all images chose the same channels: the comparison cannot tell whether the files choose at all')
@@ -72,7 +75,7 @@ def _network(session: 'Session', names: Sequence[str]) -> 'Network':
     return network
 
 
-def subject(session: 'Session', network: 'Network', preprocesses: bool, image_size: Size | None) -> Subject:
+def subject(session: 'Session', network: 'Network', preprocesses: bool, image_size: Size | None, top1: float | None) -> Subject:
     """The compact network, with the preprocessing of evaluation inside or left out."""
     from mayo.net.tf.compact import lower
     from mayo.session.execution import in_bytes
@@ -92,7 +95,7 @@ def subject(session: 'Session', network: 'Network', preprocesses: bool, image_si
         _labels(session),
         inside,
         () if inside else steps,
-        _origin(session),
+        _origin(session, top1),
         in_bytes(session, program) if session.quantized else None,
     )
 
@@ -109,17 +112,32 @@ def _labels(session: 'Session') -> Sequence[str] | None:
         return None
 
 
-def _origin(session: 'Session') -> Mapping[str, str]:
+def _origin(session: 'Session', top1: float | None) -> Mapping[str, str]:
     """Lines of the README."""
     config = session.config
     densities = {gate.density for gate in gates_of(session.graph).values()}
+    checksum = _sum_of_checkpoint(session)
     facts: dict[str, Any] = {
         'network': config.get('model.description') or session.model_name,
         'trained on': config.get('dataset.description') or config.get('dataset.name'),
         'checkpoint': session.weights or 'none, the weights are random',
+        'SHA-256 of the checkpoint': checksum,
+        'top-1': None if top1 is None or checksum is None else f'{top1:.2%}'.replace('%', ' %'),
         'density': ', '.join(f'{density:g}' for density in sorted(densities)) if densities else None,
     }
     return {name: str(value) for name, value in facts.items() if value}
+
+
+def _sum_of_checkpoint(session: 'Session') -> str | None:
+    """Of the bytes of its files, by their names; None where the weights are those of no checkpoint that was named."""
+    load = session.config.get('system.checkpoint.load')
+    if load is None or session.weights != load:
+        return None
+    prefix = session.store.resolve(load, session.run)
+    content = hashlib.sha256()
+    for file in [*([index] if (index := bundle.index_file(prefix)).exists() else []), *bundle.data_files(prefix)]:
+        content.update(file.read_bytes())
+    return content.hexdigest()
 
 
 def _reference(network: 'Network', preprocessing: Preprocessing | None) -> Reference:
