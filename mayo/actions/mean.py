@@ -67,14 +67,17 @@ def mean(run: Run) -> None:
 def load_mean(session: 'Session') -> None:
     """Give the network the mean of mean.checkpoints, as if one checkpoint held it; a later `save` writes it.
 
+    It computes in float32: the ranges of quantized ones are not those of the mean.
+
     UserError: a checkpoint that does not exist, or whose tensors are of other names or shapes than the first one's.
     """
     from mayo.checkpoint import bundle, names
     from mayo.checkpoint.mean import mean_of
+    from mayo.checkpoint.quantized import without_ranges
     from mayo.util.files import shown
 
     prefixes = shares(session.config)
-    tensors = {shown(prefix): names.adapt(bundle.read(prefix), shown(prefix)) for prefix in prefixes}
+    tensors = {shown(prefix): without_ranges(names.adapt(bundle.read(prefix), shown(prefix))) for prefix in prefixes}
     total = sum(prefixes.values())
     listed = ', '.join(f'{name} ({share / total:.0%})' for name, share in zip(tensors, prefixes.values(), strict=True))
     session.load_tensors(mean_of(tensors, list(prefixes.values()), KEY), f'the mean of {listed}')

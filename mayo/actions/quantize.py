@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 QUANTIZE = Section(
     'quantize',
     'a network in eight bits',
-    Setting('images', whole(1), 256, 'on which ranges are measured'),
+    Setting('images', whole(2), 256, 'on which ranges are measured'),
     Setting('from', choice('train', 'validate'), 'train', 'whose images: train or validate'),
     Setting(
         'ranges',

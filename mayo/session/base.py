@@ -52,6 +52,7 @@ class Session:
         self.origin: dict[str, Any] = {}  # of a slimmed network: whose channels it has, for its checkpoints
         self.quantized: dict[str, tuple[float, float]] = {}  # the ranges of layers that compute in int8 (`quantize`)
         self.anew = ''  # why what the loaded weights have seen does not count in a training here; '' if it does
+        self.quantized_form = quantized.FORM  # of which numbers they are the ranges
         self.weights: str | None = None  # what the user calls the weights; None: they are random
         self.kept: dict[str, Any] = {}  # what was built of the network, to use again
         self._is_loaded = False
@@ -174,7 +175,6 @@ class Session:
         variables = self.named()
         whole = slimmed.widened(self.graph, self.model_name, tensors)
         self.origin = slimmed.origin_in(tensors) if whole is None else {}
-        self.quantized = quantized.ranges_in(tensors) if whole is None else {}
         tensors = tensors if whole is None else whole
         warmed: list[str] = []
         if self.config.get('system.checkpoint.warm_start'):
@@ -202,6 +202,8 @@ class Session:
                 )
         elif starts:
             _log.info('the gates start afresh')
+        self.quantized = {} if starts or whole is not None else quantized.ranges_in(tensors, where)
+        self.quantized_form = quantized.form_in(tensors)
         if str(match):
             _log.info('%s', match)
         if not starts and whole is None:
@@ -253,6 +255,14 @@ class Session:
         if differing:
             _log.warning('%s was made with %s', where, differing)
 
+    def forget_ranges(self, reason: str) -> None:
+        """Compute in float32 from now on, as the ranges of int8 are no longer those of the weights. reason: ends the sentence."""
+        if self.quantized:
+            _log.warning(
+                'the network computes in float32 from here on: the ranges of %s are not those of %s', self.weights, reason
+            )
+        self.quantized = {}
+
     def reset_num_epochs(self) -> None:
         """Count epochs from zero again and forget the optimizer's state, keeping the weights."""
         self.load()
@@ -264,7 +274,7 @@ class Session:
         values: dict[str, Any] = {name: variable.numpy() for name, variable in self.named().items()}
         if bad := names.not_finite(values):
             raise RunError(f'nothing is saved: not finite are {bad}. Earlier checkpoints are as they were.')
-        values |= self.origin | quantized.tensors_of(self.quantized)
+        values |= self.origin | quantized.tensors_of(self.quantized, self.quantized_form)
         return values | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
 
     def _described(self) -> Config:

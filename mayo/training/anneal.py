@@ -139,6 +139,7 @@ def _run(session: Session, record: Record, stages: list[Stage], index: int) -> S
         newest or start or 'random weights',
     )
     current.load(fresh=True)
+    current.forget_ranges('weights that train; `quantize` measures them anew')
     if newest is None:
         current.reset_num_epochs()
         if index == 0 and session.config.get('train.anneal.fit_images'):

@@ -71,6 +71,8 @@ def fit_gates(session: Session, images: int) -> dict[str, Fitted]:
     batches = data.epoch_of(config, 'train', batch_size=size).take(-(-images // size))
     pictures = [batch for batch, _ in batches]
     fitted = fit_gates_to(session, pictures)
+    if fitted:
+        session.forget_ranges('a network with other gates; `quantize` measures them anew')
     _log.info('fitted to %d images: the gates of %s', sum(len(batch) for batch in pictures), ', '.join(fitted) or 'no layer')
     if chosen := {name: gate for name, gate in fitted.items() if gate.picked < gate.channels}:
         listed = ', '.join(f'{name} {gate.agreement:.3f}' for name, gate in chosen.items())

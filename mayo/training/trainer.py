@@ -47,6 +47,7 @@ def train(session: Session) -> list[dict[str, float]]:
     if session.is_chief:
         require_room(session.store.folder, 'system.checkpoint.path')
     session.load(fresh=True)
+    session.forget_ranges('weights that train; `quantize` measures them anew')
     trainer = Trainer(session)
     trainer.run()
     return trainer.history.lines

@@ -3,6 +3,7 @@
 import typing
 
 from mayo.net.tf.engines.base import PICKLED, Compact, Engine, Job, Loaded, engines, unpickled
+from mayo.util.errors import RunError
 
 if typing.TYPE_CHECKING:
     from mayo.net.tf.compact import Program
@@ -10,11 +11,13 @@ if typing.TYPE_CHECKING:
 
 
 def load(job: Job) -> Loaded:
-    """A program. Errors: ValueError where the engine was not built, or does not know one of its operations."""
+    """A program. Errors: ValueError where the engine was not built, or does not know one of its operations; RunError: bfloat16 here."""
     import numpy as np
 
-    from mayo.net.tf.compact.native import NativeNetwork
+    from mayo.net.tf.compact.native import NativeNetwork, multiplies_bfloat16
 
+    if job.precision == 'bfloat16' and not multiplies_bfloat16():
+        raise RunError('on this processor the engine computes it in float32: it multiplies bfloat16 with AMX only.')
     network = NativeNetwork(unpickled(job.path), threads=job.threads)
     return Loaded(np.ascontiguousarray, lambda images: network.run(images)[:-1])
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mayo.net.tf.engines.base import ONNX, Engine, Job, Loaded, alone, engines
+from mayo.util.errors import RunError
 
 if typing.TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,8 @@ def load(job: Job) -> Loaded:
     import openvino
 
     core = openvino.Core()
+    if job.precision == 'bfloat16' and 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+        raise RunError('OpenVINO computes it in float32 on this processor, which has no instructions for bfloat16.')
     model = core.read_model(job.path)
     single = alone(job, _first(model.input(0).get_partial_shape()))
     settings = {
