@@ -71,6 +71,12 @@ def narrow_of(precision: str, span: tuple[float, float] | None) -> Narrow:
     return Narrow(precision, scale, round(-low / scale))
 
 
+def is_narrow(program: Program, precision: str) -> bool:
+    """Whether any of its operations multiplies numbers of `precision`."""
+    narrows = (getattr(operation, 'narrow', None) for operation in program.operations)
+    return any(narrow is not None and narrow.precision == precision for narrow in narrows)
+
+
 def widened(program: Program, precision: str) -> Program:
     """`program` with float32 in place of `precision`."""
 

@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Collection, Iterator
 
-from mayo.actions.base import ARTIFACTS, NETWORK, Product, Run, action, width
+from mayo.actions.base import ARTIFACTS, CHECKPOINTS, NETWORK, Product, Run, action, width
 from mayo.util.files import find
 from mayo.util.kinds import FLAG, FRACTION, PATHS, TEXT, choice, choice_of, each, when, whole
 from mayo.util.schema import listed, number, record, text
@@ -22,7 +22,15 @@ _log = logging.getLogger(__name__)
 PICTURE = when(
     'a path that ends in .png, .svg or .pdf', lambda value: isinstance(value, str) and value.endswith(('.png', '.svg', '.pdf'))
 )
-ENGINES = ('tensorflow', 'xla', 'onnxruntime', 'openvino', 'native')  # that are timed where nothing else is said
+ENGINES = (
+    'tensorflow',
+    'xla',
+    'onnxruntime',
+    'openvino',
+    'nncf',
+    'litert',
+    'native',
+)  # that are timed where nothing else is said
 
 
 def _engines() -> Collection[str]:
@@ -62,6 +70,13 @@ BENCH = Section(
     Setting('images', whole(1), 16, 'different random images'),
     Setting('format', choice('table', 'json'), 'table', 'table or json'),
     Setting('path', TEXT, None, 'file that is written; null: standard output'),
+    Setting(
+        'accuracy',
+        whole(0),
+        1000,
+        'validation images on which each is judged, where a checkpoint and they are at hand; 0: none',
+    ),
+    Setting('dense', TEXT, None, 'checkpoint of the network without gates, which `dense` then is, e.g. pretrained'),
     Setting('layers', FLAG, False, 'also the time of each layer in the native engine, beside its MACs'),
     Setting('plot', PICTURE, None, 'picture of the times over the densities: .png, .svg or .pdf'),
 )
@@ -88,6 +103,7 @@ _MEASUREMENT = record(
     efficiency=number('speedup times the share of MACs that is executed', null=True),
     peak_bytes=integer('of the memory of a process that does nothing else'),
     difference=number('largest, from the outputs of the same function, over the largest output', null=True),
+    top1=number('share of the judged images of which it finds the class; null: not judged', null=True),
 )
 RESULT = record(
     'times, and how they compare',
@@ -117,11 +133,16 @@ RESULT = record(
         ),
     ),
     notes=listed('what is missing, and what to know', text('a sentence')),
+    judged=integer('images on which top1 was measured'),
 )
 
 
 def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
-    """Exported files that are not there."""
+    """Exported files that are not there, and a checkpoint."""
+    if (dense := config.get('bench.dense')) is not None and CHECKPOINTS not in products:
+        from mayo.session.stored import store_of
+
+        store_of(config).resolve(dense, key='bench.dense')
     for path in [] if ARTIFACTS in products else _artifacts(config):
         if find(path) is None:
             yield f'{config.origin("bench.artifact")}: bench.artifact: {path} does not exist.'
@@ -136,8 +157,10 @@ def act(run: Run) -> None:
     from mayo.bench import plot, render
     from mayo.bench.command import measured
 
-    format, path, picture = (run.config.get(f'bench.{key}') for key in ('format', 'path', 'plot'))
-    bench = measured(session, plan(run.config), picture)
+    format, path, picture, judged, dense = (
+        run.config.get(f'bench.{key}') for key in ('format', 'path', 'plot', 'accuracy', 'dense')
+    )
+    bench = measured(session, plan(run.config), picture, judged, dense)
     run.answer(dataclasses.asdict(bench), render(bench, format, width()), path)
     if picture is not None:
         plot.plot(bench, picture)

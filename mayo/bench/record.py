@@ -37,12 +37,13 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What one mode's process said. peak_bytes: of its memory; outputs: for its first batch."""
+    """What one mode's process said. peak_bytes: of its memory; outputs: for its first batch; top1: of images with labels."""
 
     mode: Mode
     seconds: Timing
     peak_bytes: int
     outputs: np.ndarray
+    top1: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Measurement:
     efficiency: float | None
     peak_bytes: int
     difference: float | None  # largest of its outputs from those of the same function, relative to the largest output
+    top1: float | None = None  # fraction of the images judged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Bench:
     threads: int
     groups: tuple[Group, ...]
     notes: tuple[str, ...]
+    judged: int = 0  # images on which accuracy was measured
 
 
 def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int) -> tuple[Measurement, ...]:
@@ -129,6 +132,7 @@ def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int)
                 mine and speedup and speedup * mine / macs['dense'],
                 sample.peak_bytes,
                 _difference(sample, samples),
+                sample.top1,
             )
         )
     return tuple(measurements)

@@ -24,6 +24,7 @@ COLUMNS: dict[str, Cell] = {
     'of static': lambda measurement, dense: times(measurement.of_static),
     'MACs': lambda measurement, dense: times(measurement.macs and measurement.macs / dense, ''),
     'effic.': lambda measurement, dense: times(measurement.efficiency, ''),
+    'top-1': lambda measurement, dense: '-' if measurement.top1 is None else percent(measurement.top1, 1),
     'memory': lambda measurement, dense: size(measurement.peak_bytes).replace(' ', ''),
 }
 LEFT_OUT = ((), ('p5',), ('p5', 'p95'), ('p5', 'p95', 'memory'))  # the fuller table first
@@ -42,7 +43,7 @@ def as_json(bench: Bench) -> str:
 def as_table(bench: Bench, width: int | None = None) -> str:
     """A table for each group, what its columns mean, and the notes."""
     precisions = list(dict.fromkeys(timed.precision for group in bench.groups for timed in group.measurements)) or ['float32']
-    never = ('of same',) if len(precisions) == 1 else ()
+    never = (*(('of same',) if len(precisions) == 1 else ()), *(() if bench.judged else ('top-1',)))
     layouts = [[column for column in COLUMNS if column not in (*absent, *never)] for absent in LEFT_OUT]
     texts: list[list[str]] = [[_layout(group, columns) for group in bench.groups] for columns in layouts]
     fitting = next((tables for tables in texts if all(fit(text, width) for text in tables)), texts[-1])
@@ -103,6 +104,7 @@ def _legend(bench: Bench, width: int | None, absent: Sequence[str]) -> str:
         'of static': 'time of the best static engine / time; static: the same widths without gates',
         'MACs': 'executed / dense',
         'effic.': 'speedup x MACs; 1: each multiply-accumulate saved has saved its time',
+        'top-1': f'of {bench.judged:,} validation images',
         'memory': 'peak of a process that does nothing else',
     }
     return '\n'.join(_wrapped(f'{name:<11}{text}', width, ' ' * 11) for name, text in lines.items() if name not in absent)

@@ -62,6 +62,7 @@ def test_precisions_are_measured_in_the_engines_and_networks_that_have_them() ->
         *((network, 'openvino', 'bfloat16') for network in ('dense', 'compact', 'static')),
         *((network, engine, 'int8') for network in ('dense', 'static') for engine in ('onnxruntime', 'openvino')),
     }
+    assert {mode.precision for mode in modes_of(NETWORKS, ('nncf',), [], ('float32', 'bfloat16', 'int8'))} == {'int8'}
     assert [mode for mode in modes if mode.precision == 'float32'] == modes_of(
         NETWORKS, ('tensorflow', 'onnxruntime', 'openvino', 'native'), []
     )

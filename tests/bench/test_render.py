@@ -1,5 +1,6 @@
 """The table fits the screen, and the JSON holds everything."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_the_head_says_what_was_measured(bench: Bench) -> None:
         'from image to image\n'
     ) in text
     assert 'note: openvino is left out: because' in text
+    assert 'top-1' not in text
+
+
+def test_accuracy_has_a_column_where_it_was_measured(bench: Bench) -> None:
+    measurements = [dataclasses.replace(timed, top1=0.9297) for timed in bench.groups[0].measurements[1:]]
+    group = dataclasses.replace(bench.groups[0], measurements=(bench.groups[0].measurements[0], *measurements))
+    text = render(dataclasses.replace(bench, groups=(group,), judged=1000), width=120)
+    assert 'top-1      of 1,000 validation images' in text
+    first, second = (line for line in text.splitlines() if line.startswith('dense'))
+    assert first.split()[-2:-1] == ['-']
+    assert '93.0 %' in second
 
 
 def test_a_memory_in_full_and_what_cannot_be_compared_in_json(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 import typing
 
-from mayo.net.tf.engines.base import PICKLED, Compact, Engine, Job, Loaded, engines, unpickled
+from mayo.net.tf.engines.base import COMPUTED, PICKLED, Compact, Engine, Job, Loaded, engines, unpickled
 from mayo.util.errors import RunError
 
 if typing.TYPE_CHECKING:
@@ -43,8 +43,7 @@ engines.register('native')(
         packages=('tensorflow',),
         extra='bench',
         network_file=PICKLED,
-        masked=False,
-        narrow=dict.fromkeys(('bfloat16', 'int8'), ('dense', 'compact', 'static')),
+        networks=dict.fromkeys(('float32', 'bfloat16', 'int8'), COMPUTED),
         exported=(),
         marker='P',
         load=load,

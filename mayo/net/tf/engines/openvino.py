@@ -4,7 +4,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-from mayo.net.tf.engines.base import ONNX, Engine, Job, Loaded, alone, engines
+from mayo.net.tf.engines.base import COMPUTED, ONNX, Engine, Job, Loaded, alone, engines
 from mayo.util.errors import RunError
 
 if typing.TYPE_CHECKING:
@@ -62,8 +62,7 @@ engines.register('openvino')(
         packages=('openvino',),
         extra='bench',
         network_file=ONNX,
-        masked=False,
-        narrow={'bfloat16': ('dense', 'compact', 'static'), 'int8': ('dense', 'static')},
+        networks={'float32': COMPUTED, 'bfloat16': COMPUTED, 'int8': ('dense', 'static')},
         exported=(),
         marker='D',
         load=load,

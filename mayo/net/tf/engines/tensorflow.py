@@ -5,7 +5,19 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mayo.net.tf.engines.base import PICKLED, Compact, Engine, Job, Loaded, Masked, engines, fits, images_as, unpickled
+from mayo.net.tf.engines.base import (
+    COMPUTED,
+    PICKLED,
+    Compact,
+    Engine,
+    Job,
+    Loaded,
+    Masked,
+    engines,
+    fits,
+    images_as,
+    unpickled,
+)
 
 if typing.TYPE_CHECKING:
     import numpy as np
@@ -97,7 +109,7 @@ engines.register('tensorflow')(
         packages=('tensorflow',),
         extra='bench',
         network_file=PICKLED,
-        masked=True,
+        networks={'float32': (*COMPUTED, 'masked')},
         exported=('',),
         marker='o',
         load=load,
