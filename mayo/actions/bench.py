@@ -78,6 +78,7 @@ BENCH = Section(
     ),
     Setting('dense', TEXT, None, 'checkpoint of the network without gates, which `dense` then is, e.g. pretrained'),
     Setting('layers', FLAG, False, 'also the time of each layer in the native engine, beside its MACs'),
+    Setting('busy', whole(0), 0, 'then all again beside so many processes that compute: how slow the slowest calls are'),
     Setting('plot', PICTURE, None, 'picture of the times over the densities: .png, .svg or .pdf'),
 )
 
@@ -183,6 +184,7 @@ def plan(config: 'Config') -> 'Plan':
         artifacts=[str(find(path) or path) for path in _artifacts(config)],
         threads=config.get('system.threads.intra'),
         layers=settings['layers'],
+        busy=settings['busy'],
     )
 
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from mayo.bench.busy import busy
 from mayo.bench.layers import layer_times
 from mayo.bench.modes import NETWORKS, Mode, Subject, densities_of, macs_of, modes_of
 from mayo.bench.record import Bench, Group, LayerTime, Sample, Timing, compare
@@ -48,7 +49,7 @@ ALIKE = 1e-3  # difference between engines above which a note is made
 class Plan:
     """What to measure. densities: of every gate, each in turn; none: as the gates have it. threads: None is every core.
 
-    layers: also the time of each layer in the native engine.
+    layers: also the time of each layer in the native engine. busy: so many processes compute meanwhile, in a second pass.
     """
 
     batch_sizes: Sequence[int] = (1,)
@@ -61,6 +62,7 @@ class Plan:
     images: int = 16
     threads: int | None = None
     layers: bool = False
+    busy: int = 0
 
 
 def measure(subject: Subject, plan: Plan) -> Bench:
@@ -69,11 +71,10 @@ def measure(subject: Subject, plan: Plan) -> Bench:
     top1: dict[tuple[Mode, float | None], float] = {}
     threads = plan.threads or cores()
     modes = _possible(subject, plan, notes)
-    groups = [
-        _group(subject, plan, modes, threads, batch_size, density, notes, top1)
-        for batch_size in plan.batch_sizes
-        for density in plan.densities or (None,)
-    ]
+    groups: list[Group] = []
+    for batch_size in plan.batch_sizes:
+        for density in plan.densities or (None,):
+            groups += _groups(subject, plan, modes, threads, batch_size, density, notes, top1)
     notes = list(dict.fromkeys(notes))
     judged = len(subject.judges.labels) if top1 and subject.judges else 0
     return Bench(subject.name, subject.input_shape.dims, subject.source, threads, tuple(groups), tuple(notes), judged)
@@ -102,7 +103,7 @@ def _possible(subject: Subject, plan: Plan, notes: list[str]) -> list[Mode]:
     return modes
 
 
-def _group(
+def _groups(
     subject: Subject,
     plan: Plan,
     modes: Sequence[Mode],
@@ -111,8 +112,11 @@ def _group(
     density: float | None,
     notes: list[str],
     top1: dict[tuple[Mode, float | None], float],
-) -> Group:
-    """The modes at one batch size and density, in turns. top1: what is known of accuracy, by mode and density."""
+) -> list[Group]:
+    """The modes at one batch size and density, in turns; and again beside busy processes, if the plan has any.
+
+    top1: what is known of accuracy, by mode and density.
+    """
     graph = at_density(subject.graph, density)
     macs = macs_of(graph, subject.input_shape)
     densities = densities_of(graph)
@@ -123,19 +127,32 @@ def _group(
         files = _Files(subject, graph, batch_size, pathlib.Path(folder))
         with _warm(modes, files, plan.images, threads, notes) as running:
             _log.info('%s: %d modes are warm, %d rounds', where, len(running), plan.rounds)
-            seconds = _seconds(running, plan.rounds, notes)
+            seconds = {0: _seconds(running, plan.rounds, notes)}
+            if plan.busy:
+                with busy(plan.busy):
+                    _log.info('%s: the same beside %d busy processes', where, plan.busy)
+                    seconds[plan.busy] = _seconds(running, plan.rounds, notes)
             _judge(subject, running, density, top1, notes)
-            samples = _samples(running, seconds, density, top1, notes)
+            peaks = _peaks(running, notes)
             native = [mode for mode in running if mode.engine == 'native']
         layers = _layers(files, graph, native, plan, threads) if plan.layers else ()
-    if not samples:
+    if not peaks:
         raise RunError('\n'.join(['`bench` could measure nothing.', *dict.fromkeys(notes)]))
     changes = [ready.mask_change for _, ready in running.values() if ready.mask_change is not None]
-    group = Group(
-        batch_size, density, macs['dense'], compare(samples, macs, batch_size), changes[0] if changes else None, layers
-    )
-    notes += _remarks(group)
-    return group
+    groups = []
+    for others, taken in seconds.items():
+        samples = [
+            Sample(mode, Timing.of(taken[mode]), peak, running[mode][1].outputs, top1.get(_judged_as(mode, density)))
+            for mode, peak in peaks.items()
+        ]
+        compared = compare(samples, macs, batch_size)
+        groups.append(
+            Group(
+                batch_size, density, macs['dense'], compared, changes[0] if changes else None, () if others else layers, others
+            )
+        )
+    notes += _remarks(groups[0])
+    return groups
 
 
 @contextlib.contextmanager
@@ -216,22 +233,13 @@ def _judged_as(mode: Mode, density: float | None) -> tuple[Mode, float | None]:
     return mode, None if mode.network == 'dense' else density
 
 
-def _samples(
-    running: Running,
-    seconds: Mapping[Mode, list[float]],
-    density: float | None,
-    top1: Mapping[tuple[Mode, float | None], float],
-    notes: list[str],
-) -> list[Sample]:
-    """All that the processes said, and what they needed of memory before they were judged; a note about each that fails."""
+def _peaks(running: Running, notes: list[str]) -> dict[Mode, int]:
+    """What the processes needed of memory, in bytes, as they end; a note about each that fails."""
     peaks: dict[Mode, int] = {}
     for mode, (worker, _) in running.items():
         with _left_out(mode, notes):
             peaks[mode] = worker.stop()
-    return [
-        Sample(mode, Timing.of(seconds[mode]), peak, running[mode][1].outputs, top1.get(_judged_as(mode, density)))
-        for mode, peak in peaks.items()
-    ]
+    return peaks
 
 
 def _layers(files: '_Files', graph: Graph, modes: Sequence[Mode], plan: Plan, threads: int) -> tuple[LayerTime, ...]:

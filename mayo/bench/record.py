@@ -17,22 +17,23 @@ from mayo.bench.modes import Mode
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median, 5th and 95th percentile of `calls`."""
+    """Seconds of one call: median, 5th and 95th percentile of `calls`, and the longest."""
 
     median: float
     p5: float
     p95: float
     calls: int
+    longest: float
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> 'Timing':
         """Percentiles between two calls are on the line between them.
 
         >>> Timing.of([3.0, 1.0, 2.0])
-        Timing(median=2.0, p5=1.1, p95=2.9, calls=3)
+        Timing(median=2.0, p5=1.1, p95=2.9, calls=3, longest=3.0)
         """
         p5, median, p95 = (float(value) for value in np.quantile(seconds, (0.05, 0.5, 0.95)))
-        return cls(median, p5, p95, len(seconds))
+        return cls(median, p5, p95, len(seconds), max(seconds))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ class LayerTime:
 class Group:
     """Modes that took turns. mask_change: part of an image's active channels that the next one has not; None without a mask.
 
-    layers: with `bench.layers`, those of the modes in the native engine.
+    layers: with `bench.layers`, those of the modes in the native engine. busy: other processes that computed meanwhile.
     """
 
     batch_size: int
@@ -89,6 +90,7 @@ class Group:
     measurements: tuple[Measurement, ...]
     mask_change: float | None = None
     layers: tuple[LayerTime, ...] = ()
+    busy: int = 0
 
     def fastest(self, network: str) -> Measurement | None:
         """Of a network's engines."""

@@ -1,6 +1,7 @@
 """A run as a whole: what is left out and why, and real processes in turn."""
 
 import dataclasses
+import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
@@ -29,11 +30,11 @@ def test_an_engine_that_is_not_installed_is_named_with_the_remedy(subject: Subje
     without('onnx', 'openvino')
     notes: list[Any] = []
     modes = latency._possible(subject, Plan(), notes)
-    assert {mode.engine for mode in modes} == {'tensorflow', 'xla', 'native'}
+    assert {mode.engine for mode in modes} == {'tensorflow', 'xla', 'litert', 'native'}
     assert IS_CHECKOUT
     assert notes == [
-        'onnxruntime is left out: not installed: onnx; install with:  pip install .[bench]',
         'openvino is left out: not installed: openvino, onnx; install with:  pip install .[bench]',
+        'onnxruntime is left out: not installed: onnx; install with:  pip install .[bench]',
     ]
 
 
@@ -167,6 +168,40 @@ def test_accuracy_is_that_of_networks_that_mean_something_and_measured_once(
     bench = measure(dataclasses.replace(judged, dense=subject.weights), plan)
     assert {timed.top1 for group in bench.groups for timed in group.measurements if timed.network == 'dense'} == {0.75}
     assert len(asked) == 5
+
+
+def test_all_is_timed_again_beside_processes_that_compute_and_then_they_are_gone(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[int] = []
+
+    class Fake:
+        """A worker that counts the processes of this one."""
+
+        def __init__(self, job: Any, log: Any) -> None:
+            pass
+
+        def ready(self) -> Ready:
+            return Ready(np.ones(3), None)
+
+        def turn(self) -> list[float]:
+            others.append(len(multiprocessing.active_children()))
+            return [0.1]
+
+        def stop(self) -> int:
+            return 5
+
+        def kill(self) -> None:
+            pass
+
+    monkeypatch.setattr(latency, 'Worker', Fake)
+    monkeypatch.setattr(latency._Files, 'of', lambda self, mode: mode.network)
+    monkeypatch.setattr(latency, 'PAUSE', 0)
+    here = len(multiprocessing.active_children())
+    bench = measure(subject, Plan(networks=['dense'], engines=['tensorflow'], rounds=1, busy=2))
+    assert [group.busy for group in bench.groups] == [0, 2]
+    assert others == [here, here, here + 2, here + 2]
+    assert len(multiprocessing.active_children()) == here
 
 
 def test_a_narrow_network_that_loses_a_point_is_remarked() -> None:
