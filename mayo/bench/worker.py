@@ -134,13 +134,13 @@ def _answer(order: str, timer: 'Timer', loaded: Loaded, job: Job) -> object:
 
 def classes_of(loaded: Loaded, images: np.ndarray, batch_size: int) -> np.ndarray:
     """The class of the largest output for each image, [N]; the first output counts. The last batch is filled with its last image."""
-    found = []
+    classes = []
     for start in range(0, len(images), batch_size):
         batch = np.array(images[start : start + batch_size])
         filled = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
         outputs = np.asarray(loaded.run(loaded.prepare(filled))[0])
-        found.append(outputs.reshape(batch_size, -1)[: len(batch)].argmax(1))
-    return np.concatenate(found)
+        classes.append(outputs.reshape(batch_size, -1)[: len(batch)].argmax(1))
+    return np.concatenate(classes)
 
 
 class Timer:

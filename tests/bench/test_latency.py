@@ -33,8 +33,8 @@ def test_an_engine_that_is_not_installed_is_named_with_the_remedy(subject: Subje
     assert {mode.engine for mode in modes} == {'tensorflow', 'xla', 'litert', 'native'}
     assert IS_CHECKOUT
     assert notes == [
-        'openvino is left out: not installed: openvino, onnx; install with:  pip install .[bench]',
         'onnxruntime is left out: not installed: onnx; install with:  pip install .[bench]',
+        'openvino is left out: not installed: openvino, onnx; install with:  pip install .[bench]',
     ]
 
 

@@ -7,8 +7,7 @@ import logging
 import pathlib
 import typing
 
-from mayo.net.tf.engines.base import Engine, Masked, NetworkFile, as_onnx, engines, quietly
-from mayo.net.tf.engines.openvino import load
+from mayo.net.tf.engines.base import Engine, Job, Loaded, Masked, NetworkFile, as_onnx, engines, quietly
 from mayo.util.errors import RunError
 
 if typing.TYPE_CHECKING:
@@ -37,6 +36,13 @@ def write(network: 'Program | Masked', path: pathlib.Path, batch_size: int, imag
     except Exception as error:  # of any kind, from the layers of two packages
         raise RunError(f'NNCF cannot: {str(error).partition(chr(10))[0]}') from None
     openvino.save_model(narrow, path)
+
+
+def load(job: Job) -> Loaded:
+    """The file in OpenVINO."""
+    from mayo.net.tf.engines import openvino
+
+    return openvino.load(job)
 
 
 engines.register('nncf')(
