@@ -88,6 +88,7 @@ _TIMES = record(
     p5=number('5th percentile'),
     p95=number('95th percentile'),
     calls=integer('that were timed'),
+    longest=number('of them'),
 )
 _MEASUREMENT = record(
     'a network in an engine; null is what there is nothing to compare with, or to count',
@@ -131,6 +132,7 @@ RESULT = record(
                     seconds=number('median'),
                 ),
             ),
+            busy=integer('other processes that computed meanwhile'),
         ),
     ),
     notes=listed('what is missing, and what to know', text('a sentence')),

@@ -44,7 +44,9 @@ RESULT = record(
         'that multiply',
         record(
             'of one',
-            moved=number('how far the outputs move if it alone is in int8, relative to their size'),
+            moved=number(
+                'how far the outputs move if it alone is in int8, relative to their size; null: it has no range', null=True
+            ),
             int8=flag('whether it is; false: it stays in float32'),
         ),
     ),

@@ -38,7 +38,8 @@ class Quantized:
 
     def data(self) -> dict[str, Any]:
         """What `quantize` answers with `--json`, but for the checkpoint."""
-        layers = {layer: {'moved': loss, 'int8': layer not in self.wide} for layer, loss in self.losses.items()}
+        moved: dict[str, float | None] = self.losses | dict.fromkeys(set(self.wide) - self.losses.keys())
+        layers = {layer: {'moved': loss, 'int8': layer not in self.wide} for layer, loss in moved.items()}
         return {'before': self.before.data(), 'after': self.after.data(), 'layers': layers}
 
     def render(self) -> str:
