@@ -11,7 +11,7 @@ from mayo.util.errors import RunError
 if typing.TYPE_CHECKING:
     import numpy as np
 
-    from mayo.net.tf.compact.program import Program
+    from mayo_runtime.program import Program
 
 
 def write(network: 'Program | Masked', path: pathlib.Path, batch_size: int, images: 'np.ndarray') -> None:
@@ -19,7 +19,7 @@ def write(network: 'Program | Masked', path: pathlib.Path, batch_size: int, imag
     import tensorflow as tf
 
     from mayo.net.tf.compact import CompactNetwork
-    from mayo.net.tf.compact.narrow import is_narrow, widened
+    from mayo_runtime.narrow import is_narrow, widened
 
     assert not isinstance(network, Masked)
     compact = CompactNetwork(widened(network, 'int8'), xla=False)

@@ -13,7 +13,7 @@ from mayo.util.errors import RunError
 if typing.TYPE_CHECKING:
     import numpy as np
 
-    from mayo.net.tf.compact.program import Program
+    from mayo_runtime.program import Program
 
 
 def write(network: 'Program | Masked', path: pathlib.Path, batch_size: int, images: 'np.ndarray') -> None:
@@ -22,7 +22,7 @@ def write(network: 'Program | Masked', path: pathlib.Path, batch_size: int, imag
         import nncf
     import openvino
 
-    from mayo.net.tf.compact.narrow import widened
+    from mayo_runtime.narrow import widened
 
     assert not isinstance(network, Masked)
     wide = path.with_suffix('.onnx')
