@@ -26,7 +26,7 @@ Examples:
       trainers/lenet5.yaml train eval
 
 More: {my} ACTION --help, {my} help KEY|LAYER|GATE|STEP|TRAINER
-Anywhere: --json (docs/json.md), --quiet, --verbose
+      {my} completion bash|zsh|fish; anywhere: --json, --quiet, --verbose
 Exit: 0 done, 1 failed, 2 a mistake in words or files, 130 or 143 a signal."""
 
 _HELP = ('-h', '--help')

@@ -89,6 +89,13 @@ def _obey(output: Output) -> None:
     from mayo.actions import actions
     from mayo.cli import help
 
+    if output.wanted.words[:1] == ['completion']:
+        from mayo.cli import completion
+
+        output.begin('completion')
+        text = completion.answer(output.wanted.words[1:])
+        output.put({'text': text}, text)
+        return
     words = ['version' if word == '--version' else word for word in output.wanted.words]
     asked = help.asked(words, actions)
     if asked:

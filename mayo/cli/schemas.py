@@ -10,12 +10,13 @@ from mayo.util.schema import Schema, record, text
 
 _WIDTH = 100
 HELP = record('what `help` told', text=text('as a terminal shows it'))
+COMPLETION = record('a script of a shell, or candidates', text=text('as a shell reads it'))
 _KINDS = {'integer': 'whole number', 'string': 'text', 'boolean': 'true or false', 'array': 'list', 'object': 'mapping'}
 
 
 def answers() -> dict[str, Schema]:
-    """The schema of each action's answer, by its name, and that of `help`."""
-    return {**{name: actions[name].result for name in actions}, 'help': HELP}
+    """The schema of each action's answer, by its name, and those of `help` and `completion`."""
+    return {**{name: actions[name].result for name in actions}, 'help': HELP, 'completion': COMPLETION}
 
 
 def schema() -> Schema:
