@@ -97,7 +97,7 @@ def mapping(path: pathlib.Path, given: str | None, model: str, key: str, origin:
     known = ', '.join(file.stem for file in _shipped_maps())
     raise UserError(
         f'{_MAPS}/{model}.yaml does not exist, so nothing says which layers of {model} those of {shown(path)} '
-        f'are; there is one for {known}. docs/weights.md shows how to write one for {key}.'
+        f'are; there is one for {known}{_of_torchvision(model)}. docs/weights.md shows how to write one for {key}.'
     )
 
 
@@ -115,16 +115,22 @@ def tensors_of(
         return tensors if layer_map is None else translated(by_layer(tensors), layer_map, model, variables)
     layers = kind.layers(path, layer_map, part)
     if layers and not layer_map.renamed(layers):
-        raise UserError(_strange(path, layers, layer_map))
+        raise UserError(_strange(path, layers, layer_map, model))
     return names.adapt(translated(layers, layer_map, model, variables), shown(path))
 
 
-def _strange(path: pathlib.Path, layers: Layers, layer_map: LayerMap) -> str:
+def _strange(path: pathlib.Path, layers: Layers, layer_map: LayerMap, model: str) -> str:
     """That the map knows none of the layers, and which map does."""
     examples = ', '.join(list(layers)[:3])
     fitting = [file.stem for file in _shipped_maps() if set(layers) == set(read_map(file).renamed(layers))]
     hint = f'models/import knows all of them for {", ".join(fitting)}' if fitting else 'import.mapping=FILE names another map'
-    return f'{shown(path)}: {layer_map.where} knows none of its {len(layers)} layers ({examples}, ...); {hint}.'
+    return f'{shown(path)}: {layer_map.where} knows none of its {len(layers)} layers ({examples}, ...); {hint}{_of_torchvision(model)}.'
+
+
+def _of_torchvision(model: str) -> str:
+    """How a model becomes what torchvision has, as the end of a sentence; '' if there is no such overlay."""
+    overlay = f'models/torchvision/{model}.yaml'
+    return f'; {overlay} after the model, as {model}_torch, is as torchvision has it' if (SHIPPED / overlay).is_file() else ''
 
 
 def _shipped_maps() -> list[pathlib.Path]:

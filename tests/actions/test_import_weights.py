@@ -14,6 +14,7 @@ import pytest
 from mayo.actions import Run, actions
 from mayo.actions.checks import problems
 from mayo.actions.import_weights import import_weights, mapping, source
+from mayo.checkpoint import imported
 from mayo.cli.main import main
 from mayo.config import Config
 from mayo.session.base import Session
@@ -128,6 +129,17 @@ def test_a_map_that_knows_no_layer_of_the_file_is_told_and_which_does(
     )
 
 
+def test_of_a_model_that_torchvision_has_otherwise_the_overlay_is_named(
+    importing: Callable[..., Session], tmp_path: pathlib.Path
+) -> None:
+    path = write_torch(tmp_path / 'theirs.safetensors', {'layer1.0.conv1': {'kernel': np.ones((1, 1, 1, 1))}})
+    hint = 'models/torchvision/resnet50.yaml after the model, as resnet50_torch, is as torchvision has it'
+    with pytest.raises(UserError, match=f'for resnet18, resnet34, resnet50_torch; {hint}'):
+        imported.tensors_of(path, imported.mapping(path, 'models/import/resnet50.yaml', 'resnet50', 'k', 'o'), 'resnet50', {})
+    with pytest.raises(UserError, match=r'models/torchvision/inception_v1\.yaml after the model, as inception_v1_torch'):
+        imported.mapping(path, None, 'inception_v1', 'import.mapping', 'default')
+
+
 def test_weights_that_are_not_finite_are_refused(importing: Callable[..., Session], tmp_path: pathlib.Path) -> None:
     theirs = layers(np.random.default_rng(0))
     theirs['c0']['kernel'][0, 0, 0, 0] = np.nan
@@ -213,7 +225,7 @@ def test_a_model_without_a_mapping_says_which_have_one(config_of: Callable[..., 
     with pytest.raises(
         UserError,
         match=r'models/import/tiny\.yaml does not exist, so nothing says which layers of tiny '
-        r'those of .*theirs\.h5 are; there is one for densenet121, .* vgg16\. docs/weights',
+        r'those of .*theirs\.h5 are; there is one for alexnet, .* vgg16_torch\. docs/weights',
     ):
         mapping(config)
     with pytest.raises(UserError, match=r'command line: import\.mapping: mine\.yaml does not exist\.'):
