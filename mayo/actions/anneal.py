@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 
 LENGTHS = Kind(
     'a number above 0, or a list of them',
-    lambda value: (each(ABOVE_ZERO) if isinstance(value, list) else ABOVE_ZERO).read(value),
+    lambda value: (each(ABOVE_ZERO, lone=True) if isinstance(value, list | str) else ABOVE_ZERO).read(value),
 )
 STAGES = Section(
     'train.anneal',

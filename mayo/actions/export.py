@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def _size(value: object) -> tuple[int, int]:
-    height, width = each(whole(1)).read(value)
+    height, width = each(whole(1), lone=True).read(value)
     return height, width
 
 

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Collection, Iterable, Mapping
 
 from mayo.actions.base import CHECKPOINTS, NETWORK, Product, Run, action
-from mayo.util.kinds import ABOVE_ZERO, Kind, when
+from mayo.util.kinds import ABOVE_ZERO, Kind
 from mayo.util.schema import record, text
 from mayo.util.settings import Section, Setting
 
@@ -25,7 +25,14 @@ def _are_checkpoints(value: object) -> bool:
     return isinstance(value, list | Mapping) and len(value) > 1 and all(isinstance(name, str) and name for name in value)
 
 
-SHARES: Kind = when('two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}', _are_checkpoints)
+def _shares(value: object) -> object:
+    names = value.split(',') if isinstance(value, str) else value
+    if not _are_checkpoints(names):
+        raise ValueError
+    return names
+
+
+SHARES = Kind('two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}', _shares)
 MEAN = Section(
     'mean',
     'weights that are averaged',

@@ -40,7 +40,7 @@ def _is_pattern(value: object) -> bool:
 PATTERN = when('a regular expression', _is_pattern)
 DEVICES = Kind(
     '`auto`, `cpu`, or a list of numbers from 0 up, [0, 1]',
-    lambda value: choice('auto', 'cpu').read(value) if isinstance(value, str) else each(whole(0)).read(value),
+    lambda value: value if value in ('auto', 'cpu') else each(whole(0), lone=isinstance(value, str)).read(value),
 )
 NAMES = Kind('a name, or a list of them', lambda value: (each(TEXT) if isinstance(value, list) else TEXT).read(value))
 

@@ -103,7 +103,7 @@ def subject(session: 'Session', network: 'Network', preprocesses: bool, image_si
 def _labels(session: 'Session') -> Sequence[str] | None:
     from mayo.session.data import class_names
 
-    if session.config.get('dataset.labels') is None:
+    if all(session.config.get(key) is None for key in ('dataset.labels', 'dataset.prepare.classes')):
         return None
     try:
         return class_names(session.config)

@@ -190,6 +190,13 @@ class Session:
             optional=lambda name: starts and '/gate/' in name,
         )
         _log.info('loaded %s, %d variables', where, len(match.loaded))
+        if any('/gate/' in name for name in tensors) and not gates.gates_of(self.graph):
+            _log.warning(
+                '%s is of a network with gates, and this model has none: every channel is computed, and none is chosen; '
+                'models/gate/%s.yaml has them',
+                where,
+                self.model_name,
+            )
         if whole is not None:
             _log.info('of a slimmed network: the channels that it lacks are silent')
         if warmed:

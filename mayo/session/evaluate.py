@@ -39,6 +39,7 @@ class Evaluation:
     density: Mapping[str, float] = field(default_factory=dict)  # by gated layer, mean over images
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)  # by gated layer, active channels [images]
     liveliness: Mapping[str, Liveliness] = field(default_factory=dict)  # by gated layer
+    classes: int | None = None  # None: more than five
     executed: Spread | None = None  # MACs of compact execution; None without gates
 
     @property
@@ -67,11 +68,16 @@ class Evaluation:
     def render(self) -> str:
         """What `eval` prints.
 
+        Among five classes or fewer the label is always one of the first five, so that is left out.
+
         >>> print(Evaluation(0.9273, 0.9991, 0.21, 10000, 640.2).render())
         top-1 92.73 %, top-5 99.91 %, loss 0.2100, of 10,000 images at 640 images/s
+        >>> print(Evaluation(0.9273, 1.0, 0.21, 10000, 640.2, classes=4).render())
+        top-1 92.73 %, loss 0.2100, of 10,000 images at 640 images/s
         """
+        top5 = '' if self.classes is not None and self.classes <= 5 else f', top-5 {self.top5:.2%}'
         line = (
-            f'top-1 {self.top1:.2%}, top-5 {self.top5:.2%}, loss {self.loss:.4f}, of {self.images:,} images '
+            f'top-1 {self.top1:.2%}{top5}, loss {self.loss:.4f}, of {self.images:,} images '
             f'at {self.images_per_second:.0f} images/s'
         ).replace('%', ' %')
         if not self.density:
@@ -254,6 +260,7 @@ class _Meter:
         if execution == 'masked':  # a compact network has constant weights: it does not serve twice
             session.kept['classifier'] = self.classifier
         self.is_alone = session.is_alone
+        self.classes: int | None = session.config.get('dataset.task.num_classes')
         self.graph, self.input_shape = session.graph, session.input_shape
         self.sums: list[np.ndarray] = []  # [loss, top-1, top-5, images] of each batch and replica
         self.active: list[np.ndarray] = []  # [N, gated layers]
@@ -298,6 +305,7 @@ class _Meter:
             images=int(images),
             images_per_second=timed / seconds,
             density=density,
+            classes=self.classes,
             counts=counts,
             executed=executed_spread(self.graph, self.input_shape, counts) if counts else None,
             liveliness=self._liveliness(int(images)),

@@ -176,16 +176,38 @@ def choice_of(look_up: Callable[[], Iterable[str]], *words: str) -> Kind:
 
 
 def each(kind: Kind, least: int = 1, lone: bool = False) -> Kind:
-    """A list of `least` or more values of a kind. lone: text or a number by itself is a list of it."""
+    """A list of `least` or more values of a kind. lone: text or a number by itself is a list of it, and commas divide text.
+
+    >>> each(whole(1), lone=True).read('1,64'), each(choice('a', 'b'), lone=True).read('a, b'), each(FRACTION, lone=True).read(0.5)
+    ([1, 64], ['a', 'b'], [0.5])
+    """
 
     def read(value: Any) -> list[Any]:
         if lone and (isinstance(value, str) or is_number(value)):
-            value = [value]
+            value = divided(value) if isinstance(value, str) and ',' in value else [value]
         if not isinstance(value, list) or len(value) < least:
             raise ValueError
         return [kind.read(inner) for inner in value]
 
     return Kind(lambda: f'a list, each of it {kind.expected}', read, lambda: kind.names)
+
+
+def divided(text: str) -> list[Any]:
+    """The parts of a text between its commas, as YAML has them where they are numbers.
+
+    >>> divided('onnx,tflite'), divided('0.5, 1'), divided('a,')
+    (['onnx', 'tflite'], [0.5, 1], ['a', ''])
+    """
+    return [_as_number(part.strip()) for part in text.split(',')]
+
+
+def _as_number(text: str) -> Any:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
 
 
 def or_null(kind: Kind) -> Kind:

@@ -1,6 +1,7 @@
 """Each format against masked execution: alone, in batches, with preprocessing inside; and what it refuses."""
 
 import dataclasses
+import json
 import pathlib
 from typing import Any
 
@@ -183,3 +184,11 @@ def test_a_mayo_file_holds_the_bytes_of_a_quantized_network(tiny: Exported, tmp_
     images = random_images(3, (8, 8, 3))
     assert network.about['precision'] == ['int8']
     np.testing.assert_array_equal(network(images), Engine(subject.as_run).run(images)[0])
+
+
+def test_an_onnx_file_carries_the_names_of_the_classes(tiny: Exported, tmp_path: pathlib.Path) -> None:
+    import onnx
+
+    formats['onnx'].write(dataclasses.replace(tiny.subject(), labels=('cat', 'dog')), tmp_path / 'model.onnx')
+    properties = {entry.key: entry.value for entry in onnx.load(tmp_path / 'model.onnx').metadata_props}
+    assert json.loads(properties['labels']) == ['cat', 'dog']
