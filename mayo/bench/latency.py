@@ -9,7 +9,6 @@ import logging
 import os
 import pathlib
 import random
-import tempfile
 import time
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from mayo.net.graph import Graph
 from mayo.net.tf.engines import Job, Masked, engines, of_networks
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
+from mayo.util.files import scratch
 from mayo.util.format import percent
 from mayo.util.trial_images import random_images
 
@@ -123,7 +123,7 @@ def _groups(
     density = densities.pop() if len(densities) == 1 else None
     where = f'batch {batch_size}' + (f', density {density:g}' if density else '')
     _log.info('%s: starting %d modes', where, len(modes))
-    with tempfile.TemporaryDirectory(prefix='mayo-bench-') as folder:
+    with scratch('mayo-bench-') as folder:
         files = _Files(subject, graph, batch_size, pathlib.Path(folder))
         with _warm(modes, files, plan.images, threads, notes) as running:
             _log.info('%s: %d modes are warm, %d rounds', where, len(running), plan.rounds)

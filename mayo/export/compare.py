@@ -12,7 +12,7 @@ import numpy as np
 
 from mayo.export.artifact import Classify, Subject
 from mayo.util.errors import RunError
-from mayo.util.trial_images import as_bytes, choices, random_images
+from mayo.util.trial_images import as_bytes, choices, random_images, says_nothing
 
 CANDIDATES = 4  # times as many images as are taken
 CLEAR = 1e-4  # more than rounding, see margin()
@@ -45,10 +45,9 @@ def inputs(subject: Subject, reference: Reference, count: int, seed: int = 0) ->
     """`count` images with clear winners and, as far as there are any, different ones."""
     images = trial_images(subject, count * CANDIDATES, seed)
     outputs, gates = reference(images)
-    if not np.isfinite(outputs).all():
+    if reason := says_nothing(outputs):
         raise RunError(
-            'masked execution gives outputs that are not finite for random images, so nothing can be compared with '
-            'it; is the network trained?'
+            f'masked execution gives {reason} for random images, so nothing can be compared with it; is the network trained?'
         )
     gates = [gate for gate in gates if not gate.mask.all()]
     chosen = _clear_and_different(gates, count) if gates else list(range(count))

@@ -13,7 +13,6 @@ import json
 import pathlib
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,7 @@ from mayo.session.base import Session
 from mayo.session.execution import execution_of, runner
 from mayo.training.trainer import Trainer
 from mayo.util.errors import RunError
-from mayo.util.files import shown, whole_file
+from mayo.util.files import scratch, shown, whole_file
 from mayo.util.format import percent, table
 
 WARM_UP = 2  # steps before the trace, in which TensorFlow makes its graph
@@ -97,7 +96,7 @@ def timeline(session: Session, steps: int, folder: pathlib.Path, trains: bool) -
     session.load()
     mode = 'train' if trains else 'validate'
     before = {name: variable.numpy() for name, variable in session.named().items()}
-    with tempfile.TemporaryDirectory() as room:
+    with scratch() as room:
         taken = _traced(_steps(session, trains), steps, room, mode)
         for name, variable in session.named().items():
             variable.assign(before[name])
