@@ -11,6 +11,7 @@ from mayo.config.dialect import DETECT
 from mayo.util.kinds import (
     ABOVE_ZERO,
     AMOUNT,
+    AMOUNT_OF_BYTES,
     AMOUNT_OF_MACS,
     BELOW_ONE,
     FLAG,
@@ -251,6 +252,13 @@ declare(
             'float32, mixed_bfloat16 or mixed_float16',
         ),
         Setting('batch_size', whole(1), 128, 'images a step, over all replicas'),
+        Setting(
+            'image_cache',
+            AMOUNT_OF_BYTES,
+            '1G',
+            'bytes of memory for images of a folder as they are before the first random step, so that each is decoded and '
+            'resized once and not every epoch; 0: none',
+        ),
         Setting('threads.data', whole(1), 2, 'that read images'),
         Setting('threads.intra', whole(1), None, 'within an operation; null: what TensorFlow chooses'),
         Setting('threads.inter', whole(1), None, 'of operations; null: what TensorFlow chooses'),

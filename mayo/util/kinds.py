@@ -293,6 +293,10 @@ PATHS = when(
 YAML_FILE = when(
     'a path that ends in .yaml', lambda value: _is_path(value) and value.endswith('.yaml') and not value.endswith('/.yaml')
 )
+AMOUNT_OF_BYTES = when(
+    'a number from 0 up, such as 500000000 or 500M',
+    lambda value: (is_number(value) or isinstance(value, str)) and amount(value) >= 0,
+)
 AMOUNT_OF_MACS = when(
     'a number from 1 up, such as 30000000 or 30M',
     lambda value: (is_number(value) or isinstance(value, str)) and amount(value) >= 1,
