@@ -190,6 +190,12 @@ declare(
             'training images over which batch norm takes its averages anew when training ends, which a short one needs; 0: none',
         ),
         Setting(
+            'norm_momentum',
+            BELOW_ONE,
+            None,
+            "of batch norm's averages; null: that of each layer, or less where steps are so few that averages would stay behind",
+        ),
+        Setting(
             'scale_l1',
             AMOUNT,
             0.0,

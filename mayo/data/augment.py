@@ -43,8 +43,9 @@ Function = Callable[..., Any]
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of preprocessing: its function, whether it takes an image of any size to one that fits the network, and
-    whether it draws random numbers, so that an image is another one after it each time.
+    """A step of preprocessing: its function, and what is to be known of it.
+
+    takes_any_size: it takes an image of any size to one that fits the network. is_random: with another seed, to another one.
     """
 
     function: Function

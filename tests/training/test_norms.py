@@ -7,7 +7,7 @@ import pytest
 
 from mayo.config import Config
 from mayo.session.base import Session
-from mayo.training.norms import take_averages
+from mayo.training.norms import following, renew_norms, take_averages
 from mayo.training.trainer import train
 
 MEAN = 'conv1/BatchNorm/moving_mean'
@@ -61,3 +61,29 @@ def test_training_ends_with_averages_anew_for_the_weights_that_are_saved(
         saved[images] = {name: variable.numpy() for name, variable in again.network.named_variables().items()}
     changed = {name for name in saved[0] if not np.array_equal(saved[0][name], saved[96][name])}
     assert changed == {f'conv{layer}/BatchNorm/moving_{what}' for layer in (0, 1) for what in ('mean', 'variance')}
+
+
+@pytest.mark.parametrize(
+    'steps, momentum, expected', [(4, None, 0.01), (40, None, 0.01**0.1), (400, None, 0.9), (4, 0.95, 0.95)]
+)
+def test_averages_follow_faster_where_steps_are_few(
+    config_of: Callable[..., Config], steps: int, momentum: float | None, expected: float
+) -> None:
+    network = Session(config_of()).network
+    norm = network.node_layers['conv1'].norm
+    with following(network, steps, momentum):
+        assert norm.momentum == pytest.approx(expected)
+    assert norm.momentum == 0.9
+
+
+def test_a_training_of_few_steps_ends_with_averages_of_its_own_weights(config_of: Callable[..., Config]) -> None:
+    """With the momentum of the layers, 0.9, a half of each average would still be where it began after six steps."""
+    words = ['train.max_epochs=1', 'train.validate=false', 'train.learning_rate=0.000000001']
+    errors = []
+    for momentum in ('null', '0.9'):
+        session = Session(config_of(*words, f'train.norm_momentum={momentum}', f'system.checkpoint.save=m{momentum}'))
+        train(session)
+        learned = session.network.named_variables()[VARIANCE].numpy().copy()
+        renew_norms(session, 96)
+        errors.append(np.abs(learned / session.network.named_variables()[VARIANCE].numpy() - 1).mean())
+    assert errors[0] < 0.3 * errors[1]

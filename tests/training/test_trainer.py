@@ -284,3 +284,14 @@ def test_a_second_training_of_the_name_is_refused_before_it_writes(
     with session.store.training('other'):
         Trainer(session).run()
     assert not list(session.store.folder.glob('.*'))
+
+
+@pytest.mark.parametrize('steps, told', [(24, True), (199, True), (200, False)])
+def test_a_training_of_few_steps_is_told_of(caplog: pytest.LogCaptureFixture, steps: int, told: bool) -> None:
+    training.tell_of_few(steps, 2, fresh=True)
+    assert bool(caplog.messages) == told
+    if told:
+        assert caplog.messages == [
+            f'this training has {steps} steps, 2 an epoch, which are few: train.max_epochs=100 or a smaller system.batch_size '
+            'gives 200; trained weights need fewer: system.checkpoint.load=FILE with trainers/finetune.yaml'
+        ]
