@@ -22,8 +22,7 @@ Examples:
   {my} models/cifarnet.yaml datasets/fashion_mnist.yaml info
   {my} models/gate/cifarnet.yaml datasets/fashion_mnist.yaml \\
       _gate.density=0.5 system.checkpoint.load=gate50 eval info
-  {my} datasets/fashion_mnist.yaml prepare models/lenet5.yaml \\
-      trainers/lenet5.yaml train eval
+  {my} datasets/fashion_mnist.yaml prepare
 
 More: {my} ACTION --help, {my} help KEY|LAYER|GATE|STEP|TRAINER
       {my} completion bash|zsh|fish; anywhere: --json, --quiet, --verbose
