@@ -76,7 +76,7 @@ def act(run: Run) -> None:
     ).expanduser()
     session.load()
     result = run.evaluation = run.evaluation or evaluate(session)
-    found = facts.facts(
+    values = facts.facts(
         session,
         result,
         compared(session, settings['checkpoints']),
@@ -84,7 +84,7 @@ def act(run: Run) -> None:
         settings['images'],
         settings['examples'],
     )
-    page = shown(single.write_page(found, path))
+    page = shown(single.write_page(values, path))
     run.answer({'page': page}, page)
 
 
@@ -94,18 +94,18 @@ def compared(session: 'Session', names: list[str] | None) -> 'dict[str, tuple[Se
     from mayo.session.evaluate import evaluate
     from mayo.util.errors import UserError
 
-    found = {}
+    others = {}
     for name in names if names is not None else [name for name in session.store.names() if not is_passing(name)]:
         if name == session.weights:
             continue
         try:
             other = session.of_checkpoint(name, NAMES)
-            found[name] = (other, evaluate(other))
+            others[name] = (other, evaluate(other))
         except UserError as error:
             if names is not None:
                 raise
             _log.warning('not compared: %s', error)
-    return found
+    return others
 
 
 def timed(session: 'Session') -> list[dict[str, typing.Any]]:

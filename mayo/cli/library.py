@@ -202,9 +202,9 @@ def _plain(value: Any) -> Any:
 
 def _check_words(words: Sequence[str]) -> None:
     """UserError: a word is an action, or a file or a key is not right."""
-    found = [word for word in words if kind(word) == 'action' and word in actions]
-    if found:
-        raise UserError(f'`{found[0]}` is an action; call a method of what mayo.load gives, such as .evaluate().')
+    verbs = [word for word in words if kind(word) == 'action' and word in actions]
+    if verbs:
+        raise UserError(f'`{verbs[0]}` is an action; call a method of what mayo.load gives, such as .evaluate().')
     plan([*words, 'config'], list(actions), lambda *_: (), completed)
 
 

@@ -41,7 +41,7 @@ class Kept:
         stored = self._table.lookup(key)
         shapes: list[Any] = []
 
-        def made() -> Any:
+        def fresh() -> Any:
             value = make()
             shapes.append(value.shape)
             text = tf.io.serialize_tensor(value)
@@ -49,11 +49,11 @@ class Kept:
             with tf.control_dependencies([tf.cond(after <= self._limit, lambda: self._keep(key, text), lambda: after)]):
                 return tf.identity(value)
 
-        def found() -> Any:
+        def stored_value() -> Any:
             value = tf.io.parse_tensor(stored, self.dtype)
-            return tf.ensure_shape(value, shapes[0]) if shapes else value  # a graph is made of `made` first
+            return tf.ensure_shape(value, shapes[0]) if shapes else value  # a graph is fresh of `fresh` first
 
-        return tf.cond(tf.strings.length(stored) == 0, made, found)
+        return tf.cond(tf.strings.length(stored) == 0, fresh, stored_value)
 
     def _keep(self, key: Any, text: Any) -> Any:
         with tf.control_dependencies([self._table.insert(key, text)]):

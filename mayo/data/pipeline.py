@@ -69,18 +69,18 @@ def epoch(
 def _pixels_of(data: Data, keep_bytes: int) -> Callable[[Any, Any], Any]:
     """A function that takes what `content` takes and a seed, and gives the pixels after all steps."""
 
-    def made(image: Any, seed: Any, steps: Any) -> Any:
+    def read_anew(image: Any, seed: Any, steps: Any) -> Any:
         return augment.apply(record.decode(data.examples.content(image), data.channels), data.shape, seed, steps)
 
     number = kept.split(data.steps)
     before, after = data.steps[:number], data.steps[number:]
     images = kept.of_files(data.examples.image_files, before, data.channels, data.shape, keep_bytes)
     if images is None:
-        return lambda image, seed: made(image, seed, data.steps)
+        return lambda image, seed: read_anew(image, seed, data.steps)
     none = tf.zeros([2], 'int64')
 
     def pixels_of(image: Any, seed: Any) -> Any:
-        pixels = images.get(image, lambda: tf.cast(made(image, none, before), images.dtype))
+        pixels = images.get(image, lambda: tf.cast(read_anew(image, none, before), images.dtype))
         return augment.apply(tf.cast(pixels, 'float32'), data.shape, seed, after, first=number)
 
     return pixels_of

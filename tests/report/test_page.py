@@ -154,8 +154,8 @@ def settle(browser: Any) -> None:
 
 def texts(page: Any, selector: str) -> list[str]:
     script = 'return [...document.querySelectorAll(arguments[0])].map(node => node.textContent)'
-    found: list[str] = page.execute_script(script, selector)
-    return found
+    contents: list[str] = page.execute_script(script, selector)
+    return contents
 
 
 @pytest.mark.timeout(900)
@@ -210,12 +210,12 @@ def test_the_keyboard_chooses_an_image_and_its_channels_follow(page: Any) -> Non
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings('ignore')
 def test_a_layer_is_chosen_for_the_map_of_classes(page: Any) -> None:
-    said = '#channels p[aria-live]'
-    assert texts(page, said) == ['Of 16 channels 4 serve every class, 4 none, and 8 differ.']
+    sentence = '#channels p[aria-live]'
+    assert texts(page, sentence) == ['Of 16 channels 4 serve every class, 4 none, and 8 differ.']
     page.execute_script(
         "const choice = document.getElementById('layer'); choice.value = 'conv2'; choice.dispatchEvent(new Event('change'))"
     )
-    assert texts(page, said) == [
+    assert texts(page, sentence) == [
         'Of 24 channels 24 serve every class, 0 none, and 0 differ. 7 classes that differ least are left out.'
     ]
 
