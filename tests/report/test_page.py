@@ -108,7 +108,19 @@ def test_times_are_milliseconds() -> None:
     from mayo.bench.record import Measurement, Timing
 
     measured = Measurement(
-        'dense', 'native', 'dense native', Timing(0.002, 0.001, 0.003, 9), 500.0, 10, 'float32', 1.0, 1.0, None, 1.0, 1, None
+        'dense',
+        'native',
+        'dense native',
+        Timing(0.002, 0.001, 0.003, 9, 0.004),
+        500.0,
+        10,
+        'float32',
+        1.0,
+        1.0,
+        None,
+        1.0,
+        1,
+        None,
     )
     assert [
         {key: value for key, value in time.items() if key in ('ms', 'p5', 'p95', 'macs')} for time in times_of([measured])
