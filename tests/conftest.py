@@ -123,7 +123,8 @@ def my_with(tmp_path: pathlib.Path) -> Callable[[str, str], Callable[..., 'subpr
     root, copy, here = pathlib.Path(__file__).parents[1], tmp_path / 'copy', tmp_path / 'here'
 
     def add(file: str, text: str) -> Callable[..., 'subprocess.CompletedProcess[str]']:
-        shutil.copytree(root / 'mayo', copy / 'mayo', ignore=shutil.ignore_patterns('__pycache__'))
+        for name in ('mayo', 'mayo_runtime'):
+            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
         assert not (copy / 'mayo' / file).exists()
         (copy / 'mayo' / file).write_text(text, encoding='utf-8')
         here.mkdir()

@@ -42,7 +42,8 @@ MODEL = ('models/cifarnet.yaml', 'datasets/fashion_mnist.yaml')
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The package as it is, and one file more."""
     folder = tmp_path_factory.mktemp('checkout')
-    shutil.copytree(ROOT / 'mayo', folder / 'mayo', ignore=shutil.ignore_patterns('__pycache__'))
+    for name in ('mayo', 'mayo_runtime'):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
     for name in ('models', 'datasets', 'trainers', 'my', 'Makefile', 'setup.py'):
         (folder / name).symlink_to(ROOT / name)
     (folder / 'mayo/actions/greet.py').write_text(TOY)

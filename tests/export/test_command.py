@@ -92,7 +92,7 @@ def test_a_dense_network_is_exported_as_it_is(
         (
             ['export.formats=[caffe]'],
             2,
-            'command line: export.formats is [caffe], expected a list, each of it one of onnx, saved_model, tflite.',
+            'command line: export.formats is [caffe], expected a list, each of it one of native, onnx, saved_model, tflite.',
         ),
         (
             ['export.image_size=28'],
