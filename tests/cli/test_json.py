@@ -54,6 +54,7 @@ LINES: dict[str, tuple[str, ...]] = {
     ),
     'export': (*GATE50, 'export.formats=saved_model', 'export'),
     'plot': (*GATE50, 'plot.pictures=macs', 'plot'),
+    'report': (*GATE50, 'report.time=false', 'report'),
     'import-weights': (DENSE, 'import.path=checkpoints/tiny/pictures/dense', 'system.checkpoint.save=theirs', 'import-weights'),
     'mean': (DENSE, 'mean.checkpoints=[dense,other]', 'mean'),
     'quantize': (*GATE50, 'quantize'),
