@@ -27,6 +27,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile('mayo', deadline=None, derandomize='CI' in os.environ)  # elsewhere each run explores anew
 settings.load_profile('mayo')
 
+collect_ignore = ['golden/torch']  # scripts that need torch
+
 TINY = """
 model:
     name: tiny

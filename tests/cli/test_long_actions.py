@@ -72,6 +72,8 @@ NOT_ALONE = {
     'overriders-dump',
     'overriders-reset',
     'overriders-update',
+    'report',
+    'version',
     'reset-num-epochs',
     'test',
 }

@@ -138,6 +138,8 @@ def test_the_python_of_the_readme_runs(tiny: Exported, tmp_path: pathlib.Path) -
     assert len(set(labels)) == 1
     assert labels[0] in (subject.labels or ())
     contract = (tmp_path / 'tiny/README.md').read_text()
-    several = ''.join(f'; {each.title} takes any number of them' for each in map(formats.__getitem__, formats) if each.any_batch)
+    several = ''.join(
+        f'; {each.title} takes any number of them' for each in map(formats.__getitem__, formats) if each.any_batch
+    )
     assert f': one image, rows, columns, channels{several}\n' in contract
     assert 'SavedModel' in several

@@ -202,7 +202,7 @@ def test_a_fault_in_many_layers_is_told_once(config_of: Make) -> None:
 def test_a_fault_of_an_overrider_is_told_with_who_set_it(config_of: Make) -> None:
     whole = FIXED.replace('model.', 'model.layers.conv0.')
     assert model_problems(config_of(whole, 'model.layers.conv0.overrider.weights.fixed.point=x')) == [
-        'command line: model.layers.conv0.overrider.weights.fixed.point is x, expected a whole number.'
+        'command line: model.layers.conv0.overrider.weights.fixed.point is x, expected a whole number from -32 to 64.'
     ]
     slimmer = 'model.overrider={activation: {slim: {type: mayo.override.NetworkSlimmer, density: 0.5}}}'
     with pytest.raises(UserError) as error:
