@@ -8,4 +8,6 @@ for prediction in network.predict(['cat.jpg']):
 
 from mayo_runtime.network import Last, Network, NetworkError, Prediction, load
 
+__version__ = '0.1.0'
+
 __all__ = ['Last', 'Network', 'NetworkError', 'Prediction', 'load']

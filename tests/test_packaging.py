@@ -54,24 +54,37 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Any:
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-    subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'pip',
-            'wheel',
-            '--quiet',
-            '--disable-pip-version-check',
-            '--no-deps',
-            '--no-build-isolation',
-            '--wheel-dir',
-            str(folder / 'out'),
-            str(folder),
-        ],
-        check=True,
-        capture_output=True,
+    return zipfile.ZipFile(built(folder))
+
+
+def built(folder: pathlib.Path) -> pathlib.Path:
+    """The wheel of the sources in a folder."""
+    words = ['--quiet', '--disable-pip-version-check', '--no-deps', '--no-build-isolation', '--wheel-dir', str(folder / 'out')]
+    subprocess.run([sys.executable, '-m', 'pip', 'wheel', *words, str(folder)], check=True, capture_output=True)
+    return next((folder / 'out').glob('*.whl'))
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason='needs a C compiler')
+def test_the_runtime_is_a_wheel_of_its_own_that_runs_where_there_is_no_compiler(tmp_path: pathlib.Path) -> None:
+    source, target = tmp_path / 'mayo_runtime', tmp_path / 'installed'
+    shutil.copytree(ROOT / 'mayo_runtime', source, ignore=shutil.ignore_patterns('build', '*.so', '__pycache__', '*.egg-info'))
+    for engine in ROOT.glob('build/lib*/mayo_runtime/native/engine*'):  # as above
+        copy = source / engine.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(engine, copy)
+    with zipfile.ZipFile(built(source)) as wheel:
+        assert not [name for name in wheel.namelist() if name.startswith('mayo/')]
+        assert {'mayo_runtime/py.typed', 'mayo_runtime/native/mayo.h'} <= set(wheel.namelist())
+        metadata = wheel.read(next(name for name in wheel.namelist() if name.endswith('METADATA'))).decode()
+        wheel.extractall(target)
+    assert re.findall(r'^Requires-Dist: ([^;\n]*)$', metadata, re.MULTILINE) == ['numpy>=2']
+    assert f'\nVersion: {mayo.__version__}\n' in metadata
+    code = 'import mayo_runtime.native as native; print(*native.instruction_sets())'
+    environment = {'PYTHONPATH': str(target), 'PATH': ''}
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
-    return zipfile.ZipFile(next((folder / 'out').glob('*.whl')))
+    assert done.stdout.split()[-1] == 'plain'
 
 
 def test_every_module_and_the_defaults_are_in_the_wheel(wheel: Any) -> None:
