@@ -1,18 +1,17 @@
 # make demo   install what runs Mayo, and evaluate the two shipped networks on the shipped test images
 # make test   install what the tests need, and run them all
 # make test-faults   the long campaigns: damaged files, kills, hostile input; writes their figures into docs/reliability.md
-# make coverage   the tests, and which lines of mayo/ and mayo_runtime/ they run: fewer than the floor in pyproject.toml is a failure
+# make coverage   the tests, and which lines of mayo/ they run: fewer than the floor in pyproject.toml is a failure
 # make results   everything that docs/results.md shows, from prepared images; goes on where it was stopped
 # make lint   formatter, linter and type checker
 # make ready  install what both need; with -j2 the engine is compiled meanwhile
 # make test-sanitize  the engine's tests, those in bytes too, with an engine that looks for memory errors and undefined behaviour
-# make library  libmayo.so and libmayo.a, which run .mayo files for programs in C
 # make lock   pin again what pyproject.toml asks for; UPGRADE=--upgrade takes the newest versions that fit
 PYTHON ?= python3.11
 BIN := .venv/bin
 FASHION := datasets/fashion_mnist.yaml
 
-.PHONY: .venv demo results test test-faults test-sanitize coverage lint ready library lock
+.PHONY: .venv demo results test test-faults test-sanitize coverage lint ready lock
 .DEFAULT_GOAL := demo
 
 .venv: .venv/runtime.stamp
@@ -27,7 +26,7 @@ FASHION := datasets/fashion_mnist.yaml
 	touch $@
 
 # Our own engine for compact networks; without a compiler they run in TensorFlow.
-NATIVE := mayo_runtime/native
+NATIVE := mayo/net/tf/compact/native
 
 .venv/native.stamp: .venv/runtime.stamp $(wildcard $(NATIVE)/*.[ch])
 	$(BIN)/python setup.py --quiet build_ext --inplace
@@ -48,36 +47,21 @@ test-faults: .venv/dev.stamp .venv/native.stamp
 
 # In a copy of the tree, since an engine of that kind is slow and runs only where its libraries were loaded first.
 SANITIZED := build/sanitize
-SANITIZED_TESTS := tests/net/tf/compact/native tests/net/tf/compact/test_narrow.py tests/runtime
+SANITIZED_TESTS := $(NATIVE:mayo/%=tests/%) tests/net/tf/compact/test_narrow.py
 SANITIZERS = $(shell $(CC) -print-file-name=libasan.so):$(shell $(CC) -print-file-name=libubsan.so)
 
 test-sanitize: .venv/dev.stamp
 	rm -rf $(SANITIZED)
 	mkdir -p $(SANITIZED)
-	cp -r mayo mayo_runtime tests setup.py pyproject.toml README.md LICENSE $(SANITIZED)
+	cp -r mayo tests setup.py pyproject.toml README.md LICENSE $(SANITIZED)
 	rm -f $(SANITIZED)/$(NATIVE)/*.so
 	cd $(SANITIZED) && MAYO_WERROR=1 MAYO_SANITIZE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
 	cd $(SANITIZED) && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(SANITIZERS) $(abspath $(BIN))/python -m pytest -n 0 --timeout=0 $(SANITIZED_TESTS)
 
 coverage: .venv/dev.stamp .venv/native.stamp
-	$(BIN)/python -m pytest --cov=mayo --cov=mayo_runtime --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --cov=mayo --cov-report=term:skip-covered
 
 ready: .venv/dev.stamp .venv/native.stamp
-
-# The engine for programs in C: build/library/libmayo.so and libmayo.a; mayo_runtime/native/mayo.h says how to call it. CC and AR
-# may be those of another processor.
-LIBRARY := build/library
-OBJECTS := $(patsubst $(NATIVE)/%.c,$(LIBRARY)/%.o,$(wildcard $(NATIVE)/*.c))
-LIBRARY_FLAGS := -O3 -std=gnu11 -fPIC -pthread -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi
-
-$(LIBRARY)/%.o: $(NATIVE)/%.c $(wildcard $(NATIVE)/*.h)
-	@mkdir -p $(LIBRARY)
-	$(CC) $(LIBRARY_FLAGS) -c $< -o $@
-
-library: $(OBJECTS)
-	$(CC) -shared -pthread $(OBJECTS) -lm -o $(LIBRARY)/libmayo.so
-	rm -f $(LIBRARY)/libmayo.a
-	$(AR) rcs $(LIBRARY)/libmayo.a $(OBJECTS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -1,10 +1,10 @@
-"""What pyproject.toml cannot say: where the engine is compiled, and which files ship in `mayo/shelf`."""
+"""What pyproject.toml cannot say: how the engine is compiled, and which files ship in `mayo/shelf`."""
 
+import os
 import pathlib
-import runpy
 import shutil
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ROOT = pathlib.Path(__file__).resolve().parent
@@ -25,8 +25,36 @@ SHELF = (
     'checkpoints/cifarnet/cifar10/gate[357]0.*',
 )
 
-# The native engine, of the package that is also a wheel of its own.
-ENGINE = runpy.run_path(str(ROOT / 'mayo_runtime/extension.py'))['engine']('mayo_runtime')
+# The native engine. `optional`: without a compiler the package does without it, and compact networks run in TensorFlow.
+# MAYO_WERROR=1: what the compiler warns of is an error, for those who work on it; other people's compilers may know more warnings.
+# MAYO_SANITIZE=1: what is built looks for memory errors and undefined behaviour while it runs; see `make test-sanitize`.
+NATIVE = 'mayo/net/tf/compact/native/'
+STRICT = ['-Wall', '-Wextra', '-Werror'] if os.environ.get('MAYO_WERROR') else []
+SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] if os.environ.get('MAYO_SANITIZE') else []
+OPTIMIZED = ['-O1', '-g1', '-fno-omit-frame-pointer'] if SANITIZERS else ['-O3']
+ENGINE = Extension(
+    NATIVE.replace('/', '.') + 'engine',
+    [
+        *(f'{NATIVE}{name}.c' for name in ('engine', 'team', 'plain', 'avx2', 'avx512')),
+        *(f'{NATIVE}dot_{name}.c' for name in ('plain', 'avx2', 'avxvnni', 'avx512', 'vnni', 'amx')),
+    ],
+    optional=not STRICT,
+    depends=[
+        NATIVE + name for name in ('engine.h', 'frame.h', 'run.h', 'narrow.h', 'dot.h', 'dot_rows.h', 'dot_gather.h', 'team.h')
+    ],
+    extra_compile_args=[
+        *OPTIMIZED,
+        '-std=gnu11',
+        '-pthread',
+        '-fno-math-errno',
+        '-fno-trapping-math',
+        '-ffp-contract=fast',
+        '-Wno-psabi',
+        *STRICT,
+        *SANITIZERS,
+    ],
+    extra_link_args=['-pthread', *SANITIZERS],
+)
 
 
 class BuildWithShelf(build_py):

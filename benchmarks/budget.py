@@ -116,10 +116,8 @@ def main() -> None:
             set_thresholds(session, kind, fit)
             network = NativeNetwork(lower(session.network, session.input_shape))
             outputs, masks = network.run(images)
-            ends = np.cumsum(list(network.engine.widths.values()))[:-1]
-            counts = {
-                name: mask.sum(1) for name, mask in zip(network.engine.widths, np.split(masks, ends, axis=1), strict=True)
-            }
+            ends = np.cumsum(list(network.widths.values()))[:-1]
+            counts = {name: mask.sum(1) for name, mask in zip(network.widths, np.split(masks, ends, axis=1), strict=True)}
             spread = executed_spread(session.graph, session.input_shape, counts)
             top1 = float((outputs.argmax(-1) == labels).mean())
             networks.append(network)

@@ -94,16 +94,13 @@ def annealed(name: str, *more: str) -> Stage:
 WIDTHS = (64, 64, 128, 128, 128, 192, 192, 192)  # channels of conv0 to conv7 of MCifarNet
 
 
-def narrow(percent: int) -> str:
-    """What cuts MCifarNet to the channels that each layer executes at a density: those of largest scale."""
-    kept = ', '.join(f'conv{number}: {math.ceil(percent / 100 * width)}' for number, width in enumerate(WIDTHS))
-    return f'slim.channels={{{kept}}}'
-
-
 def static(percent: int) -> tuple[Stage, Stage]:
-    """The dense network cut to the widths of a density, and 20 epochs."""
+    """The dense network cut to the channels that each layer executes at a density, those of largest scale; 20 epochs."""
+    kept = ', '.join(f'conv{number}: {math.ceil(percent / 100 * width)}' for number, width in enumerate(WIDTHS))
     model = f'cifarnet_static{percent}'
-    return slimmed(f'narrow{percent}', model, narrow(percent)), trained(f'static{percent}', model, f'narrow{percent}')
+    return slimmed(f'narrow{percent}', model, f'slim.channels={{{kept}}}'), trained(
+        f'static{percent}', model, f'narrow{percent}'
+    )
 
 
 def by_scale(macs: int) -> tuple[Stage, Stage]:
@@ -112,27 +109,25 @@ def by_scale(macs: int) -> tuple[Stage, Stage]:
     return slimmed(f'slim{macs}', model, f'slim.target_macs={macs}M'), trained(f'scale{macs}', model, f'slim{macs}')
 
 
-def slimmed(name: str, model: str, cut: str, dense: str = 'pretrained', stage: str = 'dense') -> Stage:
-    """A dense network, made by `stage`, without some channels, as it is after that."""
+def slimmed(name: str, model: str, cut: str) -> Stage:
+    """The dense network without some channels, as it is after that."""
     words = (
         'models/cifarnet.yaml',
         HOLDOUT,
-        f'system.checkpoint.load={dense}',
+        'system.checkpoint.load=pretrained',
         cut,
         f'slim.model={{folder}}/models/{model}.yaml',
     )
     makes = (f'{{folder}}/models/{model}.yaml', checkpoint(model, 'slim'))
-    return Stage(name, (*words, 'slim.fold=true', 'slim'), makes, 0.01, (stage,))
+    return Stage(name, (*words, 'slim.fold=true', 'slim'), makes, 0.01, ('dense',))
 
 
-def trained(
-    name: str, model: str, cut: str, start: str | None = 'slim', epochs: int = 20, taught_by: str = 'pretrained'
-) -> Stage:
-    """A network without gates that the stage `cut` made, trained from its weights or (start: None) from random ones."""
-    words = (f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet', taught_by))
+def trained(name: str, model: str, cut: str, start: str | None = 'slim') -> Stage:
+    """20 epochs of a network without gates that the stage `cut` made, from its weights or (start: None) from random ones."""
+    words = (f'{{folder}}/models/{model}.yaml', HOLDOUT, ANNEAL, CUTOUT, *teacher('cifarnet'), 'train.max_epochs=20')
     load = () if start is None else (f'system.checkpoint.load={start}',)
-    more = (f'train.max_epochs={epochs}', *load, f'system.checkpoint.save={name}', *TRAIN)
-    return Stage(name, (*words, *more), (checkpoint(model, name),), epochs * TAUGHT / 2, (cut,))
+    saved = checkpoint(model, name)
+    return Stage(name, (*words, *load, f'system.checkpoint.save={name}', *TRAIN), (saved,), 20 * TAUGHT / 2, (cut,))
 
 
 def budget(macs: int) -> Stage:
@@ -170,35 +165,6 @@ def chance() -> Stage:
     words = ('models/cifarnet.yaml', *CHANCE, HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet'))
     more = ('train.max_epochs=20', 'system.checkpoint.load=pretrained', 'system.checkpoint.save=chance50', *TRAIN)
     return Stage('chance50', (*words, *more), (checkpoint('cifarnet', 'chance50'),), 20 * TAUGHT, ('dense',))
-
-
-SHORT = 8  # epochs of each comparison that starts from the dense network that ships
-
-
-def shipped() -> Stage:
-    """The dense network that ships, with which comparisons can start at once: it took 92 epochs."""
-    words = ('models/cifarnet.yaml', HOLDOUT, 'system.checkpoint.load=checkpoints/cifarnet/cifar10/pretrained')
-    return Stage('shipped', (*words, 'system.checkpoint.save=shipped', 'save'), (checkpoint('cifarnet', 'shipped'),), 0.01)
-
-
-def short(name: str, *words: str, fits: bool = True) -> Stage:
-    """A few epochs of the dense network that ships with what `words` say put into it; fits: gates are fitted before."""
-    more = (HOLDOUT, ANNEAL, CUTOUT, *dropout(1.0), *teacher('cifarnet', 'shipped'), f'train.max_epochs={SHORT}')
-    own = ('system.checkpoint.load=shipped', f'system.checkpoint.save={name}', *(('fit-gates',) if fits else ()), *TRAIN)
-    return Stage(name, (*words, *more, *own), (checkpoint('cifarnet', name),), SHORT * TAUGHT, ('shipped',))
-
-
-def short_gate(percent: int, policy: str = 'parametric') -> Stage:
-    """`short` with gates at one density."""
-    name = f'short-{"gate" if policy == "parametric" else policy}{percent}'
-    return short(name, 'models/gate/cifarnet.yaml', f'_gate.policy={policy}', f'_gate.density={percent / 100:g}')
-
-
-def short_static(percent: int) -> tuple[Stage, Stage]:
-    """`short` with no more channels than gates execute at a density, those of largest scale."""
-    model = f'cifarnet_short{percent}'
-    cut = slimmed(f'short-narrow{percent}', model, narrow(percent), 'shipped', 'shipped')
-    return cut, trained(f'short-static{percent}', model, cut.name, epochs=SHORT, taught_by='shipped')
 
 
 DENSITIES = '{folder}/densities.yaml'
@@ -291,30 +257,16 @@ TRAININGS = (
     *by_time(),
     *resnet20(),
 )
-SHORT_TRAININGS = (
-    shipped(),
-    short_gate(50),
-    *short_static(50),
-    short_gate(30),
-    *short_static(30),
-    short_gate(50, 'select'),
-    short('short-chance50', 'models/cifarnet.yaml', *CHANCE, fits=False),
-)
-
-
-def evaluated(name: str, after: tuple[Stage, ...], *words: str, hours: float) -> Stage:
-    """The rows of the stages `after`, on held-out and test images; reproduce puts what it makes into docs/results.md."""
-    file = f'{{folder}}/{name}.json'
-    needs = tuple(stage.name for stage in after)
-    return Stage(name, ('-m', 'benchmarks.rows', file, *words), (file,), hours, needs, each_seed=False)
-
-
-SHORT_ROWS, LONG_ROWS = 'short-rows', 'rows'  # stages whose product goes into docs/results.md
 STAGES = (
-    *SHORT_TRAININGS,
-    evaluated(SHORT_ROWS, SHORT_TRAININGS, '--only=short-*', hours=0.1),
     *TRAININGS,
-    evaluated(LONG_ROWS, TRAININGS, hours=0.3),
+    Stage(
+        'rows',
+        ('-m', 'benchmarks.rows', '{folder}'),
+        ('{folder}/rows.json', '{folder}/rows.md'),
+        0.3,
+        tuple(stage.name for stage in TRAININGS),
+        each_seed=False,
+    ),
 )
 
 
@@ -326,34 +278,7 @@ def gated(name: str, *words: str) -> tuple[Row, ...]:
     )
 
 
-SHORT_GROUP = (
-    *(
-        row
-        for d in (50, 30)
-        for row in (
-            Row(
-                f'gates, density {d / 100:g}',
-                ('models/gate/cifarnet.yaml', f'_gate.density={d / 100:g}'),
-                f'short-gate{d}',
-                f'short-gate{d}',
-            ),
-            Row(
-                f'static, widths of {d / 100:g}',
-                (f'{{folder}}/models/cifarnet_short{d}.yaml',),
-                f'short-static{d}',
-                f'short-static{d}',
-            ),
-        )
-    ),
-    Row(
-        '`select`, density 0.5',
-        ('models/gate/cifarnet.yaml', '_gate.policy=select', '_gate.density=0.5'),
-        'short-select50',
-        'short-select50',
-    ),
-    Row('any half, drawn by image', ('models/cifarnet.yaml', *CHANCE), 'short-chance50', 'short-chance50'),
-)
-LONG_GROUP = (
+ROWS = (
     Row('dense', ('models/cifarnet.yaml',), 'pretrained', 'dense'),
     *gated('gate'),
     *gated('squeeze', '_gate.policy=squeeze'),
@@ -383,8 +308,3 @@ LONG_GROUP = (
         for d in (70, 50)
     ),
 )
-GROUPS = {
-    'From the dense network that ships, each as many epochs of the same recipe (`--only "short-*"`):': SHORT_GROUP,
-    'From a dense network of the same folder, each with the whole recipe of its kind:': LONG_GROUP,
-}
-ROWS = tuple(row for rows in GROUPS.values() for row in rows)

@@ -2,7 +2,6 @@
 
     python -m benchmarks.reproduce --list [--seeds 0 1 2]           the stages, the hours that each is expected to take, its state
     python -m benchmarks.reproduce [--only STAGE ...] [--seeds 0]   run what is not done yet; --only: those, and what they need
-    python -m benchmarks.reproduce --words system.precision=float32 the same with more words for every stage of ./my
     python -m benchmarks.reproduce --toy --folder DIR               the same on a few images, in minutes: to try the list itself
 
 benchmarks/recipe.py declares the stages. What they make goes to results/seedN: checkpoints, models that `slim` writes, and for
@@ -26,8 +25,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from benchmarks.recipe import LONG_ROWS, SHORT_ROWS, STAGES, Stage
-from benchmarks.rows_page import publish
+from benchmarks.recipe import STAGES, Stage
 from mayo.checkpoint import bundle
 from mayo.checkpoint.store import Store
 from mayo.cli.words import kind
@@ -171,16 +169,6 @@ def toy_words(folder: pathlib.Path) -> tuple[str, ...]:
     )
 
 
-def override_words(words: Sequence[str]) -> Sequence[str]:
-    """Words that set a key, as they are. UserError: others, since a file or an action is of a stage alone."""
-    problems = Problems()
-    for word in words:
-        if kind(word) != 'override':
-            problems.append(f'--words {word}: expected KEY=VALUE, such as system.precision=float32.')
-    problems.raise_any()
-    return words
-
-
 def write_toy(path: pathlib.Path) -> None:
     """The first TOY_IMAGES records of the images that ship. A record: its length in 8 bytes, 4 of checksum, it, and 4 more."""
     copied = b''
@@ -248,7 +236,7 @@ def command(work: Work, resumes: bool) -> list[str]:
     first = next(index for index, word in enumerate(words) if kind(word) == 'action')
     if resumes and 'train' in words:
         words = [*words[:first], 'system.checkpoint.load=latest', *words[first:]]
-        words = [word for word in words if word not in ('fit-gates', 'reset-num-epochs')]
+        words = [word for word in words if word != 'reset-num-epochs']
     elif not resumes and 'anneal' in words:
         words.insert(first, 'anneal.restart=true')
     print(f'\n$ ./my {" ".join(words)}', flush=True)
@@ -297,15 +285,11 @@ def main(arguments: Sequence[str] | None = None, stages: Sequence[Stage] = STAGE
         '--seeds', nargs='+', type=int, default=[0], metavar='N', help='each stage once with each of these seeds'
     )
     parser.add_argument('--folder', type=pathlib.Path, default=pathlib.Path('results'), help='where what is made goes')
-    parser.add_argument(
-        '--words', nargs='+', default=[], metavar='KEY=VALUE', help='what every stage is told besides its own words'
-    )
     parser.add_argument('--toy', action='store_true', help='on a few images: to try the list, not to measure anything')
     told = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        more = (*(toy_words(told.folder) if told.toy else ()), *override_words(told.words))
-        every = works(stages, list(dict.fromkeys(told.seeds)), told.folder, more)
+        every = works(stages, list(dict.fromkeys(told.seeds)), told.folder, toy_words(told.folder) if told.toy else ())
         wanted = chosen(every, told.only)
         if told.list:
             print(render(wanted))
@@ -323,8 +307,6 @@ def main(arguments: Sequence[str] | None = None, stages: Sequence[Stage] = STAGE
                     print(f'{work.label}: done before, in {work.record()["hours"]:.2f} hours', flush=True)
                 else:
                     run(work)
-                    if work.stage.name in (SHORT_ROWS, LONG_ROWS) and not told.toy:
-                        publish(work.products)
     except MayoError as error:
         print(error, file=sys.stderr)
         return error.exit_status

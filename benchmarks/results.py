@@ -35,7 +35,6 @@ from mayo.session.evaluate import evaluate
 from mayo.util import picture
 from mayo.util.extras import missing
 from mayo.util.files import SHIPPED, whole_file
-from mayo.util.trial_images import random_images
 
 RECORDS, PAGE, CURVE = (SHIPPED / 'docs' / f'results.{kind}' for kind in ('json', 'md', 'svg'))
 DATASETS = {'test': 'datasets/cifar10.yaml', 'held out': 'datasets/cifar10_holdout.yaml'}
@@ -134,7 +133,7 @@ def times(networks: Sequence[Network], rounds: int) -> dict[str, dict[str, float
                 file = engines[engine].network_file
                 if file is not None and not missing(engines[engine].packages + file.packages):
                     path = pathlib.Path(name) / f'{len(running)}'
-                    file.write(program, path, 1, random_images(1, dims))
+                    file.write(program, path, 1)
                     worker = Worker(Job(engine, str(path), dims, 1, IMAGES, cores()), path.with_suffix('.log'))
                     stack.callback(worker.kill)
                     worker.ready()

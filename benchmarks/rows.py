@@ -1,9 +1,9 @@
-"""What benchmarks.reproduce made, on held-out and test images: each row of benchmarks/recipe.py with every seed.
+"""The table of what benchmarks.reproduce made: each row of benchmarks/recipe.py with every seed, on held-out and test images.
 
-    python -m benchmarks.rows results/rows.json [--only STAGE ...] [WORD ...]
+    python -m benchmarks.rows results [WORD ...]            writes results/rows.json and results/rows.md
 
-The file's folder is that of the results. Rows whose stage is not done yet are left out. WORDs are merged over every row's. After
-it benchmarks/rows_page.py puts the rows into docs/results.md.
+It is the last stage of `make results`. Top-1 is the mean over the seeds, with their spread, the standard deviation, where there are
+several; MACs are executed ones, the mean over images and seeds. WORDs are merged over every row's.
 """
 
 import argparse
@@ -11,8 +11,8 @@ import dataclasses
 import json
 import os
 import pathlib
+import statistics
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -23,6 +23,9 @@ from mayo.estimate import estimate
 from mayo.session.base import Session
 from mayo.session.evaluate import evaluate
 from mayo.util.files import SHIPPED, whole_file
+from mayo.util.format import percent, short
+
+COLUMNS = ('network', *(f'top-1, {name}' for name in SETS), 'MACs', 'turnover', 'recipe')
 
 
 def config_of(row: Row, dataset: str, folder: pathlib.Path, words: Sequence[str]) -> Config:
@@ -35,8 +38,8 @@ def config_of(row: Row, dataset: str, folder: pathlib.Path, words: Sequence[str]
 
 
 def record_of(row: Row, folder: pathlib.Path, words: Sequence[str]) -> dict[str, Any]:
-    """What `eval` and `info` say of it with one seed, and what its training was told."""
-    record: dict[str, Any] = {'seed': folder.name, **training_of(stage_record(row, folder)['words']), 'top1': {}}
+    """What `eval` and `info` say of it with one seed."""
+    record: dict[str, Any] = {'top1': {}}
     for name, dataset in SETS.items():
         session = Session(config_of(row, dataset, folder, words))
         result = evaluate(session, quiet=True)
@@ -48,42 +51,48 @@ def record_of(row: Row, folder: pathlib.Path, words: Sequence[str]) -> dict[str,
     return record
 
 
-def stage_record(row: Row, folder: pathlib.Path) -> dict[str, Any]:
-    """What benchmarks.reproduce wrote down of the row's stage; empty if it is not done."""
-    file = SHIPPED / folder / 'records' / f'{row.stage}.json'
-    record: dict[str, Any] = json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
-    return record if record.get('done') else {}
+def line(row: Row, records: Sequence[dict[str, Any]]) -> str:
+    """The row in Markdown."""
+    shares = [told([record['top1'][name] for record in records]) for name in SETS]
+    turnovers = [record['turnover'] for record in records if record['turnover'] is not None]
+    macs = short(statistics.mean(record['executed'] for record in records))
+    cells = [row.label, *shares, macs, f'{statistics.mean(turnovers):.3f}' if turnovers else '-', row.stage]
+    return f'| {" | ".join(cells)} |\n'
 
 
-def training_of(words: Sequence[str]) -> dict[str, Any]:
-    """The epochs and the precision that the words of a stage set last; None where they set none.
+def told(shares: Sequence[float]) -> str:
+    """Their mean, and the spread of several.
 
-    >>> training_of(['trainers/anneal.yaml', 'train.max_epochs=8', 'train.max_epochs=0.5', 'train'])
-    {'epochs': 0.5, 'precision': None}
+    >>> told([0.9]), told([0.9, 0.91, 0.92])
+    ('90.00 %', '91.00 % ± 1.00')
     """
-    told = dict(word.split('=', 1) for word in words if '=' in word)
-    epochs = told.get('train.max_epochs')
-    return {'epochs': float(epochs) if epochs else None, 'precision': told.get('system.precision')}
+    spread = f' ± {100 * statistics.stdev(shares):.2f}' if len(shares) > 1 else ''
+    return percent(statistics.mean(shares)) + spread
+
+
+def page(records: dict[str, list[dict[str, Any]]], seeds: Sequence[str]) -> str:
+    """The table."""
+    rows = ''.join(line(row, records[row.label]) for row in ROWS)
+    head = ''.join(f'| {" | ".join(cells)} |\n' for cells in (COLUMNS, ['---'] * len(COLUMNS)))
+    return f'Made by `make results`; {", ".join(seeds)}. The recipe is a stage of `benchmarks/recipe.py`.\n\n{head}{rows}'
 
 
 def main() -> None:
-    """Evaluate every row with every seed that made it, and write the file."""
+    """Evaluate every row with every seed that has a folder, and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('file', type=pathlib.Path)
-    parser.add_argument(
-        '--only', action='append', metavar='STAGE', help='the rows of these stages, or patterns such as "gate*"'
-    )
-    told, words = parser.parse_known_args()
-    seeds = sorted(path for path in (SHIPPED / told.file.parent).glob('seed*') if path.is_dir())
-    records: dict[str, dict[str, Any]] = {}
-    for row in ROWS:
-        folders = [told.file.parent / seed.name for seed in seeds]
-        is_asked = told.only is None or any(fnmatchcase(row.stage, pattern) for pattern in told.only)
-        seeds_made = [record_of(row, folder, words) for folder in folders if is_asked and stage_record(row, folder)]
-        if seeds_made:
-            records[row.label] = dataclasses.asdict(row) | {'seeds': seeds_made}
-    with whole_file(SHIPPED / told.file) as file:
-        file.write_text(json.dumps(records, indent=1) + '\n', encoding='utf-8')
+    parser.add_argument('folder', type=pathlib.Path)
+    parser.add_argument('words', nargs='*')
+    told_words = parser.parse_args()
+    folder = told_words.folder
+    seeds = sorted(path.name for path in (SHIPPED / folder).glob('seed*') if path.is_dir())
+    records = {row.label: [record_of(row, folder / seed, told_words.words) for seed in seeds] for row in ROWS}
+    with whole_file(SHIPPED / folder / 'rows.json') as file:
+        file.write_text(
+            json.dumps({row.label: dataclasses.asdict(row) | {'seeds': records[row.label]} for row in ROWS}, indent=1)
+        )
+    with whole_file(SHIPPED / folder / 'rows.md') as file:
+        file.write_text(page(records, seeds), encoding='utf-8')
+    print((SHIPPED / folder / 'rows.md').read_text(encoding='utf-8'))
 
 
 if __name__ == '__main__':

@@ -27,8 +27,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile('mayo', deadline=None, derandomize='CI' in os.environ)  # elsewhere each run explores anew
 settings.load_profile('mayo')
 
-collect_ignore = ['golden/torch']  # scripts that need torch
-
 TINY = """
 model:
     name: tiny
@@ -125,8 +123,7 @@ def my_with(tmp_path: pathlib.Path) -> Callable[[str, str], Callable[..., 'subpr
     root, copy, here = pathlib.Path(__file__).parents[1], tmp_path / 'copy', tmp_path / 'here'
 
     def add(file: str, text: str) -> Callable[..., 'subprocess.CompletedProcess[str]']:
-        for name in ('mayo', 'mayo_runtime'):
-            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copytree(root / 'mayo', copy / 'mayo', ignore=shutil.ignore_patterns('__pycache__'))
         assert not (copy / 'mayo' / file).exists()
         (copy / 'mayo' / file).write_text(text, encoding='utf-8')
         here.mkdir()

@@ -104,7 +104,7 @@ def shortened(words: list[str]) -> list[str]:
 def copy_checkout(root: pathlib.Path) -> None:
     """What the commands need, with the files of the page."""
     ignored = shutil.ignore_patterns('__pycache__', '*.tfrecord')
-    for name in ('mayo', 'mayo_runtime', 'models', 'trainers', 'tests/net/tf/gate', 'datasets/imagenet'):
+    for name in ('mayo', 'models', 'trainers', 'tests/net/tf/gate', 'datasets/imagenet'):
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     for path in (*ROOT.glob('datasets/*.yaml'), ROOT / 'setup.py', ROOT / 'pyproject.toml', ROOT / 'tests/conftest.py'):
         shutil.copy(path, root / path.relative_to(ROOT))

@@ -39,7 +39,6 @@ ZOO = {
     'mobilenet_v2',
     'mobilenet_v3_large',
     'efficientnet_b0',
-    'efficientnet_lite0',
     'densenet121',
 }
 # name: classes, density; dense, macs, executed; trainable parameters
@@ -132,21 +131,3 @@ def test_the_batch_norm_of_vgg_is_a_switch() -> None:
     with_norm.merge_word('model.bn=true')
     assert info(with_norm).total == info(config('vgg16_bn')).total
     assert info(config('vgg16')).total['state'] == 0
-
-
-TORCHVISION = sorted(path.stem for path in MODELS.glob('torchvision/*.yaml'))
-
-
-@pytest.mark.parametrize('name', TORCHVISION)
-def test_what_torchvision_has_otherwise_fits_a_model_and_its_gates_and_has_a_name_of_its_own(name: str) -> None:
-    """So that weights of one are not taken for weights of the other."""
-    assert f'#   ./my models/{name}.yaml models/torchvision/{name}.yaml datasets/' in header(f'torchvision/{name}')
-    for base in (name, f'gate/{name}'):
-        whole = config(base)
-        before = {node.name: node.type for node in model_graph(whole)}
-        whole.merge_file(MODELS / f'torchvision/{name}.yaml')
-        assert model_problems(whole) == []
-        assert whole.unknown() == []
-        assert {node.name: node.type for node in model_graph(whole)} == before
-        assert whole.get('model.name') == f'{name}_torch'
-    assert (MODELS / f'import/{name}_torch.yaml').is_file()

@@ -87,20 +87,6 @@ def ours(module: str) -> list[str]:
     return [name for name, _ in imports(module) if name.split('.')[0] == 'mayo']
 
 
-def test_the_runtime_imports_numpy_and_what_python_brings() -> None:
-    """It is a package of its own, below all floors: whoever deploys a network has neither Mayo nor TensorFlow."""
-    trees = [
-        ast.parse(path.read_text(encoding='utf-8'))
-        for path in sorted((ROOT / 'mayo_runtime').rglob('*.py'))
-        if path.name not in ('setup.py', 'extension.py')
-    ]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or '' for node in nodes if isinstance(node, ast.ImportFrom)}
-    outside = {name.split('.')[0] for name in names} - sys.stdlib_module_names
-    assert outside <= {'numpy', 'mayo_runtime', 'PIL'}
-
-
 def test_every_module_stands_on_a_floor() -> None:
     assert [name for name in MODULES if part(name) is None and name != 'mayo'] == []
 
@@ -224,11 +210,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def test_names_say_what_they_hold() -> None:
-    files = [
-        path
-        for folder in ('mayo', 'mayo_runtime', 'benchmarks', 'docs', 'tests')
-        for path in sorted((ROOT / folder).rglob('*.py'))
-    ]
+    files = [path for folder in ('mayo', 'benchmarks', 'docs', 'tests') for path in sorted((ROOT / folder).rglob('*.py'))]
     files += sorted(ROOT.glob('*.py'))
     vague = [
         f'{path.relative_to(ROOT)}:{name}'

@@ -7,10 +7,7 @@ import typing
 from collections.abc import Collection, Iterable
 
 from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, Product, Run, action, width
-from mayo.actions.eval import GATE_USE, MEASURED
 from mayo.util.kinds import ABOVE_ZERO, AMOUNT, FLAG, FRACTION, Kind, each, whole
-from mayo.util.schema import listed, named, number, record, text
-from mayo.util.schema import whole as integer
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -18,7 +15,7 @@ if typing.TYPE_CHECKING:
 
 LENGTHS = Kind(
     'a number above 0, or a list of them',
-    lambda value: (each(ABOVE_ZERO, lone=True) if isinstance(value, list | str) else ABOVE_ZERO).read(value),
+    lambda value: (each(ABOVE_ZERO) if isinstance(value, list) else ABOVE_ZERO).read(value),
 )
 STAGES = Section(
     'train.anneal',
@@ -42,34 +39,6 @@ ANNEAL = Section(
     Setting('restart', FLAG, False, 'true: begin again rather than go on'),
 )
 
-_STAGE = {
-    **{key: MEASURED[key] for key in ('top1', 'top5', 'loss', 'images')},
-    'measured_density': number('active channels over all, mean over the gated layers', null=True),
-    'turnover': number('mean over the gated layers', null=True),
-    'shares': text('always/sometimes/never active channels, mean over the gated layers', null=True),
-    'dense': integer('multiply-accumulates of an image, nothing skipped'),
-    'macs': integer('as published: only a layer directly after a gated one sees its sparsity'),
-    'executed': integer('in compact execution'),
-    'layers': named('of each gated layer', number('its measured density')),
-    'liveliness': named('of each gated layer', record('what its gate did', **GATE_USE)),
-}
-RESULT = record(
-    'what came of the stages',
-    record=text('the file that says so'),
-    stages=listed(
-        'in their order',
-        record(
-            'of one; where gates alone trained, nothing is measured',
-            optional=tuple(_STAGE),
-            name=text('of its checkpoint'),
-            density=number('of every gate'),
-            epochs=number('of training'),
-            **_STAGE,
-        ),
-    ),
-    kept=text('the checkpoint of the lowest density that keeps anneal.until_top1; null: none, or it is not set', null=True),
-)
-
 
 def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """Stages that cannot be."""
@@ -90,7 +59,6 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     check=check,
     trains=True,
     gated=True,
-    result=RESULT,
 )
 def act(run: Run) -> None:
     """Lower the density stage by stage, training and saving each."""
@@ -98,7 +66,6 @@ def act(run: Run) -> None:
     from mayo.training.anneal import anneal
 
     run.evaluation = None
-    outcome, last = anneal(session)
+    record, last = anneal(session)
     run.take(last)
-    until = run.config.get('anneal.until_top1')
-    run.answer(outcome.data(until), outcome.render(until, width()))
+    print(record.render(run.config.get('anneal.until_top1'), width()))

@@ -1,9 +1,9 @@
 """What an action says of itself, and what it is handed when it runs.
 
-    @action('save', place=210, needs=NETWORK, reads=(), loads=True, makes=(CHECKPOINTS,), result=SAVED)
+    @action('save', place=210, needs=NETWORK, reads=(), loads=True, makes=(CHECKPOINTS,))
     def save(run: Run) -> None:
         \"\"\"Write the weights as checkpoint system.checkpoint.save.\"\"\"        # its line in `--help`
-        run.answer({'checkpoint': run.session.save()})
+        run.session.save()
 
 Checking a line, `--help`, `check` and the defaults of the configuration ask nothing but these declarations. The modules of
 actions are imported for `--help`: what takes time to import, TensorFlow most of all, they import when they check or run.
@@ -14,11 +14,9 @@ import pathlib
 import shutil
 import typing
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from mayo.util import schema
 from mayo.util.registry import Registry
-from mayo.util.schema import Schema
 from mayo.util.settings import Section, declare, of_session
 
 if typing.TYPE_CHECKING:
@@ -33,7 +31,6 @@ VALIDATION = (*NETWORK, 'dataset.path.validate')
 TRAINING_DATA = (*NETWORK, 'dataset.path.train', 'dataset.num_examples_per_epoch.train')
 
 # What actions make and others read.
-SAVED = schema.record('the checkpoint that was written', checkpoint=schema.text('its path, without .index'))
 CHECKPOINTS: Final = 'checkpoints'
 RECORDS: Final = 'records'
 ARTIFACTS: Final = 'artifacts'
@@ -56,7 +53,6 @@ class Action(typing.NamedTuple):
     check: what else would stop it, told before anything runs. check_first: what it tells stands for the settings that lack.
     unasked: what `check` tells of it: whether it is `ready` and what would stop it; only that it is `listed`; or `nothing`.
     any_configuration: whether it runs whatever is wrong with the configuration.
-    result: the schema of what it answers with, once or, where it may be stopped before, not at all.
     """
 
     name: str
@@ -74,7 +70,6 @@ class Action(typing.NamedTuple):
     check_first: bool
     unasked: Literal['ready', 'listed', 'nothing']
     any_configuration: bool
-    result: Schema
 
 
 LAST: Final = 1000
@@ -96,7 +91,6 @@ def action(
     check_first: bool = False,
     unasked: Literal['ready', 'listed', 'nothing'] = 'ready',
     any_configuration: bool = False,
-    result: Schema = schema.NOTHING,
 ) -> Callable[[Callable[['Run'], None]], Callable[['Run'], None]]:
     """Decorator that enters a function as the action `name`, with its sections of settings; its docstring is its line.
 
@@ -126,7 +120,6 @@ def action(
                 check_first=check_first,
                 unasked=unasked,
                 any_configuration=any_configuration,
-                result=result,
             )
         )
         return run
@@ -134,7 +127,7 @@ def action(
     return enter
 
 
-def _by_configuration(value: Any) -> Callable[['Config'], Any]:
+def _by_configuration(value: typing.Any) -> Callable[['Config'], typing.Any]:
     """A function of the configuration: itself, or one that always gives the value."""
     return value if callable(value) else lambda config: value
 
@@ -142,14 +135,9 @@ def _by_configuration(value: Any) -> Callable[['Config'], Any]:
 class Run:
     """What the actions of a line share: the configuration so far, and one session while that holds."""
 
-    def __init__(
-        self,
-        config: 'Config',
-        start_tensorflow: Callable[[], None] = lambda: None,
-        put: Callable[[Any, str | None], None] = lambda data, text: print(text) if text else None,
-    ) -> None:
-        """start_tensorflow: called before the first use of TensorFlow. put: takes each answer, as data and as text."""
-        self.config, self.start_tensorflow, self._put = config, start_tensorflow, put
+    def __init__(self, config: 'Config', start_tensorflow: Callable[[], None] = lambda: None) -> None:
+        """start_tensorflow: called before the first use of TensorFlow."""
+        self.config, self.start_tensorflow = config, start_tensorflow
         self._words: Config | None = None  # what `config` is without what the checkpoint adds
         self._told: set[str] = set()
         self.evaluation: Evaluation | None = None
@@ -180,13 +168,6 @@ class Run:
         """Let the actions that follow have another session's network."""
         self._session = session
 
-    def answer(self, data: Any, text: str | None = None, path: str | None = None) -> None:
-        """What the action has to say: data, as its `result` declares, and its text, which is printed or goes into the file `path`."""
-        if text is not None and path is not None:
-            _written(text, path)
-            text = None
-        self._put(data, text)
-
     @property
     def earlier_session(self) -> 'Session | None':
         """The session that an earlier action has used, if the configuration is still the same."""
@@ -216,8 +197,11 @@ def width() -> int:
     return shutil.get_terminal_size((120, 24)).columns
 
 
-def _written(text: str, path: str) -> None:
-    """Put `text` into the file `path` as a whole."""
+def put(text: str, path: str | None) -> None:
+    """Print `text`, or put it into the file `path` as a whole."""
+    if path is None:
+        print(text.rstrip('\n'))
+        return
     from mayo.util.files import whole_file
 
     with whole_file(path) as temporary:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 
 from mayo.actions.base import Product, Run, action, actions
 from mayo.util.kinds import PATHS
-from mayo.util.schema import flag, listed, named, record, text
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -23,15 +22,6 @@ CHECK = Section(
     ),
 )
 
-RESULT = record(
-    'whether each action could run or, with check.original, whether each file loads',
-    optional=('actions', 'files'),
-    actions=named(
-        'by name', record('of one', ready=flag('whether it could run'), needs=listed('that nothing sets', text('a key')))
-    ),
-    files=named('by path', listed('why it does not load; empty: it does', text('a sentence'))),
-)
-
 
 def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """What would stop the other actions whose settings are complete."""
@@ -42,17 +32,16 @@ def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
             yield from stops(config, other, products)
 
 
-@action('check', place=30, needs=(), reads=(), loads=False, makes=(), check=check, settings=(CHECK,), result=RESULT)
+@action('check', place=30, needs=(), reads=(), loads=False, makes=(), check=check, settings=(CHECK,))
 def act(run: Run) -> None:
     """Validate everything that an action would need, run nothing."""
     originals = run.config.get('check.original')
     if originals is not None:
         from mayo.actions.originals import report
 
-        return report(run, [originals] if isinstance(originals, str) else originals)
-    missing = readiness(run.config)
-    lines = (f'{name:<18}{"needs " + ", ".join(keys) if keys else "ready"}' for name, keys in missing.items())
-    run.answer({'actions': {name: {'ready': not keys, 'needs': keys} for name, keys in missing.items()}}, '\n'.join(lines))
+        return report([originals] if isinstance(originals, str) else originals)
+    for name, missing in readiness(run.config).items():
+        print(f'{name:<18}{"needs " + ", ".join(missing) if missing else "ready"}')
 
 
 def readiness(config: 'Config') -> dict[str, list[str]]:

@@ -1,10 +1,8 @@
 """`eval-all`: how good each checkpoint of the model and dataset is, a line of CSV each."""
 
-from mayo.actions.base import VALIDATION, Run, action
-from mayo.actions.eval import MEASURED
+from mayo.actions.base import VALIDATION, Run, action, put
 from mayo.util.errors import RunError
 from mayo.util.kinds import TEXT, whole
-from mayo.util.schema import listed, number, record, text
 from mayo.util.settings import Section, Setting
 
 EVAL = Section(
@@ -16,17 +14,8 @@ EVAL = Section(
     Setting('range.step', whole(1), 1, 'every so many epochs'),
 )
 
-RESULT = record(
-    'how good each checkpoint is',
-    checkpoints=listed(
-        'in the order of their numbers',
-        record('of one', checkpoint=text('its name'), epochs=number('of training images that it has seen'), **MEASURED),
-    ),
-    left_out=listed('why a checkpoint is not among them', text('a sentence')),
-)
 
-
-@action('eval-all', place=100, needs=VALIDATION, reads=('validate',), loads=False, makes=(), settings=(EVAL,), result=RESULT)
+@action('eval-all', place=100, needs=VALIDATION, reads=('validate',), loads=False, makes=(), settings=(EVAL,))
 def act(run: Run) -> None:
     """Evaluate each checkpoint of the model and dataset into a CSV."""
     session = run.session
@@ -35,6 +24,6 @@ def act(run: Run) -> None:
     between = run.config.get('eval.range')
     chosen = Epochs(between['from'], between['to'], between['step'])
     results = evaluate_all(session, chosen)
-    run.answer(results.data(), results.text, run.config.get('eval.path'))
+    put(results.text, run.config.get('eval.path'))
     if results.left_out:
         raise RunError('\n'.join(results.left_out))

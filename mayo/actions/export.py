@@ -9,8 +9,6 @@ from collections.abc import Collection, Iterator
 
 from mayo.actions.base import ARTIFACTS, NETWORK, Product, Run, action, folder_of_results
 from mayo.util.kinds import FLAG, TEXT, Kind, choice_of, each, whole
-from mayo.util.schema import flag, listed, number, record, text
-from mayo.util.schema import whole as integer
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -20,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def _size(value: object) -> tuple[int, int]:
-    height, width = each(whole(1), lone=True).read(value)
+    height, width = each(whole(1)).read(value)
     return height, width
 
 
@@ -49,24 +47,6 @@ EXPORT = Section(
     Setting('images', whole(16), 16, 'each file is compared with masked execution on so many'),
 )
 
-RESULT = record(
-    'what was written',
-    folder=text('that holds the files'),
-    artifacts=listed(
-        'the files, each loaded back and compared with masked execution',
-        record(
-            'of one',
-            format=text('its name'),
-            file=text('in the folder'),
-            bytes=integer('its size'),
-            difference=number('largest, over the largest output'),
-        ),
-    ),
-    images=integer('on which they were compared'),
-    masks=integer('different sets of channels that those chose'),
-    gated=flag('whether the network has gates'),
-)
-
 
 def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """Packages that the formats lack, and a format that cannot preprocess images of any size."""
@@ -79,17 +59,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
                 yield f'export.formats: {name} {reason}'
 
 
-@action(
-    'export',
-    place=140,
-    needs=NETWORK,
-    reads=('steps',),
-    loads=True,
-    makes=(ARTIFACTS,),
-    settings=(EXPORT,),
-    check=check,
-    result=RESULT,
-)
+@action('export', place=140, needs=NETWORK, reads=('steps',), loads=True, makes=(ARTIFACTS,), settings=(EXPORT,), check=check)
 def act(run: Run) -> None:
     """Compact network as SavedModel, TFLite and ONNX files."""
     session = run.session
@@ -103,6 +73,4 @@ def act(run: Run) -> None:
         _log.info(
             '`export` writes the network; the configuration, which that of the original Mayo wrote, is what `config` prints'
         )
-    top1 = None if run.evaluation is None else run.evaluation.top1
-    written = exported(session, names, folder, images, preprocesses, size, top1)
-    run.answer(written.data(), written.render())
+    print(exported(session, names, folder, images, preprocesses, size).render())

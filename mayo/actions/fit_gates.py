@@ -8,26 +8,10 @@ from mayo.actions.base import TRAINING_DATA, Run, action
 from mayo.util.errors import UserError
 from mayo.util.format import table
 from mayo.util.kinds import whole
-from mayo.util.schema import named, number, record
-from mayo.util.schema import whole as integer
 from mayo.util.settings import Section, Setting
 
 FIT = Section(
     'fit', 'what `fit-gates` learns from', Setting('images', whole(1), 2048, 'training images, seen as in evaluation')
-)
-
-RESULT = record(
-    'what was fitted',
-    layers=named(
-        'of each gate',
-        record(
-            'how well it foresees',
-            channels=integer('of its layer'),
-            picked=integer('for an image'),
-            agreement=number('share of the best channels of an image that it picks'),
-            fixed=number('the same of the channels that are among the best of most images'),
-        ),
-    ),
 )
 
 
@@ -40,7 +24,6 @@ RESULT = record(
     makes=(),
     settings=(FIT,),
     gated=True,
-    result=RESULT,
     unasked='nothing',
 )
 def act(run: Run) -> None:
@@ -60,5 +43,4 @@ def act(run: Run) -> None:
         [name, str(gate.channels), str(gate.picked), f'{gate.agreement:.3f}', f'{gate.fixed:.3f}']
         for name, gate in fitted.items()
     ]
-    text = table(['layer', 'channels', 'picked', 'agreement', 'of fixed channels'], rows)
-    run.answer({'layers': {name: vars(gate) for name, gate in fitted.items()}}, text)
+    print(table(['layer', 'channels', 'picked', 'agreement', 'of fixed channels'], rows))

@@ -1,13 +1,13 @@
 """`import-weights`: weights that others wrote, import.path, as a checkpoint of this network.
 
-./my MODEL.yaml DATASET.yaml import.path=theirs.pth system.checkpoint.save=imported import-weights eval
+./my MODEL.yaml DATASET.yaml import.path=theirs.h5 system.checkpoint.save=imported import-weights eval
 """
 
 import pathlib
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import CHECKPOINTS, NETWORK, SAVED, Product, Run, action
+from mayo.actions.base import CHECKPOINTS, NETWORK, Product, Run, action
 from mayo.util.kinds import TEXT
 from mayo.util.settings import Section, Setting
 
@@ -16,7 +16,7 @@ if typing.TYPE_CHECKING:
     from mayo.config import Config
     from mayo.session.base import Session
 
-PATH, MAPPING, PART = 'import.path', 'import.mapping', 'import.part'
+PATH, MAPPING = 'import.path', 'import.mapping'
 IMPORT = Section(
     'import',
     'weights that others wrote',
@@ -24,20 +24,11 @@ IMPORT = Section(
         'path',
         TEXT,
         None,
-        'weights of PyTorch (.pth, .pt, .safetensors) or Keras (.h5, .weights.h5, .keras), or the prefix of a TensorFlow 1 checkpoint',
-        remedy='say which file, e.g. import.path=vgg16.pth',
+        'weights of Keras (.h5, .weights.h5, .keras), or the prefix of a TensorFlow 1 checkpoint',
+        remedy='say which file, e.g. import.path=vgg16.h5',
     ),
     Setting(
-        'mapping',
-        TEXT,
-        None,
-        'the file that says whose layers are which; null: models/import/MODEL.yaml for files of PyTorch and Keras',
-    ),
-    Setting(
-        'part',
-        TEXT,
-        None,
-        'the dictionary with the weights in a file of PyTorch, such as model_ema; null: state_dict, model or alike',
+        'mapping', TEXT, None, 'the file that says whose layers are which; null: models/import/MODEL.yaml for files of Keras'
     ),
 )
 
@@ -57,11 +48,10 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     makes=(CHECKPOINTS,),
     settings=(IMPORT,),
     check=check,
-    result=SAVED,
 )
 def act(run: Run) -> None:
-    """Import weights of PyTorch, Keras or TF 1 as a checkpoint."""
-    run.answer({'checkpoint': import_weights(run.session)})
+    """Import weights of Keras or TensorFlow 1 as a checkpoint."""
+    import_weights(run.session)
 
 
 def import_weights(session: 'Session') -> pathlib.Path:
@@ -75,7 +65,7 @@ def import_weights(session: 'Session') -> pathlib.Path:
 
     path, layer_map = source(session.config), mapping(session.config)
     session.load(fresh=True)
-    tensors = tensors_of(path, layer_map, session.model_name, session.named(), session.config.get(PART))
+    tensors = tensors_of(path, layer_map, session.model_name, session.named())
     session.load_tensors(tensors, shown(path) if layer_map is None else f'{shown(path)}, by {layer_map.where}')
     return session.save()
 

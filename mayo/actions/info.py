@@ -5,11 +5,8 @@
 
 import typing
 
-from mayo.actions.base import MODEL, Run, action, width
-from mayo.actions.eval import GATE_USE
-from mayo.actions.overriders_update import OVERRIDDEN
+from mayo.actions.base import MODEL, Run, action, put, width
 from mayo.util.kinds import FLAG, TEXT, choice
-from mayo.util.schema import listed, number, record, text, whole
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -27,63 +24,23 @@ INFO = Section(
 
 OLD = Section('system.info', 'of the original Mayo', Setting('plumbing', FLAG, False, 'true: info.format=yaml into info.yaml'))
 
-_SUMS = {
-    'trainable': whole('parameters that training changes'),
-    'state': whole('and others, such as running statistics'),
-    'gate_parameters': whole('of either kind, those of the gate'),
-    'dense': whole('multiply-accumulates (MACs), nothing skipped'),
-    'macs': whole('MACs as published: only a layer directly after a gated one sees its sparsity'),
-    'executed': whole('MACs in compact execution'),
-    'gate_macs': whole('of those, what the gate adds'),
-    'activation_bytes': whole('of the output'),
-    'weight_bytes': whole('of all parameters'),
-}
-_DIMS = whole('a dimension')
-_EXECUTED = record(
-    'over the images of `eval`', mean=whole('mean'), p5=whole('5 % of the images take fewer'), p95=whole('95 % do')
-)
-RESULT = record(
-    'what the layers cost for one image',
-    optional=('executed', 'overriders'),
-    model=text('its name'),
-    input_shape=listed('height, width, channels', _DIMS),
-    images=whole('over which `eval` measured the densities; 0: they are as configured'),
-    total=record('over all layers', **_SUMS),
-    layers=listed(
-        'in the order in which they run',
-        record(
-            'a layer',
-            optional=tuple(GATE_USE),
-            name=text('its name'),
-            type=text('its type'),
-            source=listed('shape of its input', _DIMS),
-            shape=listed('shape of its output', _DIMS),
-            density=number('active channels over all; null: no gate', null=True),
-            **_SUMS,
-            **GATE_USE,
-        ),
-    ),
-    executed=_EXECUTED,
-    overriders=OVERRIDDEN,
-)
 
-
-@action('info', place=50, needs=MODEL, reads=(), loads=False, makes=(), settings=(INFO, OLD), result=RESULT)
+@action('info', place=50, needs=MODEL, reads=(), loads=False, makes=(), settings=(INFO, OLD))
 def act(run: Run) -> None:
     """Layers table: shapes, parameters, MACs, densities, memory."""
-    from mayo.estimate.table import as_data, render
+    from mayo.estimate.table import render
 
     (form, path), rows = written_as(run.config), overridden(run)
-    costs = info(run.config, run.evaluation)
+    record = info(run.config, run.evaluation)
     below = ''
     if rows:
         from dataclasses import replace  # it takes longer to import than `--help` does without it
 
         from mayo.override import table
 
-        costs = replace(costs, overriders=tuple(table.as_data(rows)))
+        record = replace(record, overriders=tuple(table.as_data(rows)))
         below = f'\n\n{table.render(rows)}' if form == 'table' else ''
-    run.answer(as_data(costs), render(costs, form, width()) + below, path)
+    put(render(record, form, width()) + below, path)
 
 
 def written_as(config: 'Config') -> tuple[str, str | None]:

@@ -37,7 +37,6 @@ def act(run: Run) -> None:
         import IPython
 
         IPython.start_ipython(argv=['--no-banner', '--no-confirm-exit'], user_ns=names)
-    run.answer({})
     run.evaluation = None  # of weights that may have changed
 
 

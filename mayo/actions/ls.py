@@ -2,80 +2,45 @@
 
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from mayo.actions.base import Run, action, width
 from mayo.util import files
 from mayo.util.errors import MayoError
 from mayo.util.format import short, size
-from mayo.util.schema import listed, named, record, text
 
-_SHELVES = ('models', 'models/gate', 'models/override', 'models/torchvision', 'datasets', 'trainers')
+_SHELVES = ('models', 'models/gate', 'models/override', 'datasets', 'trainers')
 _COMMENT = re.compile(r'#\s?(.*)')
 _SENTENCE_END = re.compile(r'[.;](\s|$)')
 
 
-RESULT = record(
-    'what there is to name on a command line',
-    shelves=named(
-        'by folder',
-        listed(
-            'what is there',
-            record(
-                'a file, or a checkpoint',
-                name=text('as a user would type it'),
-                size=text('multiply-accumulates of a model, bytes of a checkpoint'),
-                purpose=text('the first sentence of the file'),
-            ),
-        ),
-    ),
-)
-
-
-@action('ls', place=10, needs=(), reads=(), loads=False, makes=(), any_configuration=True, result=RESULT)
+@action('ls', place=10, needs=(), reads=(), loads=False, makes=(), any_configuration=True)
 def act(run: Run) -> None:
     """List models, gates, datasets, trainers and checkpoints."""
-    entries_by_shelf = shelves(run.config.get('system.checkpoint.path'))
-    data = {shelf: [entry._asdict() for entry in entries] for shelf, entries in entries_by_shelf.items()}
-    run.answer({'shelves': data}, listing(entries_by_shelf, width()))
+    print(listing(run.config.get('system.checkpoint.path'), width()))
 
 
-class Entry(NamedTuple):
-    """A line of the list: a name to type, what it costs or weighs, and what it is for."""
+def listing(checkpoints: str, width: int | None) -> str:
+    """Models, gates, datasets, trainers and checkpoints as a user would name them, under their shelves.
 
-    name: str
-    size: str
-    purpose: str
-
-
-def shelves(checkpoints: str) -> dict[str, list[Entry]]:
-    """Models, gates, datasets, trainers and checkpoints as a user would name them, by their shelves.
-
-    checkpoints: the folder of MODEL/DATASET/NAME.
+    checkpoints: the folder of MODEL/DATASET/NAME; width: of the screen in columns, None for any.
     """
     from mayo.checkpoint import store
 
-    entries_by_shelf = {shelf: [_described(path) for path in _yaml(shelf)] for shelf in _SHELVES}
-    entries_by_shelf[checkpoints] = [Entry(files.shown(path), _bundle_size(path), '') for path in store.all_names(checkpoints)]
-    return entries_by_shelf
-
-
-def listing(shelves: Mapping[str, Sequence[Entry]], width: int | None) -> str:
-    """The shelves, a line an entry. width: of the screen in columns, None for any."""
+    sections = [(shelf, [_described(path) for path in _yaml(shelf)]) for shelf in _SHELVES]
+    sections.append((checkpoints, [(path, _bundle_size(path), '') for path in store.all_names(checkpoints)]))
     lines = []
-    for shelf, entries in shelves.items():
-        lines += ['', shelf] if entries else []
-        longest = max((len(entry.name) for entry in entries), default=0)
-        for entry in entries:
-            line = f'  {entry.name:<{longest}}  {entry.size:>10}  {entry.purpose}'.rstrip()
+    for shelf, rows in sections:
+        lines += ['', shelf] if rows else []
+        longest = max((len(files.shown(path)) for path, _, _ in rows), default=0)
+        for path, amount, purpose in rows:
+            line = f'  {files.shown(path):<{longest}}  {amount:>10}  {purpose}'.rstrip()
             lines.append(_fitted(line, width))
     return '\n'.join(lines[1:])
 
 
-def _described(path: pathlib.Path) -> Entry:
-    macs = _macs(path) if path.parent.name in ('models', 'gate') else ''
-    return Entry(files.shown(path), macs, _purpose(path))
+def _described(path: pathlib.Path) -> tuple[pathlib.Path, str, str]:
+    return path, _macs(path) if path.parent.name in ('models', 'gate') else '', _purpose(path)
 
 
 def _fitted(line: str, width: int | None) -> str:

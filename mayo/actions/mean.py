@@ -8,8 +8,7 @@ import typing
 from collections.abc import Collection, Iterable, Mapping
 
 from mayo.actions.base import CHECKPOINTS, NETWORK, Product, Run, action
-from mayo.util.kinds import ABOVE_ZERO, Kind
-from mayo.util.schema import record, text
+from mayo.util.kinds import ABOVE_ZERO, Kind, when
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -25,14 +24,7 @@ def _are_checkpoints(value: object) -> bool:
     return isinstance(value, list | Mapping) and len(value) > 1 and all(isinstance(name, str) and name for name in value)
 
 
-def _shares(value: object) -> object:
-    names = value.split(',') if isinstance(value, str) else value
-    if not _are_checkpoints(names):
-        raise ValueError
-    return names
-
-
-SHARES = Kind('two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}', _shares)
+SHARES: Kind = when('two names or more, [one, other], or a share above 0 for each, {one: 1, other: 3}', _are_checkpoints)
 MEAN = Section(
     'mean',
     'weights that are averaged',
@@ -53,38 +45,24 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action(
-    'mean',
-    place=170,
-    needs=(*NETWORK, KEY),
-    reads=(),
-    loads=False,
-    makes=(),
-    settings=(MEAN,),
-    check=check,
-    result=record('the weights that the network has now', weights=text('of which checkpoints, and how much of each')),
-)
+@action('mean', place=170, needs=(*NETWORK, KEY), reads=(), loads=False, makes=(), settings=(MEAN,), check=check)
 def mean(run: Run) -> None:
     """Average the weights of several checkpoints."""
     run.evaluation = None
     load_mean(run.session)
-    run.answer({'weights': run.session.weights})
 
 
 def load_mean(session: 'Session') -> None:
     """Give the network the mean of mean.checkpoints, as if one checkpoint held it; a later `save` writes it.
 
-    It computes in float32: the ranges of quantized ones are not those of the mean.
-
     UserError: a checkpoint that does not exist, or whose tensors are of other names or shapes than the first one's.
     """
     from mayo.checkpoint import bundle, names
     from mayo.checkpoint.mean import mean_of
-    from mayo.checkpoint.quantized import without_ranges
     from mayo.util.files import shown
 
     prefixes = shares(session.config)
-    tensors = {shown(prefix): without_ranges(names.adapt(bundle.read(prefix), shown(prefix))) for prefix in prefixes}
+    tensors = {shown(prefix): names.adapt(bundle.read(prefix), shown(prefix)) for prefix in prefixes}
     total = sum(prefixes.values())
     listed = ', '.join(f'{name} ({share / total:.0%})' for name, share in zip(tensors, prefixes.values(), strict=True))
     session.load_tensors(mean_of(tensors, list(prefixes.values()), KEY), f'the mean of {listed}')

@@ -12,7 +12,6 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from mayo.actions.base import Run
 from mayo.actions.checks import problems
 from mayo.config import Config
 from mayo.util import files
@@ -24,14 +23,17 @@ _ANY = (files.SHIPPED / 'models/lenet5.yaml', files.SHIPPED / 'datasets/mnist.ya
 _GLOBAL = 'models/override/_global.yaml'
 
 
-def report(run: Run, patterns: Sequence[str]) -> None:
-    """Answer with a line for each file, and how many load. Errors: RunError where one does not."""
-    wrong = {files.shown(path): problems_of(path) for path in _files_of(patterns)}
-    failed = sum(map(bool, wrong.values()))
-    told = [f'{path}: {lines[0] if lines else "loads"}' for path, lines in wrong.items()]
-    run.answer({'files': wrong}, '\n'.join([*told, f'{len(wrong) - failed} of {len(wrong)} load']))
+def report(patterns: Sequence[str]) -> None:
+    """Print a line for each file, and how many load. Errors: RunError where one does not."""
+    paths = list(_files_of(patterns))
+    failed = 0
+    for path in paths:
+        lines = problems_of(path)
+        failed += bool(lines)
+        print(f'{files.shown(path)}: {lines[0] if lines else "loads"}')
+    print(f'{len(paths) - failed} of {len(paths)} load')
     if failed:
-        raise RunError(f'{failed} of {len(wrong)} files do not load.')
+        raise RunError(f'{failed} of {len(paths)} files do not load.')
 
 
 def problems_of(path: pathlib.Path) -> list[str]:

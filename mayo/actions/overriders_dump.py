@@ -7,9 +7,8 @@ import logging
 import pathlib
 
 from mayo.actions.base import NETWORK, Run, action
-from mayo.actions.overriders_update import OVERRIDDEN, check
+from mayo.actions.overriders_update import check
 from mayo.util.kinds import Kind, when
-from mayo.util.schema import record, text
 from mayo.util.settings import Section, Setting
 
 _log = logging.getLogger(__name__)
@@ -31,7 +30,6 @@ DUMP = Section(
     settings=(DUMP,),
     check=check,
     unasked='nothing',
-    result=record('what was written', path=text('the file of NumPy'), overriders=OVERRIDDEN),
 )
 def act(run: Run) -> None:
     """Write overridden values and states to a file of NumPy."""
@@ -47,6 +45,5 @@ def act(run: Run) -> None:
     contents = overriders.contents(session)
     with whole_file(path) as temporary, temporary.open('wb') as file:
         np.savez(file, **contents)  # type: ignore[arg-type]
-    rows = overriders.rows(session)
-    run.answer({'path': path, 'overriders': table.as_data(rows)}, table.render(rows))
+    print(table.render(overriders.rows(session)))
     _log.info('written: %s', shown(path))

@@ -12,4 +12,3 @@ def act(run: Run) -> None:
 
     run.evaluation = None
     overriders.reset(session)
-    run.answer({})

@@ -9,26 +9,10 @@ from collections.abc import Collection, Iterable, Iterator
 
 from mayo.actions.base import NETWORK, Product, Reads, Run, action
 from mayo.util.errors import UserError
-from mayo.util.schema import listed, named, number, record, text, whole
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
     from mayo.override import Overrider
-
-OVERRIDDEN = listed(
-    'overridden values',
-    record(
-        'of a layer',
-        layer=text('its name'),
-        target=text('what is overridden: weights, biases, activation, gradient/...'),
-        overriders=listed('in their order', text('a class')),
-        values=whole('how many, of an activation for one image'),
-        bits=number('of each'),
-        density=number('share of those that may differ from zero; null: nothing prunes', null=True),
-        memory_bits=whole('of all that may differ from zero'),
-        state=named('of the overriders', text('a value as tables show it')),
-    ),
-)
 
 
 def chains(config: 'Config') -> Iterator[tuple[str, 'Overrider']]:
@@ -37,7 +21,7 @@ def chains(config: 'Config') -> Iterator[tuple[str, 'Overrider']]:
     from mayo.session.spec import model_graph
 
     for node in model_graph(config):
-        yield from of_layer(node.overriders, node.place).items()
+        yield from of_layer(node.overriders, str(node)).items()
 
 
 def reads(config: 'Config') -> Iterator[Reads]:
@@ -58,17 +42,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
         )
 
 
-@action(
-    'overriders-update',
-    place=220,
-    needs=NETWORK,
-    reads=reads,
-    loads=True,
-    makes=(),
-    check=check,
-    unasked='nothing',
-    result=record('what is overridden, after the update', overriders=OVERRIDDEN),
-)
+@action('overriders-update', place=220, needs=NETWORK, reads=reads, loads=True, makes=(), check=check, unasked='nothing')
 def act(run: Run) -> None:
     """Find masks, points and means of overriders anew."""
     session = run.session
@@ -76,5 +50,4 @@ def act(run: Run) -> None:
     from mayo.session import overriders
 
     run.evaluation = None
-    rows = overriders.update(session)
-    run.answer({'overriders': table.as_data(rows)}, table.render(rows))
+    print(table.render(overriders.update(session)))

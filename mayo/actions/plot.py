@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable
 
 from mayo.actions.base import CHECKPOINTS, VALIDATION, Product, Run, action, folder_of_results
 from mayo.util.kinds import FLAG, PATHS, TEXT, choice, each, whole
-from mayo.util.schema import record, text
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -44,8 +43,6 @@ OLD = Section(
 )
 PATH = Section('system.search_path', 'folders', Setting('plot', PATHS, None, 'of pictures, the first, where plot.path is null'))
 
-RESULT = record('what was drawn', page=text('the page that shows the pictures beside it'))
-
 
 def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     """A checkpoint that is to be drawn does not exist."""
@@ -56,17 +53,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action(
-    'plot',
-    place=150,
-    needs=VALIDATION,
-    reads=('validate',),
-    loads=True,
-    makes=(),
-    settings=(PLOT, OLD, PATH),
-    check=check,
-    result=RESULT,
-)
+@action('plot', place=150, needs=VALIDATION, reads=('validate',), loads=True, makes=(), settings=(PLOT, OLD, PATH), check=check)
 def act(run: Run) -> None:
     """Pictures of gates, costs, accuracy and training, on a page."""
     session = run.session
@@ -83,7 +70,7 @@ def act(run: Run) -> None:
         images=settings['images'],
         evaluation=run.evaluation,
     )
-    run.answer({'page': shown(page)}, shown(page))
+    print(shown(page))
 
 
 def pictures(config: 'Config') -> list[str]:

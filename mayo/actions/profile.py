@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable
 
 from mayo.actions.base import CHECKPOINTS, NETWORK, TRAINING_DATA, Product, Run, action
 from mayo.util.kinds import ABOVE_ZERO, AMOUNT, FLAG, MAPPING, YAML_FILE, whole
-from mayo.util.schema import listed, number, record, text
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -34,25 +33,6 @@ PROFILE = Section(
     Setting('num_epochs', ABOVE_ZERO, None, 'epochs at which training ends, if that is before parameters.profile.end'),
     Setting('export_ckpt', FLAG, False, 'true: the weights that training leaves become the checkpoint MODEL_profiled'),
     Setting('path', YAML_FILE, None, 'overlay that is written; null: MODEL-DATASET-profile.yaml'),
-)
-
-RESULT = record(
-    'quantizers with the arguments that suit what was seen',
-    path=text('of the overlay that was written'),
-    quantizers=listed(
-        'of each value',
-        record(
-            'of one',
-            layer=text('its name'),
-            value=text('weights, biases, activation, gradient/...'),
-            mean=number('of the magnitudes'),
-            top=number('their percentile, mean over the batches'),
-            maximum=number('of the magnitudes'),
-            quantizer=text('its class'),
-            arguments=text('as the table shows them'),
-            error=number('root of the mean square of what quantization changes, over that of the values'),
-        ),
-    ),
 )
 
 
@@ -90,7 +70,6 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     check=check,
     trains=trains,
     unasked='nothing',
-    result=RESULT,
 )
 def act(run: Run) -> None:
     """Arguments of quantizers from what values are, as YAML."""
@@ -98,8 +77,7 @@ def act(run: Run) -> None:
     from mayo.training.profile import profile
 
     run.evaluation = None
-    suited = profile(session, plan(run.config))
-    run.answer(suited.data(), suited.render())
+    print(profile(session, plan(run.config)))
 
 
 def plan(config: 'Config') -> 'Plan':

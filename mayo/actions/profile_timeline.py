@@ -8,8 +8,6 @@ import typing
 
 from mayo.actions.base import TRAINING_DATA, VALIDATION, Reads, Run, action, folder_of_results
 from mayo.util.kinds import PATHS, TEXT, whole
-from mayo.util.schema import named, number, record, text
-from mayo.util.schema import whole as integer
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -23,19 +21,6 @@ TIMELINE = Section(
 )
 OLD = Section(
     'system.search_path', 'folders', Setting('profile', PATHS, None, 'of traces, the first, where timeline.path is null')
-)
-
-RESULT = record(
-    'what the time of a step is spent on',
-    steps=integer('that were traced'),
-    mode=text('train or validate'),
-    layers=named(
-        'in the order in which they run',
-        record('of a layer', forward=number('milliseconds a step'), backward=number('milliseconds a step')),
-    ),
-    other=number('milliseconds a step of no layer'),
-    timeline=text('trace for Chrome'),
-    folder=text('trace for TensorBoard'),
 )
 
 
@@ -64,7 +49,6 @@ def needs(config: 'Config') -> tuple[str, ...]:
     settings=(TIMELINE, OLD),
     trains=trains,
     unasked='nothing',
-    result=RESULT,
 )
 def act(run: Run) -> None:
     """Time of each layer, and a trace for Chrome and TensorBoard."""
@@ -72,5 +56,4 @@ def act(run: Run) -> None:
     from mayo.training.timeline import timeline
 
     folder = folder_of_results(run.config, 'timeline.path', 'profiles', old=f'{OLD.name}.profile')
-    traced = timeline(session, run.config.get('timeline.steps'), folder, trains(run.config))
-    run.answer(traced.data(), traced.render())
+    print(timeline(session, run.config.get('timeline.steps'), folder, trains(run.config)))

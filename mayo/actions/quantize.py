@@ -7,10 +7,8 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, VALIDATION, Reads, Run, action
-from mayo.actions.eval import EVALUATION
 from mayo.util.errors import UserError
 from mayo.util.kinds import BELOW_ONE, NAME, choice, whole
-from mayo.util.schema import flag, named, number, record, text
 from mayo.util.settings import Section, Setting
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 QUANTIZE = Section(
     'quantize',
     'a network in eight bits',
-    Setting('images', whole(2), 256, 'on which ranges are measured'),
+    Setting('images', whole(1), 256, 'on which ranges are measured'),
     Setting('from', choice('train', 'validate'), 'train', 'whose images: train or validate'),
     Setting(
         'ranges',
@@ -34,23 +32,6 @@ QUANTIZE = Section(
         'of top-1, e.g. 0.003: above, the layers that lose most stay in float32; null: all are in int8',
     ),
     Setting('name', NAME, None, 'of the checkpoint that is written; null: the loaded one and -int8'),
-)
-
-RESULT = record(
-    'the network in eight bits',
-    before=EVALUATION,
-    after=EVALUATION,
-    layers=named(
-        'that multiply',
-        record(
-            'of one',
-            moved=number(
-                'how far the outputs move if it alone is in int8, relative to their size; null: it has no range', null=True
-            ),
-            int8=flag('whether it is; false: it stays in float32'),
-        ),
-    ),
-    checkpoint=text('the path that was written, without .index'),
 )
 
 
@@ -72,15 +53,7 @@ def _mode(config: 'Config') -> str:
 
 
 @action(
-    'quantize',
-    place=180,
-    needs=needs,
-    reads=reads,
-    loads=True,
-    makes=(CHECKPOINTS,),
-    settings=(QUANTIZE,),
-    unasked='nothing',
-    result=RESULT,
+    'quantize', place=180, needs=needs, reads=reads, loads=True, makes=(CHECKPOINTS,), settings=(QUANTIZE,), unasked='nothing'
 )
 def act(run: Run) -> None:
     """The network in int8: ranges, accuracy, a checkpoint."""
@@ -94,5 +67,5 @@ def act(run: Run) -> None:
     loaded = session.weights
     quantized = quantize(session, images, mode, method, max_drop)
     run.evaluation = quantized.after
-    saved = session.save(name or f'{pathlib.Path(loaded or "random").name}-int8')
-    run.answer({**quantized.data(), 'checkpoint': saved}, quantized.render())
+    print(quantized.render())
+    session.save(name or f'{pathlib.Path(loaded or "random").name}-int8')

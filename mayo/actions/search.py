@@ -29,9 +29,6 @@ from mayo.util.kinds import (
     when,
     whole,
 )
-from mayo.util.schema import flag, listed, named, number, record
-from mayo.util.schema import text as words
-from mayo.util.schema import whole as integer
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -85,44 +82,6 @@ SEARCH = Section(
     Setting('accuracy.tolerance', BELOW_ONE, 0.01, 'share of the baseline that a step may lose'),
 )
 
-_SCORES = {
-    'top1': number('on the images of the search'),
-    'macs': integer('executed for an image'),
-    'ms': number('of an image in the native engine, where search.target_ms is set', null=True),
-}
-RESULT = record(
-    'what was found: densities and, with search.variables, numbers of overriders',
-    optional=('path', 'images', 'configured', 'found', 'layers', 'trials', 'baseline', 'tolerable', 'values', 'steps'),
-    path=words('the overlay that was written'),
-    images=integer('of the search'),
-    configured=record('the network as configured', **_SCORES),
-    found=record('the best choice', **_SCORES),
-    layers=named(
-        'with gates',
-        record(
-            'of one',
-            channels=integer('in all'),
-            configured=number('density before'),
-            found=number('density'),
-            active=integer('channels'),
-        ),
-    ),
-    trials=integer('that were made'),
-    baseline=number('training accuracy without overriders'),
-    tolerable=number('the least that is kept'),
-    values=named('of the network as it is now', number('of a variable')),
-    steps=listed(
-        'that were tried',
-        record(
-            'of one',
-            values=named('that were set', number('of a variable')),
-            top1=number('in training'),
-            kept=flag('whether it was good enough'),
-            memory_bits=integer('of the weights'),
-        ),
-    ),
-)
-
 
 def check(config: 'Config', products: Collection[Product]) -> Iterator[str]:
     """A search needs one goal."""
@@ -171,7 +130,6 @@ def reads(config: 'Config') -> tuple[Reads, ...]:
     trains=has_variables,
     gated=lambda config: not has_variables(config),
     unasked='nothing',
-    result=RESULT,
 )
 def act(run: Run) -> None:
     """Densities of each layer, by target MACs, time or accuracy."""
@@ -181,8 +139,7 @@ def act(run: Run) -> None:
         from mayo.training.stepping import stepped
 
         run.evaluation = None
-        steps = stepped(session, plan_of(run.config))
-        run.answer(steps.data(), steps.render())
+        print(stepped(session, plan_of(run.config)))
         return
     from mayo.search import Goal
     from mayo.search.command import Wanted, searched
@@ -202,7 +159,4 @@ def act(run: Run) -> None:
         settings['storage'],
         pathlib.Path(path).expanduser(),
     )
-    densities = searched(session, wanted)
-    run.answer(densities.data, densities.text)
-    if densities.interrupted:
-        raise KeyboardInterrupt
+    print(searched(session, wanted))

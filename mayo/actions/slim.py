@@ -11,8 +11,6 @@ from typing import Any
 from mayo.actions.base import NETWORK, Product, Reads, Run, action, width
 from mayo.util.errors import UserError
 from mayo.util.kinds import AMOUNT_OF_MACS, FLAG, FRACTION, YAML_FILE, Kind, whole
-from mayo.util.schema import listed, named, number, record, text
-from mayo.util.schema import whole as integer
 from mayo.util.settings import Section, Setting
 
 if typing.TYPE_CHECKING:
@@ -45,18 +43,6 @@ SLIM = Section(
     Setting('model', YAML_FILE, None, 'file that is written, gate/ beside it for its overlay; null: models/NAME_slimDD.yaml'),
 )
 
-_SIZE = record('of all layers', macs=integer('dense multiply-accumulates of an image'), trainable=integer('parameters'))
-RESULT = record(
-    'the smaller network',
-    name=text('of its model'),
-    before=_SIZE,
-    after=_SIZE,
-    layers=named('with weights', record('of one', before=integer('channels'), after=integer('channels'))),
-    density=number('share of the channels that could go and stay'),
-    difference=number("of the outputs from the masked network's, over the largest output"),
-    written=listed('files', text('a path')),
-)
-
 
 def reads(config: 'Config') -> Iterator[Reads]:
     """Of a network with gates, the validation images, on which it looks what the gates pick."""
@@ -83,25 +69,13 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
     return ()
 
 
-@action(
-    'slim',
-    place=120,
-    needs=NETWORK,
-    reads=reads,
-    loads=True,
-    makes=(),
-    settings=(SLIM,),
-    check=check,
-    unasked='nothing',
-    result=RESULT,
-)
+@action('slim', place=120, needs=NETWORK, reads=reads, loads=True, makes=(), settings=(SLIM,), check=check, unasked='nothing')
 def act(run: Run) -> None:
     """Drop channels that matter least: a smaller model."""
     session = run.session
     from mayo.slim.command import Wanted, slim
 
-    slimmed = slim(session, Wanted(**values(run.config)))
-    run.answer(slimmed.data(), slimmed.render(width()))
+    print(slim(session, Wanted(**values(run.config))).render(width()))
 
 
 def values(config: 'Config') -> dict[str, Any]:

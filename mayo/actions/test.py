@@ -7,8 +7,7 @@ import pathlib
 import typing
 from collections.abc import Collection, Iterable
 
-from mayo.actions.base import NETWORK, Product, Run, action
-from mayo.actions.predict import GUESSES
+from mayo.actions.base import NETWORK, Product, Run, action, put
 from mayo.util.errors import RunError
 from mayo.util.kinds import PATHS
 from mayo.util.settings import Section, Setting
@@ -42,16 +41,7 @@ def check(config: 'Config', products: Collection[Product]) -> Iterable[str]:
 
 
 @action(
-    'test',
-    place=290,
-    needs=NETWORK,
-    reads=('steps',),
-    loads=True,
-    makes=(),
-    settings=(RUN,),
-    check=check,
-    unasked='nothing',
-    result=GUESSES,
+    'test', place=290, needs=NETWORK, reads=('steps',), loads=True, makes=(), settings=(RUN,), check=check, unasked='nothing'
 )
 def act(run: Run) -> None:
     """Labels of a folder of images, as YAML: see predict."""
@@ -59,8 +49,7 @@ def act(run: Run) -> None:
     from mayo.session.predict import predict, render
 
     predictions = predict(session, *images(run.config))
-    path = pathlib.Path(_first(run.config, OUTPUTS, 'outputs')) / 'predictions.yaml'
-    run.answer(predictions.data(), render(predictions, 'yaml'), str(path))
+    put(render(predictions, 'yaml'), str(pathlib.Path(_first(run.config, OUTPUTS, 'outputs')) / 'predictions.yaml'))
     if predictions.unreadable:
         raise RunError('\n'.join(predictions.unreadable))
 

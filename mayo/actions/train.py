@@ -7,25 +7,9 @@ import typing
 from collections.abc import Iterator
 
 from mayo.actions.base import CHECKPOINTS, TRAINING_DATA, Reads, Run, action
-from mayo.util.schema import listed, named, number, record, text, whole
 
 if typing.TYPE_CHECKING:
     from mayo.config import Config
-
-RESULT = record(
-    'where the training ended',
-    epochs=number('passes over the training images so far'),
-    images_seen=whole('in them'),
-    checkpoint=text('the last one; null: nothing was trained', null=True),
-    history=listed(
-        'what each epoch came to',
-        named(
-            'epoch, step, rate, loss, top1 and, where there are any, density, seconds, images_per_second, validation_loss, '
-            'validation_top1, validation_top5, turnover, always, sometimes, never, means over the images',
-            number('a figure'),
-        ),
-    ),
-)
 
 
 def reads(config: 'Config') -> Iterator[Reads]:
@@ -43,7 +27,6 @@ def reads(config: 'Config') -> Iterator[Reads]:
     loads=True,
     makes=(CHECKPOINTS,),
     trains=True,
-    result=RESULT,
 )
 def act(run: Run) -> None:
     """Train the network, saving checkpoints."""
@@ -51,6 +34,4 @@ def act(run: Run) -> None:
     from mayo.training.trainer import train
 
     run.evaluation = None
-    history = train(session)
-    epochs, images = session.epochs_seen(), session.images_seen
-    run.answer({'epochs': epochs, 'images_seen': images, 'checkpoint': session.weights, 'history': history})
+    train(session)

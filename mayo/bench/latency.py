@@ -9,6 +9,7 @@ import logging
 import os
 import pathlib
 import random
+import tempfile
 import time
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
-from mayo.bench.busy import busy
 from mayo.bench.layers import layer_times
 from mayo.bench.modes import NETWORKS, Mode, Subject, densities_of, macs_of, modes_of
 from mayo.bench.record import Bench, Group, LayerTime, Sample, Timing, compare
@@ -28,7 +26,6 @@ from mayo.net.graph import Graph
 from mayo.net.tf.engines import Job, Masked, engines, of_networks
 from mayo.util.errors import RunError
 from mayo.util.extras import missing, remedy
-from mayo.util.files import scratch
 from mayo.util.format import percent
 from mayo.util.trial_images import random_images
 
@@ -39,9 +36,7 @@ Running = dict[Mode, tuple[Worker, Ready]]
 Key = TypeVar('Key')
 
 _log = logging.getLogger(__name__)
-AT_ONCE = 8  # images on which ranges are measured at once
 PAUSE = 0.02  # seconds between turns, in which threads that wait by spinning give up
-LOST = 0.01  # of top-1, above which a note is made
 ALIKE = 1e-3  # difference between engines above which a note is made
 
 
@@ -49,7 +44,7 @@ ALIKE = 1e-3  # difference between engines above which a note is made
 class Plan:
     """What to measure. densities: of every gate, each in turn; none: as the gates have it. threads: None is every core.
 
-    layers: also the time of each layer in the native engine. busy: so many processes compute meanwhile, in a second pass.
+    layers: also the time of each layer in the native engine.
     """
 
     batch_sizes: Sequence[int] = (1,)
@@ -62,22 +57,19 @@ class Plan:
     images: int = 16
     threads: int | None = None
     layers: bool = False
-    busy: int = 0
 
 
 def measure(subject: Subject, plan: Plan) -> Bench:
     """Measure the modes of `plan` that this machine can run. Errors: RunError if there are none."""
     notes: list[str] = []
-    top1: dict[tuple[Mode, float | None], float] = {}
     threads = plan.threads or cores()
     modes = _possible(subject, plan, notes)
-    groups: list[Group] = []
-    for batch_size in plan.batch_sizes:
-        for density in plan.densities or (None,):
-            groups += _groups(subject, plan, modes, threads, batch_size, density, notes, top1)
-    notes = list(dict.fromkeys(notes))
-    judged = len(subject.judges.labels) if top1 and subject.judges else 0
-    return Bench(subject.name, subject.input_shape.dims, subject.source, threads, tuple(groups), tuple(notes), judged)
+    groups = [
+        _group(subject, plan, modes, threads, batch_size, density, notes)
+        for batch_size in plan.batch_sizes
+        for density in plan.densities or (None,)
+    ]
+    return Bench(subject.name, subject.input_shape.dims, subject.source, threads, tuple(groups), tuple(dict.fromkeys(notes)))
 
 
 def cores() -> int:
@@ -103,56 +95,31 @@ def _possible(subject: Subject, plan: Plan, notes: list[str]) -> list[Mode]:
     return modes
 
 
-def _groups(
-    subject: Subject,
-    plan: Plan,
-    modes: Sequence[Mode],
-    threads: int,
-    batch_size: int,
-    density: float | None,
-    notes: list[str],
-    top1: dict[tuple[Mode, float | None], float],
-) -> list[Group]:
-    """The modes at one batch size and density, in turns; and again beside busy processes, if the plan has any.
-
-    top1: what is known of accuracy, by mode and density.
-    """
+def _group(
+    subject: Subject, plan: Plan, modes: Sequence[Mode], threads: int, batch_size: int, density: float | None, notes: list[str]
+) -> Group:
+    """The modes at one batch size and density, in turns."""
     graph = at_density(subject.graph, density)
     macs = macs_of(graph, subject.input_shape)
     densities = densities_of(graph)
     density = densities.pop() if len(densities) == 1 else None
     where = f'batch {batch_size}' + (f', density {density:g}' if density else '')
     _log.info('%s: starting %d modes', where, len(modes))
-    with scratch('mayo-bench-') as folder:
+    with tempfile.TemporaryDirectory(prefix='mayo-bench-') as folder:
         files = _Files(subject, graph, batch_size, pathlib.Path(folder))
         with _warm(modes, files, plan.images, threads, notes) as running:
             _log.info('%s: %d modes are warm, %d rounds', where, len(running), plan.rounds)
-            seconds = {0: _seconds(running, plan.rounds, notes)}
-            if plan.busy:
-                with busy(plan.busy):
-                    _log.info('%s: the same beside %d busy processes', where, plan.busy)
-                    seconds[plan.busy] = _seconds(running, plan.rounds, notes)
-            _judge(subject, running, density, top1, notes)
-            peaks = _peaks(running, notes)
+            samples = _measured(running, plan.rounds, notes)
             native = [mode for mode in running if mode.engine == 'native']
         layers = _layers(files, graph, native, plan, threads) if plan.layers else ()
-    if not peaks:
+    if not samples:
         raise RunError('\n'.join(['`bench` could measure nothing.', *dict.fromkeys(notes)]))
     changes = [ready.mask_change for _, ready in running.values() if ready.mask_change is not None]
-    groups = []
-    for others, taken in seconds.items():
-        samples = [
-            Sample(mode, Timing.of(taken[mode]), peak, running[mode][1].outputs, top1.get(_judged_as(mode, density)))
-            for mode, peak in peaks.items()
-        ]
-        compared = compare(samples, macs, batch_size)
-        groups.append(
-            Group(
-                batch_size, density, macs['dense'], compared, changes[0] if changes else None, () if others else layers, others
-            )
-        )
-    notes += _remarks(groups[0])
-    return groups
+    group = Group(
+        batch_size, density, macs['dense'], compare(samples, macs, batch_size), changes[0] if changes else None, layers
+    )
+    notes += _remarks(group)
+    return group
 
 
 @contextlib.contextmanager
@@ -171,8 +138,7 @@ def _warm(modes: Sequence[Mode], files: '_Files', images: int, threads: int, not
         for mode in modes:
             with _left_out(mode, notes):
                 path = mode.path or str(files.of(mode))
-                judged = files.judged if files.subject.is_judged(mode.network) else ''
-                job = Job(mode.engine, path, files.dims, files.batch_size, images, threads, mode.precision, judged)
+                job = Job(mode.engine, path, files.dims, files.batch_size, images, threads, mode.precision)
                 starting[mode] = pool.submit(start, mode, job)
         for mode, future in starting.items():
             with _left_out(mode, notes):
@@ -205,41 +171,20 @@ def take_turns(turns: Mapping[Key, Callable[[], list[float]]], rounds: int) -> d
     return seconds
 
 
-def _seconds(running: Running, rounds: int, notes: list[str]) -> dict[Mode, list[float]]:
-    """What each call of the processes took; a note about each that fails."""
+def _measured(running: Running, rounds: int, notes: list[str]) -> list[Sample]:
+    """What the processes took, and what they needed of memory; a note about each that fails."""
 
     def turn(mode: Mode) -> list[float]:
         with _left_out(mode, notes):
             return running[mode][0].turn()
         return []
 
-    return take_turns({mode: functools.partial(turn, mode) for mode in running}, rounds)
-
-
-def _judge(
-    subject: Subject, running: Running, density: float | None, top1: dict[tuple[Mode, float | None], float], notes: list[str]
-) -> None:
-    """Top-1 of the networks where it means something, once for all batch sizes, and for the dense one once for all densities."""
-    for mode, (worker, _) in running.items():
-        key = _judged_as(mode, density)
-        if key in top1 or subject.judges is None or not subject.is_judged(mode.network):
-            continue
-        _log.info('%s: top-1 of %d images', mode.label, len(subject.judges.labels))
-        with _left_out(mode, notes):
-            top1[key] = float(np.mean(worker.classes() == subject.judges.labels))
-
-
-def _judged_as(mode: Mode, density: float | None) -> tuple[Mode, float | None]:
-    return mode, None if mode.network == 'dense' else density
-
-
-def _peaks(running: Running, notes: list[str]) -> dict[Mode, int]:
-    """What the processes needed of memory, in bytes, as they end; a note about each that fails."""
+    seconds = take_turns({mode: functools.partial(turn, mode) for mode in running}, rounds)
     peaks: dict[Mode, int] = {}
     for mode, (worker, _) in running.items():
         with _left_out(mode, notes):
             peaks[mode] = worker.stop()
-    return peaks
+    return [Sample(mode, Timing.of(seconds[mode]), peak, running[mode][1].outputs) for mode, peak in peaks.items()]
 
 
 def _layers(files: '_Files', graph: Graph, modes: Sequence[Mode], plan: Plan, threads: int) -> tuple[LayerTime, ...]:
@@ -257,15 +202,8 @@ def _remarks(group: Group) -> Iterator[str]:
     """What a reader should know of a group's figures."""
     if group.mask_change == 0:
         yield 'every image has the same mask: the gates do not look at it (their phi is zero)'
-    wide: dict[str, float] = {}  # top-1 in float32 by network
     for timed in group.measurements:
-        if timed.precision == 'float32' and timed.top1 is not None:
-            wide[timed.network] = max(timed.top1, wide.get(timed.network, 0.0))
-    for timed in group.measurements:
-        lost = wide.get(timed.network, 0.0) - (1.0 if timed.top1 is None else timed.top1)
-        if lost > LOST:
-            yield f'{timed.label}: its top-1 is {100 * lost:.1f} points below that of the same network in float32'
-        if timed.precision != 'int8' and timed.difference and timed.difference > ALIKE:
+        if timed.difference and timed.difference > ALIKE:
             yield (
                 f'{timed.label}: outputs differ by {percent(timed.difference, 1)} of the largest (batch {group.batch_size}); '
                 'where two saliencies are nearly equal, engines may choose differently'
@@ -278,12 +216,6 @@ class _Files:
     def __init__(self, subject: Subject, graph: Graph, batch_size: int, folder: pathlib.Path) -> None:
         self.subject, self.graph, self.batch_size, self.folder = subject, graph, batch_size, folder
         self.dims = subject.input_shape.dims
-        images = subject.judges.others if subject.judges else random_images(batch_size, self.dims)
-        self.images = np.resize(images, (max(len(images), batch_size), *self.dims))  # a batch at least
-        self.judged = ''
-        if subject.judges is not None:
-            self.judged = str(folder / 'judged.npy')
-            np.save(self.judged, subject.judges.images)
         self.programs: dict[tuple[str, str], Program] = {}
 
     def of(self, mode: Mode) -> pathlib.Path:
@@ -292,7 +224,7 @@ class _Files:
         assert file is not None, f'{mode.engine} runs exported files only'
         path = self.folder / f'{mode.network}-{mode.precision}{file.suffix}'
         if not path.exists():
-            file.write(self._network(mode), path, self.batch_size, self.images)
+            file.write(self._network(mode), path, self.batch_size)
         return path
 
     def _network(self, mode: Mode) -> 'Program | Masked':
@@ -307,26 +239,17 @@ class _Files:
         return self.programs[network, precision]
 
     def _lowered(self, network: str, precision: str) -> 'Program':
-        """In int8 with ranges of images at hand, or of one random image: they do not matter to the time."""
+        """In int8 with the ranges of one random image: they do not matter to the time."""
         from mayo.net.tf.compact import CompactNetwork, lower_graph, static
 
         if precision != 'float32':
             from mayo.net.tf.compact.calibrate import ranges_of
-            from mayo_runtime.narrow import multiplying, narrowed
+            from mayo.net.tf.compact.narrow import narrowed
 
             wide = self.program(network)
-            if precision == 'int8' and self._is_as_quantized(network):
-                layers = {operation.output for operation in multiplying(wide)} - self.subject.ranges.keys()
-                return narrowed(wide, precision, self.subject.ranges, dict.fromkeys(layers, 'float32'))
-            batches = [self.images[start : start + AT_ONCE] for start in range(0, len(self.images), AT_ONCE)]
-            return narrowed(wide, precision, ranges_of(wide, CompactNetwork, batches) if precision == 'int8' else {})
+            ranges = ranges_of(wide, CompactNetwork, [random_images(1, self.dims)]) if precision == 'int8' else {}
+            return narrowed(wide, precision, ranges)
         if network == 'static':
             return static(self.program('compact'))
         graph = without_gates(self.graph) if network == 'dense' else self.graph
-        weights = (self.subject.dense if network == 'dense' else None) or self.subject.computed or self.subject.weights
-        return lower_graph(graph, self.subject.input_shape, weights)
-
-    def _is_as_quantized(self, network: str) -> bool:
-        """Whether the ranges that `quantize` measured are those of this network."""
-        own = 'compact' if densities_of(self.subject.graph) else 'dense'
-        return bool(self.subject.ranges) and network == own and densities_of(self.graph) == densities_of(self.subject.graph)
+        return lower_graph(graph, self.subject.input_shape, self.subject.weights)

@@ -10,13 +10,13 @@ artifact    an exported file or folder
 import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from mayo.estimate import estimate
 from mayo.layers import Shape
-from mayo.net.gates import at_density, gates_of, is_gated
+from mayo.net.gates import at_density, gates_of
 from mayo.net.graph import Graph
 from mayo.net.tf.engines import engines, of_file
 
@@ -24,40 +24,14 @@ NETWORKS = ('dense', 'masked', 'compact', 'static')
 
 
 @dataclass(frozen=True)
-class Judges:
-    """images: [N, H, W, C] as the network reads them; labels: [N]; others: images on which ranges of int8 are measured."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    others: np.ndarray
-
-
-@dataclass(frozen=True)
 class Subject:
-    """A network to measure.
-
-    weights: by their names in checkpoints, without the model's; source: where they come from. computed: what overriders make of
-    them; None: nothing else. dense: those of the network without gates; None: the same ones. ranges: of layers in int8, where `quantize` has measured them. judges: None where nothing says
-    how accurate it is.
-    """
+    """A network to measure. weights: by their names in checkpoints, without the model's; source: where they come from."""
 
     name: str
     graph: Graph
     input_shape: Shape
     weights: Mapping[str, np.ndarray]
     source: str
-    computed: Mapping[str, np.ndarray] | None = None
-    dense: Mapping[str, np.ndarray] | None = None
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    judges: Judges | None = None
-
-    def is_judged(self, network: str) -> bool:
-        """Whether a network's accuracy means something: not that of gated weights without their gates, nor of a static network."""
-        if self.judges is None:
-            return False
-        if network == 'dense':
-            return self.dense is not None or not is_gated(self.graph)
-        return network in ('masked', 'compact')
 
 
 @dataclass(frozen=True)
@@ -80,12 +54,14 @@ def modes_of(
     networks: Sequence[str], names: Sequence[str], artifacts: Sequence[str], precisions: Sequence[str] = ('float32',)
 ) -> list[Mode]:
     """Every network in every engine that runs it, in each precision, and the artifacts, each in the engine that runs such files."""
+
+    def runs(network: str, name: str, precision: str) -> bool:
+        if precision == 'float32':
+            return network != 'masked' or engines[name].masked
+        return network in engines[name].narrow.get(precision, ())
+
     triples = itertools.product(networks, names, precisions)
-    modes = [
-        Mode(network, name, precision=precision)
-        for network, name, precision in triples
-        if network in engines[name].networks.get(precision, ())
-    ]
+    modes = [Mode(network, name, precision=precision) for network, name, precision in triples if runs(network, name, precision)]
     return modes + [Mode('artifact', of_file(path), path) for path in artifacts]
 
 

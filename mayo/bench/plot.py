@@ -29,9 +29,7 @@ def plot(bench: Bench, path: str | os.PathLike[str]) -> None:
     figure = picture.figure(PANEL[0] * len(sizes) + LEGEND, PANEL[1])
     panels = figure.subplots(1, len(sizes), squeeze=False)[0]
     for axes, batch_size in zip(panels, sizes, strict=True):
-        groups = [
-            group for group in bench.groups if group.batch_size == batch_size and group.density is not None and not group.busy
-        ]
+        groups = [group for group in bench.groups if group.batch_size == batch_size and group.density is not None]
         _panel(axes, sorted(groups, key=lambda group: group.density or 0))
         axes.set(title=f'{bench.model}, batch {batch_size}, {bench.threads} threads', xlabel='density', ylabel='ms')
     figure.legend(*panels[0].get_legend_handles_labels(), loc='outside right center')

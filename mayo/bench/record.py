@@ -17,34 +17,32 @@ from mayo.bench.modes import Mode
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median, 5th and 95th percentile of `calls`, and the longest."""
+    """Seconds of one call: median, 5th and 95th percentile of `calls`."""
 
     median: float
     p5: float
     p95: float
     calls: int
-    longest: float
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> 'Timing':
         """Percentiles between two calls are on the line between them.
 
         >>> Timing.of([3.0, 1.0, 2.0])
-        Timing(median=2.0, p5=1.1, p95=2.9, calls=3, longest=3.0)
+        Timing(median=2.0, p5=1.1, p95=2.9, calls=3)
         """
         p5, median, p95 = (float(value) for value in np.quantile(seconds, (0.05, 0.5, 0.95)))
-        return cls(median, p5, p95, len(seconds), max(seconds))
+        return cls(median, p5, p95, len(seconds))
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What one mode's process said. peak_bytes: of its memory; outputs: for its first batch; top1: of images with labels."""
+    """What one mode's process said. peak_bytes: of its memory; outputs: for its first batch."""
 
     mode: Mode
     seconds: Timing
     peak_bytes: int
     outputs: np.ndarray
-    top1: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +62,6 @@ class Measurement:
     efficiency: float | None
     peak_bytes: int
     difference: float | None  # largest of its outputs from those of the same function, relative to the largest output
-    top1: float | None = None  # fraction of the images judged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +78,7 @@ class LayerTime:
 class Group:
     """Modes that took turns. mask_change: part of an image's active channels that the next one has not; None without a mask.
 
-    layers: with `bench.layers`, those of the modes in the native engine. busy: other processes that computed meanwhile.
+    layers: with `bench.layers`, those of the modes in the native engine.
     """
 
     batch_size: int
@@ -90,7 +87,6 @@ class Group:
     measurements: tuple[Measurement, ...]
     mask_change: float | None = None
     layers: tuple[LayerTime, ...] = ()
-    busy: int = 0
 
     def fastest(self, network: str) -> Measurement | None:
         """Of a network's engines."""
@@ -108,7 +104,6 @@ class Bench:
     threads: int
     groups: tuple[Group, ...]
     notes: tuple[str, ...]
-    judged: int = 0  # images on which accuracy was measured
 
 
 def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int) -> tuple[Measurement, ...]:
@@ -134,7 +129,6 @@ def compare(samples: Sequence[Sample], macs: Mapping[str, int], batch_size: int)
                 mine and speedup and speedup * mine / macs['dense'],
                 sample.peak_bytes,
                 _difference(sample, samples),
-                sample.top1,
             )
         )
     return tuple(measurements)

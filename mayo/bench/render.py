@@ -18,18 +18,15 @@ COLUMNS: dict[str, Cell] = {
     'ms': lambda measurement, dense: milliseconds(measurement.seconds.median),
     'p5': lambda measurement, dense: milliseconds(measurement.seconds.p5),
     'p95': lambda measurement, dense: milliseconds(measurement.seconds.p95),
-    'longest': lambda measurement, dense: milliseconds(measurement.seconds.longest),
     'images/s': lambda measurement, dense: digits(measurement.images_per_second),
     'speedup': lambda measurement, dense: times(measurement.speedup),
     'of same': lambda measurement, dense: times(measurement.of_dense),
     'of static': lambda measurement, dense: times(measurement.of_static),
     'MACs': lambda measurement, dense: times(measurement.macs and measurement.macs / dense, ''),
     'effic.': lambda measurement, dense: times(measurement.efficiency, ''),
-    'top-1': lambda measurement, dense: '-' if measurement.top1 is None else percent(measurement.top1, 1),
     'memory': lambda measurement, dense: size(measurement.peak_bytes).replace(' ', ''),
 }
 LEFT_OUT = ((), ('p5',), ('p5', 'p95'), ('p5', 'p95', 'memory'))  # the fuller table first
-LEFT_OUT_BUSY = ((), ('p5',), ('p5', 'memory'), ('p5', 'memory', 'effic.', 'images/s'))  # where the slowest calls matter
 
 
 def render(bench: Bench, format: str = 'table', width: int | None = None) -> str:
@@ -45,11 +42,8 @@ def as_json(bench: Bench) -> str:
 def as_table(bench: Bench, width: int | None = None) -> str:
     """A table for each group, what its columns mean, and the notes."""
     precisions = list(dict.fromkeys(timed.precision for group in bench.groups for timed in group.measurements)) or ['float32']
-    never = (*(('of same',) if len(precisions) == 1 else ()), *(() if bench.judged else ('top-1',)))
-    is_busy = any(group.busy for group in bench.groups)
-    never = never if is_busy else (*never, 'longest')
-    left_out = LEFT_OUT_BUSY if is_busy else LEFT_OUT
-    layouts = [[column for column in COLUMNS if column not in (*absent, *never)] for absent in left_out]
+    never = ('of same',) if len(precisions) == 1 else ()
+    layouts = [[column for column in COLUMNS if column not in (*absent, *never)] for absent in LEFT_OUT]
     texts: list[list[str]] = [[_layout(group, columns) for group in bench.groups] for columns in layouts]
     fitting = next((tables for tables in texts if all(fit(text, width) for text in tables)), texts[-1])
     head = f'{bench.model} on {"x".join(map(str, bench.input_shape))}, {bench.weights}, {" and ".join(precisions)}, {bench.threads} threads'
@@ -65,8 +59,6 @@ def as_table(bench: Bench, width: int | None = None) -> str:
 def title(group: Group) -> str:
     """What was measured, in a line."""
     parts = [f'batch {group.batch_size}']
-    if group.busy:
-        parts.append(f'beside {group.busy} busy {"process" if group.busy == 1 else "processes"}')
     if group.density is not None:
         parts.append(f'density {group.density:g}')
     compact = group.fastest('compact')
@@ -106,13 +98,11 @@ def _legend(bench: Bench, width: int | None, absent: Sequence[str]) -> str:
     calls = min((measurement.seconds.calls for group in bench.groups for measurement in group.measurements), default=0)
     lines = {
         'ms': f'median of a batch, of {calls} calls or more; p5, p95: percentiles',
-        'longest': 'of these calls, ms',
         'speedup': 'time of the best dense engine / time',
         'of same': 'time of the best dense engine of the same precision / time',
         'of static': 'time of the best static engine / time; static: the same widths without gates',
         'MACs': 'executed / dense',
         'effic.': 'speedup x MACs; 1: each multiply-accumulate saved has saved its time',
-        'top-1': f'of {bench.judged:,} validation images',
         'memory': 'peak of a process that does nothing else',
     }
     return '\n'.join(_wrapped(f'{name:<11}{text}', width, ' ' * 11) for name, text in lines.items() if name not in absent)

@@ -1,6 +1,6 @@
 """A mode in a process of its own, so that none uses the threads, caches or memory of another: from there, and from here.
 
-start -> ready -> turn, turn, ... -> classes -> stop          one process at a time works, while the others wait
+start -> ready -> turn, turn, ... -> stop          one process at a time works, while the others wait
 """
 
 import contextlib
@@ -58,12 +58,6 @@ class Worker:
         assert isinstance(answer, list)
         return answer
 
-    def classes(self) -> np.ndarray:
-        """The class that it finds for each image of the job's `judged`."""
-        answer = self._ask('classes')
-        assert isinstance(answer, np.ndarray)
-        return answer
-
     def stop(self) -> int:
         """End it: the peak of its memory in bytes."""
         answer = self._ask('stop')
@@ -115,32 +109,9 @@ def serve(connection: Connection, job: Job, log: str) -> None:
         connection.send(RunError(reason.partition('\n')[0]))
         return
     with contextlib.suppress(EOFError):
-        peak = 0
-        while (order := connection.recv()) != 'stop':
-            if order == 'classes':
-                peak = peak_memory()  # the images that it then reads are not the network's
-            connection.send(_answer(order, timer, loaded, job))
-        connection.send(peak or peak_memory())
-
-
-def _answer(order: str, timer: 'Timer', loaded: Loaded, job: Job) -> object:
-    if order == 'turn':
-        return timer.turn()
-    try:
-        return classes_of(loaded, np.load(job.judged, mmap_mode='r'), job.batch_size)
-    except Exception as error:
-        return RunError(f'{type(error).__name__}: {error}'.partition('\n')[0])
-
-
-def classes_of(loaded: Loaded, images: np.ndarray, batch_size: int) -> np.ndarray:
-    """The class of the largest output for each image, [N]; the first output counts. The last batch is filled with its last image."""
-    classes = []
-    for start in range(0, len(images), batch_size):
-        batch = np.array(images[start : start + batch_size])
-        filled = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
-        outputs = np.asarray(loaded.run(loaded.prepare(filled))[0])
-        classes.append(outputs.reshape(batch_size, -1)[: len(batch)].argmax(1))
-    return np.concatenate(classes)
+        while connection.recv() == 'turn':
+            connection.send(timer.turn())
+        connection.send(peak_memory())
 
 
 class Timer:

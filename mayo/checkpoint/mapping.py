@@ -3,25 +3,22 @@ r"""Which of our layers a layer of another framework's file is: the mapping file
     layers:
         block(\d)_conv(\d): conv{1}_{2}         regular expression of their whole name: our name, {1} its first group
         fc(\d): fc{1+5}                         the first group as a number, plus five
-    stage(\d)_(\d): b{1}{2:a}              a number as a letter, 0 being a; and Mixed_([bcd]): m{1:b+4} b as 4, c as 5
         normalization: null                     no layer of ours; the first expression that matches holds
-        conv2d(_\d+)?:                          in the order of their numbers, the last group, whatever the first is:
+        conv2d(_\d+)?:                          in the order of their numbers, whatever the first is:
             - stem
             - b{1,2}/{x,y}                      b1/x, b1/y, b2/x, b2/y
     reverse_input_channels: [conv1_1]           our layers that get their kernel for BGR images, and see RGB ones
     application: VGG16                          in keras.applications: knows the names of layers that a file only numbers
 
 Their variables become ours: kernel weights (or depthwise_weights), bias biases, gamma, beta and so on BatchNorm/...;
-the bias of a convolution whose batch norm takes it away again goes into the moving mean. A kernel of one position fits
-both a 1x1 convolution and a fully connected layer.
+the bias of a convolution whose batch norm takes it away again goes into the moving mean.
 """
 
 import itertools
-import math
 import pathlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,9 +28,10 @@ from mayo.checkpoint.keras_file import Layers
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import shown
 
-_KEYS = ('layers', 'reverse_input_channels', 'channels_first', 'application')
-_GROUP = re.compile(r'\{(\d+)(?::([a-z]))?([+-]\d+)?\}')
+_KEYS = ('layers', 'reverse_input_channels', 'application')
+_GROUP = re.compile(r'\{(\d+)([+-]\d+)?\}')
 _BRACES = re.compile(r'\{([^{}]*)\}')
+_NUMBER = re.compile(r'(.*?)(?:_(\d+))?')
 _VARIABLES = {'kernel': 'weights', 'depthwise_kernel': 'depthwise_weights', 'bias': 'biases'} | {
     name: f'BatchNorm/{name}' for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')
 }
@@ -57,7 +55,6 @@ class LayerMap:
     rules: tuple[Rule, ...]
     reverse_input_channels: tuple[str, ...] = ()
     application: str | None = None
-    channels_first: Mapping[str, str] = field(default_factory=dict)
 
     def renamed(self, theirs: Iterable[str]) -> dict[str, str | None]:
         """Our name of each of `theirs`, or None for one to be left out; one that no rule knows has none."""
@@ -67,7 +64,7 @@ class LayerMap:
             for index, rule in enumerate(self.rules):
                 match = rule.pattern.fullmatch(name)
                 if match and rule.in_order:
-                    stem, number = _numbered(match)
+                    stem, number = _numbered(name)
                     in_order.setdefault((index, stem), []).append((number, name))
                 elif match:
                     names[name] = rule.template and _filled(rule.template, match)
@@ -78,17 +75,9 @@ class LayerMap:
         return names
 
 
-def _numbered(match: re.Match[str]) -> tuple[str, int]:
-    r"""The name without what its last group is, and the number in that; 0 if it is not there.
-
-    >>> _numbered(re.fullmatch(r'conv2d(_\d+)?', 'conv2d_12')), _numbered(re.fullmatch(r'b\.(\d+)\.bn', 'b.3.bn'))
-    (('conv2d', 12), ('b..bn', 3))
-    """
-    start, end = match.span(match.re.groups)
-    if not match.re.groups or start < 0:
-        return match[0], 0
-    digits = re.search(r'\d+', match[0][start:end])
-    return match[0][:start] + match[0][end:], int(digits[0]) if digits else 0
+def _numbered(name: str) -> tuple[str, int]:
+    match = _NUMBER.fullmatch(name)
+    return (match[1], int(match[2] or 0)) if match else (name, 0)
 
 
 def _filled(template: str, match: re.Match[str]) -> str:
@@ -96,15 +85,11 @@ def _filled(template: str, match: re.Match[str]) -> str:
 
     >>> _filled('b{1+1}/{2}', re.fullmatch(r'block_(\d+)_(.*)', 'block_15_expand'))
     'b16/expand'
-    >>> _filled('b{1:a}', re.fullmatch(r'block(\d)', 'block2')), _filled('m{1:b+4}', re.fullmatch('m_([bc])', 'm_c'))
-    ('bc', 'm5')
     """
 
     def value(group: re.Match[str]) -> str:
-        text, first, more = match[int(group[1])] or '', group[2], int(group[3] or 0)
-        if first and not text.isdigit():
-            return str(ord(text) - ord(first) + more)
-        return chr(ord(first) + int(text) + more) if first else str(int(text) + more) if group[3] else text
+        text = match[int(group[1])] or ''
+        return str(int(text) + int(group[2])) if group[2] else text
 
     return _GROUP.sub(value, template)
 
@@ -140,16 +125,11 @@ def read_map(path: pathlib.Path) -> LayerMap:
     reverse = content.get('reverse_input_channels') or []
     if not _are_names(reverse):
         problems.append(f'{where}: reverse_input_channels is {reverse!r}, expected a list of our layers.')
-    flattened = content.get('channels_first') or {}
-    if not isinstance(flattened, dict) or not _are_names([*flattened, *flattened.values()]):
-        problems.append(
-            f'{where}: channels_first is {flattened!r}, expected lines OUR_LAYER: the layer whose flattened map it reads.'
-        )
     application = content.get('application')
     if not isinstance(application, str | None):
         problems.append(f'{where}: application is {application!r}, expected a name in keras.applications.')
     problems.raise_any()
-    return LayerMap(where, tuple(rules), tuple(reverse), application, flattened)
+    return LayerMap(where, tuple(rules), tuple(reverse), application)
 
 
 def _rule(where: str, pattern: Any, ours: Any) -> Rule:
@@ -184,7 +164,7 @@ def by_layer(tensors: Mapping[str, np.ndarray]) -> Layers:
 def translated(layers: Layers, layer_map: LayerMap, model: str, wanted: Collection[str]) -> dict[str, np.ndarray]:
     """The tensors of `layers` under our names; one without a layer of ours keeps its own.
 
-    wanted: names of the network's variables, with the model's before them, or a mapping of them to what has their shapes.
+    wanted: names of the network's variables, with the model's before them.
     """
     names = layer_map.renamed(layers)
     tensors: dict[str, np.ndarray] = {}
@@ -196,31 +176,11 @@ def translated(layers: Layers, layer_map: LayerMap, model: str, wanted: Collecti
             if name in tensors:
                 raise UserError(f'{layer_map.where}: {sources[name]} and {theirs} are both {ours}.')
             tensors[name], sources[name] = value, theirs
-    for layer, source in layer_map.channels_first.items():
-        kernel, read = f'{model}/{layer}/weights', f'{model}/{source}/weights'
-        if kernel in tensors and read in tensors:
-            tensors[kernel] = _channels_last(tensors[kernel], tensors[read].shape[-1], f'{layer_map.where}: {layer}')
     for layer in layer_map.reverse_input_channels:
         kernel = f'{model}/{layer}/weights'
         if kernel in tensors:
             tensors[kernel] = tensors[kernel][:, :, ::-1]
-    return {name: _as_wanted(value, name, wanted) for name, value in _without_biases_before_norm(tensors, wanted)}
-
-
-def _channels_last(kernel: np.ndarray, channels: int, where: str) -> np.ndarray:
-    """[C H W, K] with its rows in the order [H W C]. UserError: the map has not so many channels."""
-    if kernel.ndim != 2 or len(kernel) % channels:
-        raise UserError(f'{where} reads {len(kernel)} numbers, which are no map of {channels} channels.')
-    positions = len(kernel) // channels
-    return kernel.reshape(channels, positions, -1).swapaxes(0, 1).reshape(kernel.shape)
-
-
-def _as_wanted(value: np.ndarray, name: str, wanted: Collection[str]) -> np.ndarray:
-    """A kernel of one position, or of each channel apart, in the dimensions that it has here."""
-    shape = tuple(getattr(wanted[name], 'shape', ())) if isinstance(wanted, Mapping) and name in wanted else ()
-    is_dense = {value.ndim, len(shape)} == {2, 4} and (value.shape[-2:] == shape[-2:])
-    is_apart = name.endswith('/depthwise_weights') and value.ndim == len(shape) == 4 and value.shape[2] == 1
-    return value.reshape(shape) if (is_dense or is_apart) and value.size == math.prod(shape) else value
+    return dict(_without_biases_before_norm(tensors, wanted))
 
 
 def _our_name(layer: str, variable: str, wanted: Collection[str]) -> str:

@@ -11,7 +11,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from mayo.checkpoint import bundle, imported, state_file
+from mayo.checkpoint import bundle, keras_file, state_file
 from mayo.util.errors import Problems, UserError, did_you_mean
 from mayo.util.files import SHIPPED, alone, find, home, shown, whole_file
 
@@ -177,7 +177,7 @@ class Store:
 
     def _nothing(self, load: str, key: str) -> str:
         file = find(load)
-        if file is not None and imported.is_importable(file):
+        if file is not None and (keras_file.is_keras(file) or bundle.is_first_format(file)):
             return f'{key}={load}: weights of another format; import.path={load} import-weights makes a checkpoint of them.'
         nameless = next(
             (file for folder in (load, os.path.dirname(load)) if (file := find(pathlib.Path(folder, '.index')))), None

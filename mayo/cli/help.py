@@ -22,10 +22,12 @@ Examples:
   {my} models/cifarnet.yaml datasets/fashion_mnist.yaml info
   {my} models/gate/cifarnet.yaml datasets/fashion_mnist.yaml \\
       _gate.density=0.5 system.checkpoint.load=gate50 eval info
-  {my} datasets/fashion_mnist.yaml prepare
+  {my} models/vgg16.yaml datasets/imagenet.yaml info info.format=csv info
+  {my} datasets/fashion_mnist.yaml prepare models/lenet5.yaml \\
+      trainers/lenet5.yaml train eval
+  {my} models/gate/cifarnet.yaml datasets/cifar10.yaml config.origin=true config
 
-More: {my} ACTION --help, {my} help KEY|LAYER|GATE|STEP|TRAINER
-      {my} completion bash|zsh|fish; anywhere: --json, --quiet, --verbose
+More: {my} ACTION --help, {my} help KEY|LAYER|GATE|STEP|TRAINER; --version
 Exit: 0 done, 1 failed, 2 a mistake in words or files, 130 or 143 a signal."""
 
 _HELP = ('-h', '--help')

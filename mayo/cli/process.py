@@ -14,28 +14,13 @@ from mayo.util.interrupt import BOTH, Interrupts
 _ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}  # 2: errors alone
 
 
-def configure(quiet: bool = False, verbose: bool = False) -> None:
-    """Set what the user has not set: how much TensorFlow logs, Keras's backend; and log to standard error.
-
-    quiet: warnings and errors alone. verbose: everything, with when and where; it wins.
-    """
-    if verbose:
-        os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '0')
+def configure() -> None:
+    """Set what the user has not set: how much TensorFlow logs, Keras's backend; and log to standard error."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     log = logging.getLogger('mayo')
     log.handlers[:] = [logging.StreamHandler()]  # results alone go to standard output
-    log.setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
-    if verbose:
-        log.handlers[0].setFormatter(_Timed('%(seconds)8.3f s  %(module)s: %(message)s'))
-
-
-class _Timed(logging.Formatter):
-    """Lines with the seconds since logging began, which is when Mayo did."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        record.seconds = record.relativeCreated / 1000
-        return super().format(record)
+    log.setLevel(logging.INFO)
 
 
 def interrupts() -> Interrupts:

@@ -1,6 +1,5 @@
 """`./my help NAME` and `./my ACTION --help`: what an action, a key, a layer, a gate, a step, a schedule or a trainer is.
 
-`help json` is what `--json` prints, `help schema` the same as JSON Schema.
 Every text comes from the declarations, docstrings and comments of the code that does it: there is no second table.
 Needs no TensorFlow.
 """
@@ -10,7 +9,6 @@ import difflib
 import functools
 import inspect
 import io
-import json
 import pathlib
 import sys
 import textwrap
@@ -19,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mayo.actions import Action, actions
-from mayo.cli import schemas
 from mayo.cli.habits import KEYS
 from mayo.cli.help import program
 from mayo.config import Config
@@ -48,10 +45,6 @@ def _pages_of(name: str) -> list[str]:
     if name == 'keys':
         owners = dict.fromkeys(map(_owner, _keys()))
         return [_listed(f'keys of {owner}', [key for key in _keys() if _owner(key) == owner]) for owner in owners]
-    if name == 'json':
-        return [schemas.outline()]
-    if name == 'schema':
-        return [json.dumps(schemas.schema(), indent=1)]
     if name in _SHELVES:
         return list(_SHELVES[name]().values())
     texts = [shelf()[name] for shelf in _SHELVES.values() if name in shelf()]

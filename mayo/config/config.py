@@ -183,10 +183,6 @@ class Config:
         """Everything, resolved, as YAML; with `origin`, a comment on each value says who set it."""
         return dump(self._resolver.resolve(()), origin)
 
-    def origins(self) -> dict[str, str]:
-        """Who set each value, by its whole key."""
-        return {'.'.join(path): str(leaf.origin) for path, leaf in _leaves(self._resolver.resolve(()), ())}
-
     def unknown(self) -> list[Unknown]:
         """The keys that nothing reads: those beside the keys that are declared.
 
@@ -334,15 +330,6 @@ def _undeclared(key: str) -> str:
     is_declared = any(other.name == section for other in settings.sections())
     is_complete = is_declared or 'mayo.actions' in sys.modules
     return '' if is_complete else f'; import mayo.actions, which may declare the settings of {section}.'
-
-
-def _leaves(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
-    """Whatever is no mapping, or an empty one."""
-    if isinstance(node, Map) and node.items:
-        for key, child in node.items.items():
-            yield from _leaves(child, (*path, key.replace('.', '\\.')))
-    else:
-        yield path, node
 
 
 def _without_scratch(node: Node) -> Node:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mayo.config.arith import Deferred
 from mayo.config.load import TEXT
 from mayo.config.node import List, Map, Node, Origin, Scalar
-from mayo.util.scalar import text_of, typed
+from mayo.config.scalar import text_of, typed
 
 _INDENT = 4
 _PLAIN = re.compile(r'[A-Za-z0-9_/^(.+-][A-Za-z0-9_/^().+=@-]*( [A-Za-z0-9_/^().+=@-]+)*')

@@ -33,8 +33,8 @@ from mayo.config.node import (
     plain,
     split_key,
 )
+from mayo.config.scalar import text_of, typed
 from mayo.util.errors import Problems, UserError, did_you_mean
-from mayo.util.scalar import text_of, typed
 
 Place = tuple[Node, Path]  # a node, and the path at which its own references are read
 

@@ -3,7 +3,7 @@
     a: !arith $(b) * 2      computed        c: !text $(b)       the four characters themselves, no reference
 
 Read from the events of PyYAML's parser (its C one where there is), with a composer of our own: duplicate keys
-are errors, `mayo.util.scalar` types the text, dotted keys nest, and depth, size and aliases are limited.
+are errors, `mayo.config.scalar` types the text, dotted keys nest, and depth, size and aliases are limited.
 """
 
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ import yaml
 
 from mayo.config.merge import clash, merge, nest
 from mayo.config.node import MAX_DEPTH, MAX_NODES, List, Map, Node, Origin, Path, Scalar, join_key, limited, split_key
+from mayo.config.scalar import typed
 from mayo.config.template import text_node
 from mayo.util.errors import UserError, did_you_mean
-from mayo.util.scalar import typed
 
 Event = Any  # of PyYAML, whose classes do not say what they hold
 _PARSER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)

@@ -11,7 +11,6 @@ from mayo.config.dialect import DETECT
 from mayo.util.kinds import (
     ABOVE_ZERO,
     AMOUNT,
-    AMOUNT_OF_BYTES,
     AMOUNT_OF_MACS,
     BELOW_ONE,
     FLAG,
@@ -41,7 +40,7 @@ def _is_pattern(value: object) -> bool:
 PATTERN = when('a regular expression', _is_pattern)
 DEVICES = Kind(
     '`auto`, `cpu`, or a list of numbers from 0 up, [0, 1]',
-    lambda value: value if value in ('auto', 'cpu') else each(whole(0), lone=isinstance(value, str)).read(value),
+    lambda value: choice('auto', 'cpu').read(value) if isinstance(value, str) else each(whole(0)).read(value),
 )
 NAMES = Kind('a name, or a list of them', lambda value: (each(TEXT) if isinstance(value, list) else TEXT).read(value))
 
@@ -190,12 +189,6 @@ declare(
             'training images over which batch norm takes its averages anew when training ends, which a short one needs; 0: none',
         ),
         Setting(
-            'norm_momentum',
-            BELOW_ONE,
-            None,
-            "of batch norm's averages; null: that of each layer, or less where steps are so few that averages would stay behind",
-        ),
-        Setting(
             'scale_l1',
             AMOUNT,
             0.0,
@@ -258,13 +251,6 @@ declare(
             'float32, mixed_bfloat16 or mixed_float16',
         ),
         Setting('batch_size', whole(1), 128, 'images a step, over all replicas'),
-        Setting(
-            'image_cache',
-            AMOUNT_OF_BYTES,
-            '1G',
-            'bytes of memory for images of a folder as they are before the first random step, so that each is decoded and '
-            'resized once and not every epoch; 0: none',
-        ),
         Setting('threads.data', whole(1), 2, 'that read images'),
         Setting('threads.intra', whole(1), None, 'within an operation; null: what TensorFlow chooses'),
         Setting('threads.inter', whole(1), None, 'of operations; null: what TensorFlow chooses'),

@@ -43,14 +43,10 @@ Function = Callable[..., Any]
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of preprocessing: its function, and what is to be known of it.
-
-    takes_any_size: it takes an image of any size to one that fits the network. is_random: with another seed, to another one.
-    """
+    """A step of preprocessing: its function, and whether it takes an image of any size to one that fits the network."""
 
     function: Function
     takes_any_size: bool = False
-    is_random: bool = False
 
     @functools.cached_property
     def kinds(self) -> Mapping[str, Kind]:
@@ -71,14 +67,14 @@ class Step:
 steps: Registry[Step] = Registry('preprocessing step')
 
 
-def step(name: str, takes_any_size: bool = False, is_random: bool = False) -> Callable[[Function], Function]:
+def step(name: str, takes_any_size: bool = False) -> Callable[[Function], Function]:
     """Decorator: enters a function as the step `name`.
 
     TypeError: an argument that is a key in YAML does not say of what `Kind` it is.
     """
 
     def enter(function: Function) -> Function:
-        entry = Step(function, takes_any_size, is_random)
+        entry = Step(function, takes_any_size)
         for key, parameter in entry._keys.items():
             if not any(isinstance(argument, Kind) for argument in typing.get_args(parameter.annotation)):
                 raise TypeError(f'the step {name} does not say what its key {key} may hold')
@@ -112,12 +108,9 @@ Order = Annotated[Sequence[int], when('a list of channel numbers, each once', _i
 Method = Annotated[str, choice(*METHODS)]
 
 
-def apply(image: Any, shape: Shape, seed: Any, actions: Sequence[Mapping[str, Any]], first: int = 0) -> Any:
-    """`image` after all `actions`, mappings with `type` and its keys; each draws numbers of its own from `seed`.
-
-    first: how many came before them in the list that they are the rest of.
-    """
-    for index, action in enumerate(actions, first):
+def apply(image: Any, shape: Shape, seed: Any, actions: Sequence[Mapping[str, Any]]) -> Any:
+    """`image` after all `actions`, mappings with `type` and its keys; each draws numbers of its own from `seed`."""
+    for index, action in enumerate(actions):
         own_seed = seed + tf.constant([0, index << 40], 'int64')
         image = steps[action['type']].function(image, shape, own_seed, **keys_of(action))
     return image
@@ -151,7 +144,7 @@ def central_crop(image: Any, shape: Shape, seed: Any, *, fraction: Fraction = 0.
     return tf.image.central_crop(image, fraction)
 
 
-@step('random_crop', is_random=True)
+@step('random_crop')
 def random_crop(image: Any, shape: Shape, seed: Any, *, padding: Whole = 0, height: Size = None, width: Size = None) -> Any:
     """Any part of the image padded with zeros all round: `height` x `width`, by default what the network reads."""
     size = height or shape[0], width or shape[1]
@@ -255,7 +248,7 @@ def _resized(image: Any, size: Any, method: str, half_pixel: bool, antialias: bo
     return tf.compat.v1.image.resize(image, size, method, align_corners=False)
 
 
-@step('distort_bbox', takes_any_size=True, is_random=True)
+@step('distort_bbox', takes_any_size=True)
 def distort_bbox(
     image: Any,
     shape: Shape,
@@ -282,7 +275,7 @@ def distort_bbox(
     return _resized(part, shape[:2], method, half_pixel)
 
 
-@step('random_flip', is_random=True)
+@step('random_flip')
 def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True, vertical: Flag = False) -> Any:
     """The image or, half of the time, its mirror image: left to right, upside down, or each by its own chance."""
     if horizontal:
@@ -292,7 +285,7 @@ def random_flip(image: Any, shape: Shape, seed: Any, *, horizontal: Flag = True,
     return image
 
 
-@step('cutout', is_random=True)
+@step('cutout')
 def cutout(image: Any, shape: Shape, seed: Any, *, size: Whole = 16, value: Number = 127.5) -> Any:
     """The image with a square of `size` x `size` pixels painted over with `value`, its middle anywhere in the image.
 
@@ -305,7 +298,7 @@ def cutout(image: Any, shape: Shape, seed: Any, *, size: Whole = 16, value: Numb
     return tf.where(inside[..., None], value, image)
 
 
-@step('distort_color', is_random=True)
+@step('distort_color')
 def distort_color(
     image: Any,
     shape: Shape,

@@ -4,7 +4,6 @@ N is the number of examples in a batch.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,10 +17,6 @@ FILES_AT_ONCE = 16  # shards that a shuffled pass reads side by side
 
 class Examples(Protocol):
     """What a pass over images reads."""
-
-    @property
-    def image_files(self) -> Sequence[str]:
-        """The files that `content` reads, one an example; none if examples lie in records."""
 
     def dataset(self, shuffle_buffer: int, seed: int, threads: int) -> Any:
         """A tf.data.Dataset of the examples as they are stored: each once, in their order or in a random one.
@@ -41,10 +36,6 @@ class Records:
     """TFRecord files of examples as `mayo.data.record` lays them out."""
 
     files: tuple[str, ...]
-
-    @property
-    def image_files(self) -> Sequence[str]:
-        return ()
 
     def dataset(self, shuffle_buffer: int, seed: int, threads: int) -> Any:
         if not shuffle_buffer:
@@ -66,10 +57,6 @@ class ImageFiles:
     """Image files, each with its label."""
 
     labelled: tuple[tuple[str, int], ...]
-
-    @property
-    def image_files(self) -> Sequence[str]:
-        return [file for file, _ in self.labelled]
 
     def dataset(self, shuffle_buffer: int, seed: int, threads: int) -> Any:
         files, labels = zip(*self.labelled, strict=True)

@@ -6,10 +6,9 @@ the middle: batch n of a pass is the same whether the n batches before it were r
 Shapes: N batch, H W C height, width and channels that the network reads.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from mayo.data import augment, kept, record
+from mayo.data import augment, record
 from mayo.data.dataset import Data
 from mayo.util.lazy import lazy
 
@@ -26,7 +25,6 @@ def epoch(
     shuffle_buffer: int = 0,
     drop_remainder: bool = False,
     threads: int | None = None,
-    keep_bytes: int = 0,
 ) -> Any:
     """A tf.data.Dataset of (images [N, H, W, C] float32, labels [N] int32): each example of `data` exactly once.
 
@@ -34,7 +32,6 @@ def epoch(
     skip_batches: how many batches of this pass to leave out at its beginning; they are read, but not decoded.
     drop_remainder: leave out the last batch if it is not full.
     threads: how many batches to decode side by side, None for TensorFlow's choice.
-    keep_bytes: of memory that decoded images may take until the next pass, if `data` are image files.
     Iterating raises TensorFlow's errors for bad examples, for another number of them than `data.num_examples`, for labels
     outside `data.num_classes` and for images of another shape; inside `data.reading()` they are messages for the user.
     """
@@ -44,8 +41,6 @@ def epoch(
     batches = _numbered(batches, skip_batches * batch_size, data.num_examples)
     least = batch_size if drop_remainder else 1
     batches = batches.filter(lambda first, batch: _size(batch) >= least)
-
-    pixels_of = _pixels_of(data, keep_bytes)
 
     def decoded(first: Any, batch: Any) -> tuple[Any, Any]:
         if drop_remainder:
@@ -58,32 +53,14 @@ def epoch(
 
         def pixels(image_and_number: tuple[Any, Any]) -> Any:
             image, number = image_and_number
-            return tf.ensure_shape(pixels_of(image, tf.stack([pass_seed, number])), data.shape)
+            pixels = record.decode(data.examples.content(image), data.channels)
+            pixels = augment.apply(pixels, data.shape, tf.stack([pass_seed, number]), data.steps)
+            return tf.ensure_shape(pixels, data.shape)
 
         numbers = first + tf.range(_size(batch))
         return tf.map_fn(pixels, (images, numbers), fn_output_signature=tf.TensorSpec(data.shape)), labels
 
     return batches.map(decoded, threads or tf.data.AUTOTUNE, deterministic=True).prefetch(2).with_options(_options(threads))
-
-
-def _pixels_of(data: Data, keep_bytes: int) -> Callable[[Any, Any], Any]:
-    """A function that takes what `content` takes and a seed, and gives the pixels after all steps."""
-
-    def read_anew(image: Any, seed: Any, steps: Any) -> Any:
-        return augment.apply(record.decode(data.examples.content(image), data.channels), data.shape, seed, steps)
-
-    number = kept.split(data.steps)
-    before, after = data.steps[:number], data.steps[number:]
-    images = kept.of_files(data.examples.image_files, before, data.channels, data.shape, keep_bytes)
-    if images is None:
-        return lambda image, seed: read_anew(image, seed, data.steps)
-    none = tf.zeros([2], 'int64')
-
-    def pixels_of(image: Any, seed: Any) -> Any:
-        pixels = images.get(image, lambda: tf.cast(read_anew(image, none, before), images.dtype))
-        return augment.apply(tf.cast(pixels, 'float32'), data.shape, seed, after, first=number)
-
-    return pixels_of
 
 
 def _size(batch: Any) -> Any:

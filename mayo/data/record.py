@@ -81,18 +81,6 @@ def read(content: bytes, channels: int) -> Any:
         raise picture.Unreadable(f'the {picture.kind_of(content)} file is damaged: {reason(error)}') from error
 
 
-def in_channels(pixels: Any, channels: int) -> Any:
-    """Decoded pixels [H, W], [H, W, 1] or [H, W, 3], uint8, as `decode` would give them: [H, W, channels] float32."""
-    pixels = pixels[..., tf.newaxis] if pixels.shape.rank == 2 else pixels
-    given = pixels.shape[-1]
-    if given == 1 and channels > 1:
-        pixels = tf.repeat(pixels, 3, -1)
-    elif given == 3 and channels == 1:
-        pixels = _grey(pixels)
-    pixels = tf.cast(pixels, 'uint8')
-    return tf.cast(_opaque(pixels, channels) if channels == 4 else pixels, 'float32')
-
-
 def _fitting(image: Any, pixels: Any) -> Any:
     """The file, if its picture is no larger than what is read: known from its header, before there is room for it."""
     with tf.control_dependencies([tf.debugging.assert_less_equal(pixels, tf.constant(picture.MAX_PIXELS, 'int64'))]):

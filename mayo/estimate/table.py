@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import html
 import io
 import json
 import textwrap
@@ -44,14 +43,6 @@ class Info:
     def is_gated(self) -> bool:
         """Whether any layer has a gate."""
         return any(cost.density is not None for cost in self.layers)
-
-    def __str__(self) -> str:
-        """What `info` prints."""
-        return render(self)
-
-    def _repr_html_(self) -> str:
-        """The layers table as notebooks show it."""
-        return as_html(self)
 
 
 def render(record: Info, format: str = 'table', width: int | None = None) -> str:
@@ -108,33 +99,7 @@ def _table(record: Info, width: int | None) -> str:
     return '\n\n'.join([_title(record, width), layout, _summary(record, width)])
 
 
-def as_html(record: Info) -> str:
-    """The layers table and its totals, as a piece of a page."""
-    header, rows, footer = _columns(record, short, _tight, types=True, memory=True)
-
-    def row(cells: list[str], tag: str = 'td') -> str:
-        parts = (
-            f'<{tag} style="text-align:{"left" if column < 2 else "right"}">{html.escape(cell)}</{tag}>'
-            for column, cell in enumerate(cells)
-        )
-        return f'<tr>{"".join(parts)}</tr>'
-
-    return (
-        f'<table><caption>{html.escape(_title(record, None))}</caption><thead>{row(header, "th")}</thead>'
-        f'<tbody>{"".join(map(row, rows))}</tbody><tfoot>{row(footer, "th")}</tfoot></table>'
-        f'<pre>{html.escape(_summary(record, None))}</pre>'
-    )
-
-
 def _layout(record: Info, number: Number, space: Number, types: bool, memory: bool) -> str:
-    header, rows, footer = _columns(record, number, space, types, memory)
-    return table(header, rows, left=1 + types, footer=[footer])
-
-
-def _columns(
-    record: Info, number: Number, space: Number, types: bool, memory: bool
-) -> tuple[list[str], list[list[str]], list[str]]:
-    """The titles, a row a layer, and the totals."""
     live = record.liveliness
 
     def cells(name: str, kind: str, shape: str, density: str, values: Mapping[str, int], gate: Liveliness | None) -> list[str]:
@@ -160,7 +125,7 @@ def _columns(
         cells(cost.name, cost.type, str(cost.shape), _density(cost), vars(cost), live.get(cost.name)) for cost in record.layers
     ]
     mean = mean_liveliness(live.values()) if live else None
-    return header, rows, cells('total', '', '', '', record.total, mean)
+    return table(header, rows, left=1 + types, footer=[cells('total', '', '', '', record.total, mean)])
 
 
 def _density(cost: Cost) -> str:

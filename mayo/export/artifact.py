@@ -38,12 +38,6 @@ class Subject:
     preprocessing: Preprocessing | None = None
     outside: Sequence[Mapping[str, Any]] = ()  # steps that are left to who uses the artifact
     origin: Mapping[str, str] = field(default_factory=dict)  # for the README: what it is, by name
-    narrow: Any = None  # the program in int8, where the network was quantized
-
-    @property
-    def as_run(self) -> Any:
-        """The program that `my` runs itself."""
-        return self.program if self.narrow is None else self.narrow
 
     @property
     def dims(self) -> Any:
@@ -65,9 +59,8 @@ Classify = Callable[['np.ndarray'], 'np.ndarray']  # images [N, H, W, C] to outp
 class Format:
     """One way to write a network: everything that anyone asks about it.
 
-    title: its name in sentences; file: the name of what it writes, in which {name} is that of the network.
+    title: its name in sentences; file: the name of what it writes.
     to_write, to_run: the packages needed; extra: what installs them.
-    any_count: whether the number of active channels may vary from image to image; narrow: whether it computes in int8 what `my` does.
     any_batch, any_size: whether it takes several images at once; and, where it preprocesses them, images of any size.
     refuse(subject): why else it cannot hold it, a line each, to go after the format's name.
     write(subject, path): UserError if it shows only now that it cannot.
@@ -82,16 +75,10 @@ class Format:
     extra: str
     any_batch: bool
     any_size: bool
-    any_count: bool = False
-    narrow: bool = False
     refuse: Callable[[Subject], list[str]]
     write: Callable[[Subject, pathlib.Path], None]
     load: Callable[[pathlib.Path], Classify]
     snippet: str
-
-    def file_of(self, name: str) -> str:
-        """What the network `name` is written into."""
-        return self.file.replace('{name}', name.replace('/', '_'))
 
     def lacks(self) -> str | None:
         """What to install before it can be written and compared; None if nothing."""

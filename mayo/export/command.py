@@ -1,6 +1,5 @@
 """What `export` does with a session."""
 
-import hashlib
 import logging
 import pathlib
 import typing
@@ -9,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mayo.checkpoint import bundle
-from mayo.export.artifact import Preprocessing, Size, Subject, formats
+from mayo.export.artifact import Preprocessing, Size, Subject
 from mayo.export.compare import Gated, Reference
 from mayo.export.write import Export, export
 from mayo.net.gates import gates_of, varying
@@ -31,25 +29,23 @@ def exported(
     images: int,
     preprocesses: bool = False,
     image_size: Size | None = None,
-    top1: float | None = None,
 ) -> Export:
     """The artifacts, written into the folder and compared.
 
     names: of the formats. images: on so many the files are compared. preprocesses: whether the files do the steps of
-    evaluation themselves, for images of `image_size` or, if that is None, of any size. top1: where it was evaluated before.
+    evaluation themselves, for images of `image_size` or, if that is None, of any size.
     """
-    network = _network(session, names)
-    if session.quantized and not all(formats[name].narrow for name in names):
-        others = ', '.join(name for name in names if not formats[name].narrow)
-        _log.warning('%s: the files compute in float32: the ranges of %s stay in its checkpoint', others, session.weights)
-    exporting = subject(session, network, preprocesses, image_size, top1)
+    network = _network(session)
+    if session.quantized:
+        _log.warning('the files compute in float32: the ranges of %s stay in its checkpoint', session.weights)
+    exporting = subject(session, network, preprocesses, image_size)
     written = export(exporting, _reference(network, exporting.preprocessing), names, folder, images)
     if written.gated and written.masks == 1:
         _log.warning('all images chose the same channels: the comparison cannot tell whether the files choose at all')
     return written
 
 
-def _network(session: 'Session', names: Sequence[str]) -> 'Network':
+def _network(session: 'Session') -> 'Network':
     """The network with its weights, in float32 whatever it was trained in. UserError with each layer that cannot be compact."""
     from mayo.net.tf.compact import unsupported
     from mayo.net.tf.network import Network
@@ -60,7 +56,6 @@ def _network(session: 'Session', names: Sequence[str]) -> 'Network':
         f'{name}: gate_params.threshold is {gate.threshold}, so the number of active channels varies from image to image, '
         'where the files have fixed shapes; threshold online fixes it.'
         for name, gate in varying(session.graph).items()
-        if not all(formats[format].any_count for format in names)
     ]
     if reasons:
         raise UserError('\n'.join(['`export` writes the compact network, but', *reasons]))
@@ -75,10 +70,9 @@ def _network(session: 'Session', names: Sequence[str]) -> 'Network':
     return network
 
 
-def subject(session: 'Session', network: 'Network', preprocesses: bool, image_size: Size | None, top1: float | None) -> Subject:
+def subject(session: 'Session', network: 'Network', preprocesses: bool, image_size: Size | None) -> Subject:
     """The compact network, with the preprocessing of evaluation inside or left out."""
     from mayo.net.tf.compact import lower
-    from mayo.session.execution import in_bytes
     from mayo.session.steps import steps_of
 
     config = session.config
@@ -87,23 +81,21 @@ def subject(session: 'Session', network: 'Network', preprocesses: bool, image_si
     if preprocesses:
         height, width, channels = session.input_shape.dims
         inside = Preprocessing(steps, (height, width, channels), image_size)
-    program = lower(network, session.input_shape)
     return Subject(
         session.model_name,
-        program,
+        lower(network, session.input_shape),
         network.is_probability,
         _labels(session),
         inside,
         () if inside else steps,
-        _origin(session, top1),
-        in_bytes(session, program) if session.quantized else None,
+        _origin(session),
     )
 
 
 def _labels(session: 'Session') -> Sequence[str] | None:
     from mayo.session.data import class_names
 
-    if all(session.config.get(key) is None for key in ('dataset.labels', 'dataset.prepare.classes')):
+    if session.config.get('dataset.labels') is None:
         return None
     try:
         return class_names(session.config)
@@ -112,32 +104,17 @@ def _labels(session: 'Session') -> Sequence[str] | None:
         return None
 
 
-def _origin(session: 'Session', top1: float | None) -> Mapping[str, str]:
+def _origin(session: 'Session') -> Mapping[str, str]:
     """Lines of the README."""
     config = session.config
     densities = {gate.density for gate in gates_of(session.graph).values()}
-    checksum = _sum_of_checkpoint(session)
     facts: dict[str, Any] = {
         'network': config.get('model.description') or session.model_name,
         'trained on': config.get('dataset.description') or config.get('dataset.name'),
         'checkpoint': session.weights or 'none, the weights are random',
-        'SHA-256 of the checkpoint': checksum,
-        'top-1': None if top1 is None or checksum is None else f'{top1:.2%}'.replace('%', ' %'),
         'density': ', '.join(f'{density:g}' for density in sorted(densities)) if densities else None,
     }
     return {name: str(value) for name, value in facts.items() if value}
-
-
-def _sum_of_checkpoint(session: 'Session') -> str | None:
-    """Of the bytes of its files, by their names; None where the weights are those of no checkpoint that was named."""
-    load = session.config.get('system.checkpoint.load')
-    if load is None or session.weights != load:
-        return None
-    prefix = session.store.resolve(load, session.run)
-    content = hashlib.sha256()
-    for file in [*([index] if (index := bundle.index_file(prefix)).exists() else []), *bundle.data_files(prefix)]:
-        content.update(file.read_bytes())
-    return content.hexdigest()
 
 
 def _reference(network: 'Network', preprocessing: Preprocessing | None) -> Reference:

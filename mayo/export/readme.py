@@ -61,7 +61,7 @@ def _listed(steps: Sequence[Mapping[str, Any]]) -> str:
 
 def _usage(subject: Subject, format: Format) -> str:
     dims = ', '.join(str(side or 256) for side in subject.dims)
-    imports, _, rest = format.snippet.replace('{name}', subject.name.replace('/', '_')).partition('\n')
+    imports, _, rest = format.snippet.partition('\n')
     code = ['import numpy as np', imports, f'images = np.zeros([1, {dims}], np.{subject.dtype})     # yours', rest]
     if subject.labels is None:
         code.append('print(outputs[0].argmax())')

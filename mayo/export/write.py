@@ -1,10 +1,8 @@
 """From a network to a folder: the artifacts, each loaded back and compared, the labels, and a README with how to use them."""
 
-import fnmatch
 import pathlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from mayo.export import compare
 from mayo.export.artifact import Artifact, Subject, formats
@@ -25,10 +23,6 @@ class Export:
     images: int
     masks: int
     gated: bool
-
-    def data(self) -> dict[str, Any]:
-        """What `export` answers with `--json`."""
-        return {**asdict(self), 'artifacts': [asdict(artifact) for artifact in self.artifacts]}
 
     def render(self) -> str:
         """What `export` prints."""
@@ -77,17 +71,14 @@ def check(subject: Subject, names: Sequence[str], folder: pathlib.Path) -> None:
 
 def _is_export(folder: pathlib.Path) -> bool:
     """Whether the folder is empty, or holds what an export writes and nothing else."""
-    ours = [NAME, LABELS, *(formats[name].file_of('*') for name in formats)]
-    return folder.is_dir() and all(any(fnmatch.fnmatch(path.name, own) for own in ours) for path in folder.iterdir())
+    ours = {NAME, LABELS, *(formats[name].file for name in formats)}
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= ours
 
 
 def _artifact(subject: Subject, name: str, inputs: compare.Inputs, folder: pathlib.Path) -> Artifact:
     format = formats[name]
-    path = folder / format.file_of(subject.name)
+    path = folder / format.file
     format.write(subject, path)
-    few_bits = format.narrow and subject.narrow is not None
-    difference = compare.check(
-        name, format.load(path), inputs, format.any_batch, compare.FEW_BITS if few_bits else compare.TOLERANCE
-    )
+    difference = compare.check(name, format.load(path), inputs, format.any_batch)
     files = [file for file in (path.rglob('*') if path.is_dir() else [path]) if file.is_file()]
-    return Artifact(name, path.name, sum(file.stat().st_size for file in files), difference)
+    return Artifact(name, format.file, sum(file.stat().st_size for file in files), difference)

@@ -19,7 +19,6 @@ from mayo.util import kinds
 from mayo.util.decimals import ceil_decimal
 from mayo.util.errors import Problems, UserError, did_you_mean
 
-STATISTICS = ('moving_mean', 'moving_variance')  # of the summary
 REGULARIZERS = ('l1', 'l2', 'moe', 'moi')
 OF_NAIVE = ('mse', 'sce')  # of policy naive in the original Mayo: how far the saliency is from the strength of a channel
 
@@ -82,18 +81,16 @@ class GateParams:
     threshold: Threshold = (
         'online'  # online: of each image; local: moving average; global: one for the network; learned: trained
     )
-    decay: Annotated[float, kinds.BELOW_ONE] = 0.99  # of that moving average and those of standardize, in [0, 1)
+    decay: Annotated[float, kinds.BELOW_ONE] = 0.99  # of that moving average, in [0, 1)
     regularizer: Annotated[Mapping[str, float], _Regularizer()] = dataclasses.field(default_factory=dict)  # weights, by name
     temperature: Annotated[float, kinds.ABOVE_ZERO] = 0.5  # of policy `select`: how near the cut saliencies learn
-    noise: Annotated[float, kinds.AMOUNT] = 0.0  # of the choice in training: chance added to g, in its deviations
-    standardize: Flag = False  # predict saliency from (s - mean) / deviation of each channel's summary, moving averages
     factor: Annotated[float, kinds.AMOUNT] = 0.0  # f > 0: predict saliency through a hidden layer of ceil(C / f) units
     parametric_beta: Flag = False  # predict b, too, from what saliency is predicted from
     add_beta_first: Flag = False  # relu(mask g (norm + b)), the paper's equation, not relu(mask g norm + mask b)
     norm: Norm = 'batch'  # channel: normalizes each channel of each image alone, not over the batch
     trainable: Flag = True  # false: phi, rho and b stay as they are
     original: Flag = False  # true: as the original Mayo computed it, docs/mayo.md; models of its files set it
-    epsilon: Annotated[float, kinds.ABOVE_ZERO] = 0.001  # added to what is divided by: norm `channel`, standardize, moe, moi
+    epsilon: Annotated[float, kinds.ABOVE_ZERO] = 0.001  # added to what is divided by: in norm `channel`, moe and moi
 
     def __post_init__(self) -> None:
         """Errors: UserError for what no gate can be, as gates are also made and changed by code."""
@@ -104,10 +101,6 @@ class GateParams:
                     key.checked(getattr(self, name), name)
         if set(OF_NAIVE) & set(self.regularizer) and not (self.original and self.policy == 'naive'):
             problems.append(f'regularizer: {" and ".join(OF_NAIVE)} are of policy naive in models of the original Mayo.')
-        if kinds.is_number(self.noise) and self.noise and self.threshold in ('local', 'global'):
-            problems.append(
-                f'noise: threshold {self.threshold} averages what it adds to saliencies; set threshold to online or learned.'
-            )
         problems.raise_any()
 
     @property
@@ -152,8 +145,6 @@ class GateParams:
         ]
         if hidden:
             tensors += [Tensor('gate/factor/weights', (channels_in, hidden), reads=0), Tensor('gate/factor/biases', (hidden,))]
-        if self.standardize:
-            tensors += [Tensor(f'gate/BatchNorm/{name}', (channels_in,), reads=0, trained=False) for name in STATISTICS]
         if self.has_shift and self.parametric_beta:
             tensors += [
                 Tensor('gate/beta/weights', (channels_in, channels_out), 0, 1),

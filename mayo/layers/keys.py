@@ -175,12 +175,7 @@ def read(thing: type[Thing], given: Any, place_of: PlaceOf, called: str) -> Thin
             with problems.collecting():
                 values[name] = _read(key, name, given, place_of)
     problems.raise_any()
-    try:
-        return thing(**values)
-    except UserError as error:  # of values that do not go together, as `key: what is wrong`
-        lines = [line.partition(': ') for line in str(error).splitlines()]
-        placed = [f'{place_of(key)}: {rest}' if key in known else ''.join((key, colon, rest)) for key, colon, rest in lines]
-        raise UserError('\n'.join(placed)) from None
+    return thing(**values)
 
 
 def as_yaml(thing: Any) -> dict[str, Any]:

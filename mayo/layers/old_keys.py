@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mayo.config.old_names import MACHINERY
-from mayo.util.kinds import is_number, whole
-from mayo.util.scalar import typed
+from mayo.util.kinds import whole
 
 # {layer type: {old key: today's}}
 LAYER_KEYS: Mapping[str, Mapping[str, str]] = {
@@ -86,16 +85,12 @@ def gate_params(params: Mapping[str, Any], of_original: bool = False) -> dict[st
 
     >>> gate_params({'policy': 'parametric_gamma', 'should_gate': True, 'weight': 1e-8})
     {'policy': 'parametric', 'enable': True, 'regularizer': {'l1': 1e-08}}
-    >>> gate_params({'regularizer': {'moe': '1e-4'}})
-    {'regularizer': {'moe': 0.0001}}
     """
     renamed: dict[str, Any] = {}
     for key, value in params.items():
         name = GATE_KEYS.get(key, key)
         if key == 'weight':
             value = params.get('regularizer', {'l1': value})
-        if name == 'regularizer' and isinstance(value, Mapping):
-            value = {inner: _number(weight) for inner, weight in value.items()}
         if name in GATE_VALUES and isinstance(value, str | bool):
             value = GATE_VALUES[name].get(value, value)
         renamed[name] = value
@@ -104,11 +99,6 @@ def gate_params(params: Mapping[str, Any], of_original: bool = False) -> dict[st
             renamed['density'] = 1.0  # which left saliency and b in their places
         renamed = {'decay': 0.9997, 'original': True, **renamed}
     return renamed
-
-
-def _number(weight: Any) -> Any:
-    """A weight that is text as the number it stands for: 1e-8, whose point YAML 1.1 misses, was text, and read so."""
-    return typed(weight.strip()) if isinstance(weight, str) and is_number(typed(weight.strip())) else weight
 
 
 def lacking(kind: str, params: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ class Policy(abc.ABC):
 
     has_shift: whether a gate has b, which takes the place of the norm's shift, as saliency takes that of its scale; without
     it the norm keeps both.
-    boost: where compact execution multiplies by the saliency (mayo_runtime/program.py, Gate): before the activation,
+    boost: where compact execution multiplies by the saliency (mayo/net/tf/compact/program.py, Gate): before the activation,
     after it, or never; None if none of these is the policy's formula, so that compact execution cannot serve it.
     """
 

@@ -31,8 +31,7 @@ class Node:
 
     type: as YAML calls it. params: the layer, with its keys. where: the file and line, or the word, that set it.
     inputs: the names of the nodes, or of the graph's inputs, whose values it takes, in order.
-    overriders: what YAML says of them, by key, `overrider` or X_overrider. place_of: from such a key, or a dotted one below
-    it, to the start of a message; None for a layer that code makes.
+    overriders: what YAML says of them, by key, `overrider` or X_overrider.
     """
 
     name: str
@@ -41,13 +40,6 @@ class Node:
     inputs: tuple[str, ...]
     where: str = ''
     overriders: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    place_of: Callable[[str], str] | None = field(default=None, compare=False, repr=False)
-
-    def place(self, key: str = '') -> str:
-        """The start of a message about a key, or about the layer: 'command line: model.layers.conv0.overrider'."""
-        if self.place_of is not None:
-            return self.place_of(key)
-        return f'{self}.{key}' if key else str(self)
 
     def __str__(self) -> str:
         return f'{self.where}: {self.name}' if self.where else self.name
@@ -142,4 +134,4 @@ def _node(plan: Plan, ref: Ref, inputs: tuple[str, ...], root: Scope) -> Node:
 
     layer = read_layer(placed.type, placed.params, place_of, plan.of_original)
     overriders = {key: value for key, value in placed.params.items() if is_layer_key(key)}
-    return Node(ref.name, placed.type, layer, inputs, plan.where(placed.key), overriders, place_of)
+    return Node(ref.name, placed.type, layer, inputs, plan.where(placed.key), overriders)

@@ -7,8 +7,7 @@ A state is a mapping from CLASS.PARAMETER, as checkpoints call it below the vari
 overrider has a folder: IncrementalQuantizer/FixedPointQuantizer.width. Rounding passes gradients on as the identity does,
 clipping passes none outside its range.
 
-Adding an overrider is adding a file to this folder, with a class: its arguments are its fields, `state` says what it keeps,
-`apply` what it computes.
+Adding an overrider is adding a class: its arguments are its fields, `state` says what it keeps, `apply` what it computes.
 """
 
 import dataclasses

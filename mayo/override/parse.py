@@ -15,11 +15,9 @@ The members of a chain act by descending `_priority`, 0 without one, and of the 
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
-from mayo.config.node import join_key
 from mayo.override.base import Overrider, overriders
 from mayo.override.chain import ChainOverrider
 from mayo.util.errors import UserError, did_you_mean, nearest
@@ -36,65 +34,23 @@ TARGETS = (*VARIABLES, ACTIVATION, GRADIENT)
 GRADIENTS = (*LINEAR, ERROR)
 
 
-PlaceOf: TypeAlias = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A dotted key below something; str() of it starts a message.
-
-    place_of: from such a key, '' for the thing itself, to 'command line: model.layers.conv0.overrider', with who set it.
-
-    >>> str(Place.of('conv0').at('overrider').at('weights'))
-    'conv0.overrider.weights'
-    """
-
-    place_of: PlaceOf
-    key: str = ''
-
-    @classmethod
-    def of(cls, where: 'PlaceOf | str | Place') -> 'Place':
-        """where: the start of messages about the thing itself, or what gives that of each key."""
-        if isinstance(where, str):
-            name = where
-            return cls(lambda key: f'{name}.{key}' if key else name)
-        return where if isinstance(where, Place) else cls(where)
-
-    def at(self, key: str) -> 'Place':
-        """Of a key inside."""
-        return Place(self.place_of, f'{self.key}.{join_key([key])}' if self.key else join_key([key]))
-
-    def __str__(self) -> str:
-        return self.place_of(self.key)
-
-
-def key_of(target: str) -> str:
-    """Below a layer, the dotted key of what overrides a target.
-
-    >>> key_of('gradient/weights'), key_of('BatchNorm/gamma')
-    ('overrider.gradient.weights', 'overrider.BatchNorm/gamma')
-    """
-    return f'{KEY}.{target.replace(f"{GRADIENT}/", f"{GRADIENT}.")}'
-
-
-def of_layer(settings: Mapping[str, Any], where: PlaceOf | str) -> dict[str, Overrider]:
+def of_layer(settings: Mapping[str, Any], where: str) -> dict[str, Overrider]:
     """The overriders of a layer by what they override: 'weights', 'activation', 'gradient/weights', 'gradient/error'.
 
-    settings: the layer's keys `overrider` and X_overrider with their values. where: the layer, see `Place.of`.
+    settings: the layer's keys `overrider` and X_overrider with their values. where: the layer's place, for messages.
     """
-    place = Place.of(where)
-    overriders = _of_targets(settings.get(KEY), place.at(KEY), TARGETS)
+    overriders = _of_targets(settings.get(KEY), f'{where}.{KEY}', TARGETS)
     for key, value in settings.items():
         match = OLD_KEY.fullmatch(key)
         if match and value:
-            target = _known(match['target'], (*VARIABLES, ACTIVATION), place.at(key))
+            target = _known(match['target'], (*VARIABLES, ACTIVATION), f'{where}.{key}')
             if target in overriders:
-                raise UserError(f'{place.at(key)}: {KEY}.{target} overrides the same; keep one of them.')
-            overriders[target] = _in_order(value, place.at(key))
+                raise UserError(f'{where}.{key}: {KEY}.{target} overrides the same; keep one of them.')
+            overriders[target] = _in_order(value, f'{where}.{key}')
     return overriders
 
 
-def _of_targets(chains: Any, where: Place, targets: tuple[str, ...]) -> dict[str, Overrider]:
+def _of_targets(chains: Any, where: str, targets: tuple[str, ...]) -> dict[str, Overrider]:
     """{target: its overrider} from {target: {label: {type: ...}}}."""
     overriders: dict[str, Overrider] = {}
     for target, labels in _mapping(chains, where, 'what is overridden').items():
@@ -102,41 +58,39 @@ def _of_targets(chains: Any, where: Place, targets: tuple[str, ...]) -> dict[str
         if isinstance(labels, Overrider):  # of code, not of YAML
             overriders[target] = labels
         elif target == GRADIENT and targets is not GRADIENTS:
-            inside = _of_targets(labels, where.at(target), GRADIENTS)
+            inside = _of_targets(labels, f'{where}.{target}', GRADIENTS)
             overriders |= {f'{GRADIENT}/{name}': chain for name, chain in inside.items()}
-        elif (chain := _by_priority(labels, where.at(target))) is not None:
+        elif (chain := _by_priority(labels, f'{where}.{target}')) is not None:
             overriders[target] = chain
     return overriders
 
 
-def _by_priority(labels: Any, where: Place) -> Overrider | None:
+def _by_priority(labels: Any, where: str) -> Overrider | None:
     """The chain of {label: {type: ..., _priority: ...}}; None if there is none."""
     members = {label: spec for label, spec in _mapping(labels, where, 'a label').items() if spec is not None}
     if 'type' in members:
         raise UserError(f'{where} is one overrider, expected a label for each: {{label: {{type: ...}}}}.')
-    ranked: list[tuple[float, int, Place, Any]] = []
+    ranked: list[tuple[float, int, str, Any]] = []
     for label, spec in members.items():
-        place = where.at(label)
+        place = f'{where}.{label}'
         priority = _mapping(spec, place, 'an argument').get(_PRIORITY, 0)
         if not is_number(priority):
-            raise UserError(f'{place.at(_PRIORITY)} is {shown(priority)}, expected a number.')
+            raise UserError(f'{place}.{_PRIORITY} is {shown(priority)}, expected a number.')
         ranked.append((-priority, -len(ranked), place, spec))
     is_ranked = any(_PRIORITY in spec for *_, spec in ranked)
     ranked.sort(key=lambda entry: entry[:2])
     return _chained([parse(spec, place) for *_, place, spec in ranked], where, is_ranked)
 
 
-def _in_order(specs: Any, where: Place) -> Overrider:
+def _in_order(specs: Any, where: str) -> Overrider:
     """The chain of the older form: one overrider or a list."""
     specs = specs if isinstance(specs, list) else [specs]
-    chain = _chained(
-        [parse(spec, where.at(str(index)) if len(specs) > 1 else where) for index, spec in enumerate(specs)], where
-    )
+    chain = _chained([parse(spec, f'{where}[{index}]' if len(specs) > 1 else where) for index, spec in enumerate(specs)], where)
     assert chain is not None
     return chain
 
 
-def _chained(members: list[Overrider], where: Place, is_ranked: bool = True) -> Overrider | None:
+def _chained(members: list[Overrider], where: str, is_ranked: bool = True) -> Overrider | None:
     names = [member.name for member in members]
     for name in names:
         if names.count(name) > 1:
@@ -144,16 +98,15 @@ def _chained(members: list[Overrider], where: Place, is_ranked: bool = True) -> 
     return members[0] if len(members) == 1 else ChainOverrider(chain=tuple(members), is_ranked=is_ranked) if members else None
 
 
-def parse(spec: Any, where: Place | str) -> Overrider:
+def parse(spec: Any, where: str) -> Overrider:
     """One overrider from {type: ..., its arguments}. Errors: UserError with the place."""
-    where = Place.of(where)
     spec = _mapping(spec, where, 'an argument')
     if 'type' not in spec:
-        raise UserError(f'{where.at("type")} is missing, expected one of {", ".join(overriders)}.')
+        raise UserError(f'{where}.type is missing, expected one of {", ".join(overriders)}.')
     name = str(spec['type']).removeprefix(_PACKAGE)
     if name not in overriders:
         hint = did_you_mean(name, overriders) or '.'
-        raise UserError(f'{where.at("type")} is {shown(spec["type"])}, no overrider{hint} Known: {", ".join(overriders)}.')
+        raise UserError(f'{where}.type is {shown(spec["type"])}, no overrider{hint} Known: {", ".join(overriders)}.')
     kind = overriders[name]
     fields = {field.name: field for field in dataclasses.fields(kind)}
     arguments: dict[str, Any] = {}
@@ -166,7 +119,7 @@ def parse(spec: Any, where: Place | str) -> Overrider:
                 f'{where}: {name} takes no `{given}`{did_you_mean(given, fields) or "."} Its arguments: {", ".join(fields)}.'
             )
         if value is not None or fields[key].default is dataclasses.MISSING:
-            arguments[key] = _argument(fields[key], value, where.at(given))
+            arguments[key] = _argument(fields[key], value, f'{where}.{given}')
     missing = [key for key, field in fields.items() if field.default is dataclasses.MISSING and key not in arguments]
     if missing:
         raise UserError(f'{where}: {name} needs {", ".join(missing)}. Its arguments: {", ".join(fields)}.')
@@ -218,20 +171,20 @@ def _relabelled(chain: Overrider, before: Any) -> dict[str, Any]:
     return labels
 
 
-def _argument(field: 'dataclasses.Field[Any]', value: Any, where: Place) -> Any:
+def _argument(field: 'dataclasses.Field[Any]', value: Any, where: str) -> Any:
     """A value of YAML as the argument wants it."""
     kind = field.metadata['kind']
     if kind is not None:
-        return kind.checked(value, str(where))
+        return kind.checked(value, where)
     if field.name == 'quantizers':
-        members = {label: parse(spec, where.at(label)) for label, spec in _mapping(value, where, 'a label').items()}
+        members = {label: parse(spec, f'{where}.{label}') for label, spec in _mapping(value, where, 'a label').items()}
         if not members:
             raise UserError(f'{where} is empty, expected one quantizer or more, {{label: {{type: ...}}}}.')
         return members
     return parse(value, where)
 
 
-def _mapping(value: Any, where: Place, keys: str) -> Mapping[str, Any]:
+def _mapping(value: Any, where: str, keys: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -239,7 +192,7 @@ def _mapping(value: Any, where: Place, keys: str) -> Mapping[str, Any]:
     return value
 
 
-def _known(target: str, targets: tuple[str, ...], where: Place) -> str:
+def _known(target: str, targets: tuple[str, ...], where: str) -> str:
     if target not in targets:
         hint = f'; did you mean {near}?' if (near := nearest(target, targets)) else '.'
         raise UserError(f'{where}: `{target}` cannot be overridden{hint} What can: {", ".join(targets)}.')

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Container, Iterable
 
 from mayo.override.base import Overrider
-from mayo.override.parse import ACTIVATION, VARIABLES, PlaceOf, key_of
+from mayo.override.parse import ACTIVATION, VARIABLES
 from mayo.override.slimmer import NetworkSlimmer
 from mayo.util.errors import UserError
 
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 SCALE = 'BatchNorm/gamma'
 
 
-def require_fit(chain: Overrider, target: str, shape: tuple[int, ...], own: Container[str], layer: str, where: PlaceOf) -> None:
+def require_fit(chain: Overrider, target: str, shape: tuple[int, ...], own: Container[str], where: str) -> None:
     """shape: of the value; own: names of the layer's variables. Errors: UserError for a chain that cannot override the value."""
     problem = chain.shape_problem(shape)
     if problem is None and any(isinstance(member, NetworkSlimmer) for member in chain.members()):
@@ -25,9 +25,7 @@ def require_fit(chain: Overrider, target: str, shape: tuple[int, ...], own: Cont
         problem = 'adds to the loss what it changes of a value, which a gradient is not: no `reg` and `reg_factor` here'
     if problem is not None:
         name = '' if len(chain.members()) > 1 else f'{chain.name} '
-        place = where(key_of(target))
-        of = '' if layer in place else f' of {layer}'  # since `model.overrider` is of all layers
-        raise UserError(f'{place}{of}: {name}{problem}.')
+        raise UserError(f'{where}: {name}{problem}.')
 
 
 def tell_absent(absent: Iterable[tuple[str, str]]) -> None:

@@ -7,7 +7,6 @@ import typing
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -51,17 +50,8 @@ class Wanted:
     path: pathlib.Path
 
 
-@dataclass(frozen=True)
-class Densities:
-    """What was found, as data and as a table; interrupted: before all trials were made."""
-
-    data: Mapping[str, Any]
-    text: str
-    interrupted: bool
-
-
-def searched(session: 'Session', wanted: Wanted) -> Densities:
-    """What was found, after its overlay is written."""
+def searched(session: 'Session', wanted: Wanted) -> str:
+    """The table of what was found, after its overlay is written. KeyboardInterrupt, after that too, if interrupted."""
     if missing(['optuna']):
         raise RunError(f'`search` needs optuna, which is not installed; {remedy("search")}')
     from mayo.search.candidates import Candidates
@@ -84,7 +74,11 @@ def searched(session: 'Session', wanted: Wanted) -> Densities:
     result = search(space, plan, candidates.evaluate, sensitivities, lambda *news: _tell(plan, *news))
     if result.interrupted and plan.storage:
         _log.warning('interrupted: the %d finished trials are kept; the same words go on', len(result.trials))
-    return _concluded(session, wanted.path, space, result, candidates.images)
+    text = _concluded(session, wanted.path, space, result, candidates.images)
+    if result.interrupted:
+        print(text)
+        raise KeyboardInterrupt
+    return text
 
 
 def _configured_goal(space: Space) -> float:
@@ -154,8 +148,8 @@ def _time(ms: float | None) -> str:
     return '' if ms is None else f', {ms:.3g} ms'
 
 
-def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Outcome, images: int) -> Densities:
-    """Write the overlay of the best trial."""
+def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Outcome, images: int) -> str:
+    """Write the overlay of the best trial; the table for people."""
     best, start = outcome.best, outcome.sensitivity.top1
     if best is None:
         raise RunError(
@@ -164,28 +158,10 @@ def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Ou
         )
     densities = {name: density_of(best.keeps[name], channels) for name, channels in space.channels.items()}
     _write(session, path, densities, best, outcome, images)
-    layers = {
-        name: {
-            'channels': channels,
-            'configured': space.configured[name] / channels,
-            'found': float(densities[name]),
-            'active': best.keeps[name],
-        }
+    rows = [
+        [name, str(channels), f'{space.configured[name] / channels:.4g}', f'{densities[name]:.4g}', f'{best.keeps[name]}']
         for name, channels in space.channels.items()
-    }
-    data = {
-        'path': str(path),
-        'images': images,
-        'configured': {
-            'top1': start,
-            'macs': space.macs(space.configured),
-            'ms': None if space.time is None else space.time(space.configured),
-        },
-        'found': {'top1': best.top1, 'macs': best.macs, 'ms': best.ms},
-        'layers': layers,
-        'trials': len(outcome.trials),
-    }
-    rows = [[name, *(f'{value:.4g}' for value in layer.values())] for name, layer in layers.items()]
+    ]
     lines = [table(['layer', 'channels', 'configured', 'found', 'active'], rows)]
     lines.append(
         f'configured  top-1 {percent(start)}, {count(space.macs(space.configured))} executed MACs{_configured_time(space)}'
@@ -195,7 +171,7 @@ def _concluded(session: 'Session', path: pathlib.Path, space: Space, outcome: Ou
         lines.append(f'uniform     {_figures(uniform)}, density {_density(space, uniform):.4g} in every layer')
     lines.append(f'found       {_figures(best)}; best of {len(outcome.trials)} trials')
     lines.append(f'on {count(images)} images; written: {shown(path)}')
-    return Densities(data, '\n'.join(lines), outcome.interrupted)
+    return '\n'.join(lines)
 
 
 def _figures(trial: Trial) -> str:

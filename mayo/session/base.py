@@ -51,8 +51,6 @@ class Session:
         self.training_state: dict[str, np.ndarray] = {}  # with which a run goes on, if the checkpoint has it
         self.origin: dict[str, Any] = {}  # of a slimmed network: whose channels it has, for its checkpoints
         self.quantized: dict[str, tuple[float, float]] = {}  # the ranges of layers that compute in int8 (`quantize`)
-        self.anew = ''  # why what the loaded weights have seen does not count in a training here; '' if it does
-        self.quantized_form = quantized.FORM  # of which numbers they are the ranges
         self.weights: str | None = None  # what the user calls the weights; None: they are random
         self.kept: dict[str, Any] = {}  # what was built of the network, to use again
         self._is_loaded = False
@@ -175,6 +173,7 @@ class Session:
         variables = self.named()
         whole = slimmed.widened(self.graph, self.model_name, tensors)
         self.origin = slimmed.origin_in(tensors) if whole is None else {}
+        self.quantized = quantized.ranges_in(tensors) if whole is None else {}
         tensors = tensors if whole is None else whole
         warmed: list[str] = []
         if self.config.get('system.checkpoint.warm_start'):
@@ -190,13 +189,6 @@ class Session:
             optional=lambda name: starts and '/gate/' in name,
         )
         _log.info('loaded %s, %d variables', where, len(match.loaded))
-        if any('/gate/' in name for name in tensors) and not gates.gates_of(self.graph):
-            _log.warning(
-                '%s is of a network with gates, and this model has none: every channel is computed, and none is chosen; '
-                'models/gate/%s.yaml has them',
-                where,
-                self.model_name,
-            )
         if whole is not None:
             _log.info('of a slimmed network: the channels that it lacks are silent')
         if warmed:
@@ -209,35 +201,14 @@ class Session:
                 )
         elif starts:
             _log.info('the gates start afresh')
-        self.quantized = {} if starts or whole is not None else quantized.ranges_in(tensors, where)
-        self.quantized_form = quantized.form_in(tensors)
         if str(match):
             _log.info('%s', match)
         if not starts and whole is None:
             self._tell_differences(tensors, where)
-        self.anew = '' if starts else self._why_anew(tensors, match, where)
-        is_own = not starts and not self.anew
-        self.images_seen = int(tensors.get(names.IMAGES_SEEN, 0)) if is_own else 0
-        self.training_state = names.training_state(tensors) if is_own else {}
+        self.images_seen = 0 if starts else int(tensors.get(names.IMAGES_SEEN, 0))
+        self.training_state = {} if starts else names.training_state(tensors)
         self.weights = where
         self._is_loaded = True
-
-    def _why_anew(self, tensors: Mapping[str, np.ndarray], match: names.Match, where: str) -> str:
-        """Why a training here does not go on with that of the file: it saw other images, or layers of it are replaced; '' if it does."""
-        reasons = []
-        with contextlib.suppress(UserError):
-            theirs = config_of(bytes(tensors[names.CONFIG]).decode(), where) if names.CONFIG in tensors else self.config
-            of_data = {
-                key: (theirs.get(key, None), self.config.get(key, None)) for key in ('dataset.name', 'dataset.task.num_classes')
-            }
-            reasons += [f'{key} is {there} there, {here} here' for key, (there, here) in of_data.items() if there != here]
-        new = dict.fromkeys(name.rpartition('/')[0] for name in (*match.missing, *(name for name, _, _ in match.differing)))
-        if new:
-            layers = [name.removeprefix(f'{self.model_name}/') for name in new]
-            reasons.append(
-                f'{", ".join(layers[:3])}{f" and {len(layers) - 3} more" if layers[3:] else ""} replaced by new weights'
-            )
-        return f'{where} is of another training: {"; ".join(reasons)}' if reasons else ''
 
     def _tell_differences(self, tensors: Mapping[str, np.ndarray], where: str) -> None:
         """One line if these weights were trained in a network that computes something else, or if nothing tells whether they were."""
@@ -262,14 +233,6 @@ class Session:
         if differing:
             _log.warning('%s was made with %s', where, differing)
 
-    def forget_ranges(self, reason: str) -> None:
-        """Compute in float32 from now on, as the ranges of int8 are no longer those of the weights. reason: ends the sentence."""
-        if self.quantized:
-            _log.warning(
-                'the network computes in float32 from here on: the ranges of %s are not those of %s', self.weights, reason
-            )
-        self.quantized = {}
-
     def reset_num_epochs(self) -> None:
         """Count epochs from zero again and forget the optimizer's state, keeping the weights."""
         self.load()
@@ -281,7 +244,7 @@ class Session:
         values: dict[str, Any] = {name: variable.numpy() for name, variable in self.named().items()}
         if bad := names.not_finite(values):
             raise RunError(f'nothing is saved: not finite are {bad}. Earlier checkpoints are as they were.')
-        values |= self.origin | quantized.tensors_of(self.quantized, self.quantized_form)
+        values |= self.origin | quantized.tensors_of(self.quantized)
         return values | {names.IMAGES_SEEN: np.int64(self.images_seen), names.CONFIG: self._described().to_yaml()}
 
     def _described(self) -> Config:

@@ -20,7 +20,6 @@ from mayo.session.spec import input_shape
 from mayo.session.steps import decoded_channels, steps_of
 from mayo.util.errors import Problems, UserError
 from mayo.util.files import find, shown
-from mayo.util.format import amount
 
 COUNTED_UP_FRONT = 1 << 30  # bytes of local files whose records are counted before the first is read
 
@@ -100,7 +99,6 @@ def epoch_of(
         drop_remainder=drop_remainder,
         shuffle_buffer=config.get('system.shuffle_buffer') if mode == 'train' else 0,
         threads=config.get('system.threads.data'),
-        keep_bytes=amount(config.get('system.image_cache')),
     )
 
 

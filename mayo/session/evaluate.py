@@ -7,8 +7,8 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -39,7 +39,6 @@ class Evaluation:
     density: Mapping[str, float] = field(default_factory=dict)  # by gated layer, mean over images
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)  # by gated layer, active channels [images]
     liveliness: Mapping[str, Liveliness] = field(default_factory=dict)  # by gated layer
-    classes: int | None = None  # None: more than five
     executed: Spread | None = None  # MACs of compact execution; None without gates
 
     @property
@@ -52,32 +51,14 @@ class Evaluation:
         """Mean over the gated layers; None without any."""
         return mean_liveliness(self.liveliness.values()) if self.liveliness else None
 
-    def figures(self) -> dict[str, Any]:
-        """The numbers of the whole network."""
-        names = ('top1', 'top5', 'loss', 'images', 'images_per_second')
-        return {name: getattr(self, name) for name in names} | {'density': self.mean_density}
-
-    def data(self) -> dict[str, Any]:
-        """What `eval` answers with `--json`."""
-        layers = {
-            name: {'density': density, **(asdict(self.liveliness[name]) if name in self.liveliness else {})}
-            for name, density in self.density.items()
-        }
-        return self.figures() | ({'executed': asdict(self.executed)} if self.executed else {}) | {'layers': layers}
-
     def render(self) -> str:
         """What `eval` prints.
 
-        Among five classes or fewer the label is always one of the first five, so that is left out.
-
         >>> print(Evaluation(0.9273, 0.9991, 0.21, 10000, 640.2).render())
         top-1 92.73 %, top-5 99.91 %, loss 0.2100, of 10,000 images at 640 images/s
-        >>> print(Evaluation(0.9273, 1.0, 0.21, 10000, 640.2, classes=4).render())
-        top-1 92.73 %, loss 0.2100, of 10,000 images at 640 images/s
         """
-        top5 = '' if self.classes is not None and self.classes <= 5 else f', top-5 {self.top5:.2%}'
         line = (
-            f'top-1 {self.top1:.2%}{top5}, loss {self.loss:.4f}, of {self.images:,} images '
+            f'top-1 {self.top1:.2%}, top-5 {self.top5:.2%}, loss {self.loss:.4f}, of {self.images:,} images '
             f'at {self.images_per_second:.0f} images/s'
         ).replace('%', ' %')
         if not self.density:
@@ -123,27 +104,10 @@ def evaluate(session: Session, quiet: bool = False, execution: str | None = None
 
 
 class Evaluations(NamedTuple):
-    """Of several checkpoints: what `eval` finds, by name, behind the epochs; and why some are left out, a sentence each."""
+    """Of several checkpoints: CSV text, a line each; and why some are left out, a sentence each."""
 
-    results: tuple[tuple[str, float, Evaluation], ...]
+    text: str
     left_out: tuple[str, ...]
-
-    def data(self) -> dict[str, Any]:
-        """What `eval-all` answers with `--json`."""
-        lines = [{'checkpoint': name, 'epochs': epochs, **result.figures()} for name, epochs, result in self.results]
-        return {'checkpoints': lines, 'left_out': list(self.left_out)}
-
-    @property
-    def text(self) -> str:
-        """CSV, a line each."""
-        text = io.StringIO()
-        columns = ['checkpoint', 'epochs', 'top1', 'top5', 'loss', 'density', 'images', 'images_per_second']
-        writer = csv.DictWriter(text, columns, lineterminator='\n')
-        writer.writeheader()
-        forms = dict.fromkeys(('top1', 'top5', 'loss', 'density'), '.6f') | {'epochs': 'g', 'images_per_second': '.1f'}
-        for line in self.data()['checkpoints']:
-            writer.writerow({key: '' if value is None else format(value, forms.get(key, '')) for key, value in line.items()})
-        return text.getvalue()
 
 
 class Epochs(NamedTuple):
@@ -177,7 +141,9 @@ def evaluate_all(session: Session, epochs: Epochs = ALL_EPOCHS) -> Evaluations:
     if not any(map(epochs.has, names)):
         raise UserError(f'eval.range leaves none of the checkpoints in {session.store.folder}: {", ".join(names)}.')
     names = list(filter(epochs.has, names))
-    results, left_out = [], []
+    text, left_out = io.StringIO(), []
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['checkpoint', 'epochs', 'top1', 'top5', 'loss', 'density', 'images', 'images_per_second'])
     current = session
     for name in names:
         try:
@@ -186,9 +152,21 @@ def evaluate_all(session: Session, epochs: Epochs = ALL_EPOCHS) -> Evaluations:
             left_out.append(f'left out: {error}')
             continue
         result = evaluate(current)
-        results.append((name, current.epochs_seen(), result))
+        density = '' if result.mean_density is None else f'{result.mean_density:.6f}'
+        writer.writerow(
+            [
+                name,
+                f'{current.epochs_seen():g}',
+                f'{result.top1:.6f}',
+                f'{result.top5:.6f}',
+                f'{result.loss:.6f}',
+                density,
+                result.images,
+                f'{result.images_per_second:.1f}',
+            ]
+        )
         _log.info('%s: %s', name, result.render())
-    return Evaluations(tuple(results), tuple(left_out))
+    return Evaluations(text.getvalue(), tuple(left_out))
 
 
 def _session_of(current: Session, start: Session, name: str) -> Session:
@@ -260,7 +238,6 @@ class _Meter:
         if execution == 'masked':  # a compact network has constant weights: it does not serve twice
             session.kept['classifier'] = self.classifier
         self.is_alone = session.is_alone
-        self.classes: int | None = session.config.get('dataset.task.num_classes')
         self.graph, self.input_shape = session.graph, session.input_shape
         self.sums: list[np.ndarray] = []  # [loss, top-1, top-5, images] of each batch and replica
         self.active: list[np.ndarray] = []  # [N, gated layers]
@@ -305,7 +282,6 @@ class _Meter:
             images=int(images),
             images_per_second=timed / seconds,
             density=density,
-            classes=self.classes,
             counts=counts,
             executed=executed_spread(self.graph, self.input_shape, counts) if counts else None,
             liveliness=self._liveliness(int(images)),

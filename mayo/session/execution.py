@@ -17,14 +17,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mayo.checkpoint.quantized import FORM
 from mayo.net.gates import gates_of, varying
 from mayo.net.tf.compact import Program, lower, unsupported
+from mayo.net.tf.compact.narrow import multiplying, narrowed
 from mayo.net.tf.engines import engines
 from mayo.net.tf.engines.base import Compact
 from mayo.session.base import Session
 from mayo.util.errors import UserError
-from mayo_runtime.narrow import multiplying, narrowed
 
 _log = logging.getLogger(__name__)
 Run = Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]  # to the outputs, and the mask of each gated layer
@@ -75,19 +74,10 @@ def _compact(session: Session) -> Run:
 
 
 def program_of(session: Session) -> Program:
-    """The operations of the compact network; those of layers with ranges in int8. Errors: as `in_bytes`."""
+    """The operations of the compact network; those of layers with ranges in int8."""
     program = lower(session.network, session.input_shape)
-    return in_bytes(session, program) if session.quantized else program
-
-
-def in_bytes(session: Session, program: Program) -> Program:
-    """`program` with the layers that have ranges in int8. UserError: they are of other numbers than this version reads."""
-    if session.quantized_form != FORM:
-        raise UserError(
-            f'{session.weights}: its ranges for int8 are of form {session.quantized_form}, those of this version are of form {FORM} '
-            'and of other numbers. Quantize it again (`quantize`, with its name or that of the checkpoint it was made of), or run '
-            'it in float32 with system.execution=masked.'
-        )
+    if not session.quantized:
+        return program
     wide = {operation.output: 'float32' for operation in multiplying(program) if operation.output not in session.quantized}
     return narrowed(program, 'int8', session.quantized, wide)
 

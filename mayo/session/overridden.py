@@ -6,7 +6,7 @@ from mayo.estimate import shapes
 from mayo.layers import Shape
 from mayo.net.graph import Graph
 from mayo.override import of_layer, table
-from mayo.override.parse import ACTIVATION, ERROR, GRADIENT
+from mayo.override.parse import ACTIVATION, ERROR, GRADIENT, KEY
 from mayo.override.place import require_fit, tell_absent
 
 
@@ -17,12 +17,12 @@ def rows(graph: Graph, input_shape: Shape) -> list[table.Row]:
     for node in graph:
         dims = {tensor.name: tensor.dims for tensor in node.params.tensors(outputs[node.inputs[0]].channels)}
         dims |= dict.fromkeys((ACTIVATION, ERROR), outputs[node.name].dims)
-        for target, chain in of_layer(node.overriders, node.place).items():
+        for target, chain in of_layer(node.overriders, str(node)).items():
             shape = dims.get(target.removeprefix(f'{GRADIENT}/'))
             if shape is None:
                 absent.append((target, node.name))
                 continue
-            require_fit(chain, target, shape, dims, node.name, node.place)
+            require_fit(chain, target, shape, dims, f'{node}.{KEY}.{target}')
             entries.append(table.row(node.name, target, chain, math.prod(shape), chain.initial(shape)))
     tell_absent(absent)
     return entries

@@ -1,6 +1,5 @@
 """What the actions `overriders-*` do to the network of a session."""
 
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -31,14 +30,14 @@ def reset(session: Session) -> None:
         own.reset()
 
 
-def assign(session: Session) -> pathlib.Path:
-    """Each overridden variable becomes what the network computes with; saved as the checkpoint `assigned`, which is returned.
+def assign(session: Session) -> None:
+    """Each overridden variable becomes what the network computes with; saved as the checkpoint `assigned`.
 
     Errors: UserError if nothing is overridden, or the weights are random.
     """
     for own in _with_weights(session, 'overriders-assign').overriding.values():
         own.assign()
-    return session.save(ASSIGNED)
+    session.save(ASSIGNED)
 
 
 def rows(session: Session) -> list[table.Row]:

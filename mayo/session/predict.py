@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 import yaml
 
@@ -40,13 +39,6 @@ class Predictions(NamedTuple):
     guesses: Mapping[str, Sequence[Guess]]
     unreadable: Sequence[str]
 
-    def data(self) -> dict[str, Any]:
-        """What `predict` answers with `--json`."""
-        images = [
-            {'file': file, 'predictions': [guess._asdict() for guess in guesses]} for file, guesses in self.guesses.items()
-        ]
-        return {'images': images, 'unreadable': list(self.unreadable)}
-
 
 def predict(session: Session, key: str = 'predict.files', patterns: str | Sequence[str] | None = None) -> Predictions:
     """Run the network on image files, each through the preprocessing of validation.
@@ -57,37 +49,17 @@ def predict(session: Session, key: str = 'predict.files', patterns: str | Sequen
     config = session.config
     session.load()
     files = images_of(patterns or config.get(key), f'{config.origin(key)}: {key}')
-    shape, steps, decoded = _read_as(session)
-    return _guessed(session, files, lambda file: image_of(file, shape, steps, decoded), config.get('predict.top'))
-
-
-def predict_pixels(session: Session, images: Mapping[str, np.ndarray], top: int = 1) -> Predictions:
-    """The same of decoded images by name, [H, W, 1 or 3] uint8 or [H, W], of any size."""
-    session.load()
-    shape, steps, decoded = _read_as(session)
-
-    def read(name: str) -> Any:
-        pixels = record.in_channels(tf.constant(images[name]), decoded or shape[2])
-        return fitted_image(pixels, name, shape, steps)
-
-    return _guessed(session, list(images), read, top)
-
-
-def _read_as(session: Session) -> tuple[Shape, Sequence[Mapping[str, Any]], int | None]:
-    """Shape of what the network reads, the steps of validation, and the channels of a decoded image."""
+    names = _names(session)
     height, width, channels = session.input_shape.dims
-    return (height, width, channels), steps_of(session.config, 'validate'), decoded_channels(session.config, channels)
-
-
-def _guessed(session: Session, files: Sequence[str], read: Callable[[str], Any], top: int) -> Predictions:
-    """read: what the network reads of each."""
-    config, names, probabilities = session.config, _names(session), _classifier(session)
+    shape = height, width, channels
+    steps, decoded = steps_of(config, 'validate'), decoded_channels(config, channels)
+    probabilities = _classifier(session)
     guesses: dict[str, list[Guess]] = {}
     unreadable: list[str] = []
     batch_size = config.get('eval.batch_size') or config.get('system.batch_size')
     with Progress('predict', len(files), every_seconds=config.get('system.log.every_seconds')) as progress:
-        for batch in _batches(files, read, batch_size, unreadable):
-            best = tf.math.top_k(probabilities(tf.stack(list(batch.values()))), min(top, len(names)))
+        for batch in _batches(files, lambda file: image_of(file, shape, steps, decoded), batch_size, unreadable):
+            best = tf.math.top_k(probabilities(tf.stack(list(batch.values()))), min(config.get('predict.top'), len(names)))
             for file, values, numbers in zip(batch, best.values.numpy(), best.indices.numpy(), strict=True):
                 guesses[file] = [
                     Guess(names[number], int(number), float(value)) for value, number in zip(values, numbers, strict=True)
@@ -105,23 +77,17 @@ def image_of(file: str, shape: Shape, steps: Sequence[Mapping[str, Any]], channe
     """
     try:
         pixels = record.read(pathlib.Path(file).read_bytes(), channels or shape[2])
+        height, width = pixels.shape[:2]
+        image = augment.apply(pixels, shape, tf.zeros([2], 'int64'), augment.fitted(steps, shape, (height, width)))
     except OSError as error:
         raise UserError(f'{file} cannot be read: {error.strerror}.') from error
     except Unreadable as error:
         raise UserError(f'{file} is not a readable image: {error}.') from error
-    return fitted_image(pixels, file, shape, steps)
-
-
-def fitted_image(pixels: Any, name: str, shape: Shape, steps: Sequence[Mapping[str, Any]]) -> Any:
-    """What the network reads of decoded pixels [h, w, c] float32. UserError: the steps do not make them fit."""
-    try:
-        height, width = pixels.shape[:2]
-        image = augment.apply(pixels, shape, tf.zeros([2], 'int64'), augment.fitted(steps, shape, (height, width)))
     except (tf.errors.InvalidArgumentError, ValueError) as error:
-        raise UserError(f'{name} is not a readable image: {record.reason(error)}') from error
+        raise UserError(f'{file} is not a readable image: {record.reason(error)}') from error
     if tuple(image.shape) != tuple(shape):
         raise UserError(
-            f'{name}: the preprocessing of validation makes {"x".join(map(str, image.shape))} of it, but the '
+            f'{file}: the preprocessing of validation makes {"x".join(map(str, image.shape))} of it, but the '
             f'network reads {"x".join(map(str, shape))}.'
         )
     return image
@@ -184,7 +150,14 @@ def _on_a_line(file: str) -> str:
 
 def _json(predictions: Predictions) -> str:
     """UTF-8 whatever files are called: bytes that are none stand as escaped surrogates, of which Python's os.fsencode makes them again."""
-    text = json.dumps(predictions.data()['images'], indent=2, ensure_ascii=False)
+    text = json.dumps(
+        [
+            {'file': file, 'predictions': [guess._asdict() for guess in guesses]}
+            for file, guesses in predictions.guesses.items()
+        ],
+        indent=2,
+        ensure_ascii=False,
+    )
     return re.sub('[\ud800-\udfff]', lambda surrogate: f'\\u{ord(surrogate[0]):04x}', text)
 
 

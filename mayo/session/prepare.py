@@ -5,7 +5,6 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
 
 from mayo.config import Config
 from mayo.data import prepare as raw_data
@@ -28,34 +27,20 @@ KINDS = {
 }
 
 
-class Prepared(NamedTuple):
-    """What became of a split: its records, how many images they hold, whether they were written, and the line that says so."""
-
-    path: str
-    images: int
-    written: bool
-    line: str
-
-    def data(self) -> dict[str, Any]:
-        """Without the line."""
-        return {key: value for key, value in self._asdict().items() if key != 'line'}
-
-
-def prepare(config: Config) -> dict[str, Prepared]:
+def prepare(config: Config) -> None:
     """Write the TFRecord files of each split that dataset.path names, and the file of class names.
 
     A split whose files are there with the right number of records stays as it is; one that was interrupted is finished.
     """
-    todo, prepared = {}, {}
+    todo = {}
     for split, target in _targets(config).items():
         num_examples = config.get(f'dataset.num_examples_per_epoch.{split}')
         if _is_done(target, num_examples):
-            line = f'{shown(target)}: {num_examples} images are there already'
-            prepared[split] = Prepared(shown(target), num_examples, False, line)
+            print(f'{shown(target)}: {num_examples} images are there already')
         else:
             todo[split] = target
     if not todo:
-        return prepared
+        return
     config.require('dataset.prepare.type', '`prepare`')
     Problems(_faults(config, todo)).raise_any()
     settings = config.get('dataset.prepare')
@@ -69,14 +54,12 @@ def prepare(config: Config) -> dict[str, Prepared]:
         _draft(config, split, writing)
     for split, writing in writings.items():  # all or nothing: a training set whose validation set cannot be read is of no use
         writing.put_in_place()
-        line = f'{shown(todo[split])}: {writing.total} images of {len(writing.classes)} classes from {shown(source)}'
-        prepared[split] = Prepared(shown(todo[split]), writing.total, True, line)
+        print(f'{shown(todo[split])}: {writing.total} images of {len(writing.classes)} classes from {shown(source)}')
     if config.get('dataset.labels') is not None:
         background = ['background'] * config.get('dataset.task.background_class.has')
         _write_labels(config.place('dataset.labels'), [*background, *next(iter(writings.values())).classes])
     if scratch.exists():
         shutil.rmtree(scratch)
-    return prepared
 
 
 def problems(config: Config) -> Iterator[str]:
@@ -208,7 +191,7 @@ def _writing(
 
 def _draft(config: Config, split: str, writing: raw_data.Writing) -> None:
     if writing.kept:
-        _log.info('%s: %d of %d images are there from an interrupted run', shown(writing.pattern), writing.kept, writing.total)
+        print(f'{shown(writing.pattern)}: {writing.kept} of {writing.total} images are there from an interrupted run')
     with Progress(
         f'prepare {split}', writing.total, writing.kept, every_seconds=config.get('system.log.every_seconds')
     ) as progress:

@@ -3,21 +3,19 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from mayo.checkpoint.quantized import FORM
 from mayo.net.tf.compact import Program, lower, unsupported
 from mayo.net.tf.compact.calibrate import ranges_of
+from mayo.net.tf.compact.narrow import multiplying, narrowed
 from mayo.session import data
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
 from mayo.session.execution import compact_runner
 from mayo.util.errors import UserError
 from mayo.util.format import table
-from mayo_runtime.narrow import multiplying, narrowed
 
 _log = logging.getLogger(__name__)
 JUDGES = 32  # images on which layers are compared
@@ -36,23 +34,18 @@ class Quantized:
     losses: dict[str, float]
     wide: tuple[str, ...]
 
-    def data(self) -> dict[str, Any]:
-        """What `quantize` answers with `--json`, but for the checkpoint."""
-        moved: dict[str, float | None] = self.losses | dict.fromkeys(set(self.wide) - self.losses.keys())
-        layers = {layer: {'moved': loss, 'int8': layer not in self.wide} for layer, loss in moved.items()}
-        return {'before': self.before.data(), 'after': self.after.data(), 'layers': layers}
-
     def render(self) -> str:
         """What `quantize` prints."""
         lost = self.before.top1 - self.after.top1
-        rows = [
-            [layer, f'{loss:.2%}'.replace('%', ' %'), 'float32' if layer in self.wide else 'int8']
-            for layer, loss in sorted(self.losses.items(), key=lambda item: -item[1])
-        ]
-        rows += [[layer, '-', 'float32'] for layer in self.wide if layer not in self.losses]
         lines = [
             f'float32 top-1 {self.before.top1:.2%}, int8 top-1 {self.after.top1:.2%}, a loss of {lost:.2%}'.replace('%', ' %'),
-            table(['layer', 'outputs moved by', 'precision'], rows),
+            table(
+                ['layer', 'outputs moved by', 'precision'],
+                [
+                    [layer, f'{loss:.2%}'.replace('%', ' %'), 'float32' if layer in self.wide else 'int8']
+                    for layer, loss in sorted(self.losses.items(), key=lambda item: -item[1])
+                ],
+            ),
         ]
         return '\n'.join(lines)
 
@@ -67,7 +60,7 @@ def quantize(session: Session, images: int, mode: str, method: str, max_drop: fl
     are none, or all of one colour.
     """
     session.load()
-    session.quantized, session.quantized_form = {}, FORM
+    session.quantized = {}
     if reasons := unsupported(session.graph):
         raise UserError('\n'.join(['`quantize` makes a compact network, but', *reasons]))
     broken = [name for name, variable in session.named().items() if not np.isfinite(variable.numpy()).all()]
@@ -79,14 +72,14 @@ def quantize(session: Session, images: int, mode: str, method: str, max_drop: fl
         ranges = ranges_of(program, lambda watched: compact_runner(session, watched), batches, method)
     except ValueError as error:
         raise UserError(f'`quantize`: {error}') from None
-    wide = [layer for layer, span in ranges.items() if span == (0, 0)]
-    for layer in wide:
-        _log.warning('%s reads nothing but zeros on these images, which is no range: it stays in float32', layer)
-    ranges = {layer: span for layer, span in ranges.items() if layer not in wide}
+    for layer, span in ranges.items():
+        if span == (0, 0):
+            _log.warning('%s reads nothing but zeros on these images: its range is empty, and any other number is lost', layer)
     losses = _losses(session, batches[0][:JUDGES], ranges)
     before = evaluate(session, quiet=True)
     session.quantized = dict(ranges)
     after = evaluate(session, quiet=True)
+    wide: list[str] = []
     for layer in sorted(losses, key=lambda layer: -losses[layer]):
         if max_drop is None or before.top1 - after.top1 <= max_drop:
             break
@@ -111,11 +104,6 @@ def _images(session: Session, count: int, mode: str) -> Iterator[np.ndarray]:
                 break
     if left == count:
         raise UserError(f'`quantize`: there is no image of `{mode}` to measure ranges with.')
-    if count - left == 1:
-        raise UserError(
-            f'`quantize`: one image of `{mode}` says nothing of the numbers that others reach; quantize.images=256 and as many '
-            f'images of `{mode}` are better.'
-        )
     if not coloured:
         raise UserError(
             f'`quantize`: each of the {count - left} images of `{mode}` is of one colour, which says nothing of others.'
@@ -136,7 +124,7 @@ def _losses(session: Session, images: np.ndarray, ranges: dict[str, tuple[float,
         moved = _outputs(session, narrowed(program, 'int8', ranges, others), images) - expected
         return float(np.linalg.norm(moved)) / size
 
-    return {layer: loss(layer) for layer in names if layer in ranges}
+    return {layer: loss(layer) for layer in names}
 
 
 def _outputs(session: Session, program: Program, images: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """From configuration to the network's description: its graph, its input shape, and what is wrong with either."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,7 @@ def model_graph(config: Config) -> Graph:
         built = build_graph(
             layers, graph, inputs=inputs, outputs=outputs, where=config.origin, of_original=config.get('model.original')
         )
-        return _overridden(built, config)
+        return _overridden(built, config.get(OVERRIDER, None))
     except UserError as error:
         problems = Problems()
         with problems.collecting():
@@ -71,14 +71,8 @@ def model_problems(config: Config) -> list[str]:
     return [line for problem in problems for line in problem.splitlines()]
 
 
-def _of_model(config: Config) -> Callable[[str], str]:
-    """From a key below `model` to the start of a message about it."""
-    return lambda key: f'{config.origin(f"model.{key}")}: model.{key}'
-
-
-def _overridden(graph: Graph, config: Config) -> Graph:
+def _overridden(graph: Graph, overrider: Any) -> Graph:
     """The graph with what `model.overrider` says in each layer with weights that says nothing of overriders itself."""
-    overrider = config.get(OVERRIDER, None)
     if not isinstance(overrider, Mapping) or not overrider:
         return graph
     from mayo.override.parse import KEY
@@ -86,7 +80,7 @@ def _overridden(graph: Graph, config: Config) -> Graph:
     nodes = (
         node
         if node.overriders or not isinstance(node.params, Linear)
-        else replace(node, overriders={KEY: _own(node, overrider)}, place_of=_of_model(config))
+        else replace(node, overriders={KEY: _own(node, overrider)})
         for node in graph
     )
     return replace(graph, nodes=tuple(nodes))
@@ -115,13 +109,16 @@ def _overriders(config: Config, graph: Graph) -> list[str]:
     from mayo.override import of_layer
     from mayo.override.parse import KEY
 
-    problems = Problems()
-    with problems.collecting():
-        of_layer({KEY: of_model}, _of_model(config))
-    for node in graph:
-        with problems.collecting():
-            of_layer(node.overriders, node.place)
-    return _together(list(dict.fromkeys(problems)))
+    places: list[tuple[str, Mapping[str, Any]]] = [(f'{config.origin(OVERRIDER)}: model', {KEY: of_model})]
+    places += [(str(node), node.overriders) for node in graph]
+    alike: dict[str, list[str]] = {}
+    for place, settings in places:
+        try:
+            of_layer(settings, place)
+        except UserError as error:
+            alike.setdefault(str(error).removeprefix(place), []).append(place)
+    of_all = places[0][0]
+    return [same[0] + rest + ('' if same[0] == of_all else _likewise(len(same) - 1)) for rest, same in alike.items()]
 
 
 def _together(lines: list[str]) -> list[str]:

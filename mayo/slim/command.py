@@ -113,13 +113,7 @@ def slim(session: 'Session', wanted: Wanted) -> Slimmed:
 
 
 def require_direct_gates(graph: Graph) -> None:
-    """UserError for gates with a hidden layer, as wide as ceil(C / factor), or whose summary is standardized: a channel that is 0 adds to g."""
-    standard = [name for name, gate in gates.gates_of(graph).items() if gate.standardize]
-    if standard:
-        raise UserError(
-            f'{", ".join(standard)}: gate_params.standardize is set, and such a gate cannot be slimmed; '
-            'slim the dense network, models/NAME.yaml, and gate it afterwards.'
-        )
+    """UserError for gates with a hidden layer: as wide as ceil(C / factor), it would get narrower with C."""
     hidden = [name for name, gate in gates.gates_of(graph).items() if gate.factor]
     if hidden:
         raise UserError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -27,21 +26,6 @@ class Slimmed:
     difference: float
     written: Sequence[str]
     chosen_by: str
-
-    def data(self) -> dict[str, Any]:
-        """What `slim` answers with `--json`."""
-        costs = zip(self.before, self.after, strict=True)
-        layers = {
-            old.name: {'before': old.shape.channels, 'after': new.shape.channels}
-            for old, new in costs
-            if old.trainable + old.state
-        }
-        sizes = {
-            when: {'macs': sum(cost.dense for cost in side), 'trainable': sum(cost.trainable for cost in side)}
-            for when, side in (('before', self.before), ('after', self.after))
-        }
-        outcome = {'density': self.choice.density, 'difference': self.difference, 'written': list(self.written)}
-        return {'name': self.name, **sizes, 'layers': layers, **outcome}
 
     def render(self, width: int | None = None) -> str:
         """A table of the layers that count, and what was written. width: of the screen; None is any."""

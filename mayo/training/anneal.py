@@ -63,11 +63,6 @@ class Record:
         with whole_file(self.path) as temporary:
             temporary.write_text(json.dumps(value, indent=1) + '\n', encoding='utf-8')
 
-    def data(self, until_top1: float | None = None) -> dict[str, Any]:
-        """What `anneal` answers with `--json`."""
-        kept = _kept(self.evaluated, until_top1) if until_top1 is not None else None
-        return {'record': str(self.path), 'stages': self.stages, 'kept': kept and kept['name']}
-
     def render(self, until_top1: float | None = None, width: int | None = None) -> str:
         """The table of the evaluated stages, and which of them keeps the accuracy that is asked for. width: of the screen."""
         without = (), ('always/some/never',), ('top-5', 'measured', 'always/some/never', 'dense')
@@ -139,7 +134,6 @@ def _run(session: Session, record: Record, stages: list[Stage], index: int) -> S
         newest or start or 'random weights',
     )
     current.load(fresh=True)
-    current.forget_ranges('weights that train; `quantize` measures them anew')
     if newest is None:
         current.reset_num_epochs()
         if index == 0 and session.config.get('train.anneal.fit_images'):

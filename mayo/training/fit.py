@@ -71,8 +71,6 @@ def fit_gates(session: Session, images: int) -> dict[str, Fitted]:
     batches = data.epoch_of(config, 'train', batch_size=size).take(-(-images // size))
     pictures = [batch for batch, _ in batches]
     fitted = fit_gates_to(session, pictures)
-    if fitted:
-        session.forget_ranges('a network with other gates; `quantize` measures them anew')
     _log.info('fitted to %d images: the gates of %s', sum(len(batch) for batch in pictures), ', '.join(fitted) or 'no layer')
     if chosen := {name: gate for name, gate in fitted.items() if gate.picked < gate.channels}:
         listed = ', '.join(f'{name} {gate.agreement:.3f}' for name, gate in chosen.items())
@@ -98,12 +96,12 @@ def fit_gates_to(session: Session, batches: Iterable[tf.Tensor]) -> dict[str, Fi
         gate = session.network.node_layers[name].gate
         fit_one = _fit_scaling if gate.params.scales else _fit_choosing
         summary, wanted = fit_one(session, name, gate, readers, batches)
-        saliency = gate.predict(tf.constant(summary, tf.float32)).numpy()
+        phi, rho = (variables[f'{name}/gate/{part}'].numpy() for part in ('weights', 'biases'))
         best = _best(wanted, gate.keep)
         fitted[name] = Fitted(
             gate.channels,
             gate.keep,
-            _agreement(_best(saliency, gate.keep), best),
+            _agreement(_best(summary @ phi + rho, gate.keep), best),
             _agreement(_best(best.mean(0, keepdims=True) + 1e-6 * wanted.mean(0), gate.keep), best),
         )
     if readers_of:
@@ -119,7 +117,8 @@ def _fit_scaling(
     summary, strength = _seen(session, name, batches, _root_mean_square)
     importance = strength * np.sqrt(sum(norms_of(reader, layer, variables) for reader, layer in readers.items()))
     phi, rho, scale = fit(summary, importance, variables[f'{name}/gate/biases'].numpy())
-    _set_predictor(variables, name, gate, summary, phi, rho)
+    variables[f'{name}/gate/weights'].assign(phi)
+    variables[f'{name}/gate/biases'].assign(rho)
     if not gate.params.shift_is_scaled:
         variables[f'{name}/gate/shift'].assign(variables[f'{name}/gate/shift'].numpy() * scale)
     for reader in readers:
@@ -134,21 +133,9 @@ def _fit_choosing(
     variables = session.network.named_variables()
     summary, strength = _seen(session, name, batches, gate.strength)
     phi, rho = fit_choice(summary, strength, as_it_is=gate.params.policy == 'naive')
-    _set_predictor(variables, name, gate, summary, phi, rho)
-    return summary, strength
-
-
-def _set_predictor(
-    variables: Mapping[str, tf.Variable], name: str, gate: Gate, summary: np.ndarray, phi: np.ndarray, rho: np.ndarray
-) -> None:
-    """phi and rho for a summary as it is. A gate that standardizes gets the summary's statistics, and g as it would have been."""
-    if gate.params.standardize:
-        mean, variance = summary.mean(0), summary.var(0)
-        variables[f'{name}/gate/BatchNorm/moving_mean'].assign(mean)
-        variables[f'{name}/gate/BatchNorm/moving_variance'].assign(variance)
-        phi, rho = phi * np.sqrt(variance + gate.params.epsilon)[:, None], rho + mean @ phi
     variables[f'{name}/gate/weights'].assign(phi)
     variables[f'{name}/gate/biases'].assign(rho)
+    return summary, strength
 
 
 def _best(values: np.ndarray, keep: int) -> np.ndarray:

@@ -7,7 +7,6 @@ The network trains without its overriders up to epoch `start`; then, up to `end`
 What is found is written as an overlay, in which dynamic fixed point becomes fixed point at the point that was found.
 """
 
-import pathlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -90,43 +89,15 @@ class Suited:
     top: float
     after: Overrider
 
-    def data(self) -> dict[str, Any]:
-        """A row of the table, by its header."""
+    def row(self) -> list[str]:
+        """Of the table."""
         quantizer = next(inner for inner in _with_inner(self.after) if inner.profiles)
         arguments = ', '.join(f'{name} {getattr(quantizer, name)}' for name in ('width', *quantizer.profiles))
-        return {
-            'layer': self.layer,
-            'value': self.target,
-            'mean': self.seen.mean,
-            'top': self.top,
-            'maximum': self.seen.most,
-            'quantizer': quantizer.name,
-            'arguments': arguments,
-            'error': error(quantizer, self.seen.values),
-        }
+        sizes = (f'{value:.4g}' for value in (self.seen.mean, self.top, self.seen.most))
+        return [self.layer, self.target, *sizes, quantizer.name, arguments, percent(error(quantizer, self.seen.values))]
 
 
-@dataclass(frozen=True)
-class Profile:
-    """What `profile` found, and the overlay that it wrote."""
-
-    path: pathlib.Path
-    quantizers: list[dict[str, Any]]
-
-    def data(self) -> dict[str, Any]:
-        """What `profile` answers with `--json`."""
-        return {'path': str(self.path), 'quantizers': self.quantizers}
-
-    def render(self) -> str:
-        """The table of what was seen and found."""
-        rows = [[_cell(name, value) for name, value in row.items()] for row in self.quantizers]
-        return '\n'.join([table(list(self.quantizers[0]), rows, left=2), f'written: {shown(self.path)}'])
-
-
-def _cell(name: str, value: Any) -> str:
-    if name == 'error':
-        return percent(value)
-    return f'{value:.4g}' if isinstance(value, float) else value
+HEADER = ['layer', 'value', 'mean', 'top', 'maximum', 'quantizer', 'arguments', 'error']
 
 
 def error(overrider: Overrider, values: np.ndarray) -> float:
@@ -136,8 +107,8 @@ def error(overrider: Overrider, values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(overridden - values, dtype=np.float64)))) / size if size else 0.0
 
 
-def profile(session: Session, plan: Plan) -> Profile:
-    """Look at the values, write the overlay."""
+def profile(session: Session, plan: Plan) -> str:
+    """Look at the values, write the overlay; the table of what was seen and found."""
     require_ours(plan.path, MARK, 'profile', 'profile.path')
     session.load(fresh=plan.end > 0)
     seen = _watched(session, plan)
@@ -149,7 +120,7 @@ def profile(session: Session, plan: Plan) -> Profile:
             'profile: no quantizer of the network has arguments that a profile finds; docs/overriders.md says which have.'
         )
     _write(session, plan, chains)
-    return Profile(plan.path, [entry.data() for entry in rows])
+    return '\n'.join([table(HEADER, [entry.row() for entry in rows], left=2), f'written: {shown(plan.path)}'])
 
 
 # ---- looking
@@ -262,10 +233,10 @@ def _suited_of_all(
     """The quantizers that were found, and all chains of each layer of which some are among them."""
     rows: list[Suited] = []
     chains: dict[str, dict[str, Overrider]] = {}
-    is_overridden = any(of_layer(node.overriders, node.place) for node in graph)
+    is_overridden = any(of_layer(node.overriders, str(node)) for node in graph)
     for node in graph:
         if is_overridden:
-            own = of_layer(node.overriders, node.place)
+            own = of_layer(node.overriders, str(node))
             tries = [(target, member) for target, chain in own.items() for member in chain.members()]
         else:
             targets = [target for layer, target in seen if layer == node.name and not target.startswith(GRADIENT)]
@@ -326,7 +297,7 @@ def _write(session: Session, plan: Plan, chains: Mapping[str, Mapping[str, Overr
     wrong = [
         node.name
         for node in model_graph(config)
-        if node.name in chains and of_layer(node.overriders, node.place) != dict(chains[node.name])
+        if node.name in chains and of_layer(node.overriders, str(node)) != dict(chains[node.name])
     ]
     if wrong:
         raise RunError(

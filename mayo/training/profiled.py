@@ -82,7 +82,7 @@ def asked_of(config: Config, graph: Graph) -> dict[str, Asked]:
     given = config.get(KEY)
     where = f'{config.origin(KEY)}: {KEY}'
     if not given:
-        is_overridden = any(of_layer(node.overriders, node.place) for node in graph)
+        is_overridden = any(of_layer(node.overriders, str(node)) for node in graph)
         given = dict.fromkeys(_profiling(), WHOLE) if is_overridden else {name: own | WHOLE for name, own in DEFAULT.items()}
     problems, asked = Problems(), {}
     for key, settings in given.items():

@@ -75,39 +75,8 @@ class Trial:
     memory: int
 
 
-@dataclass(frozen=True)
-class Steps:
-    """What a search did: its trials, the values that the network has now, and the accuracies that decided."""
-
-    trials: tuple[Trial, ...]
-    values: Mapping[str, float]
-    baseline: float
-    tolerable: float
-
-    def data(self) -> dict[str, Any]:
-        """What `search` answers with `--json`."""
-        steps = [
-            {'values': dict(trial.values), 'top1': trial.top1, 'kept': trial.is_kept, 'memory_bits': trial.memory}
-            for trial in self.trials
-        ]
-        return {'baseline': self.baseline, 'tolerable': self.tolerable, 'values': dict(self.values), 'steps': steps}
-
-    def render(self) -> str:
-        """The table of trials, and that of the values."""
-        rows = [
-            [str(number), _values(trial.values), percent(trial.top1), 'yes' if trial.is_kept else 'no', count(trial.memory)]
-            for number, trial in enumerate(self.trials)
-        ]
-        chosen = table(['variable', 'value'], [[name, f'{value:g}'] for name, value in self.values.items()])
-        return (
-            f'{table(["step", "tried", "top-1", "kept", "memory bits"], rows, left=2)}\n\n{chosen}\n\n'
-            f'top-1 in training: {percent(self.baseline)} without overriders, {percent(self.tolerable)} tolerable; '
-            f'saved as checkpoint {BACKTRACK}'
-        )
-
-
-def stepped(session: Session, plan: Plan) -> Steps:
-    """Search. The session's network is the best one, which is the checkpoint `backtrack`, too."""
+def stepped(session: Session, plan: Plan) -> str:
+    """Search; the table of trials. The session's network is the best one, which is the checkpoint `backtrack`, too."""
     _check_cost(plan)
     session.load()
     if session.weights is None:
@@ -179,7 +148,7 @@ class _Search:
         self.fresh = self.step.state()  # of the optimizer
         self.images = 0
 
-    def run(self) -> Steps:
+    def run(self) -> str:
         with self.trainer.data.reading():
             self.batches = self.trainer.endless_batches()
             baseline = self.plan.baseline or self._baseline()
@@ -193,7 +162,7 @@ class _Search:
                     'search.max_epochs.fine_tune higher.'
                 )
             self._search(tolerable)
-        return Steps(tuple(self.trials), {knob.name: knob.value for knob in self.knobs}, baseline, tolerable)
+        return self._render(baseline, tolerable)
 
     def _search(self, tolerable: float) -> None:
         while self.plan.max_steps is None or len(self.trials) <= self.plan.max_steps:
@@ -296,6 +265,18 @@ class _Search:
 
     def _line(self, trial: Trial) -> str:
         return f'{_values(trial.values)}: top-1 in training {percent(trial.top1)}'
+
+    def _render(self, baseline: float, tolerable: float) -> str:
+        rows = [
+            [str(number), _values(trial.values), percent(trial.top1), 'yes' if trial.is_kept else 'no', count(trial.memory)]
+            for number, trial in enumerate(self.trials)
+        ]
+        chosen = table(['variable', 'value'], [[knob.name, f'{knob.value:g}'] for knob in self.knobs])
+        return (
+            f'{table(["step", "tried", "top-1", "kept", "memory bits"], rows, left=2)}\n\n{chosen}\n\n'
+            f'top-1 in training: {percent(baseline)} without overriders, {percent(tolerable)} tolerable; '
+            f'saved as checkpoint {BACKTRACK}'
+        )
 
 
 def _values(values: Mapping[str, float]) -> str:

@@ -13,6 +13,7 @@ import json
 import pathlib
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from mayo.session.base import Session
 from mayo.session.execution import execution_of, runner
 from mayo.training.trainer import Trainer
 from mayo.util.errors import RunError
-from mayo.util.files import scratch, shown, whole_file
+from mayo.util.files import shown, whole_file
 from mayo.util.format import percent, table
 
 WARM_UP = 2  # steps before the trace, in which TensorFlow makes its graph
@@ -63,40 +64,15 @@ class Times:
         return table(['layer', 'forward ms', 'backward ms', 'share'], rows)
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """The times of `steps` steps of a mode, and where the traces are."""
-
-    times: Times
-    steps: int
-    mode: str
-    timeline: pathlib.Path
-    folder: pathlib.Path
-
-    def data(self) -> dict[str, Any]:
-        """What `profile-timeline` answers with `--json`."""
-        layers = {
-            name: {'forward': forward, 'backward': self.times.backward[name]} for name, forward in self.times.forward.items()
-        }
-        paths = {'timeline': str(self.timeline), 'folder': str(self.folder)}
-        return {'steps': self.steps, 'mode': self.mode, 'layers': layers, 'other': self.times.other, **paths}
-
-    def render(self) -> str:
-        """The table of layers, and where the traces are."""
-        return (
-            f'{self.times.render()}\n{self.steps} steps of {self.mode}; written: {shown(self.timeline)}, {shown(self.folder)}'
-        )
-
-
-def timeline(session: Session, steps: int, folder: pathlib.Path, trains: bool) -> Timeline:
-    """Trace `steps` steps of training, or of evaluation, into the folder.
+def timeline(session: Session, steps: int, folder: pathlib.Path, trains: bool) -> str:
+    """Trace `steps` steps of training, or of evaluation, into the folder; the table of layers, and where the trace is.
 
     Training leaves the weights of the session as they were.
     """
     session.load()
     mode = 'train' if trains else 'validate'
     before = {name: variable.numpy() for name, variable in session.named().items()}
-    with scratch() as room:
+    with tempfile.TemporaryDirectory() as room:
         taken = _traced(_steps(session, trains), steps, room, mode)
         for name, variable in session.named().items():
             variable.assign(before[name])
@@ -112,7 +88,7 @@ def timeline(session: Session, steps: int, folder: pathlib.Path, trains: bool) -
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(chrome_trace(events)), encoding='utf-8')
     times = layer_times(events, [node.name for node in session.graph], taken)
-    return Timeline(times, taken, mode, path, folder / 'plugins' / 'profile' / run)
+    return f'{times.render()}\n{taken} steps of {mode}; written: {shown(path)}, {shown(folder / "plugins" / "profile" / run)}'
 
 
 def _steps(session: Session, trains: bool) -> Iterator[Callable[[], Any]]:

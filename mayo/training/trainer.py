@@ -23,12 +23,11 @@ import tensorflow as tf
 from mayo.checkpoint import bundle, names
 from mayo.checkpoint.history import History, path_of
 from mayo.session import data
-from mayo.session.balance import tell_if_useless, tell_images
 from mayo.session.base import Session
 from mayo.session.evaluate import Evaluation, evaluate
 from mayo.training.budget import Budget
 from mayo.training.distill import distillation
-from mayo.training.norms import following, renew_norms
+from mayo.training.norms import renew_norms
 from mayo.training.optimizer import optimizer
 from mayo.training.schedule import Rate, learning_rate
 from mayo.training.step import SCALE, Rules, Step
@@ -40,37 +39,15 @@ from mayo.util.progress import Progress
 
 _log = logging.getLogger(__name__)
 _AGREE_EVERY = 10  # steps between the moments at which several workers tell each other of interrupts
-FEW_STEPS = 200
 _GO_ON, _SAVE, _STOP = 0, 1, 2  # what a worker asks for, the most pressing last
 
 
-def train(session: Session) -> list[dict[str, float]]:
-    """Train up to train.max_epochs; the record of its epochs. Raises KeyboardInterrupt, after saving, if interrupted."""
+def train(session: Session) -> None:
+    """Train up to train.max_epochs; raises KeyboardInterrupt, after saving, if interrupted."""
     if session.is_chief:
         require_room(session.store.folder, 'system.checkpoint.path')
     session.load(fresh=True)
-    session.forget_ranges('weights that train; `quantize` measures them anew')
-    trainer = Trainer(session)
-    if session.is_chief:
-        tell_images(session.config)
-        tell_of_few(trainer.total_steps, trainer.steps_per_epoch, session.weights is None)
-    trainer.run()
-    return trainer.history.lines
-
-
-def tell_of_few(steps: int, steps_per_epoch: int, fresh: bool) -> None:
-    """A warning where a training has so few steps that it may not leave its start. fresh: its weights are random."""
-    if steps >= FEW_STEPS:
-        return
-    advice = '; trained weights need fewer: system.checkpoint.load=FILE with trainers/finetune.yaml' if fresh else ''
-    _log.warning(
-        'this training has %d steps, %d an epoch, which are few: train.max_epochs=%d or a smaller system.batch_size gives %d%s',
-        steps,
-        steps_per_epoch,
-        math.ceil(FEW_STEPS / steps_per_epoch),
-        FEW_STEPS,
-        advice,
-    )
+    Trainer(session).run()
 
 
 class Trainer:
@@ -96,8 +73,6 @@ class Trainer:
         self.history = History(path_of(session.store.folder, session.run), self.epoch)
         self.step = self._make_step()
         self._restore()
-        if session.anew and session.is_chief:
-            _log.info('epochs count from zero: %s', session.anew)
 
     @property
     def epoch(self) -> float:
@@ -124,8 +99,7 @@ class Trainer:
             quiet=not self.session.is_chief,
         )
         claim = self.session.store.training(self.session.run) if self.session.is_chief else contextlib.nullcontext()
-        norms = following(self.session.network, self.total_steps, self.config.get('train.norm_momentum'))
-        with claim, Interrupts(patience=1) as interrupts, progress, self.session.together(), self.data.reading(), norms:
+        with claim, Interrupts(patience=1) as interrupts, progress, self.session.together(), self.data.reading():
             while self.steps < self.total_steps:
                 self._run_epoch(progress, interrupts)
         self._use_averages()
@@ -202,8 +176,6 @@ class Trainer:
                     self.best = result.top1
                     self._write(self._name('best'), {})
         self._note_epoch(result)
-        if is_last and result is not None and self.session.is_chief:
-            tell_if_useless(self.config, result.top1)
         every = self.config.get('system.checkpoint.every_epochs')
         if is_last or (self.steps - self.saved_steps) / self.steps_per_epoch >= every - 1e-6:
             self._save()

@@ -140,23 +140,6 @@ def writing(path: pathlib.Path, needed: int | None = None) -> Iterator[pathlib.P
         os.close(handle)
 
 
-@contextlib.contextmanager
-def scratch(prefix: str = 'mayo-') -> Iterator[str]:
-    """A folder in the system's temporary one, gone when the block ends. RunError: the disk is full, or cannot be written to."""
-    try:
-        with tempfile.TemporaryDirectory(prefix=prefix) as room:
-            yield room
-    except Exception as error:
-        reason = _no_room(error)
-        if reason is None or isinstance(error, MayoError):
-            raise
-        place = tempfile.gettempdir()
-        free = size(shutil.disk_usage(place).free)
-        raise RunError(
-            f'temporary files in {place} cannot be written: {reason}; {free} are free there. TMPDIR=FOLDER names another place.'
-        ) from error
-
-
 def _no_room(error: Exception) -> str | None:
     """Why the disk did not take what was written, in the system's words; None for any other error.
 

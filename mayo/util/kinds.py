@@ -17,7 +17,6 @@ from typing import Any
 
 from mayo.util.errors import UserError, did_you_mean
 from mayo.util.format import amount
-from mayo.util.scalar import typed
 
 _MOST = 2**53  # whole numbers up to here every format and library holds exactly
 
@@ -72,10 +71,10 @@ class Kind:
 
 
 def shown(value: Any) -> str:
-    """A value as YAML writes it, for the short ones that people type; text that would be read as another value in quotes.
+    """A value as YAML writes it, for the short ones that people type.
 
-    >>> shown(None), shown(True), shown(1.5), shown('ab'), shown(''), shown([1, None]), shown(math.nan), shown('3')
-    ('null', 'true', '1.5', 'ab', "''", '[1, null]', '.nan', "'3'")
+    >>> shown(None), shown(True), shown(1.5), shown('ab'), shown(''), shown([1, None]), shown(math.nan)
+    ('null', 'true', '1.5', 'ab', "''", '[1, null]', '.nan')
     """
     if value is None or isinstance(value, bool):
         return {None: 'null', True: 'true', False: 'false'}[value]
@@ -85,17 +84,7 @@ def shown(value: Any) -> str:
         return f'[{", ".join(map(shown, value))}]'
     if isinstance(value, Mapping):
         return f'{{{", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())}}}'
-    return repr(value) if isinstance(value, str) and _needs_quotes(value) else str(value)
-
-
-def _needs_quotes(text: str) -> bool:
-    """Whether it would not be seen, or be read as something else than text."""
-    if text != text.strip() or text[:1] in ('', '[', '{') or '\0' in text:
-        return True
-    try:
-        return not isinstance(typed(text), str)
-    except ValueError:  # a number of thousands of digits
-        return True
+    return str(value) if str(value).strip() and '\0' not in str(value) else repr(value)
 
 
 def when(expected: str, fits: Callable[[Any], bool]) -> Kind:
@@ -176,38 +165,16 @@ def choice_of(look_up: Callable[[], Iterable[str]], *words: str) -> Kind:
 
 
 def each(kind: Kind, least: int = 1, lone: bool = False) -> Kind:
-    """A list of `least` or more values of a kind. lone: text or a number by itself is a list of it, and commas divide text.
-
-    >>> each(whole(1), lone=True).read('1,64'), each(choice('a', 'b'), lone=True).read('a, b'), each(FRACTION, lone=True).read(0.5)
-    ([1, 64], ['a', 'b'], [0.5])
-    """
+    """A list of `least` or more values of a kind. lone: text or a number by itself is a list of it."""
 
     def read(value: Any) -> list[Any]:
         if lone and (isinstance(value, str) or is_number(value)):
-            value = divided(value) if isinstance(value, str) and ',' in value else [value]
+            value = [value]
         if not isinstance(value, list) or len(value) < least:
             raise ValueError
         return [kind.read(inner) for inner in value]
 
     return Kind(lambda: f'a list, each of it {kind.expected}', read, lambda: kind.names)
-
-
-def divided(text: str) -> list[Any]:
-    """The parts of a text between its commas, as YAML has them where they are numbers.
-
-    >>> divided('onnx,tflite'), divided('0.5, 1'), divided('a,')
-    (['onnx', 'tflite'], [0.5, 1], ['a', ''])
-    """
-    return [_as_number(part.strip()) for part in text.split(',')]
-
-
-def _as_number(text: str) -> Any:
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
 
 
 def or_null(kind: Kind) -> Kind:
@@ -292,10 +259,6 @@ PATHS = when(
 )
 YAML_FILE = when(
     'a path that ends in .yaml', lambda value: _is_path(value) and value.endswith('.yaml') and not value.endswith('/.yaml')
-)
-AMOUNT_OF_BYTES = when(
-    'a number from 0 up, such as 500000000 or 500M',
-    lambda value: (is_number(value) or isinstance(value, str)) and amount(value) >= 0,
 )
 AMOUNT_OF_MACS = when(
     'a number from 1 up, such as 30000000 or 30M',

@@ -1,6 +1,5 @@
 """How far a long work is: a bar in a terminal, a plain line every so many seconds elsewhere."""
 
-import logging
 import sys
 import time
 from types import TracebackType
@@ -27,8 +26,7 @@ class Progress:
         stream: TextIO | None = None,
     ) -> None:
         self.stream = stream or sys.stderr
-        self.name, self.total = name, total
-        self.quiet = quiet or logging.getLogger('mayo').level > logging.INFO  # --quiet
+        self.name, self.total, self.quiet = name, total, quiet
         self.in_terminal = self.stream.isatty()
         self.every_seconds = _BAR_SECONDS if self.in_terminal else every_seconds
         self.first = self.done = done

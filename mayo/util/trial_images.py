@@ -22,17 +22,6 @@ def random_images(count: int, dims: Sequence[int], seed: int = 0) -> np.ndarray:
     return (colour + patches[:, rows][:, :, columns] + noise).astype(np.float32)
 
 
-def says_nothing(outputs: np.ndarray) -> str | None:
-    """Why no comparison with these outputs of a network tells anything; None if one does.
-
-    >>> says_nothing(np.array([0.0, np.inf])), says_nothing(np.zeros(2)), says_nothing(np.array([0.0, 1.0]))
-    ('outputs that are not finite', 'nothing but zeros', None)
-    """
-    if not np.isfinite(outputs).all():
-        return 'outputs that are not finite'
-    return None if outputs.any() else 'nothing but zeros'
-
-
 def as_bytes(images: np.ndarray) -> np.ndarray:
     """Random images as pictures hold them, uint8.
 

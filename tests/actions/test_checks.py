@@ -198,13 +198,13 @@ for name in actions:
     status = main([*json.loads(sys.argv[1]), name])
     print(json.dumps([name, status, 'tensorflow' in sys.modules]), file=sys.stderr)
 """
-ALWAYS = {'ls', 'config', 'info', 'version'}  # they answer, whatever is missing
+ALWAYS = {'ls', 'config', 'info'}  # they answer, whatever is missing
 READS: dict[str, Any] = {
     'train': ['train', 'validate'],
     'slim': ['validate'],
     'check': ['train', 'validate'],
 }  # more than their needs say
-WITHOUT_CHECKPOINT = {'ls', 'config', 'prepare', 'info', 'eval-all', 'version'}  # eval-all takes those that are there
+WITHOUT_CHECKPOINT = {'ls', 'config', 'prepare', 'info', 'eval-all'}  # eval-all takes those that are there
 
 
 @pytest.fixture(scope='module')

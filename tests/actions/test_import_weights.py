@@ -1,9 +1,7 @@
 """`import-weights`: what it takes, what it says of what it cannot take, before and while it runs."""
 
-import json
 import logging
 import pathlib
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +12,6 @@ import pytest
 from mayo.actions import Run, actions
 from mayo.actions.checks import problems
 from mayo.actions.import_weights import import_weights, mapping, source
-from mayo.checkpoint import imported
 from mayo.cli.main import main
 from mayo.config import Config
 from mayo.session.base import Session
@@ -82,72 +79,6 @@ def test_what_is_imported_is_a_checkpoint_like_any(
     assert 'extra' not in caplog.text
 
 
-def write_torch(path: pathlib.Path, theirs: Any) -> pathlib.Path:
-    """The layers of `layers` with PyTorch's names and layout, in safetensors."""
-    turned = {'kernel': lambda value: value.T if value.ndim == 2 else value.transpose(3, 2, 0, 1)}
-    names = {
-        'kernel': 'weight',
-        'gamma': 'weight',
-        'beta': 'bias',
-        'moving_mean': 'running_mean',
-        'moving_variance': 'running_var',
-    }
-    tensors = {
-        f'{layer}.{names.get(name, name)}': np.ascontiguousarray(turned.get(name, np.asarray)(value), '<f4')
-        for layer, variables in theirs.items()
-        for name, value in variables.items()
-    }
-    header, place = {}, 0
-    for name, value in tensors.items():
-        header[name] = {'dtype': 'F32', 'shape': value.shape, 'data_offsets': [place, place := place + value.nbytes]}
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack('<Q', len(text)) + text + b''.join(value.tobytes() for value in tensors.values()))
-    return path
-
-
-def test_the_same_weights_in_the_layout_of_pytorch_make_the_same_checkpoint(
-    importing: Callable[..., Session], config_of: Callable[..., Config], tmp_path: pathlib.Path
-) -> None:
-    theirs = layers(np.random.default_rng(0))
-    session = importing(theirs)
-    import_weights(session)
-    path = write_torch(tmp_path / 'theirs.safetensors', {name: theirs[name] for name in theirs if name != 'extra'})
-    other = importing(theirs, f'import.path={path}', 'system.checkpoint.save=other')
-    import_weights(other)
-    for name, variable in session.named().items():
-        np.testing.assert_array_equal(variable, other.named()[name])
-
-
-def test_a_map_that_knows_no_layer_of_the_file_is_told_and_which_does(
-    importing: Callable[..., Session], tmp_path: pathlib.Path
-) -> None:
-    path = write_torch(tmp_path / 'theirs.safetensors', {'_conv_stem': {'kernel': np.ones((1, 1, 1, 1))}})
-    with pytest.raises(UserError) as error:
-        import_weights(importing({}, f'import.path={path}'))
-    assert str(error.value).endswith(
-        'map.yaml knows none of its 1 layers (_conv_stem, ...); models/import knows all of them for efficientnet_lite0.'
-    )
-
-
-def test_of_a_model_that_torchvision_has_otherwise_the_overlay_is_named(
-    importing: Callable[..., Session], tmp_path: pathlib.Path
-) -> None:
-    path = write_torch(tmp_path / 'theirs.safetensors', {'layer1.0.conv1': {'kernel': np.ones((1, 1, 1, 1))}})
-    hint = 'models/torchvision/resnet50.yaml after the model, as resnet50_torch, is as torchvision has it'
-    with pytest.raises(UserError, match=f'for resnet18, resnet34, resnet50_torch; {hint}'):
-        imported.tensors_of(path, imported.mapping(path, 'models/import/resnet50.yaml', 'resnet50', 'k', 'o'), 'resnet50', {})
-    with pytest.raises(UserError, match=r'models/torchvision/inception_v1\.yaml after the model, as inception_v1_torch'):
-        imported.mapping(path, None, 'inception_v1', 'import.mapping', 'default')
-
-
-def test_weights_that_are_not_finite_are_refused(importing: Callable[..., Session], tmp_path: pathlib.Path) -> None:
-    theirs = layers(np.random.default_rng(0))
-    theirs['c0']['kernel'][0, 0, 0, 0] = np.nan
-    with pytest.raises(UserError, match=r'theirs\.h5: not finite are 1 of 54 numbers of tiny/conv0/weights'):
-        import_weights(importing(theirs))
-    assert not list(tmp_path.rglob('*.index'))
-
-
 def test_gates_start_from_the_batch_norm_of_the_file(importing: Callable[..., Session]) -> None:
     theirs = layers(np.random.default_rng(0))
     session = importing(theirs, gated=True)
@@ -185,12 +116,8 @@ def test_without_strict_the_rest_keeps_what_was_loaded_before(
 MESSAGES = [
     ('absent/none.h5', 'does not exist.'),
     ('theirs.h', 'does not exist; did you mean theirs.h5?'),
-    (
-        'folder',
-        'is a folder, expected weights of PyTorch (.pth, .pt), safetensors, Keras (.h5, .weights.h5, .keras) or a TensorFlow 1 '
-        'checkpoint',
-    ),
-    ('page.h5', 'is of no kind known here, expected weights of PyTorch'),
+    ('folder', 'is a folder, expected weights of Keras (.h5, .weights.h5, .keras) or a TensorFlow 1 checkpoint'),
+    ('page.h5', 'is of no kind known here, expected weights of Keras'),
     ('pointer.h5', 'a Git-LFS pointer, not the file itself; `git lfs pull` fetches it.'),
     ('half', 'has an index but no data, expected half.data-00000-of-00001 beside it.'),
     ('other.data-00000-of-00001', 'other: no such checkpoint, other.index does not exist.'),
@@ -214,7 +141,7 @@ def test_a_file_that_cannot_be_imported_is_said_before_anything_runs(
 
 def test_the_settings_that_are_needed_are_asked_for(config_of: Callable[..., Config]) -> None:
     assert problems(config_of(), 'import-weights') == [
-        '`import-weights` needs import.path, which nothing so far sets; say which file, e.g. import.path=vgg16.pth.',
+        '`import-weights` needs import.path, which nothing so far sets; say which file, e.g. import.path=vgg16.h5.',
         '`import-weights` needs system.checkpoint.save, which nothing so far sets; '
         'name what it writes, e.g. system.checkpoint.save=imported.',
     ]
@@ -225,7 +152,7 @@ def test_a_model_without_a_mapping_says_which_have_one(config_of: Callable[..., 
     with pytest.raises(
         UserError,
         match=r'models/import/tiny\.yaml does not exist, so nothing says which layers of tiny '
-        r'those of .*theirs\.h5 are; there is one for alexnet, .* vgg16_torch\. docs/weights',
+        r'those of .*theirs\.h5 are; there is one for densenet121, .* vgg16\. docs/check',
     ):
         mapping(config)
     with pytest.raises(UserError, match=r'command line: import\.mapping: mine\.yaml does not exist\.'):

@@ -151,9 +151,7 @@ def test_features_and_parameters_are_drawn_from_the_network(
 def test_export_says_of_a_model_of_the_original_that_it_writes_the_network(
     is_original: bool, tiny_yaml: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        'mayo.export.command.exported', lambda *arguments: types.SimpleNamespace(render=lambda: 'written', data=dict)
-    )
+    monkeypatch.setattr('mayo.export.command.exported', lambda *arguments: types.SimpleNamespace(render=lambda: 'written'))
     assert main([tiny_yaml, f'model.original={is_original}'.lower(), 'export.formats=[onnx]', 'export']) == 0
     told = capsys.readouterr()
     assert told.out == 'written\n'

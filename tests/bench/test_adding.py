@@ -37,7 +37,7 @@ engines.register('toy')(
         packages=('json',),
         extra='bench',
         network_file=PICKLED,
-        networks={'float32': ('compact',)},
+        masked=False,
         exported=('.toy',),
         marker='*',
         load=load,
@@ -56,7 +56,7 @@ def test_an_engine_is_one_file(
     my, tiny = my_with('net/tf/engines/toy.py', TOY), tmp_path / 'tiny.yaml'
     tiny.write_text(tiny_config.to_yaml())
     wrong = my(str(tiny), 'bench.engines=[tyo]', 'bench')
-    assert 'each of it one of litert, native, nncf, onnxruntime, openvino, tensorflow, toy, xla' in wrong.stderr
+    assert 'each of it one of native, onnxruntime, openvino, tensorflow, toy, xla' in wrong.stderr
     words = ['bench.engines=[toy,tensorflow]', 'bench.rounds=1', 'bench.images=1', 'bench.format=json']
     done = my(str(tiny), *words, 'bench.networks=[masked,compact]', 'bench')
     assert done.returncode == 0, done.stderr

@@ -64,8 +64,8 @@ def test_bench_measures_every_mode_in_its_own_process_and_draws_it(
         ('bench.batch_sizes=0', 'command line: bench.batch_sizes is 0, expected a list, each of it a whole number from 1 up.'),
         (
             'bench.engines=[tpu]',
-            'command line: bench.engines is [tpu], expected a list, each of it one of litert, native, nncf, '
-            'onnxruntime, openvino, tensorflow, xla.',
+            'command line: bench.engines is [tpu], expected a list, each of it one of native, onnxruntime, '
+            'openvino, tensorflow, xla.',
         ),
         ('bench.artifact=no/net.onnx', 'command line: bench.artifact: no/net.onnx does not exist.'),
         ('bench.plot=a.gif', 'command line: bench.plot is a.gif, expected a path that ends in .png, .svg or .pdf.'),

@@ -1,7 +1,5 @@
 """A run as a whole: what is left out and why, and real processes in turn."""
 
-import dataclasses
-import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +7,7 @@ import numpy as np
 import pytest
 
 from mayo.bench import Plan, Subject, latency, measure
-from mayo.bench.modes import Judges, Mode
+from mayo.bench.modes import Mode
 from mayo.bench.record import Group, Sample, Timing, compare
 from mayo.bench.worker import Ready
 from mayo.util.errors import RunError
@@ -30,7 +28,7 @@ def test_an_engine_that_is_not_installed_is_named_with_the_remedy(subject: Subje
     without('onnx', 'openvino')
     notes: list[Any] = []
     modes = latency._possible(subject, Plan(), notes)
-    assert {mode.engine for mode in modes} == {'tensorflow', 'xla', 'litert', 'native'}
+    assert {mode.engine for mode in modes} == {'tensorflow', 'xla', 'native'}
     assert IS_CHECKOUT
     assert notes == [
         'onnxruntime is left out: not installed: onnx; install with:  pip install .[bench]',
@@ -89,10 +87,6 @@ def test_a_mode_that_breaks_is_left_out_and_the_others_go_on(subject: Subject, m
                 raise RunError('it broke')
             return [0.1 if self.network == 'masked' else 0.2]
 
-        def classes(self) -> Any:
-            calls.append('classes')
-            return np.array([0, 1, 1])
-
         def stop(self) -> int:
             if self.network == 'compact':
                 raise RunError('it broke')
@@ -118,96 +112,3 @@ def test_a_mode_that_breaks_is_left_out_and_the_others_go_on(subject: Subject, m
     ]
     assert bench.notes == ('compact tensorflow is left out: it broke',)
     assert (calls.count('killed'), calls.count('dense')) == (16, 16)
-
-
-def test_accuracy_is_that_of_networks_that_mean_something_and_measured_once(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A dense network's at one density and batch size stands for all; gated weights without their gates are not judged."""
-    asked: list[str] = []
-
-    class Fake:
-        """A worker that finds the first class for all."""
-
-        def __init__(self, job: Any, log: Any) -> None:
-            self.judged = job.judged
-
-        def ready(self) -> Ready:
-            return Ready(np.ones(3), None)
-
-        def turn(self) -> list[float]:
-            return [0.1]
-
-        def classes(self) -> Any:
-            asked.append(self.judged)
-            return np.zeros(len(np.load(self.judged)), int)
-
-        def stop(self) -> int:
-            return 5
-
-        def kill(self) -> None:
-            pass
-
-    monkeypatch.setattr(latency, 'Worker', Fake)
-    monkeypatch.setattr(latency._Files, 'of', lambda self, mode: mode.network)
-    monkeypatch.setattr(latency, 'PAUSE', 0)
-    images = np.zeros((4, 8, 8, 2), np.float32)
-    judged = dataclasses.replace(subject, judges=Judges(images, np.array([0, 0, 0, 2]), images[:2]))
-    plan = Plan(batch_sizes=[1, 2], densities=[1.0, 0.5], engines=['tensorflow'], rounds=1)
-    bench = measure(judged, plan)
-    assert bench.judged == 4
-    for group in bench.groups:
-        assert {timed.network: timed.top1 for timed in group.measurements} == {
-            'dense': None,
-            'masked': 0.75,
-            'compact': 0.75,
-            'static': None,
-        }
-    assert len(asked) == 4, 'masked and compact at two densities'
-    asked.clear()
-    bench = measure(dataclasses.replace(judged, dense=subject.weights), plan)
-    assert {timed.top1 for group in bench.groups for timed in group.measurements if timed.network == 'dense'} == {0.75}
-    assert len(asked) == 5
-
-
-def test_all_is_timed_again_beside_processes_that_compute_and_then_they_are_gone(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    others: list[int] = []
-
-    class Fake:
-        """A worker that counts the processes of this one."""
-
-        def __init__(self, job: Any, log: Any) -> None:
-            pass
-
-        def ready(self) -> Ready:
-            return Ready(np.ones(3), None)
-
-        def turn(self) -> list[float]:
-            others.append(len(multiprocessing.active_children()))
-            return [0.1]
-
-        def stop(self) -> int:
-            return 5
-
-        def kill(self) -> None:
-            pass
-
-    monkeypatch.setattr(latency, 'Worker', Fake)
-    monkeypatch.setattr(latency._Files, 'of', lambda self, mode: mode.network)
-    monkeypatch.setattr(latency, 'PAUSE', 0)
-    here = len(multiprocessing.active_children())
-    bench = measure(subject, Plan(networks=['dense'], engines=['tensorflow'], rounds=1, busy=2))
-    assert [group.busy for group in bench.groups] == [0, 2]
-    assert others == [here, here, here + 2, here + 2]
-    assert len(multiprocessing.active_children()) == here
-
-
-def test_a_narrow_network_that_loses_a_point_is_remarked() -> None:
-    samples = [
-        Sample(Mode('dense', 'openvino', precision=precision), Timing.of([1.0]), 1, np.ones(3), top1)
-        for precision, top1 in (('float32', 0.9), ('int8', 0.85), ('bfloat16', 0.895))
-    ]
-    (remark,) = latency._remarks(Group(1, None, 10, compare(samples, {'dense': 10}, 1)))
-    assert remark == 'dense openvino int8: its top-1 is 5.0 points below that of the same network in float32'

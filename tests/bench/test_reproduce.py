@@ -232,21 +232,15 @@ def test_every_row_is_of_a_stage_that_makes_its_checkpoint(reproduce: Any) -> No
     stages = {stage.name: stage for stage in reproduce.STAGES}
     for row in recipe.ROWS:
         assert f'/{row.checkpoint}' in ' '.join(f'{path} ' for path in stages[row.stage].makes), row.label
-    for name, rows in zip((recipe.SHORT_ROWS, recipe.LONG_ROWS), recipe.GROUPS.values(), strict=True):
-        assert {row.stage for row in rows} <= set(stages[name].needs)
-        assert f'{{folder}}/{name}.json' in stages[name].makes
+    assert {row.stage for row in recipe.ROWS} <= set(stages['rows'].needs)
 
 
-def test_more_words_reach_every_stage_and_make_it_another(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run('--only', 'dense', '--words', 'train.max_epochs=1', 'system.seed=4') == 0
-    (words,) = run.told
-    assert (
-        words.index('system.seed=0') < words.index('train.max_epochs=1') < words.index('system.seed=4') < words.index('train')
-    )
-    assert run('--list', '--only', 'dense') == 0
-    assert ' to do ' in capsys.readouterr().out
-    assert run('--words', 'eval', 'models/cifarnet.yaml') == 2
-    assert capsys.readouterr().err == (
-        '--words eval: expected KEY=VALUE, such as system.precision=float32.\n'
-        '--words models/cifarnet.yaml: expected KEY=VALUE, such as system.precision=float32.\n'
-    )
+def test_a_row_tells_the_mean_and_the_spread_over_seeds(reproduce: Any) -> None:
+    rows, recipe = importlib.import_module('benchmarks.rows'), importlib.import_module('benchmarks.recipe')
+    records = [
+        {'top1': {'held out': 0.90, 'test': 0.89}, 'executed': 44_000_000, 'turnover': 0.05},
+        {'top1': {'held out': 0.92, 'test': 0.89}, 'executed': 46_000_000, 'turnover': 0.07},
+    ]
+    text = rows.page({row.label: records for row in recipe.ROWS}, ['seed0', 'seed1'])
+    assert '| dense | 91.00 % ± 1.41 | 89.00 % ± 0.00 | 45.0M | 0.060 | dense |' in text.splitlines()
+    assert len(text.splitlines()) == 4 + len(recipe.ROWS)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mayo.bench import worker
-from mayo.bench.worker import Timer, Worker, classes_of, peak_memory
+from mayo.bench.worker import Timer, Worker, peak_memory
 from mayo.net.tf.engines import Job, Loaded
 from mayo.net.tf.engines.base import images_as, in_parallel
 from mayo.net.tf.engines.tensorflow import changed
@@ -106,11 +106,3 @@ def test_a_process_that_hangs_is_ended(tmp_path: pathlib.Path, monkeypatch: pyte
     started.process.join(5)
     assert started.process.exitcode == -9
     started.kill()
-
-
-def test_the_classes_of_a_part_of_a_batch_are_found_too() -> None:
-    images = np.eye(5, 3, dtype=np.float32)
-    sizes: list[int] = []
-    loaded = Loaded(lambda batch: batch, lambda batch: sizes.append(len(batch)) or [batch])
-    assert classes_of(loaded, images, 2).tolist() == [0, 1, 2, 0, 0]
-    assert sizes == [2, 2, 2]

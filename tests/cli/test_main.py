@@ -67,8 +67,8 @@ def examples() -> list[Any]:
     return [shlex.split(line)[1:] for line in re.findall(r'^  \./my .*', text, re.MULTILINE)]
 
 
-def test_there_are_three_examples() -> None:
-    assert len(examples()) == 3
+def test_there_are_five_examples() -> None:
+    assert len(examples()) == 5
 
 
 @pytest.mark.parametrize('words', examples(), ids=' '.join)

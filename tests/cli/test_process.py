@@ -48,13 +48,13 @@ def test_the_command_line_runs_whatever_it_is_started_with(streams: str, environ
 PROGRAM = """
 import signal, sys, time
 from mayo.cli import main
-def work(output):
+def work(words):
     try:
         print('ready', flush=True)
         time.sleep(60)
     finally:
         print('cleans up', flush=True)
-        time.sleep(float(output.wanted.words[0]))
+        time.sleep(float(words[0]))
         print('clean', flush=True)
 main._obey = work
 sys.exit(main.main(sys.argv[1:]))

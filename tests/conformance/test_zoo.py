@@ -22,12 +22,11 @@ from mayo.layers.functions import keeps_scale
 from mayo.layers.travel import active_after
 from mayo.net.gates import at_density as with_density
 from mayo.net.gates import without_gates
-from mayo.net.tf.compact import CompactNetwork, lower, lower_graph, unsupported
+from mayo.net.tf.compact import CompactNetwork, lower, lower_graph, program, unsupported
 from mayo.net.tf.compact.native import NativeNetwork, library
 from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.network import Network
 from mayo.slim import MARK
-from mayo_runtime import program
 
 from .conftest import Small
 

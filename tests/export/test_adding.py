@@ -47,7 +47,7 @@ formats.register('toy')(
 def test_a_format_is_one_file(my_with: Callable[[str, str], Callable[..., subprocess.CompletedProcess[str]]]) -> None:
     my = my_with('export/format/toy.py', TOY)
     wrong = my('export.formats=[tyo]', str(MODELS / 'gate/lenet5_bn.yaml'), MNIST, 'export')
-    assert 'export.formats is [tyo], expected a list, each of it one of native, onnx, saved_model, tflite, toy' in wrong.stderr
+    assert 'export.formats is [tyo], expected a list, each of it one of onnx, saved_model, tflite, toy' in wrong.stderr
     sized = my('export.formats=[toy]', 'export.preprocess=true', str(MODELS / 'gate/lenet5_bn.yaml'), MNIST, 'export')
     assert 'export.formats: toy preprocesses images of one size only' in sized.stderr
     done = my('export.formats=[toy]', str(MODELS / 'gate/lenet5_bn.yaml'), '_gate.density=0.5', MNIST, 'export')

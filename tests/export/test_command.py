@@ -45,21 +45,6 @@ def test_export_writes_all_formats_and_tells_what_it_compared(
     assert outputs.shape == (1, 10)
 
 
-def test_a_mayo_file_is_named_after_the_network_and_says_where_it_comes_from(tmp_path: pathlib.Path) -> None:
-    mayo_runtime = pytest.importorskip('mayo_runtime')
-    folder = tmp_path / 'out'
-    words = [str(ROOT / 'models/gate/cifarnet.yaml'), str(ROOT / 'datasets/fashion_mnist.yaml'), '_gate.density=0.5']
-    assert main([*words, 'system.checkpoint.load=gate50', 'export.formats=[native]', f'export.path={folder}', 'export']) == 0
-    assert {path.name for path in folder.iterdir()} == {'README.md', 'labels.txt', 'cifarnet.mayo'}
-    network = mayo_runtime.load(folder / 'cifarnet.mayo')
-    assert list(network.labels) == (folder / 'labels.txt').read_text().splitlines()
-    assert network.about['origin']['checkpoint'] == 'gate50'
-    assert len(network.about['origin']['SHA-256 of the checkpoint']) == 64
-    (prediction,) = network.predict([np.zeros((28, 28, 3), np.uint8)])
-    assert prediction.label in network.labels
-    assert network.last.active['conv0'].tolist() == [32]
-
-
 def test_a_dense_network_is_exported_as_it_is(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +77,7 @@ def test_a_dense_network_is_exported_as_it_is(
         (
             ['export.formats=[caffe]'],
             2,
-            'command line: export.formats is [caffe], expected a list, each of it one of native, onnx, saved_model, tflite.',
+            'command line: export.formats is [caffe], expected a list, each of it one of onnx, saved_model, tflite.',
         ),
         (
             ['export.image_size=28'],

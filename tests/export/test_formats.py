@@ -1,24 +1,19 @@
 """Each format against masked execution: alone, in batches, with preprocessing inside; and what it refuses."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
 import numpy as np
 import pytest
 
-import mayo_runtime
 from mayo.actions.export import EXPORT
 from mayo.config import Config
 from mayo.data.picture import png
 from mayo.export import compare, formats
+from mayo.net.tf.compact import program as ops
 from mayo.session.predict import image_of
 from mayo.util.errors import RunError
-from mayo.util.trial_images import random_images
-from mayo_runtime import program as ops
-from mayo_runtime.narrow import multiplying, narrowed
-from mayo_runtime.native import Engine
 
 from .conftest import STEPS, Exported
 
@@ -174,21 +169,3 @@ def test_images_with_clear_winners_and_masks_of_their_own_are_taken() -> None:
 def test_the_margin_is_what_winners_have_over_losers() -> None:
     gate = compare.Gated(np.array([[4.0, 1, 3, 2], [0, 0, 0, 0]]), np.array([[1.0, 0, 1, 0], [0, 0, 0, 0]]))
     np.testing.assert_allclose(compare.margin(gate), [0.25, np.inf])
-
-
-def test_a_mayo_file_holds_the_bytes_of_a_quantized_network(tiny: Exported, tmp_path: pathlib.Path) -> None:
-    ranges = {operation.output: (-4.0, 4.0) for operation in multiplying(tiny.program)}
-    subject = dataclasses.replace(tiny.subject(), narrow=narrowed(tiny.program, 'int8', ranges))
-    formats['native'].write(subject, tmp_path / 'tiny.mayo')
-    network = mayo_runtime.load(tmp_path / 'tiny.mayo')
-    images = random_images(3, (8, 8, 3))
-    assert network.about['precision'] == ['int8']
-    np.testing.assert_array_equal(network(images), Engine(subject.as_run).run(images)[0])
-
-
-def test_an_onnx_file_carries_the_names_of_the_classes(tiny: Exported, tmp_path: pathlib.Path) -> None:
-    import onnx
-
-    formats['onnx'].write(dataclasses.replace(tiny.subject(), labels=('cat', 'dog')), tmp_path / 'model.onnx')
-    properties = {entry.key: entry.value for entry in onnx.load(tmp_path / 'model.onnx').metadata_props}
-    assert json.loads(properties['labels']) == ['cat', 'dog']

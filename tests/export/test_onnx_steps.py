@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mayo.data import augment
 from mayo.export import onnx_steps
 from mayo.net.tf.compact.onnx_writer import Images, Writer
-from mayo_runtime.program import Program, Value
+from mayo.net.tf.compact.program import Program, Value
 
 SHAPE = (7, 6, 3)
 KEYS: dict[str, Any] = {

@@ -1,6 +1,5 @@
 """A folder is written as a whole, after every artifact was compared; its README runs."""
 
-import os
 import pathlib
 import re
 import subprocess
@@ -12,7 +11,6 @@ import pytest
 from mayo.export import Format, artifact, formats
 from mayo.export.write import export
 from mayo.util.errors import RunError, UserError
-from mayo.util.files import SHIPPED
 
 from .conftest import Exported
 
@@ -127,19 +125,12 @@ def test_the_python_of_the_readme_runs(tiny: Exported, tmp_path: pathlib.Path) -
     subject = tiny.subject(inside=True, size=(9, 9), labels=['cat', 'dog', 'owl', 'eel'])
     export(subject, tiny.reference(subject), list(formats), tmp_path / 'tiny')
     blocks = re.findall(r'```python\n(.*?)```', (tmp_path / 'tiny/README.md').read_text(), re.DOTALL)
-    assert len(blocks) == len(formats)
+    assert len(blocks) == 3
     code = '\n'.join(blocks)
-    environment = os.environ | {'PYTHONPATH': str(SHIPPED)}
-    done = subprocess.run(
-        [sys.executable, '-c', code], cwd=tmp_path / 'tiny', env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path / 'tiny', capture_output=True, text=True, check=True)
     labels = done.stdout.split()
-    assert len(labels) == len(formats)
+    assert len(labels) == 3
     assert len(set(labels)) == 1
     assert labels[0] in (subject.labels or ())
     contract = (tmp_path / 'tiny/README.md').read_text()
-    several = ''.join(
-        f'; {each.title} takes any number of them' for each in map(formats.__getitem__, formats) if each.any_batch
-    )
-    assert f': one image, rows, columns, channels{several}\n' in contract
-    assert 'SavedModel' in several
+    assert ': one image, rows, columns, channels; SavedModel takes any number of them\n' in contract

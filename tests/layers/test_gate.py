@@ -93,7 +93,7 @@ def test_some_channel_is_kept_and_never_more_than_there_are(density: float, chan
         ({'enable': 'yes please'}, 'enable is yes please, expected true or false.'),
         ({'trainable': 1}, 'trainable is 1, expected true or false.'),
         ({'parametric_beta': None}, 'parametric_beta is null, expected true or false.'),
-        ({'add_beta_first': 'no'}, "add_beta_first is 'no', expected true or false."),
+        ({'add_beta_first': 'no'}, 'add_beta_first is no, expected true or false.'),
         ({'regularizer': 'l1'}, 'regularizer is l1, expected a mapping such as {l1: 1.0e-8}.'),
         ({'regularizer': {'l1': -1}}, 'regularizer.l1 is -1, expected a number from 0 up.'),
     ],
@@ -113,7 +113,7 @@ def test_unknown_keys_and_names_are_told_with_the_nearest() -> None:
     assert str(error.value).split('\n') == [
         f'{WHERE}.densty: `gate_params` takes no such key; did you mean density?',
         f'{WHERE}.quite_another: `gate_params` takes no such key; known: enable, policy, density, pool, granularity, threshold, '
-        'decay, regularizer, temperature, noise, standardize, factor, parametric_beta, add_beta_first, norm, trainable, original, epsilon.',
+        'decay, regularizer, temperature, factor, parametric_beta, add_beta_first, norm, trainable, original, epsilon.',
         f'{WHERE}.pool is avr, expected one of avg, l1, l2, max; did you mean avg?',
         f'{WHERE}.regularizer: unknown name `mo`; did you mean moi? Known: l1, l2, moe, moi.',
     ]

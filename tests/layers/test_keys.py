@@ -85,8 +85,8 @@ def test_a_value_is_read_in_one_form(key: str, value: Any, read: Any) -> None:
         ('num_groups', None, 'is null, expected a whole number from 1 up.'),
         ('num_outputs', float('inf'), 'is .inf, expected a whole number from 1 up.'),
         ('keep_prob', 0, 'is 0, expected a number in (0, 1].'),
-        ('keep_prob', '0.5', "is '0.5', expected a number in (0, 1]."),
-        ('trainable', 'yes', "is 'yes', expected true, false, or `norm`."),
+        ('keep_prob', '0.5', 'is 0.5, expected a number in (0, 1].'),
+        ('trainable', 'yes', 'is yes, expected true, false, or `norm`.'),
         ('bias', [], 'is [], expected a number.'),
         ('bias', float('nan'), 'is .nan, expected a number.'),
         ('alpha', float('inf'), 'is .inf, expected a number.'),
@@ -123,14 +123,7 @@ def test_a_field_that_does_not_say_what_it_may_be_is_a_defect() -> None:
 def test_what_is_no_mapping_is_told() -> None:
     with pytest.raises(UserError) as error:
         keys.read(layer_types['gated_convolution'], {'kernel_size': 1, 'num_outputs': 1, 'gate_params': 'on'}, str, 'it')
-    assert str(error.value) == "gate_params is 'on', expected a mapping."
+    assert str(error.value) == 'gate_params is on, expected a mapping.'
     with pytest.raises(UserError) as error:
         keys.read(layer_types['convolution'], {'kernel_size': 1, 'num_outputs': 1, 'normalizer_params': 3}, str, 'it')
     assert str(error.value) == 'normalizer_params is 3, expected a mapping, or null.'
-
-
-def test_values_that_do_not_go_together_are_told_with_who_set_the_key() -> None:
-    given = {'kernel_size': 1, 'num_outputs': 1, 'gate_params': {'noise': 0.1, 'threshold': 'local'}}
-    with pytest.raises(UserError) as error:
-        keys.read(layer_types['gated_convolution'], given, lambda key: f'file:1: {key}', 'it')
-    assert str(error.value).startswith('file:1: gate_params.noise: threshold local averages')

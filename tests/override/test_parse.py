@@ -102,7 +102,7 @@ def test_old_names_of_arguments_are_known() -> None:
         ({'overrider': {'gradient': {'errors': {'a': FIXED}}}}, 'conv0.overrider.gradient: `errors` cannot be overridden; did'),
         ({'overrider': {'weights': {'a': FIXED, 'b': FIXED}}}, 'conv0.overrider.weights: FixedPointQuantizer occurs 2 times'),
         ({'overrider': {'weights': {'a': {**FIXED, '_priority': 'high'}}}}, '_priority is high, expected a number.'),
-        ({'weights_overrider': [FIXED, {'type': 'X'}]}, 'conv0.weights_overrider.1.type is X, no overrider. Known: '),
+        ({'weights_overrider': [FIXED, {'type': 'X'}]}, 'conv0.weights_overrider[1].type is X, no overrider. Known: '),
         ({'weights_overrider': FIXED, 'overrider': {'weights': {'a': FIXED}}}, 'overrider.weights overrides the same'),
         (
             {'weights_overrider': {'type': 'IncrementalQuantizer', 'interval': 0.5, 'quantizer': {**FIXED, 'width': 99}}},

@@ -177,13 +177,3 @@ def test_several_machines_are_recognized_by_their_list(monkeypatch: pytest.Monke
     assert base._has_workers()
     monkeypatch.setenv('TF_CONFIG', '{}')
     assert not base._has_workers()
-
-
-def test_gates_that_a_dense_model_leaves_out_are_told(
-    config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
-) -> None:
-    gated = [f'model.layers.{layer}.gate_params.policy=select' for layer in ('conv0', 'conv1')]
-    Session(config_of(*gated, gated=True)).save('selects')
-    session = Session(config_of('system.checkpoint.load=selects', 'system.checkpoint.strict=false'))
-    session.load()
-    assert 'is of a network with gates, and this model has none: every channel is computed' in caplog.text

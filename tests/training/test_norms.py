@@ -7,8 +7,8 @@ import pytest
 
 from mayo.config import Config
 from mayo.session.base import Session
-from mayo.training.norms import following, take_averages
-from mayo.training.trainer import Trainer, train
+from mayo.training.norms import take_averages
+from mayo.training.trainer import train
 
 MEAN = 'conv1/BatchNorm/moving_mean'
 VARIANCE = 'conv1/BatchNorm/moving_variance'
@@ -61,28 +61,3 @@ def test_training_ends_with_averages_anew_for_the_weights_that_are_saved(
         saved[images] = {name: variable.numpy() for name, variable in again.network.named_variables().items()}
     changed = {name for name in saved[0] if not np.array_equal(saved[0][name], saved[96][name])}
     assert changed == {f'conv{layer}/BatchNorm/moving_{what}' for layer in (0, 1) for what in ('mean', 'variance')}
-
-
-@pytest.mark.parametrize(
-    'steps, momentum, expected', [(4, None, 0.01), (40, None, 0.01**0.1), (400, None, 0.9), (4, 0.95, 0.95)]
-)
-def test_averages_follow_faster_where_steps_are_few(
-    config_of: Callable[..., Config], steps: int, momentum: float | None, expected: float
-) -> None:
-    network = Session(config_of()).network
-    norm = network.node_layers['conv1'].norm
-    with following(network, steps, momentum):
-        assert norm.momentum == pytest.approx(expected)
-    assert norm.momentum == 0.9
-
-
-def test_a_training_of_few_steps_forgets_where_the_averages_began(config_of: Callable[..., Config]) -> None:
-    """With the momentum of the layers, 0.9, a half of each average is still what it was before the six steps."""
-    left = []
-    for momentum in ('null', '0.9'):
-        session = Session(config_of('train.max_epochs=1', 'train.validate=false', f'train.norm_momentum={momentum}'))
-        session.load(fresh=True)
-        session.network.named_variables()[VARIANCE].assign(np.full(6, 1000, np.float32))
-        Trainer(session).run()
-        left.append(session.network.named_variables()[VARIANCE].numpy().max())
-    assert left[0] < 20 < 400 < left[1]

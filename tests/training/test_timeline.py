@@ -70,7 +70,7 @@ def test_training_is_traced_and_leaves_the_weights(config_of: Callable[..., Conf
     session = Session(config_of())
     session.load()
     before = {name: variable.numpy() for name, variable in session.named().items()}
-    text = timeline(session, 2, tmp_path / 'out', trains=True).render()
+    text = timeline(session, 2, tmp_path / 'out', trains=True)
     rows = {row[0]: float(row[2]) for row in re.findall(r'^(\w+) +([\d.]+) +([\d.]+) ', text, re.MULTILINE)}
     assert set(rows) == {'conv0', 'drop', 'conv1', 'pool', 'logits'}
     assert rows['conv1'] > 0

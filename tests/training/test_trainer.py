@@ -119,26 +119,6 @@ def test_a_run_that_is_done_says_so(config_of: Callable[..., Config], caplog: py
     assert 'nothing to train: 2 of 2 epochs are done' in caplog.text
 
 
-def test_the_epochs_of_another_training_do_not_count(
-    config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Of other images, or of other classes, whose logits are replaced."""
-    for words, reason in (
-        (['dataset.name=other'], 'dataset.name is other there, pictures here'),
-        (['dataset.task.num_classes=4'], 'dataset.task.num_classes is 4 there, 3 here; logits replaced by new weights'),
-    ):
-        theirs = Session(config_of(*words))
-        theirs.load(fresh=True)
-        theirs.images_seen = 10**6
-        load = f'system.checkpoint.load={theirs.save("theirs")}'
-        caplog.clear()
-        with caplog.at_level(logging.INFO, 'mayo'):
-            session = run(config_of(load, 'system.checkpoint.strict=false', 'system.checkpoint.save=mine'))
-        assert re.search(rf'epochs count from zero: .*theirs is of another training: {reason}$', caplog.text, re.MULTILINE)
-        assert session.images_seen == 2 * 96
-        assert (weights(session)['tiny/conv0/weights'] != weights(theirs)['tiny/conv0/weights']).any()
-
-
 def test_a_new_run_of_the_same_name_says_that_it_replaces_the_earlier(
     config_of: Callable[..., Config], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -284,14 +264,3 @@ def test_a_second_training_of_the_name_is_refused_before_it_writes(
     with session.store.training('other'):
         Trainer(session).run()
     assert not list(session.store.folder.glob('.*'))
-
-
-@pytest.mark.parametrize('steps, told', [(24, True), (199, True), (200, False)])
-def test_a_training_of_few_steps_is_told_of(caplog: pytest.LogCaptureFixture, steps: int, told: bool) -> None:
-    training.tell_of_few(steps, 2, fresh=True)
-    assert bool(caplog.messages) == told
-    if told:
-        assert caplog.messages == [
-            f'this training has {steps} steps, 2 an epoch, which are few: train.max_epochs=100 or a smaller system.batch_size '
-            'gives 200; trained weights need fewer: system.checkpoint.load=FILE with trainers/finetune.yaml'
-        ]

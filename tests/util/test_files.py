@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mayo.util import files
-from mayo.util.errors import RunError, UserError
+from mayo.util.errors import UserError
 
 
 def test_a_whole_file_replaces_the_old_one_when_the_block_ends_well(tmp_path: pathlib.Path) -> None:
@@ -137,16 +137,3 @@ def test_a_file_system_without_locks_leaves_every_process_alone(
     monkeypatch.setattr(fcntl, 'flock', refuse)
     with files.alone(tmp_path / '.lock') as is_alone:
         assert is_alone
-
-
-@pytest.mark.parametrize(
-    'error', [OSError(errno.ENOSPC, 'No space left on device'), RuntimeError('a library: No space left on device; and so on')]
-)
-def test_a_full_disk_of_temporary_files_is_told_with_their_place(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
-    message = r'temporary files in \S+ cannot be written: No space left on device; .* TMPDIR=FOLDER'
-    with pytest.raises(RunError, match=message), files.scratch():
-        raise error
-    assert os.listdir(tmp_path) == []

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayo.config import Config
 from mayo.util import kinds
 from mayo.util.errors import UserError
 from mayo.util.kinds import Kind, choice, each, is_number, number, or_null, pair_of, shown, when, whole
@@ -129,44 +128,3 @@ def test_null_is_taken_only_where_that_is_said() -> None:
 )
 def test_values_are_shown_as_yaml_writes_them(value: object, text: str) -> None:
     assert shown(value) == text
-
-
-@pytest.mark.parametrize(
-    ('text', 'told'),
-    [
-        *((text, f"'{text}'") for text in ('3', '1e-8', '.nan', 'yes', 'null', ' a', '[1, 2]', '{a: 1}', '0x1f', '1' * 5000)),
-        *((text, text) for text in ('a', 'conv0', '1:30', '3x', 'a b', '-', 'a]')),
-    ],
-    ids=lambda text: text[:10],
-)
-def test_text_that_would_be_read_as_something_else_is_told_in_quotes(text: str, told: str) -> None:
-    assert shown(text) == told
-    with pytest.raises(UserError) as error:
-        kinds.ABOVE_ZERO.checked(text, 'density')
-    assert str(error.value) == f'density is {told}, expected a number above 0.'
-
-
-@pytest.mark.parametrize(
-    ('word', 'key', 'expected'),
-    [
-        ('export.formats=onnx,tflite', 'export.formats', ['onnx', 'tflite']),
-        ('bench.batch_sizes=1,64', 'bench.batch_sizes', [1, 64]),
-        ('search.densities=0.25, 0.5', 'search.densities', [0.25, 0.5]),
-        ('train.anneal.epochs=8,4.5', 'train.anneal.epochs', [8, 4.5]),
-        ('export.image_size=224,192', 'export.image_size', (224, 192)),
-        ('mean.checkpoints=one,other', 'mean.checkpoints', ['one', 'other']),
-        ('system.devices=0,1', 'system.devices', [0, 1]),
-    ],
-)
-def test_a_list_on_the_command_line_needs_no_brackets(word: str, key: str, expected: object) -> None:
-    config = Config.default()
-    config.merge_word(word)
-    assert config.misfits() == []
-    assert config.get(key) == expected
-
-
-@pytest.mark.parametrize('word', ['bench.batch_sizes=1,', 'export.formats=onnx,tflit', 'bench.batch_sizes=1,0'])
-def test_a_part_between_commas_that_does_not_fit_is_a_mistake(word: str) -> None:
-    config = Config.default()
-    config.merge_word(word)
-    assert len(config.misfits()) == 1

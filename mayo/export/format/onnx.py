@@ -1,7 +1,6 @@
 """ONNX, for onnxruntime, OpenVINO and many more: one image of a fixed size at a time."""
 
 import functools
-import json
 import pathlib
 import typing
 
@@ -17,7 +16,6 @@ import onnxruntime
 network = onnxruntime.InferenceSession('model.onnx')
 (outputs,) = network.run(None, {'images': images})"""
 
-LABELS = 'labels'  # in the metadata of the model: the names of the classes, as JSON
 LIMIT = 2 << 30  # bytes that a file can hold
 
 
@@ -42,8 +40,6 @@ def write(subject: Subject, path: pathlib.Path) -> None:
     if subject.preprocessing is not None:
         images = Images(subject.dims, functools.partial(preprocess, preprocessing=subject.preprocessing))
     model = onnx_model(subject.program, subject.name, images=images)
-    if subject.labels is not None:
-        onnx.helper.set_model_props(model, {LABELS: json.dumps(list(subject.labels))})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 

@@ -12,7 +12,7 @@ from mayo.util.errors import UserError
 if typing.TYPE_CHECKING:
     import numpy as np
 
-    from mayo_runtime.program import Operation, Program
+    from mayo.net.tf.compact.program import Operation, Program
 
 SNIPPET = """\
 from ai_edge_litert.interpreter import Interpreter
@@ -49,7 +49,7 @@ def biased(program: 'Program') -> 'Program':
     """
     import numpy as np
 
-    from mayo_runtime import program as ops
+    from mayo.net.tf.compact import program as ops
 
     def with_bias(layer: Any) -> Any:
         return layer if layer.bias.any() else dataclasses.replace(layer, bias=np.full_like(layer.bias, TINY))

@@ -56,8 +56,8 @@ class Network(keras.Model):
                 layer.trainable = False
             layers[node.name] = layer
             shape = layer.compute_output_shape(source)
-            if chains := of_layer(node.overriders, node.place):
-                self.overriding[node.name] = Overriding(layer, chains, shape, node.place)
+            if chains := of_layer(node.overriders, str(node)):
+                self.overriding[node.name] = Overriding(layer, chains, shape, str(node))
             return shape
 
         graph.walk(dict.fromkeys(graph.inputs, input_dims), visit)

@@ -21,7 +21,7 @@ import tensorflow as tf
 from mayo.net.tf.variables import named_variables
 from mayo.override import Around, Overrider, Rival
 from mayo.override.chain import ChainOverrider
-from mayo.override.parse import ACTIVATION, ERROR, GRADIENT, PlaceOf, key_of
+from mayo.override.parse import ACTIVATION, ERROR, GRADIENT
 from mayo.override.place import SCALE, require_fit
 from mayo.override.slimmer import NetworkSlimmer
 
@@ -35,7 +35,7 @@ class Overriding:
     """What overrides one layer. `layer` is built; its activation function is replaced by one that overrides first."""
 
     def __init__(
-        self, layer: keras.layers.Layer, chains: Mapping[str, Overrider], output_shape: tuple[int | None, ...], where: PlaceOf
+        self, layer: keras.layers.Layer, chains: Mapping[str, Overrider], output_shape: tuple[int | None, ...], where: str
     ) -> None:
         """chains: by what they override; `absent` names those of variables that the layer has not."""
         own = dict(named_variables(layer))
@@ -50,12 +50,12 @@ class Overriding:
         for target, chain in self.chains.items():
             if isinstance(chain, ChainOverrider) and not chain.is_ranked:
                 order = ', then '.join(member.name for member in chain.members())
-                _log.warning('%s: without any _priority the last acts first: %s', where(key_of(target)), order)
-            require_fit(chain, target, self.shapes[self._variable(target)], own, layer.name, where)
+                _log.warning('%s.overrider.%s: without any _priority the last acts first: %s', where, target, order)
+            require_fit(chain, target, self.shapes[self._variable(target)], own, f'{where}.overrider.{target}')
         self.state = {target: self._make(target, chain) for target, chain in self.chains.items()}
         for name in self._of_overridden_gradients():
             if self.variables_of[name].regularizer is not None:
-                _log.warning('%s: the gradient of %s is overridden, so it has no regularizer', where(''), name)
+                _log.warning('%s: the gradient of %s is overridden, so it has no regularizer', where, name)
         self._weighed: tf.Tensor = None  # what the loss adds for the activation of the latest run
         self._around: Around | None = None  # of an update, while the network runs for it
         if {ACTIVATION, _ERROR} & set(self.chains):

@@ -60,8 +60,7 @@ class Command:
 @pytest.fixture(scope='module')
 def my(tmp_path_factory: pytest.TempPathFactory) -> Command:
     folder = tmp_path_factory.mktemp('toys')
-    for name in ('mayo', 'mayo_runtime'):
-        shutil.copytree(SHIPPED / name, folder / 'code' / name, ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copytree(SHIPPED / 'mayo', folder / 'code/mayo', ignore=shutil.ignore_patterns('__pycache__'))
     (folder / 'code/mayo/data/prepare/toys.py').write_text(TOY)
     (folder / 'toys.yaml').write_text(DATASET)
     (folder / 'box').mkdir()

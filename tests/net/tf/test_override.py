@@ -136,7 +136,7 @@ def test_an_overridden_gradient_has_no_regularizer(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.WARNING):
         net = network(conv={**layer, 'overrider': {'gradient': {'weights': {'a': FIXED}}}})
     assert net.regularization({}).numpy() == 0
-    assert caplog.messages == ['model.layers.conv: the gradient of weights is overridden, so it has no regularizer']
+    assert caplog.messages == ['conv: the gradient of weights is overridden, so it has no regularizer']
 
 
 def test_only_what_the_loss_trains_is_trainable() -> None:
@@ -295,7 +295,7 @@ def test_a_chain_without_any_priority_is_told(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.WARNING):
         network(conv={**CONV, 'overrider': {'weights': {'a': FIXED, 'b': PRUNE}}})
     assert caplog.messages == [
-        'model.layers.conv.overrider.weights: without any _priority the last acts first: DynamicNetworkSurgeryPruner, then FixedPointQuantizer'
+        'conv.overrider.weights: without any _priority the last acts first: DynamicNetworkSurgeryPruner, then FixedPointQuantizer'
     ]
 
 

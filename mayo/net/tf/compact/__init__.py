@@ -8,8 +8,8 @@ function to each backend: emit_weighted or emit_plain, onnx, static and native/o
 from mayo.net.tf.compact import emit_plain, emit_weighted, lower_plain, lower_weighted
 from mayo.net.tf.compact.lower import lower, lower_graph, unsupported
 from mayo.net.tf.compact.network import CompactNetwork
+from mayo.net.tf.compact.program import Program
 from mayo.net.tf.compact.static import static
-from mayo_runtime.program import Program
 
 __all__ = [
     'CompactNetwork',

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mayo_runtime.narrow import STEPS, multiplying, narrow_of
-from mayo_runtime.program import Program
+from mayo.net.tf.compact.narrow import STEPS, multiplying, narrow_of
+from mayo.net.tf.compact.program import Program
 
 SAMPLE = 2048
 METHODS = ('minmax', 'percentile', 'mse')

@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from mayo.config.names import Spec
 from mayo.layers import functions
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.backend import Backend
+from mayo.net.tf.compact.program import Program
 from mayo.net.tf.objects import instantiate
-from mayo_runtime import program as ops
-from mayo_runtime.backend import Backend
-from mayo_runtime.program import Program
 
 Emit = Callable[['Image', Any], tf.Tensor]
 emitters: Backend[Emit] = Backend('TensorFlow')

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.emit import Image, Spread, emitters, function, padding_of
-from mayo_runtime import program as ops
 
 
 @emitters.register(ops.Pool)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.emit import Image, Spread, chosen, emitters, function, padding_of
-from mayo_runtime import program as ops
-from mayo_runtime.narrow import STEPS, rounded
+from mayo.net.tf.compact.narrow import STEPS, rounded
 
 BLOCK = 2**16  # weights of a channel that are read where they are; fewer are gathered first
 AT_ONCE = 8  # blocks read in parallel
@@ -45,7 +45,7 @@ def conv(image: Image, operation: ops.Conv) -> tf.Tensor:
 
 
 def on_grid(values: tf.Tensor, narrow: ops.Narrow | None) -> tf.Tensor:
-    """The numbers that are multiplied for `values`: mayo_runtime.narrow has the formulas."""
+    """The numbers that are multiplied for `values`: mayo.net.tf.compact.narrow has the formulas."""
     if narrow is None:
         return values
     if narrow.precision == 'bfloat16':

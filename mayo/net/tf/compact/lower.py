@@ -16,9 +16,9 @@ from mayo.layers.functions import RELU
 from mayo.layers.linear import Linear
 from mayo.net.graph import Graph, Node
 from mayo.net.tf.compact.lowering import Lowering, rules
+from mayo.net.tf.compact.program import Program
 from mayo.override import of_layer
 from mayo.override.parse import ACTIVATION, GRADIENT
-from mayo_runtime.program import Program
 
 BATCH_NORM = 'keras.layers.BatchNormalization'
 
@@ -70,7 +70,7 @@ def _reasons(node: Node) -> list[str]:
 
 
 def _overridden(node: Node) -> Iterator[str]:
-    for target, chain in of_layer(node.overriders, node.place).items():
+    for target, chain in of_layer(node.overriders, str(node)).items():
         names = ', '.join(member.name for member in chain.members())
         if target == ACTIVATION:
             yield f'compact execution computes no overridden activations ({names}).'

@@ -11,8 +11,8 @@ from mayo.layers.arrange import Crop, Pad, SpaceToDepth
 from mayo.layers.norm import LocalResponseNormalization
 from mayo.layers.pool import MaxPool, Pool, ReduceMean
 from mayo.layers.shape import Shape, clip, positions_of
+from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.lowering import Lowering, pads_of, rules
-from mayo_runtime import program as ops
 
 SOFTMAX = Spec('keras.activations.softmax')
 

@@ -9,8 +9,8 @@ from mayo.layers.dense import FullyConnected
 from mayo.layers.gate import GateParams
 from mayo.layers.linear import Linear, epsilon_of
 from mayo.layers.norm import BatchNormalization
+from mayo.net.tf.compact import program as ops
 from mayo.net.tf.compact.lowering import Lowering, function_of, of_constant, pads_of, rules
-from mayo_runtime import program as ops
 
 
 @rules.register('convolution')
@@ -141,16 +141,12 @@ def _gate(
     constants: what each channel of the source lacks. The mean and the maximum of a channel lack the same.
     """
 
-    def affine(name: str, reads_source: bool = True, of_standard: bool = False) -> ops.Affine:
+    def affine(name: str, reads_source: bool = True) -> ops.Affine:
         rows, biases = weights[f'{name}/weights'], weights[f'{name}/biases']
-        if of_standard:
-            scale, offset = _folded(weights, f'{layer}/gate/BatchNorm/', params.epsilon, len(rows))
-            rows, biases = _float32(rows * scale[:, None]), _float32(biases + offset @ rows)
         return ops.Affine(rows, biases if constants is None or not reads_source else _float32(biases + constants @ rows))
 
     weights, name = lowering.weights, f'{layer}/gate'
-    first_layer = affine(f'{name}/factor' if params.factor else name, of_standard=params.standardize)
-    layers = (first_layer, affine(name, reads_source=False)) if params.factor else (first_layer,)
+    layers = (affine(f'{name}/factor'), affine(name, reads_source=False)) if params.factor else (affine(name),)
     boost = params.rule.boost
     assert boost is not None  # of others `unsupported` tells
     shift: np.ndarray | ops.Affine | None = None

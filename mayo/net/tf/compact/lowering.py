@@ -15,10 +15,10 @@ from mayo.layers import Shape, functions
 from mayo.layers.shape import Padding, Pair, around
 from mayo.layers.travel import Apart, Mixed, Whole, reads_all
 from mayo.net.graph import Node
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.program import Function, Value
 from mayo.net.tf.objects import instantiate
 from mayo.util.registry import Registry
-from mayo_runtime import program as ops
-from mayo_runtime.program import Function, Value
 
 Rule = Callable[..., str]  # rule(lowering, name of the node, its layer, names of the values it reads) -> name of its value
 rules: Registry[Rule] = Registry('layer type in compact execution')

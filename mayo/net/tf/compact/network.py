@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from mayo.net.tf.compact.emit import Image
-from mayo_runtime.program import Program, require_fixed_counts
+from mayo.net.tf.compact.program import Program, require_fixed_counts
 
 SMALL = 2**17  # numbers in the largest map, up to which XLA wins
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from mayo.net.tf.compact import onnx_gate
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.backend import Backend
+from mayo.net.tf.compact.narrow import rounded
 from mayo.net.tf.compact.onnx_writer import Images, Writer, affine, function, pads
-from mayo_runtime import program as ops
-from mayo_runtime.backend import Backend
-from mayo_runtime.narrow import rounded
-from mayo_runtime.program import Program
+from mayo.net.tf.compact.program import Program
 
 __all__ = ['Images', 'onnx_model']
 EXPAND_FROM = 1 / 3  # of a fully connected layer's rows: reading all is faster than copying more than these

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.narrow import rounded, weights_as_bytes
 from mayo.net.tf.compact.onnx_writer import Writer, affine, function, onnx, pads, passes_scale
-from mayo_runtime import program as ops
-from mayo_runtime.narrow import rounded, weights_as_bytes
 
 TINY = np.float32(1e-30)  # a saliency to divide by, where it is zero
 SUMMARIES = {'avg': 'ReduceMean', 'l1': 'ReduceL1', 'l2': 'ReduceSumSquare', 'max': 'ReduceMax'}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from mayo.config.names import KNOWN
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.program import Function, Program
 from mayo.util.lazy import lazy
-from mayo_runtime import program as ops
-from mayo_runtime.program import Function, Program
 
 onnx = lazy('onnx')
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mayo_runtime import program as ops
-from mayo_runtime.backend import Backend
-from mayo_runtime.program import Program, Value
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.backend import Backend
+from mayo.net.tf.compact.program import Program, Value
 
 ALL = '/all'  # after a layer's name: a convolution in groups, before its first channels are taken
 

@@ -7,16 +7,12 @@
 `eval` and `predict` run programs in the engines that have `compact`.
 """
 
-import contextlib
-import io
-import logging
 import pathlib
 import pickle
 import typing
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mayo.util.errors import RunError
@@ -26,7 +22,7 @@ if typing.TYPE_CHECKING:
     import numpy as np
 
     from mayo.net.graph import Graph
-    from mayo_runtime.program import Program
+    from mayo.net.tf.compact.program import Program
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,6 @@ class Job:
     """What a process measures. dims: of an image; images: how many different ones; threads: of one operation.
 
     precision: what an engine that chooses it itself multiplies; of int8, the file holds bytes.
-    judged: a .npy file of images whose classes are asked for; '' for none.
     """
 
     engine: str
@@ -44,7 +39,6 @@ class Job:
     images: int
     threads: int
     precision: str = 'float32'
-    judged: str = ''
 
 
 @dataclass(frozen=True)
@@ -71,14 +65,11 @@ class Loaded:
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """How a network is written for the engines that read such files; packages: needed to.
-
-    write(network, path, batch_size, images): images [N, H, W, C] for what finds ranges of int8 itself.
-    """
+    """How a network is written for the engines that read such files. write(network, path, batch_size); packages: needed to."""
 
     suffix: str
     packages: tuple[str, ...]
-    write: Callable[['Program | Masked', pathlib.Path, int, 'np.ndarray'], None]
+    write: Callable[['Program | Masked', pathlib.Path, int], None]
 
 
 @dataclass(frozen=True)
@@ -100,8 +91,8 @@ class Engine:
     """What runs networks: everything that anyone asks about it.
 
     packages: what it needs installed; extra: what installs them.
-    network_file: what it reads a network from; None: it runs exported files only.
-    networks: which (mayo.bench.modes) it runs, in float32, in bfloat16 and in int8.
+    network_file: what it reads a network from; None: it runs exported files only. masked: whether also a masked network.
+    narrow: the networks (mayo.bench.modes) that it runs in bfloat16 and in int8, besides float32.
     exported: endings of the exported files that it runs; '' is that of a folder.
     marker: its sign in pictures, a marker of matplotlib.
     load: makes a job's file ready to run; ValueError for a network that it cannot run, RunError for a file.
@@ -111,7 +102,8 @@ class Engine:
     packages: tuple[str, ...]
     extra: str
     network_file: NetworkFile | None
-    networks: Mapping[str, tuple[str, ...]]
+    masked: bool
+    narrow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exported: tuple[str, ...]
     marker: str
     load: Callable[[Job], Loaded]
@@ -123,7 +115,6 @@ class Engine:
 
 
 engines: Registry[Engine] = Registry('engine')
-COMPUTED = ('dense', 'compact', 'static')  # the networks that are programs
 
 
 def of_networks() -> tuple[str, ...]:
@@ -144,13 +135,12 @@ def of_file(path: str) -> str:
 # --- how networks are written ---
 
 
-def _pickled(network: 'Program | Masked', path: pathlib.Path, batch_size: int, images: 'np.ndarray') -> None:
+def _pickled(network: 'Program | Masked', path: pathlib.Path, batch_size: int) -> None:
     with path.open('wb') as file:
         pickle.dump(network, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def as_onnx(network: 'Program | Masked', path: pathlib.Path, batch_size: int, images: 'np.ndarray') -> None:
-    """A file of ONNX; in int8, with the ranges of the program."""
+def _as_onnx(network: 'Program | Masked', path: pathlib.Path, batch_size: int) -> None:
     from mayo.net.tf.compact.onnx import onnx_model
 
     assert not isinstance(network, Masked)
@@ -159,19 +149,7 @@ def as_onnx(network: 'Program | Masked', path: pathlib.Path, batch_size: int, im
 
 
 PICKLED = NetworkFile('.pickle', (), _pickled)
-ONNX = NetworkFile('.onnx', ('onnx',), as_onnx)
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Around writers of other packages: they print, warn, and add handlers to the root logger, which would tell our lines twice."""
-    handlers = list(logging.root.handlers)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter('ignore')
-        try:
-            yield
-        finally:
-            logging.root.handlers[:] = handlers
+ONNX = NetworkFile('.onnx', ('onnx',), _as_onnx)
 
 
 def unpickled(path: str) -> Any:

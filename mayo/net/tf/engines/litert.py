@@ -1,45 +1,11 @@
-"""LiteRT, which runs .tflite files: exported ones, and networks that TensorFlow's converter writes, in int8 with all of them bytes."""
+"""LiteRT, which runs exported .tflite files."""
 
-import pathlib
 import typing
-from collections.abc import Iterator
-from typing import Any
 
-from mayo.net.tf.engines.base import Engine, Job, Loaded, Masked, NetworkFile, engines, fits, images_as, quietly
-from mayo.util.errors import RunError
+from mayo.net.tf.engines.base import Engine, Job, Loaded, engines, fits, images_as
 
 if typing.TYPE_CHECKING:
-    import numpy as np
-
-    from mayo_runtime.program import Program
-
-
-def write(network: 'Program | Masked', path: pathlib.Path, batch_size: int, images: 'np.ndarray') -> None:
-    """The file `path`. Of a network in int8, the converter finds ranges of its own for all that it computes, on `images`. RunError: it cannot."""
-    import tensorflow as tf
-
-    from mayo.net.tf.compact import CompactNetwork
-    from mayo_runtime.narrow import is_narrow, widened
-
-    assert not isinstance(network, Masked)
-    compact = CompactNetwork(widened(network, 'int8'), xla=False)
-    dims = network.values[network.inputs[0]].dims
-    call = tf.function(lambda batch: compact(batch)[0], input_signature=[tf.TensorSpec((batch_size, *dims))])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
-
-    def batches() -> Iterator[list[Any]]:
-        for start in range(0, len(images) - batch_size + 1, batch_size):
-            yield [images[start : start + batch_size]]
-
-    if is_narrow(network, 'int8'):
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = batches
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    try:
-        with quietly():
-            path.write_bytes(converter.convert())
-    except Exception as error:  # the converter's own kinds have no public name
-        raise RunError(f'the converter cannot: {str(error).partition(chr(10))[0]}') from None
+    pass
 
 
 def load(job: Job) -> Loaded:
@@ -66,8 +32,8 @@ engines.register('litert')(
     Engine(
         packages=('ai_edge_litert',),
         extra='export',
-        network_file=NetworkFile('.tflite', ('tensorflow',), write),
-        networks=dict.fromkeys(('float32', 'int8'), ('dense', 'static')),
+        network_file=None,
+        masked=False,
         exported=('.tflite',),
         marker='v',
         load=load,

@@ -2,8 +2,7 @@
 
 import typing
 
-from mayo.net.tf.engines.base import COMPUTED, PICKLED, Compact, Engine, Job, Loaded, engines, unpickled
-from mayo.util.errors import RunError
+from mayo.net.tf.engines.base import PICKLED, Compact, Engine, Job, Loaded, engines, unpickled
 
 if typing.TYPE_CHECKING:
     from mayo.net.tf.compact import Program
@@ -11,13 +10,11 @@ if typing.TYPE_CHECKING:
 
 
 def load(job: Job) -> Loaded:
-    """A program. Errors: ValueError where the engine was not built, or does not know one of its operations; RunError: bfloat16 here."""
+    """A program. Errors: ValueError where the engine was not built, or does not know one of its operations."""
     import numpy as np
 
-    from mayo.net.tf.compact.native import NativeNetwork, multiplies_bfloat16
+    from mayo.net.tf.compact.native import NativeNetwork
 
-    if job.precision == 'bfloat16' and not multiplies_bfloat16():
-        raise RunError('on this processor the engine computes it in float32: it multiplies bfloat16 with AMX only.')
     network = NativeNetwork(unpickled(job.path), threads=job.threads)
     return Loaded(np.ascontiguousarray, lambda images: network.run(images)[:-1])
 
@@ -43,7 +40,8 @@ engines.register('native')(
         packages=('tensorflow',),
         extra='bench',
         network_file=PICKLED,
-        networks=dict.fromkeys(('float32', 'bfloat16', 'int8'), COMPUTED),
+        masked=False,
+        narrow=dict.fromkeys(('bfloat16', 'int8'), ('dense', 'compact', 'static')),
         exported=(),
         marker='P',
         load=load,

@@ -1,6 +1,6 @@
 """ONNX Runtime, which runs ONNX files."""
 
-from mayo.net.tf.engines.base import COMPUTED, ONNX, Engine, Job, Loaded, alone, engines, images_as, in_parallel
+from mayo.net.tf.engines.base import ONNX, Engine, Job, Loaded, alone, engines, images_as, in_parallel
 from mayo.util.errors import RunError
 
 
@@ -29,7 +29,8 @@ engines.register('onnxruntime')(
         packages=('onnxruntime',),
         extra='bench',
         network_file=ONNX,
-        networks={'float32': COMPUTED, 'int8': ('dense', 'static')},
+        masked=False,
+        narrow={'int8': ('dense', 'static')},
         exported=('.onnx',),
         marker='^',
         load=load,

@@ -4,8 +4,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-from mayo.net.tf.engines.base import COMPUTED, ONNX, Engine, Job, Loaded, alone, engines
-from mayo.util.errors import RunError
+from mayo.net.tf.engines.base import ONNX, Engine, Job, Loaded, alone, engines
 
 if typing.TYPE_CHECKING:
     import numpy as np
@@ -17,8 +16,6 @@ def load(job: Job) -> Loaded:
     import openvino
 
     core = openvino.Core()
-    if job.precision == 'bfloat16' and 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
-        raise RunError('OpenVINO computes it in float32 on this processor, which has no instructions for bfloat16.')
     model = core.read_model(job.path)
     single = alone(job, _first(model.input(0).get_partial_shape()))
     settings = {
@@ -62,7 +59,8 @@ engines.register('openvino')(
         packages=('openvino',),
         extra='bench',
         network_file=ONNX,
-        networks={'float32': COMPUTED, 'bfloat16': COMPUTED, 'int8': ('dense', 'static')},
+        masked=False,
+        narrow={'bfloat16': ('dense', 'compact', 'static'), 'int8': ('dense', 'static')},
         exported=(),
         marker='D',
         load=load,

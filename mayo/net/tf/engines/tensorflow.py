@@ -5,19 +5,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mayo.net.tf.engines.base import (
-    COMPUTED,
-    PICKLED,
-    Compact,
-    Engine,
-    Job,
-    Loaded,
-    Masked,
-    engines,
-    fits,
-    images_as,
-    unpickled,
-)
+from mayo.net.tf.engines.base import PICKLED, Compact, Engine, Job, Loaded, Masked, engines, fits, images_as, unpickled
 
 if typing.TYPE_CHECKING:
     import numpy as np
@@ -99,7 +87,7 @@ def compact(program: 'Program') -> 'CompactNetwork':
 
 def reasons(program: 'Program') -> list[str]:
     """Why it cannot run `program`, a line each."""
-    from mayo_runtime.program import needs_fixed_counts
+    from mayo.net.tf.compact.program import needs_fixed_counts
 
     return needs_fixed_counts(program, 'TensorFlow')
 
@@ -109,7 +97,7 @@ engines.register('tensorflow')(
         packages=('tensorflow',),
         extra='bench',
         network_file=PICKLED,
-        networks={'float32': (*COMPUTED, 'masked')},
+        masked=True,
         exported=('',),
         marker='o',
         load=load,

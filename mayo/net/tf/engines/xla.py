@@ -2,7 +2,7 @@
 
 import functools
 
-from mayo.net.tf.engines.base import COMPUTED, PICKLED, Engine, engines
+from mayo.net.tf.engines.base import PICKLED, Engine, engines
 from mayo.net.tf.engines.tensorflow import load
 
 engines.register('xla')(
@@ -10,7 +10,7 @@ engines.register('xla')(
         packages=('tensorflow',),
         extra='bench',
         network_file=PICKLED,
-        networks={'float32': COMPUTED},
+        masked=False,
         exported=(),
         marker='s',
         load=functools.partial(load, xla=True),

@@ -1,12 +1,8 @@
 """What every gate shares: saliency from the layer's input, the winners among the channels, and what both cost in the loss.
 
     s    = pool(x)                          avg: mean over H, W; l1: mean |x|; l2: mean x^2; max
-    s    = (s - m) / sqrt(v + epsilon)      with standardize, for g alone; m, v: mean and variance of each channel's s over the
-                                            batch in training, their moving averages elsewhere
     g    = relu(s phi + rho)                saliency; with a factor f, s is first relu(s phi' + rho') of ceil(C / f) units
     mask = g > (k+1)-th largest of g        k = ceil(density C); k = C: all ones
-    in training with noise > 0              mask = r > (k+1)-th largest of r, r = g + noise std(g) n; n: standard normal, for each
-                                            image and channel; std(g): over the batch and the channels
 
 Shapes: N images, H W space, C' input channels, C output channels. s is [N, C'], g and mask are [N, C]; with granularity
 `vector` each row of the output has its own: s is [N, H, C'], pooled over the rows that the convolution reads for it.
@@ -24,8 +20,6 @@ import tensorflow as tf
 
 from mayo.layers.gate import OF_NAIVE, GateParams
 from mayo.layers.policy import Policy
-from mayo.net.tf import replicas
-from mayo.net.tf.batch_norm import BatchNormalization
 from mayo.net.tf.gate.kernel import per_channel, with_mean
 from mayo.net.tf.gate.regularizer import of_original, regularizers
 from mayo.net.tf.gate.threshold import ORIGINAL_START, LearnedThreshold, Threshold, best_loser, best_loser_of_any
@@ -106,13 +100,6 @@ class Gate(Composite):
         self.predictor = predictor(channels, own, random, RHO)
         hidden = params.hidden(channels)
         self.factor = predictor(hidden, own, random, RHO if params.original else 0.0) if hidden else None
-        self.standard = (
-            BatchNormalization(
-                momentum=params.decay, epsilon=params.epsilon, center=False, scale=False, dtype='float32', autocast=False
-            )
-            if params.standardize
-            else None
-        )
         self.threshold: Threshold | LearnedThreshold | None = shared if params.threshold == 'global' else None
         if params.threshold == 'local' and self.keep < channels:
             self.threshold = Threshold(params.decay, ORIGINAL_START if params.original else None)
@@ -129,10 +116,7 @@ class Gate(Composite):
                 shape=(channels,), initializer=keras.initializers.Constant(BETA), autocast=False, name='shift'
             )
 
-        generator = self.policy.seed_generator(seed)
-        if generator is None and params.noise:
-            generator = keras.random.SeedGenerator(seed)
-        if generator is not None:
+        if (generator := self.policy.seed_generator(seed)) is not None:
             self.seed_generator = generator  # by this name its state is saved with the training
 
     @property
@@ -140,7 +124,7 @@ class Gate(Composite):
         return self.params.rule
 
     def parts(self) -> list[tuple[str, keras.layers.Layer]]:
-        own = [('', self.predictor), ('', self.standard), ('factor', self.factor), ('beta', self.beta)]
+        own = [('', self.predictor), ('factor', self.factor), ('beta', self.beta)]
         own.append(('', None if self.params.threshold == 'global' else self.threshold))
         return [(name, layer) for name, layer in own if layer is not None]
 
@@ -148,8 +132,6 @@ class Gate(Composite):
         inputs = source_shape[-1]
         if self.beta is not None:
             self.beta.build((None, inputs))
-        if self.standard is not None:
-            self.standard.build((None, inputs))
         if self.factor is not None:
             self.factor.build((None, inputs))
             inputs = self.factor.units
@@ -176,19 +158,9 @@ class Gate(Composite):
             rows, padding = tf.pad(rows, [(0, 0), padding, (0, 0)]), 'valid'
         return tf.nn.pool(rows, [kernel], 'MAX' if self.params.pool == 'max' else 'AVG', [stride], padding.upper())
 
-    def predict(self, summary: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """g from s, which is standardized first where the gate does so."""
-        if self.standard is not None:
-            rows = tf.reshape(summary, [-1, summary.shape[-1]])  # of a gate per row, all rows of all images
-            standard = self.standard(rows, training=training)
-            summary = tf.ensure_shape(tf.reshape(standard, tf.shape(summary)), summary.shape)
+    def predict(self, summary: tf.Tensor) -> tf.Tensor:
+        """g from s."""
         return self.predictor(summary if self.factor is None else self.factor(summary))
-
-    def chance(self, saliency: tf.Tensor) -> tf.Tensor:
-        """noise std(g) n, in the shape of g, through which no gradient passes."""
-        fixed = tf.stop_gradient(saliency)
-        _, variance = replicas.moments(fixed, list(range(fixed.shape.rank)))
-        return self.params.noise * tf.sqrt(variance) * keras.random.normal(tf.shape(fixed), seed=self.seed_generator)
 
     def winners(self, saliency: tf.Tensor, training: bool = False, keep: tf.Tensor | None = None) -> tf.Tensor:
         """The mask, 0 or 1 in float32. No gradient passes through it. keep: k, of each image, in place of the gate's own."""
@@ -210,11 +182,8 @@ class Gate(Composite):
         self, convolved: tf.Tensor, norm: Norm, summary: tf.Tensor, training: bool = False, keep: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, GateStats]:
         """convolved: conv(x) [N, H, W, C]; norm: what normalizes it. Returns y of the same shape, and what the gate did."""
-        saliency = self.predict(summary, training)
-        ranking = self.policy.ranking(self, saliency, training)
-        if training and self.params.noise:
-            ranking += self.chance(saliency)
-        mask = self.winners(ranking, training, keep)
+        saliency = self.predict(summary)
+        mask = self.winners(self.policy.ranking(self, saliency, training), training, keep)
         outputs, loss = self.policy.apply(Values(self, convolved, norm, summary, saliency, mask, training))
         for name, weight in self.params.regularizer.items():
             if name in OF_NAIVE:

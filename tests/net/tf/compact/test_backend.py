@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from mayo.net.tf.compact import CompactNetwork, native
+from mayo.net.tf.compact import CompactNetwork, native, program
 from mayo.net.tf.compact import onnx as onnx_backend
+from mayo.net.tf.compact.backend import Backend, backends
+from mayo.net.tf.compact.native import operations, tables
 from mayo.net.tf.compact.onnx import onnx_model
+from mayo.net.tf.compact.program import Operation, Program, Value
 from mayo.net.tf.compact.static import static
-from mayo_runtime import program
-from mayo_runtime.backend import Backend, backends
-from mayo_runtime.native import operations, tables
-from mayo_runtime.program import Operation, Program, Value
 
 ABSTRACT = {Operation, program.Unary, program.Nary}
 CLASSES = [
@@ -60,7 +59,7 @@ def test_an_operation_that_a_backend_refuses_is_a_reason_before_it_is_an_error(m
 
 
 def test_an_operation_is_entered_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('mayo_runtime.backend.backends', {})
+    monkeypatch.setattr(backends, '_items', {})
     backend: Backend[Any] = Backend('toy')
     backend.register(Flip)(lambda: None)
     with pytest.raises(ValueError, match='toy: the operation Flip is entered twice'):

@@ -8,7 +8,7 @@ import pytest
 from mayo.layers import Shape
 from mayo.net.graph import build_graph
 from mayo.net.tf.compact import lower_graph, unsupported
-from mayo_runtime import program as ops
+from mayo.net.tf.compact import program as ops
 
 GATE: dict[str, Any] = {'type': 'gated_convolution', 'kernel_size': 1, 'num_outputs': 4, 'gate_params': {'density': 0.5}}
 FC: dict[str, Any] = {'type': 'fully_connected', 'num_outputs': 2}

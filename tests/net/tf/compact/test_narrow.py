@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mayo.net.tf.compact import CompactNetwork
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.narrow import as_bfloat16, multiplying, narrow_of, narrowed, weights_as_bytes
 from mayo.net.tf.compact.native import NativeNetwork, instruction_sets
-from mayo_runtime import program as ops
-from mayo_runtime.narrow import as_bfloat16, multiplying, narrow_of, narrowed, weights_as_bytes
-from mayo_runtime.program import Narrow, Program, Value
+from mayo.net.tf.compact.program import Narrow, Program, Value
 
 from .conftest import Pair
 

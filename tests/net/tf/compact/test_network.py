@@ -77,10 +77,6 @@ POLICIES: dict[str, Any] = {
     'select': {'policy': 'select'},
     'channel norm': {'norm': 'channel'},
     'naive, channel norm': {'policy': 'naive', 'norm': 'channel'},
-    'standardized': {'standardize': True},
-    'standardized hidden layer': {'standardize': True, 'factor': 3.0, 'policy': 'squeeze', 'epsilon': 0.1},
-    'standardized, predicted beta': {'standardize': True, 'parametric_beta': True, 'pool': 'max'},
-    'select, standardized': {'policy': 'select', 'standardize': True},
     'frozen': {'trainable': False},
     'local threshold that keeps all': {'threshold': 'local', 'density': 1.0},
     'disabled': {'enable': False},
@@ -120,7 +116,7 @@ def test_gates_with_other_activations(pair: Callable[..., Pair], activation: str
     networks.assert_equal(networks.images(3))
 
 
-GATES = ('plain', 'l1', 'l2', 'max', 'hidden layer', 'predicted beta', 'squeeze', 'channel norm', 'standardized')
+GATES = ('plain', 'l1', 'l2', 'max', 'hidden layer', 'predicted beta', 'squeeze', 'channel norm')
 READERS: dict[str, Any] = {  # of constants, without zeros around
     **{name: [{**GATE, 'kernel_size': 1, 'gate_params': {'density': 0.5, **POLICIES[name]}}] for name in GATES},
     'convolution of 1': [{**CONV, 'kernel_size': 1, 'stride': 2, 'padding': 'same'}],

@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from mayo.config.names import KNOWN, Spec
 from mayo.net.tf.compact import CompactNetwork, static
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.narrow import narrowed
 from mayo.net.tf.compact.onnx import onnx_model
 from mayo.net.tf.objects import instantiate
-from mayo_runtime import program as ops
-from mayo_runtime.narrow import narrowed
 
 from .conftest import Pair, run_onnx
 

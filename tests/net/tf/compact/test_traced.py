@@ -11,8 +11,8 @@ import tensorflow as tf
 from mayo.config import Config
 from mayo.estimate import estimate
 from mayo.net.tf.compact import CompactNetwork, Program, emit_weighted
+from mayo.net.tf.compact import program as ops
 from mayo.session.spec import input_shape, model_graph
-from mayo_runtime import program as ops
 
 from .conftest import Pair
 

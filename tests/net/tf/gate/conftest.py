@@ -72,8 +72,7 @@ def compute(
     policy, vector = gate.get('policy', 'parametric'), gate.get('granularity') == 'vector'
     z = normalize(convolve(x, w['weights'], padding, stride), w, gate, training)
     s = summarize(x, gate.get('pool', 'avg'), vector, padding, stride)
-    r = standardized(s, w, gate, training) if gate.get('standardize') else s
-    h = relu(r @ w['gate/factor/weights'] + w['gate/factor/biases']) if gate.get('factor') else r
+    h = relu(s @ w['gate/factor/weights'] + w['gate/factor/biases']) if gate.get('factor') else s
     g = relu(h @ w['gate/weights'] + w['gate/biases'])
     mask = winners(g, gate.get('density', 1.0)) if mask is None else mask
     spread: Callable[..., Any] = (lambda v: v[:, :, None, :]) if vector else (lambda v: v[:, None, None, :])
@@ -136,14 +135,6 @@ def normalize(z: Any, w: Any, gate: Any, training: Any) -> Any:
         mean, variance, epsilon = w['BatchNorm/moving_mean'], w['BatchNorm/moving_variance'], 0.01
     z = (z - mean) / np.sqrt(variance + epsilon)
     return z * w['BatchNorm/gamma'] + w['BatchNorm/beta'] if 'BatchNorm/gamma' in w else z
-
-
-def standardized(s: Any, w: Any, gate: Any, training: bool) -> Any:
-    axes = tuple(range(s.ndim - 1))
-    mean, variance = (
-        (s.mean(axes), s.var(axes)) if training else (w[f'gate/BatchNorm/moving_{name}'] for name in ('mean', 'variance'))
-    )
-    return (s - mean) / np.sqrt(variance + gate.get('epsilon', 0.001))
 
 
 def pool(x: Any, kind: Any, axes: int | tuple[int, int]) -> Any:

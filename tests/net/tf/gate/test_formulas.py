@@ -27,10 +27,6 @@ GATES = [
     {'density': 0.5, 'policy': 'naive'},
     {'density': 0.5, 'policy': 'naive', 'granularity': 'vector', 'pool': 'l2'},
     {'density': 1.0, 'policy': 'select'},
-    {'density': 0.5, 'standardize': True},
-    {'density': 0.5, 'standardize': True, 'factor': 2, 'policy': 'squeeze', 'epsilon': 0.1},
-    {'density': 0.5, 'standardize': True, 'granularity': 'vector', 'parametric_beta': True},
-    {'density': 0.5, 'standardize': True, 'policy': 'naive', 'pool': 'l2'},
 ]
 SLOPED = [  # whose mask has a slope: test_select.py has their gradients
     {'density': 0.5, 'policy': 'select'},

@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 
 from mayo.config.names import KNOWN, Spec
 from mayo.estimate import estimate
-from mayo.net.tf.compact.native import NativeNetwork, instruction_sets
+from mayo.net.tf.compact import program as ops
+from mayo.net.tf.compact.narrow import narrow_of, rounded
+from mayo.net.tf.compact.native import NativeNetwork, instruction_sets, network
+from mayo.net.tf.compact.native.tables import FUNCTIONS
+from mayo.net.tf.compact.program import Function, Program, Value
 from mayo.net.tf.objects import instantiate
-from mayo_runtime import program as ops
-from mayo_runtime.narrow import narrow_of, rounded
-from mayo_runtime.native import bindings
-from mayo_runtime.native.tables import FUNCTIONS
-from mayo_runtime.program import Function, Program, Value
 
 from ..conftest import Pair
 
@@ -310,7 +309,7 @@ def test_it_runs_inside_a_function_of_tensorflow(pair: Callable[..., Pair]) -> N
 
 
 def test_an_engine_that_was_not_built_is_said_so(pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bindings, 'library', lambda: None)
+    monkeypatch.setattr(network, 'library', lambda: None)
     with pytest.raises(ValueError, match='the native engine was not built'):
         NativeNetwork(pair({'gate': GATE}, ['gate']).program())
 
