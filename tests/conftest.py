@@ -22,6 +22,7 @@ from mayo.config import Config
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('KERAS_BACKEND', 'tensorflow')
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')  # as the command line does
 # What runs the tests in the background may ignore an interrupt, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile('mayo', deadline=None, derandomize='CI' in os.environ)  # elsewhere each run explores anew

@@ -11,7 +11,11 @@ from collections.abc import Iterator
 
 from mayo.util.interrupt import BOTH, Interrupts
 
-_ENVIRONMENT = {'TF_CPP_MIN_LOG_LEVEL': '2', 'KERAS_BACKEND': 'tensorflow'}  # 2: errors alone
+_ENVIRONMENT = {
+    'TF_CPP_MIN_LOG_LEVEL': '2',  # errors alone
+    'KERAS_BACKEND': 'tensorflow',
+    'TF_ENABLE_ONEDNN_OPTS': '1',  # without it, as by default on processors without VNNI, convolutions in groups cannot be trained
+}
 
 
 def configure() -> None:
