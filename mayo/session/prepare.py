@@ -174,7 +174,10 @@ def _of_train(config: Config, source: pathlib.Path) -> list[ClassName] | None:
 def _writing(
     config: Config, split: str, source: pathlib.Path, target: pathlib.Path, name: str, known: Sequence[ClassName] | None
 ) -> raw_data.Writing:
-    """What is to be written of a split, its labels and numbers checked. name: of the source, for the user. known: its classes, None if only the source says them."""
+    """What is to be written of a split, its labels and numbers checked.
+
+    name: of the source, for the user. known: its classes, None if only the source says them.
+    """
     settings = config.get('dataset.prepare')
     raw = _raw(config, split, source, known)
     writing = raw_data.Writing(

@@ -35,6 +35,8 @@ def base_of(setter: str) -> pathlib.Path:
 
     setter: who named it: `command line`, `defaults`, or a file. What shipped files and defaults name lies at home.
     """
+    if setter == 'defaults':  # whatever is called so in the current folder
+        return home()
     file = find(setter)
     is_own = setter == 'command line' or (file is not None and not file.resolve().is_relative_to(SHIPPED))
     return pathlib.Path.cwd() if is_own else home()

@@ -72,14 +72,19 @@ LIGHT = [
 ]
 
 
-@pytest.mark.parametrize('words', LIGHT, ids=' '.join)
-def test_it_answers_without_tensorflow(words: tuple[Any, ...]) -> None:
+def ended(*words: str) -> 'subprocess.CompletedProcess[str]':
+    """The command line in a process of its own, whose last line is the exit status and what it imported of what takes seconds."""
     code = (
         'import sys; from mayo.cli.main import main; status = main(sys.argv[1:]); '
         'print(status, *({"tensorflow", "keras"} & sys.modules.keys()))'
     )
+    return subprocess.run([sys.executable, '-c', code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize('words', LIGHT, ids=' '.join)
+def test_it_answers_without_tensorflow(words: tuple[Any, ...]) -> None:
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, '-c', code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = ended(*words)
     print(f'{" ".join(words)}: {time.perf_counter() - started:.2f} s')
     assert done.stdout.splitlines()[-1] == '0', done.stderr
 
@@ -96,12 +101,7 @@ def test_it_answers_without_tensorflow(words: tuple[Any, ...]) -> None:
     ids=' '.join,
 )
 def test_mistakes_are_told_without_tensorflow(words: tuple[str, ...]) -> None:
-    code = (
-        'import sys; from mayo.cli.main import main; status = main(sys.argv[1:]); '
-        'print(status, *({"tensorflow", "keras"} & sys.modules.keys()))'
-    )
-    line = [words[0], 'datasets/fashion_mnist.yaml', *words[1:]]
-    done = subprocess.run([sys.executable, '-c', code, *line], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = ended(words[0], 'datasets/fashion_mnist.yaml', *words[1:])
     assert done.stdout.splitlines()[-1] == '2', done.stderr
 
 

@@ -174,6 +174,8 @@ def test_what_words_name_lies_in_the_current_folder_and_what_files_of_mayo_name_
     config = configuration(*words)
     config.merge_file('own.yaml')
     assert config.place('dataset.labels') == elsewhere / 'own.txt'
+    (elsewhere / 'defaults').mkdir()  # is not who set what Mayo sets by default
+    assert config.place('system.checkpoint.path') == here / 'checkpoints'
 
 
 def test_a_split_without_a_path_is_not_prepared(here: pathlib.Path) -> None:
